@@ -1,0 +1,1 @@
+"""sockwake lets services sleep behind a systemd socket until a client connects."""

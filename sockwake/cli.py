@@ -1,0 +1,187 @@
+"""The command line: what was asked, and how it ended."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from sockwake import inventory, listing, new, removal, version
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.instance import Instance, Name
+
+_EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints look like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SockwakeError(message, f"{self.prog} --help", USAGE)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
+    debug = "--debug" in arguments
+    try:
+        parsed = _parser().parse_args(arguments)
+        parsed.run(parsed)
+    except SockwakeError as error:
+        problem = error
+    except OSError as error:
+        hint = "run this as root" if isinstance(error, PermissionError) else ""
+        what = f"cannot use {error.filename}: " if error.filename else ""
+        problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
+    except KeyboardInterrupt:
+        problem = SockwakeError("interrupted; nothing is left behind", status=130)
+    else:
+        return 0
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(problem, file=sys.stderr)
+    return problem.status
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="sockwake", allow_abbrev=False, description="Databases that sleep until a client connects.",
+                    epilog=f"{_EXIT_STATUS}. See sockwake(8).")
+    parser.add_argument("--version", action=_Version)
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_new(verbs.add_parser("new", help="make an instance", allow_abbrev=False, epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
+                              description="Make an instance: a PostgreSQL whose port is always open and which runs only while clients are connected."))
+    ls = _verb(verbs, "ls", _ls, "list the instances and their states")
+    ls.add_argument("--json", action="store_true", help="as a JSON array")
+    rm = _verb(verbs, "rm", _rm, "remove an instance; its data stay")
+    rm.add_argument("name", metavar="NAME")
+    rm.add_argument("--purge", action="store_true", help="delete the data too")
+    compose = _verb(verbs, "compose", _compose, "run compose on an instance's container")
+    compose.add_argument("name", metavar="NAME")
+    compose.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, text: str) -> Parser:
+    verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False,
+                            epilog=f"{_EXIT_STATUS}. See sockwake(8).")
+    verb.add_argument("--root", metavar="DIR", default="", help="work on the system tree DIR, touch nothing that runs")
+    verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_new(parser: Parser) -> None:
+    parser.set_defaults(run=_new)
+    parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-', starting with a letter")
+    where = parser.add_argument_group("where clients find it")
+    where.add_argument("--listen", metavar="ADDR", action="append",
+                       help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)")
+    where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
+    server = parser.add_argument_group("what it is")
+    server.add_argument("--version", metavar="N", help="the PostgreSQL version, as in 18")
+    server.add_argument("--image", metavar="REF", help="default: postgres:N")
+    server.add_argument("--db-user", metavar="USER", default="postgres", help="the superuser (default: postgres)")
+    server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
+    server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
+    server.add_argument("--network", metavar="NET", default="none", help="a container network for the server's own connections (default: none)")
+    server.add_argument("--data", metavar="DIR", default="", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
+    sleep = parser.add_argument_group("when it sleeps")
+    sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
+    sleep.add_argument("--session-idle", metavar="TIME",
+                       help="let the server end sessions that are idle this long (default: 15min, 0: never)")
+    how = parser.add_argument_group("how it is made")
+    how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
+    how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
+    how.add_argument("--root", metavar="DIR", default="", help="write into the system tree DIR, touch nothing that runs")
+    how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
+    how.add_argument("--json", action="store_true", help="say what was made as JSON")
+    how.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"sockwake {version.find()}")
+        parser.exit()
+
+
+def _new(arguments: argparse.Namespace) -> None:
+    request = new.decide(arguments)
+    if arguments.dry_run:
+        _dry_run(request, arguments)
+        return
+    quiet = arguments.quiet or arguments.json
+    made = new.make(request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug)
+    facts = new.describe(request, made)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    elif not arguments.quiet:
+        _say_made(request, made, facts, arguments)
+
+
+def _say_made(request: new.Request, made: Instance, facts: dict[str, object], arguments: argparse.Namespace) -> None:
+    print(f"Made instance '{made.name}' in {made.etc}.")
+    print(f"  connect   {facts['dsn']}")
+    if request.adopt:
+        print("  password  the adopted cluster's own")
+    elif request.root:
+        print(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
+    else:
+        print(f"  password  in {made.password_file}")
+    print(f"  data      {facts['data']}")
+    if arguments.enable:
+        print("Its port is open; the first client wakes it." if not request.root else "Its port will be open after the next boot.")
+    else:
+        print(f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}")
+
+
+def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
+    inventory.require_free(request.name, request.root)
+    request.adopt = new.finds_cluster(request)
+    port = new.choose_port(request)
+    files = request.files(port, "" if request.root else "(made at random)\n")
+    etc = request.final.etc
+    commands = [] if arguments.no_provision or request.root else [
+        f"docker pull {request.image}  # if it is not here", f"docker-compose --project-name {request.final.container} create"]
+    if arguments.enable:
+        commands.append(f"systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}")
+    if arguments.json:
+        shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
+        print(json.dumps({"files": shown, "commands": commands}, indent=2))
+        return
+    for name, (mode, text) in files.items():
+        print(f"# {etc}/{name} ({mode:04o})\n{text}")
+    for command in commands:
+        print(f"$ {command}")
+
+
+def _ls(arguments: argparse.Namespace) -> None:
+    rows = listing.rows(new.checked_root(arguments.root))
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print(listing.table(rows))
+    else:
+        print("There are no instances. sockwake-new NAME --version 18 makes one.")
+
+
+def _rm(arguments: argparse.Namespace) -> None:
+    said = removal.remove(Name(arguments.name), purge=arguments.purge, root=new.checked_root(arguments.root))
+    print(f"{'; '.join(said).capitalize()}.")
+
+
+def _compose(arguments: argparse.Namespace) -> None:
+    from sockwake.compose import Project
+    from sockwake.engine import Engine
+
+    instance = Instance(Name(arguments.name))
+    project = Project(instance, instance.settings(), Engine())
+    command = project.command(*arguments.arguments)
+    os.execvpe(command[0], command, os.environ | project.environment)

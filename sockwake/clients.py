@@ -1,0 +1,67 @@
+"""Who is connected to an instance's port, read from /proc/net without touching a connection.
+
+Source: proc_net_tcp in the kernel's documentation; the inode column is 0 for a connection nobody has accepted yet.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sockwake.instance import Settings
+
+_ESTABLISHED = "01"
+_UNIX_CONNECTED = "03"
+
+
+def waiting(settings: Settings) -> str:
+    """The first client in the queue of the port as address:port, or "a local client" when there is none to see."""
+    for remote, inode in _tcp(settings.port):
+        if inode == "0":
+            return remote
+    return "a local client"
+
+
+def connected(settings: Settings) -> int:
+    """How many clients hold a connection, accepted or not."""
+    paths = {item for item in settings.listen if item.startswith("/")}
+    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix(paths))
+
+
+def _tcp(port: int) -> Iterator[tuple[str, str]]:
+    """(remote address, inode) of every established connection to a local port."""
+    suffix = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for fields in _rows(table):
+            if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
+                yield _address(fields[2]), fields[9]
+
+
+def _unix(paths: set[str]) -> Iterator[str]:
+    for fields in _rows("/proc/net/unix") if paths else ():
+        if len(fields) > 7 and fields[7] in paths and fields[5] == _UNIX_CONNECTED:
+            yield fields[7]
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    try:
+        with open(table, encoding="ascii", errors="replace") as file:
+            next(file)
+            for line in file:
+                yield line.split()
+    except (OSError, StopIteration):
+        return
+
+
+def _address(text: str) -> str:
+    """ "0100007F:D431" as 127.0.0.1:54321; the kernel writes each 32 bits in its own byte order."""
+    host, _, port = text.partition(":")
+    octets = b"".join(bytes.fromhex(host[i : i + 8])[::-1] for i in range(0, len(host), 8))
+    if octets[:12] == b"\0" * 10 + b"\xff\xff":
+        octets = octets[12:]
+    if len(octets) == 4:
+        return ".".join(str(octet) for octet in octets) + f":{int(port, 16)}"
+    import ipaddress  # rare enough to be worth its import
+
+    return f"[{ipaddress.ip_address(octets)}]:{int(port, 16)}"

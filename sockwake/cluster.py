@@ -1,0 +1,115 @@
+"""Making a database cluster, or taking over one that is there."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+
+from sockwake import runtime
+from sockwake.compose import Project
+from sockwake.container import Container
+from sockwake.engine import Engine, EngineError
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Settings
+
+_PASSWORD_IN_CONTAINER = "/run/sockwake-password"
+_ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
+
+
+def exists(settings: Settings) -> bool:
+    """Whether there is a cluster where the settings say."""
+    return os.path.exists(f"{settings.cluster}/PG_VERSION")
+
+
+def write_password(instance: Instance) -> None:
+    """Make the password file, 192 random bits, unless there is one; 0600 from its first byte."""
+    try:
+        fd = os.open(instance.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_urlsafe(24) + "\n")
+
+
+def check_adoptable(settings: Settings) -> None:
+    """Raise SockwakeError unless the cluster that is there is of this version and not in use."""
+    with open(f"{settings.cluster}/PG_VERSION", encoding="ascii", errors="replace") as file:
+        found = file.read().strip()
+    if found != str(settings.major):
+        raise SockwakeError(f"{settings.cluster} is a cluster of PostgreSQL {found}, not {settings.major}",
+                            f"--version {found} adopts it; pg_upgrade makes it {settings.major}")
+    if os.path.exists(f"{settings.cluster}/postmaster.pid"):
+        raise SockwakeError(f"{settings.cluster} has a postmaster.pid: a server is running on it, or did not stop cleanly",
+                            "stop that server first")
+
+
+def initialise(instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]) -> None:
+    """Make the cluster with the image's own entrypoint, in a container that is thrown away.
+
+    The everyday container so never sees the password. The cluster is made beside its place and moved there
+    when its server has proven itself and stopped cleanly; after an interruption at any point the next call
+    goes on or starts over. Removes the instance's "uninitialised" mark last.
+    """
+    staged, made = f"{settings.data}/.initialising", f"{settings.data}/.initialised"
+    if not exists(settings) and not os.path.exists(made):
+        _require_room(settings.data)
+        shutil.rmtree(staged, ignore_errors=True)
+        os.mkdir(staged, 0o711)
+        write_password(instance)
+        _run_entrypoint(instance, settings, engine, staged, write)
+        os.rename(staged, made)
+    if os.path.exists(made):
+        _move_into_place(made, settings.data)
+    if not exists(settings):
+        raise SockwakeError(f"the image has made no cluster in {settings.cluster}",
+                            "does it keep the data where the official image does?")
+    runtime.remove(instance.uninitialised_file)
+
+
+def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]) -> None:
+    container = Container(instance, settings, engine, f"{instance.container}-init")
+    overlay: dict[str, object] = {
+        "environment": {
+            "POSTGRES_DB": settings.db_name,
+            "POSTGRES_INITDB_ARGS": "--auth-local=scram-sha-256 --auth-host=scram-sha-256 --data-checksums --encoding=UTF8",
+            "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
+            "POSTGRES_USER": settings.db_user,
+        },
+        # the entrypoint reads it while it is still root, so that 0600 will do
+        "volumes": [{"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}],
+    }
+    try:
+        Project(instance, settings, engine, data).create(container.name, overlay)
+        container.start()
+        container.await_ready(write)
+        container.stop()
+    finally:
+        container.close()
+        remove_container(engine, container.name)
+
+
+def remove_container(engine: Engine, name: str) -> None:
+    """Remove a container, running or not; nothing to do when there is none."""
+    try:
+        engine.call("DELETE", f"/containers/{name}?force=1&v=1")
+    except EngineError as error:
+        if error.code != 404:
+            raise
+
+
+def _require_room(path: str) -> None:
+    room = os.statvfs(path)
+    free = room.f_bavail * room.f_frsize
+    if free < _ROOM:
+        raise SockwakeError(f"only {free >> 20} MB are free under {path}", f"a new cluster wants {_ROOM >> 20} MB")
+
+
+def _move_into_place(made: str, data: str) -> None:
+    """Move what is in made up into data, PG_VERSION last: a cluster without it does not count as one."""
+    owner = os.stat(made)
+    for entry in sorted(os.listdir(made), key=lambda name: (name == "PG_VERSION", name)):
+        os.rename(f"{made}/{entry}", f"{data}/{entry}")
+    if os.path.exists(f"{data}/PG_VERSION"):
+        os.chown(data, owner.st_uid, owner.st_gid)
+        os.chmod(data, owner.st_mode & 0o7777)
+    os.rmdir(made)

@@ -1,0 +1,84 @@
+"""compose: for making a container, never for starting one.
+
+compose.yaml is the administrator's. What sockwake itself needs of the service (a known name, a label that
+tells of edits) is laid over it in a second file that lives in /run.
+"""
+
+import json
+import os
+
+from sockwake import programs
+from sockwake.container import CONFIG_LABEL
+from sockwake.engine import Engine, EngineError
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Settings
+
+
+class Project:
+    """The compose project of one instance. data: the host directory the cluster's volume is mounted from."""
+
+    def __init__(self, instance: Instance, settings: Settings, engine: Engine, data: str = "") -> None:
+        self.instance = instance
+        self.engine = engine
+        self.settings = settings
+        self.environment = {
+            "DOCKER_HOST": f"unix://{engine.path}",
+            "SOCKWAKE_NAME": instance.name,
+            "SOCKWAKE_BACKEND": instance.backend,
+            "SOCKWAKE_DATA": data or settings.data,
+        }
+
+    def command(self, *arguments: str, overlay: str = "", project: str = "") -> list[str]:
+        """The compose command line for this project."""
+        files = [self.instance.compose_file, *([overlay] if overlay else [])]
+        return [
+            *(["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]),
+            *("--project-name", project or self.instance.container),
+            *("--project-directory", self.instance.etc),
+            *("--env-file", self.instance.env_file),
+            *(word for file in files for word in ("--file", file)),
+            *arguments,
+        ]
+
+    def service(self) -> tuple[str, str]:
+        """(name, image) of the service that is the database."""
+        config = json.loads(self._run(self.command("config", "--format", "json")))
+        services = config.get("services") or {}
+        name = self.settings.service or next(iter(services), "")
+        if name not in services or (len(services) > 1 and not self.settings.service):
+            raise SockwakeError(f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
+                                f"set SERVICE= in {self.instance.env_file}")
+        return name, services[name].get("image", "")
+
+    def create(self, container: str, overlay: dict[str, object]) -> None:
+        """Make the container anew, never asking a registry; raises SockwakeError when its image is not here.
+
+        overlay: what to lay over the service, beside the container's name.
+        """
+        service, image = self.service()
+        require_image(self.engine, image)
+        path = f"{self.instance.run}/{container}.json"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"services": {service: {"container_name": container, **overlay}}}, file)
+        command = self.command("create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container)
+        try:
+            self._run(command)
+        finally:
+            os.unlink(path)
+
+    def create_everyday(self, made_of: str) -> None:
+        """The container that every wake starts, marked with what it was made of."""
+        self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, "io.sockwake.instance": self.instance.name}})
+
+    def _run(self, command: list[str]) -> str:
+        return programs.run(command, env=self.environment)
+
+
+def require_image(engine: Engine, image: str) -> None:
+    """Raise SockwakeError unless the image is on this machine."""
+    try:
+        engine.call("GET", f"/images/{image}/json")
+    except EngineError as error:
+        if error.code != 404:
+            raise
+        raise SockwakeError(f"image {image} is not on this machine", f"docker pull {image}") from None

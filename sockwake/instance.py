@@ -1,0 +1,212 @@
+"""An instance: its name, its paths, and the settings in its instance.env.
+
+Imported on the wake path, so it imports next to nothing itself.
+"""
+
+import os
+
+from sockwake import timespan
+from sockwake.errors import UNKNOWN, USAGE, SockwakeError
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE", "VERSION", "IMAGE", "DB_USER", "DB_NAME")
+_DEFAULTS = {"DATA": "", "SERVICE": "", "START_TIMEOUT": "90s"}
+
+
+class Name(str):
+    """The name of an instance; one that exists is valid.
+
+    It becomes a unit name, a directory, a container and part of shell-read files, hence the narrow rule.
+    The generator repeats it in sh.
+    """
+
+    __slots__ = ()
+    RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"
+
+    def __new__(cls, text: str) -> "Name":
+        valid = 1 <= len(text) <= 31 and text[0] in _LETTERS and not text.strip(_LETTERS + "0123456789-")
+        if not valid:
+            raise SockwakeError(f"instance name '{text}' is not valid: {cls.RULE}", status=USAGE)
+        return super().__new__(cls, text)
+
+
+class Instance:
+    """Where an instance keeps what; root is the tree it lives in ("" is the running system)."""
+
+    __slots__ = ("etc", "name", "root", "run")
+
+    def __init__(self, name: Name, root: str = "", etc: str = "") -> None:
+        self.name = name
+        self.root = root
+        self.etc = etc or f"{root}/etc/sockwake/{name}"
+        self.run = f"/run/sockwake/{name}"
+
+    @property
+    def env_file(self) -> str:
+        return f"{self.etc}/instance.env"
+
+    @property
+    def compose_file(self) -> str:
+        return f"{self.etc}/compose.yaml"
+
+    @property
+    def password_file(self) -> str:
+        return f"{self.etc}/password"
+
+    @property
+    def uninitialised_file(self) -> str:
+        """There until the cluster has been made. Without it a missing cluster is a fault (a disk that is
+        not mounted, say) and never a reason to make an empty one."""
+        return f"{self.etc}/uninitialised"
+
+    @property
+    def backend(self) -> str:
+        """The directory the container's PostgreSQL puts its socket into."""
+        return f"{self.run}/backend"
+
+    @property
+    def ready_file(self) -> str:
+        """There while the backend is ready: what the proxy must be called with."""
+        return f"{self.run}/ready"
+
+    @property
+    def failure_file(self) -> str:
+        """Why the last wake failed, in one line, for the client that waits."""
+        return f"{self.run}/failure"
+
+    @property
+    def container(self) -> str:
+        return f"sockwake-{self.name}"
+
+    @property
+    def socket_unit(self) -> str:
+        return f"pg-proxy@{self.name}.socket"
+
+    @property
+    def proxy_unit(self) -> str:
+        return f"pg-proxy@{self.name}.service"
+
+    @property
+    def backend_unit(self) -> str:
+        return f"pg-postgres@{self.name}.service"
+
+    def settings(self) -> "Settings":
+        """What instance.env says; raises SockwakeError naming file and line, or that there is no such instance."""
+        try:
+            with open(self.env_file, encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:
+            raise SockwakeError(f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SockwakeError(f"cannot read {self.env_file}: {error}") from None
+        return Settings(text, self)
+
+
+class Settings:
+    """The settings of one instance, checked.
+
+    listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
+    idle, start_timeout: seconds. major: the first number of version. data: the cluster's directory on the host.
+    """
+
+    __slots__ = ("data", "db_name", "db_user", "idle", "image", "kind", "listen", "major", "port", "service",
+                 "start_timeout", "version")
+
+    def __init__(self, text: str, instance: Instance) -> None:
+        values = parse_env(text, instance.env_file)
+        for key in values:
+            if key not in _REQUIRED and key not in _DEFAULTS:
+                raise SockwakeError(f"{instance.env_file}:{_line_of(text, key)}: unknown key '{key}'")
+        for key in _REQUIRED:
+            if not values.get(key):
+                raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
+        values = _DEFAULTS | values
+        try:
+            self.kind = _one_of(values["KIND"], ("postgres",), "kind")
+            self.listen = tuple(check_listen(item) for item in values["LISTEN"].split(","))
+            self.port = check_port(values["PORT"])
+            self.idle = check_idle(values["IDLE"])
+            self.version = values["VERSION"]
+            self.major = check_version(values["VERSION"])
+            self.image = values["IMAGE"]
+            self.data = values["DATA"] or f"{instance.root}/var/lib/sockwake/{instance.name}"
+            self.db_user = values["DB_USER"]
+            self.db_name = values["DB_NAME"]
+            self.service = values["SERVICE"]
+            self.start_timeout = timespan.parse(values["START_TIMEOUT"])
+        except SockwakeError as error:
+            raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None
+
+    @property
+    def cluster(self) -> str:
+        """PGDATA as the host sees it: the official image moved it into a directory per version with 18."""
+        return f"{self.data}/{self.major}/docker" if self.major >= 18 else self.data
+
+
+def parse_env(text: str, path: str) -> dict[str, str]:
+    """KEY=value lines as a dict; raises SockwakeError naming path and line.
+
+    systemd, compose and the generator read the same file, each with its own idea of quotes, so that
+    every character on which they could differ is refused.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
+            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
+        if key in values:
+            raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
+        check_value(value, f"{path}:{number}: the value of {key}")
+        values[key] = value
+    return values
+
+
+def check_value(value: str, what: str) -> str:
+    """value, when every reader of instance.env takes it for the same text."""
+    if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
+        raise SockwakeError(f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=USAGE)
+    return value
+
+
+def check_listen(item: str) -> str:
+    """item, when it is an address or the absolute path of a socket the generator will take."""
+    alphabet = "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
+    if not item or item.strip(alphabet) or "/../" in item or item.startswith("@"):
+        raise SockwakeError(f"'{item}' is neither an IP address nor the absolute path of a unix socket",
+                            "leave out --listen for 127.0.0.1", USAGE)
+    return item
+
+
+def check_port(text: str) -> int:
+    """The port number in text."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise SockwakeError(f"port '{text}' is not a number from 1 to 65535", status=USAGE)
+    return int(text)
+
+
+def check_idle(text: str) -> float:
+    """Seconds of an idle time of one second or more."""
+    seconds = timespan.parse(text)
+    if seconds < 1:
+        raise SockwakeError(f"idle time '{text}' is shorter than a second", status=USAGE)
+    return seconds
+
+
+def check_version(text: str) -> int:
+    """The major version in "18" or "17.4"."""
+    major = text.partition(".")[0]
+    if not text.isascii() or not text.replace(".", "", 1).isdigit() or not 10 <= int(major or 0) < 100:
+        raise SockwakeError(f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE)
+    return int(major)
+
+
+def _one_of(text: str, known: tuple[str, ...], what: str) -> str:
+    if text not in known:
+        raise SockwakeError(f"{what} '{text}' is not known: {', '.join(known)}", status=USAGE)
+    return text
+
+
+def _line_of(text: str, key: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))

@@ -1,0 +1,175 @@
+"""The instances there are: a scan of /etc/sockwake, which is the only record."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sockwake.errors import EXISTS, SockwakeError
+from sockwake.instance import Instance, Name
+from sockwake.runtime import remove
+
+_UNFINISHED = ".new-"
+_DOOMED = ".rm-"
+_MADE_DATA = "made-data"
+
+
+def directory(root: str = "") -> str:
+    return f"{root}/etc/sockwake"
+
+
+def instances(root: str = "") -> list[Instance]:
+    """Every instance, by name; what is no valid name is no instance."""
+    found = []
+    for entry in _entries(root):
+        try:
+            found.append(Instance(Name(entry), root))
+        except SockwakeError:
+            continue
+    return found
+
+
+def unfinished(root: str = "") -> list[Instance]:
+    """What a sockwake-new is making just now, or was killed over."""
+    return [_draft(Name(entry.removeprefix(_UNFINISHED)), root) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
+
+
+def draft_of(name: Name, root: str = "") -> Instance | None:
+    """The unfinished instance of this name, if there is one."""
+    draft = _draft(name, root)
+    return draft if os.path.isdir(draft.etc) else None
+
+
+@contextmanager
+def locked(root: str = "") -> Iterator[None]:
+    """Nobody else chooses a port or makes an instance meanwhile."""
+    os.makedirs(directory(root), 0o755, exist_ok=True)
+    lock = os.open(directory(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+class Draft:
+    """An instance being made in /etc/sockwake/.new-NAME, held by a lock that dies with its maker.
+
+    files: name to (mode, text). Raises SockwakeError (exists) when the name is taken or being made.
+    """
+
+    def __init__(self, name: Name, root: str, files: dict[str, tuple[int, str]]) -> None:
+        self.final = Instance(name, root)
+        self.instance = _draft(name, root)
+        os.mkdir(self.instance.etc, 0o755)
+        self._lock = os.open(self.instance.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            for file, (mode, text) in files.items():
+                _write(f"{self.instance.etc}/{file}", mode, text)
+            os.fsync(self._lock)
+        except BaseException:
+            delete(self.instance)
+            raise
+
+    def claim_data(self, path: str) -> None:
+        """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete."""
+        made = "contents" if os.path.isdir(path) else "directory"
+        _write(f"{self.instance.etc}/{_MADE_DATA}", 0o644, f"{made} {path}\n")
+
+    def publish(self) -> Instance:
+        """Give it its name; from here on it is an instance."""
+        os.rename(self.instance.etc, self.final.etc)
+        _sync(directory(self.final.root))
+        return self.final
+
+    def release(self) -> None:
+        """Nothing can go wrong any more: what it made is not to be undone."""
+        remove(f"{self.final.etc}/{_MADE_DATA}")
+        os.close(self._lock)
+
+
+def is_finished(instance: Instance) -> bool:
+    """Whether this is an instance and not the draft of one."""
+    return not os.path.basename(instance.etc).startswith(_UNFINISHED)
+
+
+def is_abandoned(draft: Instance) -> bool:
+    """Whether nobody is making this draft any more."""
+    lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def require_free(name: Name, root: str = "") -> None:
+    """Raise SockwakeError (exists) when an instance has this name or somebody is making one."""
+    if os.path.lexists(Instance(name, root).etc):
+        raise SockwakeError(f"instance '{name}' exists already", f"sockwake rm {name} removes it", EXISTS)
+    draft = draft_of(name, root)
+    if draft and not is_abandoned(draft):
+        raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
+
+
+def discard(draft: Instance) -> None:
+    """Delete an unfinished instance, and of its data what it made itself."""
+    try:
+        with open(f"{draft.etc}/{_MADE_DATA}", encoding="utf-8") as file:
+            made, _, path = file.read().rstrip("\n").partition(" ")
+    except FileNotFoundError:
+        made, path = "", ""
+    if made == "directory":
+        shutil.rmtree(path, ignore_errors=True)
+    elif made == "contents":
+        empty(path)
+    delete(draft)
+
+
+def empty(path: str) -> None:
+    """Delete everything in a directory."""
+    for entry in os.scandir(path):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+
+
+def delete(instance: Instance) -> None:
+    """Delete an instance's directory in /etc; after an interruption the name is free all the same."""
+    doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.rename(instance.etc, doomed)
+    _sync(directory(instance.root))
+    shutil.rmtree(doomed)
+
+
+def _draft(name: Name, root: str) -> Instance:
+    return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
+
+
+def _entries(root: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(directory(root)) if entry.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def _write(path: str, mode: int, text: str) -> None:
+    """A new file with its final mode from the first byte, on disk before this returns."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(fd)
+    os.close(fd)
+

@@ -1,0 +1,78 @@
+"""sockwake ls: every instance and the state systemd has it in."""
+
+from sockwake import clients, inventory, systemctl
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance
+
+# (socket, proxy, backend) as systemd's ActiveState; the first row that fits names the state
+_STATES = (
+    (("*", "*", "activating"), "waking"),
+    (("*", "*", "deactivating"), "falling asleep"),
+    (("*", "*", "active"), "awake"),
+    (("failed", "*", "*"), "failed"),
+    (("active", "*", "*"), "asleep"),
+    (("*", "*", "*"), "off"),
+)
+
+
+def state(*active: str) -> str:
+    """The state of an instance whose socket, proxy and backend units have these ActiveStates."""
+    return next(name for pattern, name in _STATES if all(want in ("*", have) for want, have in zip(pattern, active)))
+
+
+def rows(root: str = "") -> list[dict[str, object]]:
+    """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
+    units = {} if root else systemctl.states("pg-*@*")
+    made = [_row(instance, units) for instance in inventory.instances(root)]
+    drafts = [{"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)]
+    return sorted([*made, *drafts], key=lambda row: str(row["name"]))
+
+
+def table(listed: list[dict[str, object]]) -> str:
+    """The rows for people."""
+    lines = [("NAME", "STATE", "CLIENTS", "VERSION", "IDLE", "LISTEN")]
+    for row in listed:
+        listen = row.get("listen")
+        where = ", ".join(_where(item, row.get("port")) for item in listen) if isinstance(listen, list) else str(row.get("error", ""))
+        lines.append((*(str(row.get(key, "-")) for key in ("name", "state", "clients", "version", "idle")), where))
+    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[5]]).rstrip() for line in lines)
+
+
+def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, object]:
+    nothing = ("inactive", "")
+    socket, proxy, backend = (units.get(unit, nothing) for unit in (instance.socket_unit, instance.proxy_unit, instance.backend_unit))
+    row: dict[str, object] = {"name": instance.name, "state": state(socket[0], proxy[0], backend[0])}
+    try:
+        settings = instance.settings()
+    except SockwakeError as error:
+        return row | {"state": "broken", "error": error.message}
+    row |= {
+        "clients": 0 if instance.root else clients.connected(settings),
+        "version": settings.version,
+        "idle": f"{settings.idle:g}s",
+        "listen": list(settings.listen),
+        "port": settings.port,
+        "kind": settings.kind,
+        "image": settings.image,
+        "data": settings.data,
+    }
+    return row | ({"error": failure} if (failure := _last_failure(instance)) else {})
+
+
+def _draft_state(draft: Instance) -> str:
+    return "unfinished" if inventory.is_abandoned(draft) else "being made"
+
+
+def _last_failure(instance: Instance) -> str:
+    try:
+        with open(instance.failure_file, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _where(item: str, port: object) -> str:
+    if item.startswith("/"):
+        return item
+    return f"[{item}]:{port}" if ":" in item else f"{item}:{port}"

@@ -1,0 +1,290 @@
+"""sockwake-new: from what was asked to an instance. Decide, render, apply."""
+
+import argparse
+import ipaddress
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+
+from sockwake import inventory, ports, systemctl, timespan
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.instance import (Instance, Name, Settings, check_idle, check_listen, check_port, check_value,
+                               check_version)
+
+_RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
+_GUC = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_LONGEST_GUC_SPAN = 2**31 - 1  # ms, guc.c
+_SINCE_SESSION_IDLE = 14  # the PostgreSQL that brought idle_session_timeout
+
+
+@dataclass
+class Request:
+    """One checked sockwake-new. port None is the next free one; data "" the default directory."""
+
+    name: Name
+    version: str
+    root: str
+    listen: list[str]
+    port: int | None
+    idle: str
+    image: str
+    db_user: str
+    db_name: str
+    network: str
+    data: str
+    gucs: dict[str, str] = field(default_factory=dict)
+    adopt: bool = False
+
+    @property
+    def final(self) -> Instance:
+        return Instance(self.name, self.root)
+
+    @property
+    def data_directory(self) -> str:
+        """Where the data are, as the running instance will see it."""
+        return self.data or f"/var/lib/sockwake/{self.name}"
+
+    def settings(self, port: int) -> dict[str, str]:
+        """The lines of instance.env after KIND, in their order."""
+        listen = ",".join(_socket_path(item, port) if item.startswith("/") else item for item in self.listen)
+        values = {"VERSION": self.version, "IMAGE": self.image, "LISTEN": listen, "PORT": str(port), "IDLE": self.idle,
+                  "DB_USER": self.db_user, "DB_NAME": self.db_name}
+        return values | ({"DATA": self.data} if self.data else {})
+
+    def files(self, port: int, password: str) -> dict[str, tuple[int, str]]:
+        """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
+        from sockwake.render import render  # jinja2: the errors before it should not wait for it
+
+        major = check_version(self.version)
+        values = {"name": self.name, "settings": self.settings(port), "gucs": self.gucs, "network": self.network,
+                  "mount": "/var/lib/postgresql" if major >= 18 else "/var/lib/postgresql/data"}
+        files = {"instance.env": (0o644, render("postgres/instance.env", values)),
+                 "compose.yaml": (0o644, render("postgres/compose.yaml", values))}
+        if password:
+            files["password"] = (0o600, password)
+        if not self.adopt:
+            files["uninitialised"] = (0o644, "the first wake makes the cluster\n")
+        return files
+
+
+def decide(arguments: argparse.Namespace) -> Request:
+    """Check every option; raises SockwakeError before anything has been touched."""
+    if not arguments.version:
+        raise SockwakeError("which PostgreSQL? --version is missing", "sockwake-new NAME --version 18", USAGE)
+    major = check_version(arguments.version)
+    name = Name(arguments.name)
+    root = checked_root(arguments.root)
+    idle = arguments.idle
+    check_idle(idle)
+    data = _data(arguments.data)
+    return Request(
+        name=name, version=arguments.version, root=root, idle=" ".join(idle.split()), data=data,
+        listen=[_listen(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])],
+        port=None if arguments.port is None else check_port(arguments.port),
+        image=_word(arguments.image or f"postgres:{arguments.version}", "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"),
+        db_user=_identifier(arguments.db_user, "--db-user"),
+        db_name=_identifier(arguments.db_name or arguments.db_user, "--db-name"),
+        network=_word(arguments.network, "network", r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"),
+        gucs=_gucs(arguments.set or [], arguments.session_idle, major),
+    )
+
+
+def choose_port(request: Request) -> int:
+    """The port asked for, if it is free, or the next free one."""
+    addresses = [item for item in request.listen if not item.startswith("/")]
+    if request.port is None:
+        return ports.next_free(addresses, request.root)
+    ports.require_free(request.port, addresses, request.root)
+    return request.port
+
+
+def finds_cluster(request: Request) -> bool:
+    """Whether the data directory holds a cluster to adopt; raises SockwakeError when it holds anything else."""
+    major = check_version(request.version)
+    path = request.root + request.data_directory
+    cluster = f"{path}/{major}/docker" if major >= 18 else path
+    if os.path.exists(f"{cluster}/PG_VERSION"):
+        return True
+    try:
+        entries = os.listdir(path)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        raise SockwakeError(f"{path} is not a directory") from None
+    if [entry for entry in entries if entry != "lost+found"]:
+        raise SockwakeError(f"data directory {path} is not empty and holds no cluster of PostgreSQL {major}",
+                            "empty it, or choose another with --data")
+    return False
+
+
+def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool) -> Instance:
+    """Make the instance, whole or not at all."""
+    provision = provision and not request.root
+    with inventory.locked(request.root):
+        inventory.require_free(request.name, request.root)
+        if abandoned := inventory.draft_of(request.name, request.root):
+            discard(abandoned)
+        request.adopt = finds_cluster(request)
+        files = request.files(choose_port(request), _password(request))
+        draft = inventory.Draft(request.name, request.root, files)
+    made: Instance = draft.instance
+    try:
+        if provision:
+            if not request.adopt:
+                draft.claim_data(request.data_directory)
+            _provision(draft.instance, quiet=quiet, debug=debug)
+        made = draft.publish()
+        if enable:
+            systemctl.enable(made.socket_unit, root=request.root, now=not request.root)
+        elif provision and systemctl.is_running():
+            systemctl.reload()
+    except BaseException:
+        undo(request, draft, made)
+        raise
+    draft.release()
+    return made
+
+
+def discard(draft: Instance) -> None:
+    """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directory."""
+    remove_containers(draft)
+    inventory.discard(draft)
+
+
+def remove_containers(instance: Instance) -> None:
+    """Remove the instance's containers. An engine that is not installed has none."""
+    from sockwake import cluster
+    from sockwake.engine import SOCKET, Engine
+
+    if instance.root or not os.path.exists(SOCKET):
+        return
+    for name in (instance.container, f"{instance.container}-init"):
+        cluster.remove_container(Engine(), name)
+
+
+def undo(request: Request, draft: inventory.Draft, made: Instance) -> None:
+    """Back to where it was before a make() that failed."""
+    if made is not draft.instance:
+        systemctl.disable(made.socket_unit, root=request.root)
+        if not request.root:
+            systemctl.stop(made.socket_unit)
+    discard(made)
+
+
+def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
+    from sockwake.provision import provision
+
+    def log(text: bytes) -> None:
+        if debug:
+            sys.stderr.write(text.decode(errors="replace"))
+
+    provision(instance, instance.settings(), log, quiet=quiet)
+
+
+def _password(request: Request) -> str:
+    """The content of the password file: none in an image, whose machines each make their own; empty when
+    the cluster has its own already."""
+    if request.root:
+        return ""
+    import secrets
+
+    return "\n" if request.adopt else secrets.token_urlsafe(24) + "\n"
+
+
+def checked_root(path: str) -> str:
+    """The system tree to work on, "" for the running system."""
+    if not path or path == "/":
+        return ""
+    if not os.path.isdir(path):
+        raise SockwakeError(f"there is no directory {path}", status=USAGE)
+    return os.path.realpath(path)
+
+
+def _data(path: str) -> str:
+    if not path:
+        return ""
+    check_value(path, "--data")
+    if not path.startswith("/") or ":" in path or os.path.normpath(path) in ("/", "/etc", "/usr", "/var", "/var/lib", "/home"):
+        raise SockwakeError(f"data directory '{path}' is not an absolute path of its own", status=USAGE)
+    return os.path.normpath(path)
+
+
+def _listen(item: str) -> str:
+    check_listen(item)
+    if not item.startswith("/"):
+        try:
+            ipaddress.ip_address(item)
+        except ValueError:
+            raise SockwakeError(f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE) from None
+    return item
+
+
+def _socket_path(path: str, port: int) -> str:
+    """libpq is told a directory and a port, and looks for this name in it."""
+    return path if "/.s.PGSQL." in path else f"{path.rstrip('/')}/.s.PGSQL.{port}"
+
+
+def _word(text: str, what: str, pattern: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise SockwakeError(f"{what} '{text}' is not valid", status=USAGE)
+    return text
+
+
+def _identifier(text: str, option: str) -> str:
+    if not text or len(text.encode()) > 63:
+        raise SockwakeError(f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE)
+    return check_value(text, f"the value of {option}")
+
+
+def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[str, str]:
+    gucs = {"listen_addresses": ""}
+    seconds = timespan.parse(session_idle or "15min")
+    if major >= _SINCE_SESSION_IDLE and 0 < seconds < timespan.INFINITY:
+        if seconds * 1000 > _LONGEST_GUC_SPAN:
+            raise SockwakeError(f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE)
+        gucs["idle_session_timeout"] = f"{seconds * 1000:.0f}"
+    elif session_idle and major < _SINCE_SESSION_IDLE:
+        raise SockwakeError(f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE)
+    for assignment in assignments:
+        guc, equals, value = assignment.partition("=")
+        if not equals or not _GUC.fullmatch(guc) or not value.isprintable():
+            raise SockwakeError(f"'{assignment}' is not GUC=VALUE", "as in --set work_mem=64MB", USAGE)
+        if guc.lower() in _RESERVED:
+            raise SockwakeError(f"'{guc}' is set by sockwake", "leave it out", USAGE)
+        gucs[guc] = value
+    return gucs
+
+
+def describe(request: Request, instance: Instance) -> dict[str, object]:
+    """What was made, for people and for --json."""
+    settings: Settings = instance.settings()
+    return {
+        "name": instance.name,
+        "kind": settings.kind,
+        "version": settings.version,
+        "image": settings.image,
+        "listen": list(settings.listen),
+        "port": settings.port,
+        "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
+        "dsn": dsn(settings),
+        "password_file": instance.password_file,
+        "adopted": request.adopt,
+        "data": settings.data,
+        "config": instance.etc,
+        "units": [instance.socket_unit, instance.proxy_unit, instance.backend_unit],
+    }
+
+
+def dsn(settings: Settings) -> str:
+    """How to connect, without the password: the first address, or the first socket's directory."""
+    from urllib.parse import quote
+
+    user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
+    first = settings.listen[0]
+    if first.startswith("/"):
+        directory, _, number = first.rpartition("/.s.PGSQL.")
+        return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)
+    host = f"[{host}]" if ":" in host else host
+    return f"postgresql://{user}@{host}:{settings.port}/{database}"

@@ -1,0 +1,78 @@
+"""Which TCP ports are taken: claimed by an instance, awake or not, by a PostgreSQL cluster of the host, or bound."""
+
+import glob
+import re
+import socket
+from collections.abc import Sequence
+
+from sockwake import inventory
+from sockwake.errors import EXISTS, SockwakeError
+
+FIRST = 25432
+_CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d+)", re.MULTILINE)
+_INSTANCE_PORT = re.compile(r"^PORT=(\d+)$", re.MULTILINE)
+
+
+def claims(root: str = "") -> dict[int, str]:
+    """Every claimed port and who claims it. Files too broken to run still keep the port they name."""
+    claimed = {}
+    for path in sorted(glob.glob(f"{root}/etc/postgresql/*/*/postgresql.conf")):
+        version, cluster = path.split("/")[-3:-1]
+        for port in _CLUSTER_PORT.findall(_text(path)) or ["5432"]:
+            claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
+    for instance in (*inventory.unfinished(root), *inventory.instances(root)):
+        for port in _INSTANCE_PORT.findall(_text(instance.env_file)):
+            claimed[int(port)] = f"instance '{instance.name}'"
+    return claimed
+
+
+def next_free(addresses: Sequence[str], root: str = "") -> int:
+    """The first free port from FIRST on, below those the kernel hands out by itself."""
+    claimed = claims(root)
+    for port in range(FIRST, _first_ephemeral()):
+        if port not in claimed and (root or not _holder(port, addresses)):
+            return port
+    raise SockwakeError(f"no port from {FIRST} to {_first_ephemeral() - 1} is free")
+
+
+def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:
+    """Raise SockwakeError (exists) when the port is taken. In another root nothing is bound, so only claims count."""
+    hint = "leave out --port to take the next free one"
+    claimed = claims(root)
+    if port in claimed:
+        raise SockwakeError(f"port {port} is already claimed by {claimed[port]}", hint, EXISTS)
+    if not root and (why := _holder(port, addresses)):
+        raise SockwakeError(f"port {port} cannot be bound: {why}", hint, EXISTS)
+
+
+def _holder(port: int, addresses: Sequence[str]) -> str:
+    """Why the port cannot be bound, or "": both loopbacks are tried beside the addresses it is for."""
+    for address in dict.fromkeys(("127.0.0.1", "::1", *addresses)):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+                sock.bind((address, port))
+        except OSError as error:
+            if address in addresses or error.errno not in _NO_SUCH_FAMILY:
+                return f"{address} says {(error.strerror or str(error)).lower()}"
+    return ""
+
+
+def _first_ephemeral() -> int:
+    return int((_text("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+_IP_FREEBIND = 15  # linux/in.h; an address may come later than the boot does
+_NO_SUCH_FAMILY = (97, 99)  # EAFNOSUPPORT, EADDRNOTAVAIL: a host without IPv6

@@ -1,0 +1,102 @@
+"""PostgreSQL's frontend/backend protocol, as far as a probe and a refusal need it.
+
+Source: PostgreSQL documentation, "Message Formats" and "Message Flow: Start-up".
+"""
+
+import _socket
+import sys
+
+from sockwake.engine import connect
+
+SOCKET_NAME = ".s.PGSQL.5432"
+
+# what a server makes of a stranger who sends no password
+ASKS = "asks for a password"
+TRUSTS = "lets a stranger in without a password"
+STARTING = "is starting up"
+REFUSES = "answers with an error"
+SILENT = "does not answer"
+
+_PROTOCOL_3 = (3 << 16).to_bytes(4, "big")
+SSL_REQUEST = (80877103).to_bytes(4, "big")
+GSS_REQUEST = (80877104).to_bytes(4, "big")
+_CANNOT_CONNECT_NOW = b"57P03"
+
+
+def startup_message(user: str, database: str) -> bytes:
+    """A StartupMessage of protocol 3.0."""
+    fields = b"".join(text.encode() + b"\0" for text in ("user", user, "database", database)) + b"\0"
+    return (len(fields) + 8).to_bytes(4, "big") + _PROTOCOL_3 + fields
+
+
+def fatal(message: str) -> bytes:
+    """An ErrorResponse that ends the connection, as the server itself would send it while it starts up."""
+    fields = (b"SFATAL", b"VFATAL", b"C" + _CANNOT_CONNECT_NOW, b"M" + message.encode())
+    body = b"\0".join(fields) + b"\0\0"
+    return b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def verdict(answer: bytes) -> str:
+    """What the first message after a StartupMessage says."""
+    kind, body = answer[:1], answer[5:]
+    if kind == b"R" and len(body) >= 4:
+        return TRUSTS if body[:4] == b"\0\0\0\0" else ASKS
+    if kind == b"E":
+        return STARTING if b"C" + _CANNOT_CONNECT_NOW in body.split(b"\0") else REFUSES
+    return SILENT
+
+
+def ask(socket_path: str, user: str, database: str, timeout: float = 10) -> str:
+    """One connection without a password, and what became of it. timeout: seconds for each step."""
+    try:
+        sock = connect(socket_path, timeout)
+    except OSError:
+        return SILENT
+    try:
+        sock.sendall(startup_message(user, database))
+        return verdict(sock.recv(1024))
+    except OSError:
+        return SILENT
+    finally:
+        sock.close()
+
+
+def listener(socket_path: str) -> int:
+    """The process id (ours, not the container's) of who listens on a unix socket; 0 when nobody does."""
+    try:
+        sock = connect(socket_path, 10)
+    except OSError:
+        return 0
+    try:
+        credentials = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    finally:
+        sock.close()
+    return int.from_bytes(credentials[:4], sys.byteorder)
+
+
+def is_main_process(pid: int) -> bool:
+    """Whether pid is process 1 of its container.
+
+    The official image initialises with a temporary server on the same socket; only the real one is process 1.
+    """
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            ids = next((line.split() for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        return False
+    return len(ids) > 2 and ids[-1] == "1"
+
+
+def is_settled(pid: int) -> bool:
+    """Whether postmaster.pid of the server pid says that it takes queries.
+
+    Read through its working directory, which is PGDATA wherever that is mounted. Asking by connecting
+    instead would leave a FATAL in the log for every early probe. Line 8 is the state (PostgreSQL's miscadmin.h).
+    """
+    try:
+        with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
+

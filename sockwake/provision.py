@@ -1,0 +1,72 @@
+"""Getting from the files of an instance to a container that only has to be started."""
+
+import os
+from collections.abc import Callable
+
+from sockwake import cluster, programs, runtime
+from sockwake.compose import Project, require_image
+from sockwake.container import Container, fingerprint
+from sockwake.engine import Engine
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Settings
+
+
+def make_what_is_missing(instance: Instance, settings: Settings, container: Container, made_of: str,
+                         write: Callable[[bytes], object]) -> None:
+    """Make the cluster if it was never made, and the container if it is not made of the present files.
+
+    Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
+    database to create.
+    """
+    if os.path.exists(instance.uninitialised_file):
+        cluster.initialise(instance, settings, container.engine, write)
+    elif not cluster.exists(settings):
+        raise SockwakeError(f"there is no database cluster in {settings.cluster}", "is its disk mounted?")
+    if not container.is_current(made_of):
+        Project(instance, settings, container.engine).create_everyday(made_of)
+
+
+def provision(instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool) -> None:
+    """Image, cluster, container: everything a first wake would otherwise have to wait for, and asleep again.
+
+    An adopted cluster is started once, to see that it asks strangers for a password.
+    """
+    engine = Engine()
+    engine.call("GET", "/_ping")
+    pull(engine, settings.image, quiet=quiet)
+    runtime.prepare(instance)
+    lock = runtime.lock_data(settings.data)
+    try:
+        adopted = not os.path.exists(instance.uninitialised_file)
+        if adopted:
+            cluster.check_adoptable(settings)
+        container = Container(instance, settings, engine)
+        made_of = fingerprint(instance.env_file, instance.compose_file)
+        make_what_is_missing(instance, settings, container, made_of, write)
+        if adopted:
+            _try_out(container, write)
+    finally:
+        os.close(lock)
+
+
+def pull(engine: Engine, image: str, *, quiet: bool) -> None:
+    """Get the image if it is not here; the engine's own client shows the progress on stderr."""
+    try:
+        require_image(engine, image)
+    except SockwakeError as missing:
+        command = ["docker", f"--host=unix://{engine.path}", "pull", *(["--quiet"] if quiet else []), image]
+        try:
+            programs.run(command, show=not quiet)
+        except SockwakeError as error:
+            raise SockwakeError(f"image {image} is neither on this machine nor to be had: {error.message}",
+                                "check --version and --image, or docker load an image") from missing
+
+
+def _try_out(container: Container, write: Callable[[bytes], object]) -> None:
+    try:
+        container.start()
+        container.await_ready(write)
+        container.stop()
+    except SockwakeError:
+        container.give_up()
+        raise

@@ -1,0 +1,123 @@
+"""The last resort of the proxy: tells every client that waits why there is no database, and leaves.
+
+It runs in place of systemd-socket-proxyd when the backend did not become ready. It takes the listening
+sockets systemd passed (sd_listen_fds(3)), answers who is in their queues, and ends, so that the next client
+makes a new attempt. It lives in the proxy's sandbox and believes nothing a client says.
+"""
+
+import select
+import socket
+import sys
+import time
+
+from sockwake import postgres
+
+_FIRST_FD = 3  # SD_LISTEN_FDS_START
+_PATIENCE = 5.0  # seconds for all clients together
+_LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
+
+
+class Client:
+    """One connection: what it sent so far, and whether it has its answer."""
+
+    def __init__(self, sock: socket.socket, farewell: bytes) -> None:
+        self.sock = sock
+        self.received = b""
+        self.farewell = farewell
+        sock.setblocking(False)
+
+    def advance(self) -> bool:
+        """Read what has come and answer it; False when there is nothing more to do."""
+        try:
+            chunk = self.sock.recv(4096)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.received += chunk
+        return bool(chunk) and self._answer()
+
+    def _answer(self) -> bool:
+        while len(self.received) >= 8:
+            length = int.from_bytes(self.received[:4], "big")
+            if not 8 <= length <= _LONGEST_STARTUP:
+                return False
+            if len(self.received) < length:
+                return True
+            packet, self.received = self.received[:length], self.received[length:]
+            asks_for_encryption = packet[4:8] in (postgres.SSL_REQUEST, postgres.GSS_REQUEST)
+            try:
+                self.sock.send(b"N" if asks_for_encryption else self.farewell)
+            except OSError:
+                return False
+            if not asks_for_encryption:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Close so that the answer arrives: unread input would turn the goodbye into a reset."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+            while self.sock.recv(4096):
+                pass
+        except OSError:
+            pass
+        self.sock.close()
+
+
+def refuse(listeners: list[socket.socket], message: str) -> int:
+    """Answer everybody in the queues with message; returns how many there were."""
+    farewell = postgres.fatal(message)
+    clients: dict[int, Client] = {}
+    doors = {listener.fileno(): listener for listener in listeners}
+    poll = select.poll()
+    for fd, listener in doors.items():
+        listener.setblocking(False)
+        poll.register(fd, select.POLLIN)
+    answered = 0
+    deadline = time.monotonic() + _PATIENCE
+    while (remaining := deadline - time.monotonic()) > 0:
+        events = poll.poll(min(remaining * 1000, 100) if clients else 0)
+        if not events and not clients:
+            break
+        for fd, _ in events:
+            if fd in doors:
+                if client := _accept(doors[fd], farewell):
+                    clients[client.sock.fileno()] = client
+                    poll.register(client.sock, select.POLLIN)
+                    answered += 1
+            elif not clients[fd].advance():
+                poll.unregister(fd)
+                clients.pop(fd).close()
+    for client in clients.values():
+        client.close()
+    return answered
+
+
+def _accept(listener: socket.socket, farewell: bytes) -> Client | None:
+    try:
+        return Client(listener.accept()[0], farewell)
+    except OSError:
+        return None  # it has gone again
+
+
+def reason(name: str, failure_file: str) -> str:
+    """The sentence for the client."""
+    try:
+        with open(failure_file, encoding="utf-8", errors="replace") as file:
+            why = file.read(1000).strip()
+    except OSError:
+        why = ""
+    return f'sockwake: instance "{name}" cannot start: {why or "its start failed"} (journalctl -u pg-postgres@{name})'
+
+
+def main(arguments: list[str]) -> int:
+    """refuse NAME FAILURE_FILE, with LISTEN_FDS in the environment."""
+    import os
+
+    name, failure_file = arguments
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    message = reason(name, failure_file)
+    answered = refuse([socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)], message)
+    print(f"refused {answered} client{'' if answered == 1 else 's'}: {message}", file=sys.stderr)
+    return 0

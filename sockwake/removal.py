@@ -1,0 +1,70 @@
+"""sockwake rm: an instance goes, its data only when told."""
+
+import os
+import shutil
+
+from sockwake import clients, inventory, new, systemctl
+from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
+from sockwake.instance import Instance, Name
+
+
+def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
+    """Remove an instance and return one sentence for each thing that was deleted or left.
+
+    Refuses (in use) while clients are connected. /etc/sockwake/NAME goes last: until then it can be called again.
+    """
+    with inventory.locked(root):
+        instance, data = _find(name, root)
+        if not root:
+            _require_quiet(instance)
+        if inventory.is_finished(instance):
+            systemctl.disable(instance.socket_unit, root=root)
+        if not root and systemctl.is_running():
+            systemctl.stop(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+        new.remove_containers(instance)
+        said = [f"removed {Instance(name, root).etc}"]
+        if purge and data and os.path.isdir(data):
+            _delete_data(data)
+            said.append(f"deleted the data in {data}")
+        elif data and os.path.isdir(data):
+            said.append(f"left the data in {data}")
+        (inventory.delete if inventory.is_finished(instance) else inventory.discard)(instance)
+    shutil.rmtree(instance.run, ignore_errors=True)
+    if not root and systemctl.is_running():
+        systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+        systemctl.reload()
+    return said
+
+
+def _find(name: Name, root: str) -> tuple[Instance, str]:
+    """The instance, finished or not, and its data directory ("" when its files do not tell)."""
+    instance = Instance(name, root)
+    if not os.path.isdir(instance.etc):
+        draft = inventory.draft_of(name, root)
+        if not draft:
+            raise SockwakeError(f"there is no instance '{name}'", "sockwake ls shows those there are", UNKNOWN)
+        if not inventory.is_abandoned(draft):
+            raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
+        instance = draft
+    try:
+        return instance, instance.settings().data
+    except SockwakeError:
+        return instance, ""
+
+
+def _require_quiet(instance: Instance) -> None:
+    try:
+        count = clients.connected(instance.settings())
+    except SockwakeError:
+        return
+    if count:
+        raise SockwakeError(f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
+                            f"systemctl stop {instance.socket_unit} {instance.proxy_unit} sends them away", IN_USE)
+
+
+def _delete_data(path: str) -> None:
+    """Delete the data; a directory that is a mount point, or a link, is emptied."""
+    if os.path.ismount(path) or os.path.islink(path):
+        inventory.empty(path)
+    else:
+        shutil.rmtree(path)

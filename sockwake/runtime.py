@@ -1,0 +1,55 @@
+"""What an instance has in /run/sockwake/NAME, and the lock that keeps its data to itself."""
+
+import fcntl
+import os
+
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.instance import Instance
+
+
+def prepare(instance: Instance) -> None:
+    """Make the instance's runtime directories and forget how its last wake ended.
+
+    /run/sockwake is closed to everyone but root: that is what keeps local users away from the backend's
+    socket. The backend's own directory belongs to its container once that has run.
+    """
+    for path, mode in ((os.path.dirname(instance.run), 0o700), (instance.run, 0o755), (instance.backend, 0o755)):
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            if path == instance.backend:
+                break
+        os.chmod(path, mode)
+    for path in (instance.ready_file, instance.failure_file):
+        remove(path)
+
+
+def lock_data(path: str) -> int:
+    """Make the data directory if it is missing, and take it for this process; returns the descriptor to close.
+
+    Two servers on one cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
+    Raises SockwakeError when somebody else has it.
+    """
+    os.makedirs(path, 0o711, exist_ok=True)
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
+    return lock
+
+
+def remove(path: str) -> None:
+    """Unlink path if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def replace(path: str, text: str) -> None:
+    """Write path whole or not at all; it lives in /run, so there is nothing to sync."""
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(f"{path}.new", path)

@@ -1,0 +1,51 @@
+"""What sockwake asks of systemd."""
+
+from sockwake import programs
+
+
+def signal(unit: str) -> None:
+    """Send SIGTERM to a unit's main process, if it has one, without queueing a job."""
+    programs.run(["systemctl", "kill", "--kill-whom=main", unit], check=False)
+
+
+def reload() -> None:
+    """Make systemd run the generators again and read the units anew."""
+    programs.run(["systemctl", "daemon-reload"])
+
+
+def enable(unit: str, *, root: str = "", now: bool = False) -> None:
+    """Enable a unit, in the tree root if there is one; now starts it too. Reads the units anew by itself."""
+    programs.run(["systemctl", *([f"--root={root}"] if root else []), "--quiet", "enable", *(["--now"] if now else []), unit])
+
+
+def disable(unit: str, *, root: str = "") -> None:
+    """Undo enable(); nothing to do for a unit that is not enabled."""
+    programs.run(["systemctl", *([f"--root={root}"] if root else []), "--quiet", "disable", unit])
+
+
+def stop(*units: str) -> None:
+    """Stop units and wait until they have."""
+    programs.run(["systemctl", "stop", *units])
+
+
+def reset(*units: str) -> None:
+    """Forget that units failed."""
+    programs.run(["systemctl", "reset-failed", *units], check=False)
+
+
+def states(pattern: str) -> dict[str, tuple[str, str]]:
+    """(ActiveState, UnitFileState) of every loaded unit that pattern matches."""
+    shown = programs.run(["systemctl", "show", "--all", "--property=Id,ActiveState,UnitFileState", pattern], check=False)
+    units = {}
+    for block in shown.strip().split("\n\n"):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        if "Id" in values:
+            units[values["Id"]] = (values.get("ActiveState", ""), values.get("UnitFileState", ""))
+    return units
+
+
+def is_running() -> bool:
+    """Whether systemd is the init of this system (sd_booted(3))."""
+    import os
+
+    return os.path.isdir("/run/systemd/system")
