@@ -71,7 +71,10 @@ class Project:
         self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, "io.sockwake.instance": self.instance.name}})
 
     def _run(self, command: list[str]) -> str:
-        return programs.run(command, env=self.environment)
+        try:
+            return programs.run(command, env=self.environment)
+        except programs.ProgramError as error:
+            raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
 
 
 def require_image(engine: Engine, image: str) -> None:

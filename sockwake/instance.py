@@ -70,6 +70,11 @@ class Instance:
         return f"{self.run}/ready"
 
     @property
+    def wake_lock(self) -> str:
+        """Locked by the waker from its first moment until the ready file or its own end."""
+        return f"{self.run}/wake.lock"
+
+    @property
     def failure_file(self) -> str:
         """Why the last wake failed, in one line, for the client that waits."""
         return f"{self.run}/failure"

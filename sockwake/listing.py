@@ -1,23 +1,21 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
+import os
+
 from sockwake import clients, inventory, systemctl
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
-# (socket, proxy, backend) as systemd's ActiveState; the first row that fits names the state
-_STATES = (
-    (("*", "*", "activating"), "waking"),
-    (("*", "*", "deactivating"), "falling asleep"),
-    (("*", "*", "active"), "awake"),
-    (("failed", "*", "*"), "failed"),
-    (("active", "*", "*"), "asleep"),
-    (("*", "*", "*"), "off"),
-)
+_BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
-def state(*active: str) -> str:
-    """The state of an instance whose socket, proxy and backend units have these ActiveStates."""
-    return next(name for pattern, name in _STATES if all(want in ("*", have) for want, have in zip(pattern, active)))
+def state(socket: str, backend: str, ready: bool) -> str:
+    """The state of an instance whose socket and backend units have these ActiveStates."""
+    if backend == "active":
+        return "awake" if ready else "waking"
+    if backend in _BACKEND_STATES:
+        return _BACKEND_STATES[backend]
+    return {"active": "asleep", "failed": "failed"}.get(socket, "off")
 
 
 def rows(root: str = "") -> list[dict[str, object]]:
@@ -41,8 +39,8 @@ def table(listed: list[dict[str, object]]) -> str:
 
 def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, object]:
     nothing = ("inactive", "")
-    socket, proxy, backend = (units.get(unit, nothing) for unit in (instance.socket_unit, instance.proxy_unit, instance.backend_unit))
-    row: dict[str, object] = {"name": instance.name, "state": state(socket[0], proxy[0], backend[0])}
+    socket, backend = (units.get(unit, nothing)[0] for unit in (instance.socket_unit, instance.backend_unit))
+    row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, os.path.exists(instance.ready_file))}
     try:
         settings = instance.settings()
     except SockwakeError as error:

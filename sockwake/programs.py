@@ -8,11 +8,20 @@ from collections.abc import Mapping, Sequence
 from sockwake.errors import SockwakeError
 
 
+class ProgramError(SockwakeError):
+    """Another program failed; said is its last line, or ""."""
+
+    def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
+        lines = output.strip().splitlines()
+        self.said = lines[-1].strip() if lines else ""
+        super().__init__(f"'{' '.join(argv)}' failed with status {status}{f': {self.said}' if self.said else ''}")
+
+
 def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, show: bool = False, check: bool = True) -> str:
     """What argv printed on stdout, in the C locale, with stdin closed.
 
     env: added to ours. show: let it write to our stderr (a progress bar) and return "".
-    Raises SockwakeError with the command and the last line it said, unless check is False.
+    Raises ProgramError, unless check is False, and SockwakeError when it cannot be run at all.
     """
     try:
         done = subprocess.run(
@@ -27,7 +36,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, show: bool
     except OSError as error:
         raise SockwakeError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}") from None
     if check and done.returncode:
-        raise SockwakeError(f"'{' '.join(argv)}' failed with status {done.returncode}{_last_words(done.stderr or done.stdout)}")
+        raise ProgramError(argv, done.returncode, done.stderr or done.stdout or "")
     return done.stdout or ""
 
 
@@ -35,7 +44,3 @@ def exists(program: str) -> bool:
     """Whether program can be found."""
     return shutil.which(program) is not None
 
-
-def _last_words(said: str | None) -> str:
-    lines = (said or "").strip().splitlines()
-    return f": {lines[-1].strip()}" if lines else ""

@@ -57,8 +57,8 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
         command = ["docker", f"--host=unix://{engine.path}", "pull", *(["--quiet"] if quiet else []), image]
         try:
             programs.run(command, show=not quiet)
-        except SockwakeError as error:
-            raise SockwakeError(f"image {image} is neither on this machine nor to be had: {error.message}",
+        except programs.ProgramError as error:
+            raise SockwakeError(f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
                                 "check --version and --image, or docker load an image") from missing
 
 

@@ -24,6 +24,13 @@ def prepare(instance: Instance) -> None:
         remove(path)
 
 
+def lock_wake(instance: Instance) -> int:
+    """Hold the proxy back for as long as the returned descriptor is open; whatever ends this process opens it."""
+    lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def lock_data(path: str) -> int:
     """Make the data directory if it is missing, and take it for this process; returns the descriptor to close.
 
