@@ -25,6 +25,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
+    os.umask(0o022)  # the modes below /etc/sockwake are ours to choose
     debug = "--debug" in arguments
     try:
         parsed = _parser().parse_args(arguments)
@@ -68,7 +69,7 @@ def _parser() -> Parser:
 def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, text: str) -> Parser:
     verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False,
                             epilog=f"{_EXIT_STATUS}. See sockwake(8).")
-    verb.add_argument("--root", metavar="DIR", default="", help="work on the system tree DIR, touch nothing that runs")
+    verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
     verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
     verb.set_defaults(run=run)
     return verb
@@ -88,7 +89,7 @@ def _add_new(parser: Parser) -> None:
     server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
     server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
     server.add_argument("--network", metavar="NET", default="none", help="a container network for the server's own connections (default: none)")
-    server.add_argument("--data", metavar="DIR", default="", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
+    server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
     sleep = parser.add_argument_group("when it sleeps")
     sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
     sleep.add_argument("--session-idle", metavar="TIME",
@@ -96,7 +97,7 @@ def _add_new(parser: Parser) -> None:
     how = parser.add_argument_group("how it is made")
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
     how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
-    how.add_argument("--root", metavar="DIR", default="", help="write into the system tree DIR, touch nothing that runs")
+    how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
     how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
     how.add_argument("--json", action="store_true", help="say what was made as JSON")
     how.add_argument("--quiet", action="store_true", help="say nothing but errors")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sockwake.instance import Settings
 
 _ESTABLISHED = "01"
-_UNIX_CONNECTED = "03"
+_UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
 
 def waiting(settings: Settings) -> str:
@@ -40,7 +40,7 @@ def _tcp(port: int) -> Iterator[tuple[str, str]]:
 
 def _unix(paths: set[str]) -> Iterator[str]:
     for fields in _rows("/proc/net/unix") if paths else ():
-        if len(fields) > 7 and fields[7] in paths and fields[5] == _UNIX_CONNECTED:
+        if len(fields) > 7 and fields[7] in paths and fields[5] in _UNIX_CONNECTED:
             yield fields[7]
 
 

@@ -11,8 +11,10 @@ from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Settings
+from sockwake.readiness import await_ready
 
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
+_ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
 
 
@@ -67,7 +69,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
 
 
 def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]) -> None:
-    container = Container(instance, settings, engine, f"{instance.container}-init")
+    container = Container(f"{instance.container}-init", engine)
     overlay: dict[str, object] = {
         "environment": {
             "POSTGRES_DB": settings.db_name,
@@ -80,8 +82,8 @@ def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data
     }
     try:
         Project(instance, settings, engine, data).create(container.name, overlay)
-        container.start()
-        container.await_ready(write)
+        container.start(_ENTRYPOINT_TIMEOUT)
+        await_ready(container, instance, settings, write)
         container.stop()
     finally:
         container.close()

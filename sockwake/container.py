@@ -1,37 +1,30 @@
-"""The container of one instance: whether it is what the files say, starting it, proving it ready, stopping it."""
+"""The container of one instance: whether it is what the files say, starting it, hearing it, stopping it."""
 
 from __future__ import annotations
 
-import binascii
+import _socket
 import os
-import select
-import time
 
-from sockwake import postgres
 from sockwake.engine import Engine, EngineError, split_frames
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Settings
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:
-    import _socket
     from collections.abc import Callable
 
 CONFIG_LABEL = "io.sockwake.config"
-_PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 
 
 class Container:
     """One container, by its name, in one engine."""
 
-    def __init__(self, instance: Instance, settings: Settings, engine: Engine, name: str = "") -> None:
-        self.name = name or instance.container
+    def __init__(self, name: str, engine: Engine, stream: int = -1) -> None:
+        """stream: the descriptor of an attached connection, from hand_over() in the program before."""
+        self.name = name
         self.engine = engine
-        self.settings = settings
-        self.socket = f"{instance.backend}/{postgres.SOCKET_NAME}"
         self.last_line = b""
-        self._stream: _socket.socket | None = None
+        self._stream = _socket.socket(fileno=stream) if stream >= 0 else None
         self._frames = bytearray()
 
     def is_current(self, fingerprint: str) -> bool:
@@ -40,12 +33,15 @@ class Container:
         escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
         return self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip() != b"[]"
 
-    def start(self) -> None:
-        """Start it, listening to what it says from its first line on; returns when its processes run."""
+    def start(self, timeout: float) -> None:
+        """Start it, listening to what it says from its first line on; returns when its processes run.
+
+        timeout: seconds the engine may take.
+        """
         stream, rest = self.engine.attach(self.name)
         self._stream, self._frames = stream, bytearray(rest)
         try:
-            self.engine.call("POST", f"/containers/{self.name}/start", self.settings.start_timeout)
+            self.engine.call("POST", f"/containers/{self.name}/start", timeout)
         except EngineError:
             self.close()
             raise
@@ -71,37 +67,12 @@ class Container:
             self.close()
         return bool(chunk)
 
-    def await_ready(self, write: Callable[[bytes], object]) -> None:
-        """Return once the server takes queries and asks for a password; raises SockwakeError when it never does.
-
-        A server that is alive but still recovering after start_timeout is handed over as it is: it tells
-        its clients so itself, as it would without us, and stopping it would only start its recovery anew.
-        """
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN)
-        deadline = time.monotonic() + self.settings.start_timeout
-        server = 0
-        while time.monotonic() < deadline:
-            if poll.poll(_PROBE_EVERY) and not self.relay(write):
-                raise SockwakeError(self.how_it_ended())
-            if not server:
-                pid = postgres.listener(self.socket)
-                server = pid if postgres.is_main_process(pid) else 0
-            elif postgres.is_settled(server):
-                break
-        self._judge(server)
-
-    def _judge(self, server: int) -> None:
-        answer = postgres.ask(self.socket, self.settings.db_user, self.settings.db_name)
-        if answer == postgres.TRUSTS:
-            raise SockwakeError("its server lets strangers in without a password",
-                                "pg_hba.conf must not say trust for local connections")
-        waited = f"within {self.settings.start_timeout:g} s"
-        if answer == postgres.SILENT:
-            raise SockwakeError(f"its server did not answer {waited}")
-        if not server:
-            raise SockwakeError(f"the server on its socket is not the container's process 1 {waited}",
-                                "compose.yaml must not say init: true")
+    def hand_over(self, write: Callable[[bytes], object]) -> int:
+        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind."""
+        while self._frames and self.relay(write):
+            pass
+        os.set_inheritable(self.fd, True)
+        return self.fd
 
     def how_it_ended(self) -> str:
         """One sentence about a container that has ended."""
@@ -144,17 +115,3 @@ class Container:
         if self._stream:
             self._stream.close()
             self._stream = None
-
-
-def fingerprint(*paths: str) -> str:
-    """What tells an edited file from the one a container was made of. Against edits, not against malice."""
-    value = size = 0
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                content = file.read()
-        except OSError as error:
-            raise SockwakeError(f"cannot read {path}: {os.strerror(error.errno or 0).lower()}") from None
-        value = binascii.crc32(content, value)
-        size += len(content)
-    return f"{size}-{value:08x}"

@@ -49,9 +49,9 @@ class Engine:
                               "systemctl status docker.service") from None
         return sock
 
-    def finish(self, sock: _socket.socket) -> bytes:
+    def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:
         """The whole body of the answer to begin(); raises EngineError for any status of 400 or more."""
-        answer = bytearray()
+        answer = bytearray(beginning)
         try:
             while chunk := sock.recv(65536):
                 answer += chunk
@@ -82,11 +82,10 @@ class Engine:
                 head += chunk
         except OSError as error:
             raise EngineError(f"the container engine does not answer: {_why(error)}") from None
-        head, _, rest = head.partition(b"\r\n\r\n")
-        if _status(head) >= 400:
-            parse_answer(head + b"\r\n\r\n" + rest)
+        if b"\r\n\r\n" not in head or not 100 <= _status(head) < 400:
+            self.finish(sock, head)  # raises
         sock.settimeout(None)
-        return sock, rest
+        return sock, head.partition(b"\r\n\r\n")[2]
 
 
 def parse_answer(answer: bytes) -> bytes:

@@ -3,14 +3,15 @@
 Imported on the wake path, so it imports next to nothing itself.
 """
 
-import os
+import binascii
 
 from sockwake import timespan
-from sockwake.errors import UNKNOWN, USAGE, SockwakeError
+from sockwake.errors import FAILED, UNKNOWN, USAGE, SockwakeError
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE", "VERSION", "IMAGE", "DB_USER", "DB_NAME")
 _DEFAULTS = {"DATA": "", "SERVICE": "", "START_TIMEOUT": "90s"}
+_LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 
 
 class Name(str):
@@ -39,7 +40,7 @@ class Instance:
         self.name = name
         self.root = root
         self.etc = etc or f"{root}/etc/sockwake/{name}"
-        self.run = f"/run/sockwake/{name}"
+        self.run = f"{root}/run/sockwake/{name}"
 
     @property
     def env_file(self) -> str:
@@ -95,15 +96,30 @@ class Instance:
     def backend_unit(self) -> str:
         return f"pg-postgres@{self.name}.service"
 
+    def fingerprint(self) -> str:
+        """What tells edited files from those a container was made of. Against edits, not against malice."""
+        value = size = 0
+        for path in (self.env_file, self.compose_file):
+            try:
+                with open(path, "rb") as file:
+                    content = file.read()
+            except OSError as error:
+                raise SockwakeError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+            value = binascii.crc32(content, value)
+            size += len(content)
+        return f"{size}-{value:08x}"
+
     def settings(self) -> "Settings":
         """What instance.env says; raises SockwakeError naming file and line, or that there is no such instance."""
         try:
-            with open(self.env_file, encoding="utf-8") as file:
+            with open(self.env_file, encoding="utf-8", newline="") as file:  # a CR is part of the line, as for everybody else
                 text = file.read()
         except FileNotFoundError:
             raise SockwakeError(f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SockwakeError(f"cannot read {self.env_file}: {error}") from None
+        except OSError as error:
+            raise SockwakeError(f"cannot read {self.env_file}: {(error.strerror or str(error)).lower()}") from None
+        except UnicodeDecodeError:
+            raise SockwakeError(f"cannot read {self.env_file}: it is not UTF-8") from None
         return Settings(text, self)
 
 
@@ -134,11 +150,11 @@ class Settings:
             self.version = values["VERSION"]
             self.major = check_version(values["VERSION"])
             self.image = values["IMAGE"]
-            self.data = values["DATA"] or f"{instance.root}/var/lib/sockwake/{instance.name}"
+            self.data = instance.root + _absolute(values["DATA"] or f"/var/lib/sockwake/{instance.name}", "DATA")
             self.db_user = values["DB_USER"]
             self.db_name = values["DB_NAME"]
             self.service = values["SERVICE"]
-            self.start_timeout = timespan.parse(values["START_TIMEOUT"])
+            self.start_timeout = _start_timeout(values["START_TIMEOUT"])
         except SockwakeError as error:
             raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None
 
@@ -163,22 +179,22 @@ def parse_env(text: str, path: str) -> dict[str, str]:
             raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
         if key in values:
             raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
-        check_value(value, f"{path}:{number}: the value of {key}")
+        check_value(value, f"{path}:{number}: the value of {key}", FAILED)
         values[key] = value
     return values
 
 
-def check_value(value: str, what: str) -> str:
+def check_value(value: str, what: str, status: int = USAGE) -> str:
     """value, when every reader of instance.env takes it for the same text."""
     if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
-        raise SockwakeError(f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=USAGE)
+        raise SockwakeError(f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status)
     return value
 
 
 def check_listen(item: str) -> str:
     """item, when it is an address or the absolute path of a socket the generator will take."""
     alphabet = "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
-    if not item or item.strip(alphabet) or "/../" in item or item.startswith("@"):
+    if not item or item.strip(alphabet) or "/../" in f"{item}/" or len(item) > _LONGEST_SOCKET_PATH:
         raise SockwakeError(f"'{item}' is neither an IP address nor the absolute path of a unix socket",
                             "leave out --listen for 127.0.0.1", USAGE)
     return item
@@ -186,7 +202,7 @@ def check_listen(item: str) -> str:
 
 def check_port(text: str) -> int:
     """The port number in text."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or text[0] == "0" or int(text) > 65535:
         raise SockwakeError(f"port '{text}' is not a number from 1 to 65535", status=USAGE)
     return int(text)
 
@@ -201,10 +217,23 @@ def check_idle(text: str) -> float:
 
 def check_version(text: str) -> int:
     """The major version in "18" or "17.4"."""
-    major = text.partition(".")[0]
-    if not text.isascii() or not text.replace(".", "", 1).isdigit() or not 10 <= int(major or 0) < 100:
+    major, dot, minor = text.partition(".")
+    if not text.isascii() or not (major + minor).isdigit() or len(major) != 2 or major[0] == "0" or bool(dot) != bool(minor):
         raise SockwakeError(f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE)
     return int(major)
+
+
+def _start_timeout(text: str) -> float:
+    seconds = timespan.parse(text)
+    if not 1 <= seconds < timespan.INFINITY:
+        raise SockwakeError(f"start timeout '{text}' is not a finite time of a second or more")
+    return seconds
+
+
+def _absolute(path: str, what: str) -> str:
+    if not path.startswith("/"):
+        raise SockwakeError(f"{what} '{path}' is not an absolute path")
+    return path
 
 
 def _one_of(text: str, known: tuple[str, ...], what: str) -> str:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.instance import Instance, Name
@@ -21,18 +21,13 @@ def directory(root: str = "") -> str:
 
 def instances(root: str = "") -> list[Instance]:
     """Every instance, by name; what is no valid name is no instance."""
-    found = []
-    for entry in _entries(root):
-        try:
-            found.append(Instance(Name(entry), root))
-        except SockwakeError:
-            continue
-    return found
+    return [Instance(name, root) for name in _names(_entries(root))]
 
 
 def unfinished(root: str = "") -> list[Instance]:
     """What a sockwake-new is making just now, or was killed over."""
-    return [_draft(Name(entry.removeprefix(_UNFINISHED)), root) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
+    entries = [entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
+    return [_draft(name, root) for name in _names(entries)]
 
 
 def draft_of(name: Name, root: str = "") -> Instance | None:
@@ -43,13 +38,31 @@ def draft_of(name: Name, root: str = "") -> Instance | None:
 
 @contextmanager
 def locked(root: str = "") -> Iterator[None]:
-    """Nobody else chooses a port or makes an instance meanwhile."""
-    os.makedirs(directory(root), 0o755, exist_ok=True)
-    lock = os.open(directory(root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Nobody else chooses a port, makes or deletes an instance meanwhile.
+
+    What a killed deletion left goes on the way in; a directory that holds no instance goes on the way out.
+    """
+    lock = _lock_directory(directory(root))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        for entry in _entries(root):
+            if entry.startswith(_DOOMED):
+                _erase(f"{directory(root)}/{entry}")
         yield
     finally:
+        with suppress(OSError):
+            os.rmdir(directory(root))
+        os.close(lock)
+
+
+def _lock_directory(path: str) -> int:
+    """Lock path, made if it is missing; again when it was removed while we waited."""
+    while True:
+        os.makedirs(path, 0o755, exist_ok=True)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                return lock
         os.close(lock)
 
 
@@ -97,7 +110,10 @@ def is_finished(instance: Instance) -> bool:
 
 def is_abandoned(draft: Instance) -> bool:
     """Whether nobody is making this draft any more."""
-    lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False  # it has just been finished
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -109,15 +125,36 @@ def is_abandoned(draft: Instance) -> bool:
 
 def require_free(name: Name, root: str = "") -> None:
     """Raise SockwakeError (exists) when an instance has this name or somebody is making one."""
-    if os.path.lexists(Instance(name, root).etc):
-        raise SockwakeError(f"instance '{name}' exists already", f"sockwake rm {name} removes it", EXISTS)
-    draft = draft_of(name, root)
+    draft = draft_of(name, root)  # first: a draft that becomes an instance meanwhile is seen as one of the two
     if draft and not is_abandoned(draft):
         raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
+    if os.path.lexists(Instance(name, root).etc):
+        raise SockwakeError(f"instance '{name}' exists already", f"sockwake rm {name} removes it", EXISTS)
+
+
+def require_unclaimed(data: str, root: str = "") -> None:
+    """Raise SockwakeError (exists) when the directory data is another instance's."""
+    for instance in (*unfinished(root), *instances(root)):
+        if data_of(instance) == data:
+            raise SockwakeError(f"data directory {data} belongs to instance '{instance.name}'", "choose another with --data", EXISTS)
+
+
+def data_of(instance: Instance) -> str:
+    """The instance's data directory, "" when its files do not tell."""
+    try:
+        return instance.settings().data
+    except SockwakeError:
+        return ""
 
 
 def discard(draft: Instance) -> None:
     """Delete an unfinished instance, and of its data what it made itself."""
+    delete_made_data(draft)
+    delete(draft)
+
+
+def delete_made_data(draft: Instance) -> None:
+    """Delete what a sockwake-new that did not come to its end had put into the data directory."""
     try:
         with open(f"{draft.etc}/{_MADE_DATA}", encoding="utf-8") as file:
             made, _, path = file.read().rstrip("\n").partition(" ")
@@ -127,12 +164,11 @@ def discard(draft: Instance) -> None:
         shutil.rmtree(path, ignore_errors=True)
     elif made == "contents":
         empty(path)
-    delete(draft)
 
 
 def empty(path: str) -> None:
-    """Delete everything in a directory."""
-    for entry in os.scandir(path):
+    """Delete everything in a directory, if it is there."""
+    for entry in os.scandir(path) if os.path.isdir(path) else ():
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
@@ -142,10 +178,22 @@ def empty(path: str) -> None:
 def delete(instance: Instance) -> None:
     """Delete an instance's directory in /etc; after an interruption the name is free all the same."""
     doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
-    shutil.rmtree(doomed, ignore_errors=True)
     os.rename(instance.etc, doomed)
     _sync(directory(instance.root))
-    shutil.rmtree(doomed)
+    _erase(doomed)
+
+
+def _erase(path: str) -> None:
+    if os.path.islink(path):  # an instance that lives elsewhere stays there
+        os.unlink(path)
+    else:
+        shutil.rmtree(path)
+
+
+def _names(entries: list[str]) -> Iterator[Name]:
+    for entry in entries:
+        with suppress(SockwakeError):
+            yield Name(entry)
 
 
 def _draft(name: Name, root: str) -> Instance:

@@ -2,7 +2,7 @@
 
 import os
 
-from sockwake import clients, inventory, systemctl
+from sockwake import clients, inventory, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
@@ -22,13 +22,13 @@ def rows(root: str = "") -> list[dict[str, object]]:
     """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
     units = {} if root else systemctl.states("pg-*@*")
     made = [_row(instance, units) for instance in inventory.instances(root)]
-    drafts = [{"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)]
+    drafts: list[dict[str, object]] = [{"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)]
     return sorted([*made, *drafts], key=lambda row: str(row["name"]))
 
 
 def table(listed: list[dict[str, object]]) -> str:
     """The rows for people."""
-    lines = [("NAME", "STATE", "CLIENTS", "VERSION", "IDLE", "LISTEN")]
+    lines: list[tuple[str, ...]] = [("NAME", "STATE", "CLIENTS", "VERSION", "IDLE", "LISTEN")]
     for row in listed:
         listen = row.get("listen")
         where = ", ".join(_where(item, row.get("port")) for item in listen) if isinstance(listen, list) else str(row.get("error", ""))
@@ -48,7 +48,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
     row |= {
         "clients": 0 if instance.root else clients.connected(settings),
         "version": settings.version,
-        "idle": f"{settings.idle:g}s",
+        "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
         "listen": list(settings.listen),
         "port": settings.port,
         "kind": settings.kind,

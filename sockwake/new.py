@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sockwake import inventory, ports, systemctl, timespan
@@ -78,13 +79,14 @@ def decide(arguments: argparse.Namespace) -> Request:
     idle = arguments.idle
     check_idle(idle)
     data = _data(arguments.data)
+    image = f"postgres:{arguments.version}" if arguments.image is None else arguments.image
     return Request(
         name=name, version=arguments.version, root=root, idle=" ".join(idle.split()), data=data,
         listen=[_listen(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])],
         port=None if arguments.port is None else check_port(arguments.port),
-        image=_word(arguments.image or f"postgres:{arguments.version}", "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"),
+        image=_word(image, "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"),
         db_user=_identifier(arguments.db_user, "--db-user"),
-        db_name=_identifier(arguments.db_name or arguments.db_user, "--db-name"),
+        db_name=_identifier(arguments.db_user if arguments.db_name is None else arguments.db_name, "--db-name"),
         network=_word(arguments.network, "network", r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"),
         gucs=_gucs(arguments.set or [], arguments.session_idle, major),
     )
@@ -100,9 +102,11 @@ def choose_port(request: Request) -> int:
 
 
 def finds_cluster(request: Request) -> bool:
-    """Whether the data directory holds a cluster to adopt; raises SockwakeError when it holds anything else."""
+    """Whether the data directory holds a cluster to adopt; raises SockwakeError when it holds or is anything else's."""
     major = check_version(request.version)
     path = request.root + request.data_directory
+    if request.data or os.path.exists(path):
+        inventory.require_unclaimed(path, request.root)
     cluster = f"{path}/{major}/docker" if major >= 18 else path
     if os.path.exists(f"{cluster}/PG_VERSION"):
         return True
@@ -128,7 +132,6 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         request.adopt = finds_cluster(request)
         files = request.files(choose_port(request), _password(request))
         draft = inventory.Draft(request.name, request.root, files)
-    made: Instance = draft.instance
     try:
         if provision:
             if not request.adopt:
@@ -140,7 +143,7 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         elif provision and systemctl.is_running():
             systemctl.reload()
     except BaseException:
-        undo(request, draft, made)
+        undo(request, draft)
         raise
     draft.release()
     return made
@@ -163,13 +166,16 @@ def remove_containers(instance: Instance) -> None:
         cluster.remove_container(Engine(), name)
 
 
-def undo(request: Request, draft: inventory.Draft, made: Instance) -> None:
-    """Back to where it was before a make() that failed."""
-    if made is not draft.instance:
-        systemctl.disable(made.socket_unit, root=request.root)
-        if not request.root:
-            systemctl.stop(made.socket_unit)
-    discard(made)
+def undo(request: Request, draft: inventory.Draft) -> None:
+    """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
+    made = draft.instance if os.path.isdir(draft.instance.etc) else draft.final
+    if made is draft.final:
+        with suppress(SockwakeError):
+            systemctl.disable(made.socket_unit, root=request.root)
+            if not request.root:
+                systemctl.stop(made.socket_unit)
+    with inventory.locked(request.root):
+        discard(made)
 
 
 def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
@@ -192,17 +198,17 @@ def _password(request: Request) -> str:
     return "\n" if request.adopt else secrets.token_urlsafe(24) + "\n"
 
 
-def checked_root(path: str) -> str:
-    """The system tree to work on, "" for the running system."""
-    if not path or path == "/":
+def checked_root(path: str | None) -> str:
+    """The system tree to work on, "" for the running system. An empty path is a variable somebody forgot to set."""
+    if path is None:
         return ""
     if not os.path.isdir(path):
-        raise SockwakeError(f"there is no directory {path}", status=USAGE)
-    return os.path.realpath(path)
+        raise SockwakeError(f"there is no directory '{path}'", status=USAGE)
+    return os.path.realpath(path).rstrip("/")
 
 
-def _data(path: str) -> str:
-    if not path:
+def _data(path: str | None) -> str:
+    if path is None:
         return ""
     check_value(path, "--data")
     if not path.startswith("/") or ":" in path or os.path.normpath(path) in ("/", "/etc", "/usr", "/var", "/var/lib", "/home"):
@@ -211,7 +217,7 @@ def _data(path: str) -> str:
 
 
 def _listen(item: str) -> str:
-    check_listen(item)
+    check_listen(_socket_path(item, 65535) if item.startswith("/") else item)
     if not item.startswith("/"):
         try:
             ipaddress.ip_address(item)
@@ -232,19 +238,20 @@ def _word(text: str, what: str, pattern: str) -> str:
 
 
 def _identifier(text: str, option: str) -> str:
+    check_value(text, f"the value of {option}")
     if not text or len(text.encode()) > 63:
         raise SockwakeError(f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE)
-    return check_value(text, f"the value of {option}")
+    return text
 
 
 def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[str, str]:
     gucs = {"listen_addresses": ""}
-    seconds = timespan.parse(session_idle or "15min")
+    seconds = timespan.parse("15min" if session_idle is None else session_idle)
     if major >= _SINCE_SESSION_IDLE and 0 < seconds < timespan.INFINITY:
         if seconds * 1000 > _LONGEST_GUC_SPAN:
             raise SockwakeError(f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE)
         gucs["idle_session_timeout"] = f"{seconds * 1000:.0f}"
-    elif session_idle and major < _SINCE_SESSION_IDLE:
+    elif session_idle is not None and major < _SINCE_SESSION_IDLE:
         raise SockwakeError(f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE)
     for assignment in assignments:
         guc, equals, value = assignment.partition("=")

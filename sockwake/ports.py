@@ -9,14 +9,14 @@ from sockwake import inventory
 from sockwake.errors import EXISTS, SockwakeError
 
 FIRST = 25432
-_CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d+)", re.MULTILINE)
-_INSTANCE_PORT = re.compile(r"^PORT=(\d+)$", re.MULTILINE)
+_CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII)
+_INSTANCE_PORT = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
 
 
 def claims(root: str = "") -> dict[int, str]:
     """Every claimed port and who claims it. Files too broken to run still keep the port they name."""
     claimed = {}
-    for path in sorted(glob.glob(f"{root}/etc/postgresql/*/*/postgresql.conf")):
+    for path in sorted(glob.glob(f"{glob.escape(root)}/etc/postgresql/*/*/postgresql.conf")):
         version, cluster = path.split("/")[-3:-1]
         for port in _CLUSTER_PORT.findall(_text(path)) or ["5432"]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"

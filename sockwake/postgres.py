@@ -81,7 +81,7 @@ def is_main_process(pid: int) -> bool:
     """
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            ids = next((line.split() for line in file if line.startswith("NSpid:")), [])
+            ids: list[str] = next((line.split() for line in file if line.startswith("NSpid:")), [])
     except OSError:
         return False
     return len(ids) > 2 and ids[-1] == "1"

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from sockwake import cluster, programs, runtime
 from sockwake.compose import Project, require_image
-from sockwake.container import Container, fingerprint
+from sockwake.container import Container
 from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Settings
+from sockwake.readiness import await_ready
 
 
 def make_what_is_missing(instance: Instance, settings: Settings, container: Container, made_of: str,
@@ -40,11 +41,11 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
         adopted = not os.path.exists(instance.uninitialised_file)
         if adopted:
             cluster.check_adoptable(settings)
-        container = Container(instance, settings, engine)
-        made_of = fingerprint(instance.env_file, instance.compose_file)
+        container = Container(instance.container, engine)
+        made_of = instance.fingerprint()
         make_what_is_missing(instance, settings, container, made_of, write)
         if adopted:
-            _try_out(container, write)
+            _try_out(instance, settings, container, write)
     finally:
         os.close(lock)
 
@@ -62,10 +63,10 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
                                 "check --version and --image, or docker load an image") from missing
 
 
-def _try_out(container: Container, write: Callable[[bytes], object]) -> None:
+def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> None:
     try:
-        container.start()
-        container.await_ready(write)
+        container.start(settings.start_timeout)
+        await_ready(container, instance, settings, write)
         container.stop()
     except SockwakeError:
         container.give_up()

@@ -14,7 +14,8 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
     Refuses (in use) while clients are connected. /etc/sockwake/NAME goes last: until then it can be called again.
     """
     with inventory.locked(root):
-        instance, data = _find(name, root)
+        instance = _find(name, root)
+        data = instance.settings().data if purge and inventory.is_finished(instance) else inventory.data_of(instance)
         if not root:
             _require_quiet(instance)
         if inventory.is_finished(instance):
@@ -23,12 +24,14 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
             systemctl.stop(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
         new.remove_containers(instance)
         said = [f"removed {Instance(name, root).etc}"]
+        if not inventory.is_finished(instance):
+            inventory.delete_made_data(instance)
         if purge and data and os.path.isdir(data):
             _delete_data(data)
             said.append(f"deleted the data in {data}")
         elif data and os.path.isdir(data):
             said.append(f"left the data in {data}")
-        (inventory.delete if inventory.is_finished(instance) else inventory.discard)(instance)
+        inventory.delete(instance)
     shutil.rmtree(instance.run, ignore_errors=True)
     if not root and systemctl.is_running():
         systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
@@ -36,8 +39,8 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
     return said
 
 
-def _find(name: Name, root: str) -> tuple[Instance, str]:
-    """The instance, finished or not, and its data directory ("" when its files do not tell)."""
+def _find(name: Name, root: str) -> Instance:
+    """The instance, finished or not."""
     instance = Instance(name, root)
     if not os.path.isdir(instance.etc):
         draft = inventory.draft_of(name, root)
@@ -45,11 +48,8 @@ def _find(name: Name, root: str) -> tuple[Instance, str]:
             raise SockwakeError(f"there is no instance '{name}'", "sockwake ls shows those there are", UNKNOWN)
         if not inventory.is_abandoned(draft):
             raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
-        instance = draft
-    try:
-        return instance, instance.settings().data
-    except SockwakeError:
-        return instance, ""
+        return draft
+    return instance
 
 
 def _require_quiet(instance: Instance) -> None:

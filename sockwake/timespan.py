@@ -3,6 +3,7 @@
 from sockwake.errors import USAGE, SockwakeError
 
 INFINITY = float("inf")
+_LONGEST = 1e9  # seconds, 30 years; the kernel's and systemd's limits are beyond
 
 _UNITS = (
     (1e-6, ("us", "usec", "µs")),
@@ -28,11 +29,11 @@ def parse(text: str) -> float:
     while rest:
         number, rest = _leading(rest, "0123456789.")
         unit, rest = _leading(rest.lstrip(" "), "abcdefghijklmnopqrstuvwxyzµ")
-        if number.strip(".") == "" or number.count(".") > 1 or unit not in _SECONDS:
+        if not number or number.endswith(".") or number.count(".") > 1 or unit not in _SECONDS:
             raise _not_valid(text)
         total += float(number) * _SECONDS[unit]
         rest = rest.lstrip(" ")
-    if not text.strip():
+    if not text.strip() or total > _LONGEST:
         raise _not_valid(text)
     return total
 

@@ -1,0 +1,105 @@
+"""The main process of pg-postgres@NAME.service while the database is awake: carries its log, puts it to sleep.
+
+The waker becomes this by exec, which leaves behind what waking needed in memory: 8 MB stay for as long as the
+instance is awake, whether the waker only started a container (10 MB) or had to make one first (20 MB).
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore  # the typeshed has no stub for it
+import os
+import select
+import sys
+
+from sockwake import journal, runtime
+from sockwake.container import Container
+from sockwake.engine import Engine
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Name
+
+
+class Watcher:
+    """One instance that is awake."""
+
+    def __init__(self, instance: Instance, container: Container) -> None:
+        self.instance = instance
+        self.container = container
+        self.stopping = False
+        self._catch_sigterm()
+
+    def run(self) -> None:
+        """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
+        while not self.stopping:
+            if self.container.fd in readable(self._wakeup, self.container.fd) and not self.container.relay(journal.write):
+                runtime.remove(self.instance.ready_file)
+                release_clients(self.instance)
+                raise SockwakeError(self.container.how_it_ended())
+        runtime.remove(self.instance.ready_file)
+        answer = self.container.begin_stop()
+        while answer.fileno() not in readable(answer.fileno(), self.container.fd):
+            self.container.relay(journal.write)
+        self.container.engine.finish(answer)
+        while self.container.relay(journal.write):
+            pass
+        journal.say("asleep")
+
+    def _catch_sigterm(self) -> None:
+        """A stop is a byte in a pipe: nothing is interrupted half-way, and poll() sees it."""
+        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.set_wakeup_fd(writer)
+        _signal.signal(_signal.SIGTERM, self._on_sigterm)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGTERM})
+
+    def _on_sigterm(self, _signal_number: int, _frame: object) -> None:
+        self.stopping = True
+
+
+def main(arguments: list[str]) -> int:
+    """watcher NAME FD: watch the container whose output comes on FD. watcher --after NAME: clean up behind one
+    that was killed. The status is for systemd alone."""
+    try:
+        if arguments[0] == "--after":
+            clean_up(Instance(Name(arguments[1])))
+        else:
+            watch(Instance(Name(arguments[0])), int(arguments[1]))
+    except SockwakeError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    return 0
+
+
+def watch(instance: Instance, stream: int) -> None:
+    """Watch until the end; of an unwanted one leave the reason."""
+    try:
+        Watcher(instance, Container(instance.container, Engine(), stream)).run()
+    except SockwakeError as error:
+        runtime.replace(instance.failure_file, f"{error.message}\n")
+        raise
+
+
+def clean_up(instance: Instance) -> None:
+    """After an end that was not asked for: no container runs on unwatched, no proxy leads nowhere."""
+    runtime.remove(instance.ready_file)
+    release_clients(instance)
+    if not os.path.exists(instance.failure_file):
+        runtime.replace(instance.failure_file, "its waker was killed\n")
+    Container(instance.container, Engine()).stop()
+
+
+def release_clients(instance: Instance) -> None:
+    """End the proxy of a backend that is gone, so that the next client wakes everything.
+
+    A signal and not a stop job: a job would also cancel the start that the next client has already asked for.
+    """
+    from sockwake import systemctl
+
+    systemctl.signal(instance.proxy_unit)
+
+
+def readable(*fds: int) -> set[int]:
+    """Wait until some of fds can be read or have ended, and return those; a negative one never does."""
+    poll = select.poll()
+    for fd in fds:
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll()}
