@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sockwake import inventory, listing, new, removal, version
+from sockwake import description, inventory, listing, new, removal, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
     os.umask(0o022)  # the modes below /etc/sockwake are ours to choose
+    os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
     debug = "--debug" in arguments
     try:
         parsed = _parser().parse_args(arguments)
@@ -120,27 +121,11 @@ def _new(arguments: argparse.Namespace) -> None:
         return
     quiet = arguments.quiet or arguments.json
     made = new.make(request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug)
-    facts = new.describe(request, made)
+    facts = description.describe(request, made)
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:
-        _say_made(request, made, facts, arguments)
-
-
-def _say_made(request: new.Request, made: Instance, facts: dict[str, object], arguments: argparse.Namespace) -> None:
-    print(f"Made instance '{made.name}' in {made.etc}.")
-    print(f"  connect   {facts['dsn']}")
-    if request.adopt:
-        print("  password  the adopted cluster's own")
-    elif request.root:
-        print(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
-    else:
-        print(f"  password  in {made.password_file}")
-    print(f"  data      {facts['data']}")
-    if arguments.enable:
-        print("Its port is open; the first client wakes it." if not request.root else "Its port will be open after the next boot.")
-    else:
-        print(f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}")
+        print(description.sentences(request, made, facts, enabled=arguments.enable))
 
 
 def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
@@ -175,7 +160,8 @@ def _ls(arguments: argparse.Namespace) -> None:
 
 def _rm(arguments: argparse.Namespace) -> None:
     said = removal.remove(Name(arguments.name), purge=arguments.purge, root=new.checked_root(arguments.root))
-    print(f"{'; '.join(said).capitalize()}.")
+    sentence = "; ".join(said)
+    print(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
 def _compose(arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Settings
 from sockwake.readiness import await_ready
 
+_KEPT_PASSWORD = "sockwake-password"
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
@@ -23,14 +24,57 @@ def exists(settings: Settings) -> bool:
     return os.path.exists(f"{settings.cluster}/PG_VERSION")
 
 
+def new_password() -> str:
+    """A line of 192 random bits."""
+    return secrets.token_urlsafe(24) + "\n"
+
+
 def write_password(instance: Instance) -> None:
-    """Make the password file, 192 random bits, unless there is one; 0600 from its first byte."""
+    """Make the password file unless there is one; 0600 from its first byte."""
     try:
         fd = os.open(instance.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
     with os.fdopen(fd, "w") as file:
-        file.write(secrets.token_urlsafe(24) + "\n")
+        file.write(new_password())
+
+
+def keep_password(instance: Instance, data: str) -> bool:
+    """Put the password beside the data, root's alone; False when the instance has none.
+
+    The directory may belong to the container's user, so nothing in it is followed or written through.
+    """
+    try:
+        with open(instance.password_file, encoding="utf-8") as file:
+            password = file.read()
+    except FileNotFoundError:
+        return False
+    if not password.strip():
+        return False
+    runtime.remove(f"{data}/{_KEPT_PASSWORD}.new")
+    fd = os.open(f"{data}/{_KEPT_PASSWORD}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(password)
+        file.flush()
+        os.fsync(fd)
+    os.rename(f"{data}/{_KEPT_PASSWORD}.new", f"{data}/{_KEPT_PASSWORD}")
+    return True
+
+
+def kept_password(data: str) -> str:
+    """The password keep_password() left there, or ""."""
+    try:
+        fd = os.open(f"{data}/{_KEPT_PASSWORD}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
+        line = file.readline(1000).strip()
+    return line if os.path.isfile(f"{data}/{_KEPT_PASSWORD}") and line.isprintable() else ""
+
+
+def forget_password(data: str) -> None:
+    """Remove what keep_password() left, now that an instance has it again."""
+    runtime.remove(f"{data}/{_KEPT_PASSWORD}")
 
 
 def check_adoptable(settings: Settings) -> None:

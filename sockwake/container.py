@@ -6,7 +6,6 @@ import _socket
 import os
 
 from sockwake.engine import Engine, EngineError, split_frames
-from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:

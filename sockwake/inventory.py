@@ -58,6 +58,8 @@ def _lock_directory(path: str) -> int:
     """Lock path, made if it is missing; again when it was removed while we waited."""
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise SockwakeError(f"cannot write {path}: permission denied", "run this as root")
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
@@ -220,4 +222,3 @@ def _sync(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(fd)
     os.close(fd)
-

@@ -1,18 +1,17 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
-import os
-
 from sockwake import clients, inventory, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
+from sockwake.waker import WAKING
 
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
-def state(socket: str, backend: str, ready: bool) -> str:
-    """The state of an instance whose socket and backend units have these ActiveStates."""
+def state(socket: str, backend: str, status: str) -> str:
+    """The state of an instance whose socket and backend units have these ActiveStates; status is the waker's."""
     if backend == "active":
-        return "awake" if ready else "waking"
+        return "waking" if status == WAKING else "awake"
     if backend in _BACKEND_STATES:
         return _BACKEND_STATES[backend]
     return {"active": "asleep", "failed": "failed"}.get(socket, "off")
@@ -39,8 +38,9 @@ def table(listed: list[dict[str, object]]) -> str:
 
 def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, object]:
     nothing = ("inactive", "")
-    socket, backend = (units.get(unit, nothing)[0] for unit in (instance.socket_unit, instance.backend_unit))
-    row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, os.path.exists(instance.ready_file))}
+    socket, _ = units.get(instance.socket_unit, nothing)
+    backend, status = units.get(instance.backend_unit, nothing)
+    row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, status)}
     try:
         settings = instance.settings()
     except SockwakeError as error:

@@ -8,9 +8,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sockwake import inventory, ports, systemctl, timespan
+from sockwake import cluster, inventory, ports, systemctl, timespan
+from sockwake.engine import SOCKET, Engine
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.instance import (Instance, Name, Settings, check_idle, check_listen, check_port, check_value,
+from sockwake.instance import (Instance, Name, check_idle, check_listen, check_port, check_value,
                                check_version)
 
 _RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
@@ -139,13 +140,15 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
             _provision(draft.instance, quiet=quiet, debug=debug)
         made = draft.publish()
         if enable:
-            systemctl.enable(made.socket_unit, root=request.root, now=not request.root)
+            systemctl.enable(made.socket_unit, root=request.root, now=not request.root and systemctl.is_running())
         elif provision and systemctl.is_running():
             systemctl.reload()
     except BaseException:
         undo(request, draft)
         raise
     draft.release()
+    if request.adopt and provision:
+        cluster.forget_password(made.settings().data)
     return made
 
 
@@ -157,9 +160,6 @@ def discard(draft: Instance) -> None:
 
 def remove_containers(instance: Instance) -> None:
     """Remove the instance's containers. An engine that is not installed has none."""
-    from sockwake import cluster
-    from sockwake.engine import SOCKET, Engine
-
     if instance.root or not os.path.exists(SOCKET):
         return
     for name in (instance.container, f"{instance.container}-init"):
@@ -189,13 +189,13 @@ def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
 
 
 def _password(request: Request) -> str:
-    """The content of the password file: none in an image, whose machines each make their own; empty when
-    the cluster has its own already."""
+    """The content of the password file: none in an image, whose machines each make their own; that of an
+    adopted cluster where sockwake rm left it, else empty."""
     if request.root:
         return ""
-    import secrets
-
-    return "\n" if request.adopt else secrets.token_urlsafe(24) + "\n"
+    if request.adopt:
+        return cluster.kept_password(request.data_directory) + "\n"
+    return cluster.new_password()
 
 
 def checked_root(path: str | None) -> str:
@@ -261,37 +261,3 @@ def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[
             raise SockwakeError(f"'{guc}' is set by sockwake", "leave it out", USAGE)
         gucs[guc] = value
     return gucs
-
-
-def describe(request: Request, instance: Instance) -> dict[str, object]:
-    """What was made, for people and for --json."""
-    settings: Settings = instance.settings()
-    return {
-        "name": instance.name,
-        "kind": settings.kind,
-        "version": settings.version,
-        "image": settings.image,
-        "listen": list(settings.listen),
-        "port": settings.port,
-        "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
-        "dsn": dsn(settings),
-        "password_file": instance.password_file,
-        "adopted": request.adopt,
-        "data": settings.data,
-        "config": instance.etc,
-        "units": [instance.socket_unit, instance.proxy_unit, instance.backend_unit],
-    }
-
-
-def dsn(settings: Settings) -> str:
-    """How to connect, without the password: the first address, or the first socket's directory."""
-    from urllib.parse import quote
-
-    user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
-    first = settings.listen[0]
-    if first.startswith("/"):
-        directory, _, number = first.rpartition("/.s.PGSQL.")
-        return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)
-    host = f"[{host}]" if ":" in host else host
-    return f"postgresql://{user}@{host}:{settings.port}/{database}"

@@ -31,7 +31,8 @@ def startup_message(user: str, database: str) -> bytes:
 
 def fatal(message: str) -> bytes:
     """An ErrorResponse that ends the connection, as the server itself would send it while it starts up."""
-    fields = (b"SFATAL", b"VFATAL", b"C" + _CANNOT_CONNECT_NOW, b"M" + message.encode())
+    text = message.replace("\0", " ").encode(errors="replace")  # it may quote what a container said
+    fields = (b"SFATAL", b"VFATAL", b"C" + _CANNOT_CONNECT_NOW, b"M" + text)
     body = b"\0".join(fields) + b"\0\0"
     return b"E" + (len(body) + 4).to_bytes(4, "big") + body
 
@@ -99,4 +100,3 @@ def is_settled(pid: int) -> bool:
     except OSError:
         return False
     return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
-

@@ -43,4 +43,3 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, show: bool
 def exists(program: str) -> bool:
     """Whether program can be found."""
     return shutil.which(program) is not None
-

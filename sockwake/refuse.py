@@ -14,6 +14,7 @@ from sockwake import postgres
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _PATIENCE = 5.0  # seconds for all clients together
+_LONGEST_GOODBYE = 256  # times 4 kB are read from one that does not stop talking
 _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
 
 
@@ -58,8 +59,9 @@ class Client:
         """Close so that the answer arrives: unread input would turn the goodbye into a reset."""
         try:
             self.sock.shutdown(socket.SHUT_WR)
-            while self.sock.recv(4096):
-                pass
+            for _ in range(_LONGEST_GOODBYE):
+                if not self.sock.recv(4096):
+                    break
         except OSError:
             pass
         self.sock.close()

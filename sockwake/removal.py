@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from sockwake import clients, inventory, new, systemctl
+from sockwake import clients, cluster, inventory, new, systemctl
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -12,6 +12,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
     """Remove an instance and return one sentence for each thing that was deleted or left.
 
     Refuses (in use) while clients are connected. /etc/sockwake/NAME goes last: until then it can be called again.
+    Data that stay keep their password beside them, for the instance that adopts them.
     """
     with inventory.locked(root):
         instance = _find(name, root)
@@ -30,7 +31,8 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
             _delete_data(data)
             said.append(f"deleted the data in {data}")
         elif data and os.path.isdir(data):
-            said.append(f"left the data in {data}")
+            kept = not instance.root and cluster.keep_password(instance, data)
+            said.append(f"left the data{' and their password' if kept else ''} in {data}")
         inventory.delete(instance)
     shutil.rmtree(instance.run, ignore_errors=True)
     if not root and systemctl.is_running():

@@ -1,5 +1,7 @@
 """What sockwake asks of systemd."""
 
+import os
+
 from sockwake import programs
 
 
@@ -34,18 +36,16 @@ def reset(*units: str) -> None:
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:
-    """(ActiveState, UnitFileState) of every loaded unit that pattern matches."""
-    shown = programs.run(["systemctl", "show", "--all", "--property=Id,ActiveState,UnitFileState", pattern], check=False)
+    """(ActiveState, StatusText) of every loaded unit that pattern matches."""
+    shown = programs.run(["systemctl", "show", "--property=Id,ActiveState,StatusText", pattern], check=False)
     units = {}
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
         if "Id" in values:
-            units[values["Id"]] = (values.get("ActiveState", ""), values.get("UnitFileState", ""))
+            units[values["Id"]] = (values.get("ActiveState", ""), values.get("StatusText", ""))
     return units
 
 
 def is_running() -> bool:
     """Whether systemd is the init of this system (sd_booted(3))."""
-    import os
-
     return os.path.isdir("/run/systemd/system")

@@ -22,6 +22,8 @@ from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name, Settings
 from sockwake.readiness import await_ready
 
+WAKING = "waking"  # the unit's status text until the database is ready
+
 
 class Waker:
     """One wake of one instance."""
@@ -36,7 +38,7 @@ class Waker:
         runtime.prepare(self.instance)
         settings = self.instance.settings()
         waking = runtime.lock_wake(self.instance)
-        notify("READY=1\nSTATUS=waking")
+        notify(f"READY=1\nSTATUS={WAKING}")
         self.data = runtime.lock_data(settings.data)  # held until the watcher ends
         container = Container(self.instance.container, Engine())
         self._make_what_is_missing(settings, container)
