@@ -25,7 +25,6 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
-    os.umask(0o022)  # the modes below /etc/sockwake are ours to choose
     os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
     debug = "--debug" in arguments
     try:
@@ -37,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         hint = "run this as root" if isinstance(error, PermissionError) else ""
         what = f"cannot use {error.filename}: " if error.filename else ""
         problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
+        problem.__cause__ = error
     except KeyboardInterrupt:
         problem = SockwakeError("interrupted; nothing is left behind", status=130)
     else:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exception(problem)
     print(problem, file=sys.stderr)
     return problem.status
 
@@ -70,7 +70,8 @@ def _parser() -> Parser:
 def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, text: str) -> Parser:
     verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False,
                             epilog=f"{_EXIT_STATUS}. See sockwake(8).")
-    verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
+    if name != "compose":  # which is about what runs
+        verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
     verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
     verb.set_defaults(run=run)
     return verb

@@ -40,7 +40,7 @@ def write_password(instance: Instance) -> None:
 
 
 def keep_password(instance: Instance, data: str) -> bool:
-    """Put the password beside the data, root's alone; False when the instance has none.
+    """Put the password beside the data, root's alone; False when the instance has none, or no cluster yet.
 
     The directory may belong to the container's user, so nothing in it is followed or written through.
     """
@@ -49,7 +49,7 @@ def keep_password(instance: Instance, data: str) -> bool:
             password = file.read()
     except FileNotFoundError:
         return False
-    if not password.strip():
+    if not password.strip() or os.path.exists(instance.uninitialised_file):
         return False
     runtime.remove(f"{data}/{_KEPT_PASSWORD}.new")
     fd = os.open(f"{data}/{_KEPT_PASSWORD}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -64,7 +64,7 @@ def keep_password(instance: Instance, data: str) -> bool:
 def kept_password(data: str) -> str:
     """The password keep_password() left there, or ""."""
     try:
-        fd = os.open(f"{data}/{_KEPT_PASSWORD}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(f"{data}/{_KEPT_PASSWORD}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
     with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
@@ -77,15 +77,15 @@ def forget_password(data: str) -> None:
     runtime.remove(f"{data}/{_KEPT_PASSWORD}")
 
 
-def check_adoptable(settings: Settings) -> None:
+def check_adoptable(pgdata: str, major: int) -> None:
     """Raise SockwakeError unless the cluster that is there is of this version and not in use."""
-    with open(f"{settings.cluster}/PG_VERSION", encoding="ascii", errors="replace") as file:
+    with open(f"{pgdata}/PG_VERSION", encoding="ascii", errors="replace") as file:
         found = file.read().strip()
-    if found != str(settings.major):
-        raise SockwakeError(f"{settings.cluster} is a cluster of PostgreSQL {found}, not {settings.major}",
-                            f"--version {found} adopts it; pg_upgrade makes it {settings.major}")
-    if os.path.exists(f"{settings.cluster}/postmaster.pid"):
-        raise SockwakeError(f"{settings.cluster} has a postmaster.pid: a server is running on it, or did not stop cleanly",
+    if found != str(major):
+        raise SockwakeError(f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
+                            f"--version {found} adopts it; pg_upgrade makes it {major}")
+    if os.path.exists(f"{pgdata}/postmaster.pid"):
+        raise SockwakeError(f"{pgdata} has a postmaster.pid: a server is running on it, or did not stop cleanly",
                             "stop that server first")
 
 

@@ -29,8 +29,11 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
 
 
 def _has_password(instance: Instance) -> bool:
-    with open(instance.password_file, encoding="utf-8") as file:
-        return bool(file.read().strip())
+    try:
+        with open(instance.password_file, encoding="utf-8") as file:
+            return bool(file.read().strip())
+    except FileNotFoundError:  # in a tree
+        return False
 
 
 def dsn(settings: Settings) -> str:
@@ -48,10 +51,12 @@ def dsn(settings: Settings) -> str:
 def sentences(request: Request, made: Instance, facts: dict[str, object], *, enabled: bool) -> str:
     """The same for people, with the next command to type."""
     lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
-    if request.root:
+    if not facts["password_file"]:
+        lines.append("  password  the adopted cluster's own")
+    elif request.root:
         lines.append(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
     else:
-        lines.append(f"  password  in {made.password_file}" if facts["password_file"] else "  password  the adopted cluster's own")
+        lines.append(f"  password  in {made.password_file}")
     lines.append(f"  data      {facts['data']}")
     if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
         lines.append(f"  note      {', '.join(open_to)}: others can try passwords, and read what is not encrypted")

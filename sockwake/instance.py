@@ -194,7 +194,9 @@ def check_value(value: str, what: str, status: int = USAGE) -> str:
 def check_listen(item: str) -> str:
     """item, when it is an address or the absolute path of a socket the generator will take."""
     alphabet = "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
-    if not item or item.strip(alphabet) or "/../" in f"{item}/" or len(item) > _LONGEST_SOCKET_PATH:
+    if len(item) > _LONGEST_SOCKET_PATH:
+        raise SockwakeError(f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE)
+    if not item or item.strip(alphabet) or "/../" in f"{item}/":
         raise SockwakeError(f"'{item}' is neither an IP address nor the absolute path of a unix socket",
                             "leave out --listen for 127.0.0.1", USAGE)
     return item

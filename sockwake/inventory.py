@@ -78,9 +78,9 @@ class Draft:
         self.final = Instance(name, root)
         self.instance = _draft(name, root)
         os.mkdir(self.instance.etc, 0o755)
-        self._lock = os.open(self.instance.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            self._lock = os.open(self.instance.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
             for file, (mode, text) in files.items():
                 _write(f"{self.instance.etc}/{file}", mode, text)
             os.fsync(self._lock)
@@ -101,7 +101,8 @@ class Draft:
 
     def release(self) -> None:
         """Nothing can go wrong any more: what it made is not to be undone."""
-        remove(f"{self.final.etc}/{_MADE_DATA}")
+        with suppress(OSError):  # it only counts in a draft
+            remove(f"{self.final.etc}/{_MADE_DATA}")
         os.close(self._lock)
 
 

@@ -4,12 +4,13 @@ import argparse
 import ipaddress
 import os
 import re
+import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sockwake import cluster, inventory, ports, systemctl, timespan
-from sockwake.engine import SOCKET, Engine
+from sockwake.engine import SOCKET, Engine, EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import (Instance, Name, check_idle, check_listen, check_port, check_value,
                                check_version)
@@ -108,8 +109,9 @@ def finds_cluster(request: Request) -> bool:
     path = request.root + request.data_directory
     if request.data or os.path.exists(path):
         inventory.require_unclaimed(path, request.root)
-    cluster = f"{path}/{major}/docker" if major >= 18 else path
-    if os.path.exists(f"{cluster}/PG_VERSION"):
+    pgdata = f"{path}/{major}/docker" if major >= 18 else path
+    if os.path.exists(f"{pgdata}/PG_VERSION"):
+        cluster.check_adoptable(pgdata, major)
         return True
     try:
         entries = os.listdir(path)
@@ -153,9 +155,15 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
 
 
 def discard(draft: Instance) -> None:
-    """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directory."""
+    """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
     remove_containers(draft)
+    _discard_files(draft)
+
+
+def _discard_files(draft: Instance) -> None:
     inventory.discard(draft)
+    if not draft.root:
+        shutil.rmtree(draft.run, ignore_errors=True)
 
 
 def remove_containers(instance: Instance) -> None:
@@ -174,8 +182,11 @@ def undo(request: Request, draft: inventory.Draft) -> None:
             systemctl.disable(made.socket_unit, root=request.root)
             if not request.root:
                 systemctl.stop(made.socket_unit)
+                systemctl.reset(made.socket_unit)
     with inventory.locked(request.root):
-        discard(made)
+        with suppress(EngineError):  # an engine that does not answer was the reason, most likely
+            remove_containers(made)
+        _discard_files(made)
 
 
 def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
@@ -217,8 +228,10 @@ def _data(path: str | None) -> str:
 
 
 def _listen(item: str) -> str:
-    check_listen(_socket_path(item, 65535) if item.startswith("/") else item)
-    if not item.startswith("/"):
+    check_listen(item)
+    if item.startswith("/"):
+        check_listen(_socket_path(item, 65535))
+    else:
         try:
             ipaddress.ip_address(item)
         except ValueError:
@@ -250,7 +263,7 @@ def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[
     if major >= _SINCE_SESSION_IDLE and 0 < seconds < timespan.INFINITY:
         if seconds * 1000 > _LONGEST_GUC_SPAN:
             raise SockwakeError(f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE)
-        gucs["idle_session_timeout"] = f"{seconds * 1000:.0f}"
+        gucs["idle_session_timeout"] = f"{max(1, round(seconds * 1000))}"
     elif session_idle is not None and major < _SINCE_SESSION_IDLE:
         raise SockwakeError(f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE)
     for assignment in assignments:

@@ -40,7 +40,7 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
     try:
         adopted = not os.path.exists(instance.uninitialised_file)
         if adopted:
-            cluster.check_adoptable(settings)
+            cluster.check_adoptable(settings.cluster, settings.major)
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
         make_what_is_missing(instance, settings, container, made_of, write)
