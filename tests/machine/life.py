@@ -1,0 +1,219 @@
+"""The life of machines: made of a tree, launched, killed, taken away."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cache
+import cgroup
+import guest
+import host
+import store
+from failure import Failure
+from guest import Machine
+
+HERE = Path(__file__).resolve().parent
+
+# Engines keep layers there and put overlays on top of them, which an overlay cannot carry.
+REAL = {
+    "docker": "/var/lib/docker",
+    "containers": "/var/lib/containers",
+    "home": "/home",
+    "srv": "/srv",
+}
+
+NSPAWN = [
+    "--boot",
+    "--quiet",
+    "--settings=no",
+    "--register=no",
+    "--keep-unit",
+    "--private-network",
+    "--capability=all",
+    # What container engines need beyond nspawn's usual filter.
+    "--system-call-filter=add_key keyctl bpf perf_event_open",
+    "--console=read-only",
+    "--link-journal=no",
+    "--resolv-conf=off",
+    "--timezone=off",
+]
+
+LOCK_TIMEOUT_S = 30.0
+
+
+def create(machine: Machine, tree: Path, docker: Path | None, binds: list[str]) -> int:
+    """Make a fresh machine that is down. Returns its lock; what remains on failure is stale."""
+    sweep()
+    with _registry():
+        if (status := machine.status()) != "absent":
+            hint = f"take it away: machine stop {machine.name}"
+            raise Failure(f"machine '{machine.name}' exists already and is {status}", hint)
+        machine.state.mkdir()
+        lock = _lock(machine)
+    (machine.state / "tree").write_text(f"{tree.name}\n")
+    (machine.state / "binds").write_text("".join(f"{bind}\n" for bind in binds))
+    (machine.state / "cgroup").write_text(f"{cgroup.top() / _unit(machine.name)}\n")
+    for name in ("upper", "upper/etc", "work", "root", "real"):
+        (machine.state / name).mkdir()
+    etc = machine.state / "upper/etc"
+    (etc / "hostname").write_text(f"{machine.name}\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost\n")
+    (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    for name, place in REAL.items():
+        seed = docker if name == "docker" else tree / place.lstrip("/")
+        _seed(seed, machine.state / "real" / name)
+    return lock
+
+
+def reopen(machine: Machine) -> int:
+    """The lock of a machine that is down, for launch()."""
+    with _registry():
+        status = machine.status()
+        if status == "absent":
+            raise Failure(f"there is no machine '{machine.name}'")
+        if status == "running":
+            raise Failure(f"machine '{machine.name}' is running already")
+        return _lock(machine)
+
+
+def launch(machine: Machine, lock: int, parent: int | None) -> None:
+    """Start the keeper of a machine that is down; the guest is up some time after."""
+    host.need("systemd-nspawn")
+    tree = (machine.state / "tree").read_text().strip()
+    held = cache.held(store.folder() / "trees" / tree)
+    if held is None:
+        raise Failure(f"tree '{tree}' of machine '{machine.name}' is gone")
+    (machine.state / "ended").unlink(missing_ok=True)
+    argv = [sys.executable, "-ISB", str(HERE / "keeper.py"), str(machine.state)]
+    argv += [str(-1 if parent is None else parent), *NSPAWN, f"--machine={machine.name}"]
+    argv += [f"--bind={machine.state}/real/{name}:{place}" for name, place in REAL.items()]
+    binds = (machine.state / "binds").read_text().splitlines()
+    argv += [f"--bind-ro={bind}" for bind in binds]
+    if Path("/run/systemd/system").is_dir():
+        scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
+        argv = [*scope, f"--unit={_unit(machine.name)}.scope", "--", *argv]
+    inherited = [lock, held] if parent is None else [lock, held, parent]
+    with machine.console.open("ab") as console:
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+    for descriptor in inherited:
+        os.close(descriptor)
+
+
+def cut_power(machine: Machine, timeout_s: float = LOCK_TIMEOUT_S) -> None:
+    """Kill every process of the machine at once and wait until its keeper is done."""
+    deadline = time.monotonic() + timeout_s
+    while machine.status() == "running":
+        cgroup.kill(machine.home / "guest")
+        if time.monotonic() > deadline:
+            raise Failure(f"waited {timeout_s:.0f} s for the end of machine '{machine.name}'")
+        time.sleep(0.01)
+
+
+def take_away(machine: Machine) -> None:
+    """Remove a machine with everything that was in it, killing it first if it is up."""
+    while (status := machine.status()) != "absent":
+        if status == "running":
+            cut_power(machine)
+        _remove_if(machine, ("stopped", "stale"))
+
+
+def sweep(statuses: tuple[str, ...] = ("stale",)) -> None:
+    """Remove machines that are down, and what dead ones of this cache left elsewhere."""
+    for machine in guest.every():
+        _remove_if(machine, statuses)
+    prefix = _unit("")
+    with _registry():
+        for path in cgroup.top().glob(f"{prefix}*"):
+            if Machine(path.name.removeprefix(prefix)).status() == "absent":
+                cgroup.remove_empty(path)
+    for path in (store.folder() / "machines").glob(".gone-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:
+    """Remove a machine if its status is one of these; nobody can change it meanwhile."""
+    with _registry():
+        if machine.status() not in statuses:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            cgroup.remove(machine.home)
+        # Gone at once under its name; a removal that is killed half way is swept up later.
+        gone = machine.state.with_name(f".gone-{machine.name}-{os.getpid()}")
+        machine.state.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _lock(machine: Machine) -> int:
+    """Become the one who makes or keeps the machine."""
+    descriptor = os.open(machine.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    # Whoever only looks holds a shared lock for a moment.
+    while not store.try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            raise Failure(f"machine '{machine.name}' is busy")
+        time.sleep(0.005)
+    return descriptor
+
+
+@contextmanager
+def _registry() -> Iterator[None]:
+    """Nobody else makes or removes machines meanwhile."""
+    path = store.folder() / "machines" / ".lock"
+    with store.locked(path, "others to make or remove machines", LOCK_TIMEOUT_S):
+        yield
+
+
+def _unit(name: str) -> str:
+    """A machine's name among all the host's cgroups: other caches have machines too."""
+    place = os.stat(store.folder() / "machines")
+    return f"machine-{place.st_dev:x}-{place.st_ino:x}-{name}"
+
+
+def _seed(source: Path | None, target: Path) -> None:
+    """Fill a folder of a new machine from the cache."""
+    if source is None or not source.is_dir():
+        target.mkdir()
+        return
+    target.mkdir(mode=source.stat().st_mode & 0o7777)
+    for entry in source.iterdir():
+        # An engine never writes into a layer it has: links cost neither time nor room.
+        if entry.name == "overlay2" and _linkable(source, target):
+            _copy("--link", entry, target)
+        else:
+            _copy("--reflink=auto", entry, target)
+
+
+def _linkable(source: Path, target: Path) -> bool:
+    """Whether files can be linked. One filesystem can be mounted twice: only trying tells."""
+    sample = next(path for path in source.rglob("*") if path.is_file())
+    probe = target / ".probe"
+    try:
+        os.link(sample, probe)
+    except OSError:
+        return False
+    probe.unlink()
+    return True
+
+
+def _copy(how: str, entry: Path, target: Path) -> None:
+    argv = ["cp", "--archive", how, str(entry), str(target)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"cannot copy {entry}: {done.stderr.splitlines()[0]}")
