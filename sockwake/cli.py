@@ -91,6 +91,9 @@ def _add_new(parser: Parser) -> None:
     server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
     server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
     server.add_argument("--network", metavar="NET", default="none", help="a container network for the server's own connections (default: none)")
+    server.add_argument("--tls", action="store_true", help="offer TLS, with a self-signed certificate")
+    server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
+    server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
     server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
     sleep = parser.add_argument_group("when it sleeps")
     sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
@@ -133,7 +136,9 @@ def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
     inventory.require_free(request.name, request.root)
     request.adopt = new.finds_cluster(request)
     port = new.choose_port(request)
-    files = request.files(port, "" if request.root else "(made at random)\n")
+    secret = "(secret)\n"
+    request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
+    files = request.files(port, "" if request.root else secret)
     etc = request.final.etc
     commands = [] if arguments.no_provision or request.root else [
         f"docker pull {request.image}  # if it is not here", f"docker-compose --project-name {request.final.container} create"]

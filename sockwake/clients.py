@@ -16,17 +16,33 @@ _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
 
 def waiting(settings: Settings) -> str:
-    """The first client in the queue of the port as address:port, or "a local client" when there is none to see."""
+    """The first client in the queue of the port as address:port, or what can be said when there is none to see."""
     for remote, inode in _tcp(settings.port):
         if inode == "0":
             return remote
-    return "a local client"
+    return "a local client" if any(item.startswith("/") for item in settings.listen) else "a client that has left"
 
 
 def connected(settings: Settings) -> int:
     """How many clients hold a connection, accepted or not."""
     paths = {item for item in settings.listen if item.startswith("/")}
     return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix(paths))
+
+
+def knock(settings: Settings) -> None:
+    """Connect to where the clients do, and hang up."""
+    import _socket
+
+    where = settings.listen[0]
+    family = _socket.AF_UNIX if where.startswith("/") else _socket.AF_INET6 if ":" in where else _socket.AF_INET
+    sock = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    sock.settimeout(1)
+    try:
+        sock.connect(where if family == _socket.AF_UNIX else (where, settings.port))
+    except OSError:
+        pass  # it is asleep by now
+    finally:
+        sock.close()
 
 
 def _tcp(port: int) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 
-from sockwake import runtime
+from sockwake import files, runtime, tls
 from sockwake.compose import Project
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
@@ -31,12 +31,8 @@ def new_password() -> str:
 
 def write_password(instance: Instance) -> None:
     """Make the password file unless there is one; 0600 from its first byte."""
-    try:
-        fd = os.open(instance.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(fd, "w") as file:
-        file.write(new_password())
+    if not os.path.exists(instance.password_file):
+        files.replace(instance.password_file, 0o600, new_password())
 
 
 def keep_password(instance: Instance, data: str) -> bool:
@@ -51,13 +47,7 @@ def keep_password(instance: Instance, data: str) -> bool:
         return False
     if not password.strip() or os.path.exists(instance.uninitialised_file):
         return False
-    runtime.remove(f"{data}/{_KEPT_PASSWORD}.new")
-    fd = os.open(f"{data}/{_KEPT_PASSWORD}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(password)
-        file.flush()
-        os.fsync(fd)
-    os.rename(f"{data}/{_KEPT_PASSWORD}.new", f"{data}/{_KEPT_PASSWORD}")
+    files.replace(f"{data}/{_KEPT_PASSWORD}", 0o600, password)
     return True
 
 
@@ -102,6 +92,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
         shutil.rmtree(staged, ignore_errors=True)
         os.mkdir(staged, 0o711)
         write_password(instance)
+        tls.make_missing(instance, settings)
         _run_entrypoint(instance, settings, engine, staged, write)
         os.rename(staged, made)
     if os.path.exists(made):
@@ -125,7 +116,8 @@ def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data
         "volumes": [{"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}],
     }
     try:
-        Project(instance, settings, engine, data).create(container.name, overlay)
+        # the key is not in the cluster before there is one
+        Project(instance, settings, engine, data).create(container.name, overlay, ["-c", "ssl=off"])
         container.start(_ENTRYPOINT_TIMEOUT)
         await_ready(container, instance, settings, write)
         container.stop()

@@ -6,6 +6,8 @@ tells of edits) is laid over it in a second file that lives in /run.
 
 import json
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from sockwake import programs
 from sockwake.container import CONFIG_LABEL
@@ -40,26 +42,27 @@ class Project:
             *arguments,
         ]
 
-    def service(self) -> tuple[str, str]:
-        """(name, image) of the service that is the database."""
+    def service(self) -> tuple[str, dict[str, Any]]:
+        """(name, definition) of the service that is the database."""
         config = json.loads(self._run(self.command("config", "--format", "json")))
         services = config.get("services") or {}
         name = self.settings.service or next(iter(services), "")
         if name not in services or (len(services) > 1 and not self.settings.service):
             raise SockwakeError(f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
                                 f"set SERVICE= in {self.instance.env_file}")
-        return name, services[name].get("image", "")
+        return name, services[name]
 
-    def create(self, container: str, overlay: dict[str, object]) -> None:
+    def create(self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()) -> None:
         """Make the container anew, never asking a registry; raises SockwakeError when its image is not here.
 
-        overlay: what to lay over the service, beside the container's name.
+        overlay: what to lay over the service, beside the container's name. arguments: for its command, at the end.
         """
-        service, image = self.service()
-        require_image(self.engine, image)
+        service, definition = self.service()
+        require_image(self.engine, definition.get("image", ""))
+        overlay = {"container_name": container, "command": [*(definition.get("command") or []), *arguments], **overlay}
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({"services": {service: {"container_name": container, **overlay}}}, file)
+            json.dump({"services": {service: overlay}}, file)
         command = self.command("create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container)
         try:
             self._run(command)

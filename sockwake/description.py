@@ -19,10 +19,11 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "listen": list(settings.listen),
         "port": settings.port,
         "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
-        "dsn": dsn(settings),
+        "dsn": dsn(instance, settings),
         "password_file": None if request.adopt and not _has_password(instance) else instance.password_file,
         "adopted": request.adopt,
         "data": settings.data,
+        "tls": settings.tls,
         "config": instance.etc,
         "units": [instance.socket_unit, instance.proxy_unit, instance.backend_unit],
     }
@@ -36,7 +37,7 @@ def _has_password(instance: Instance) -> bool:
         return False
 
 
-def dsn(settings: Settings) -> str:
+def dsn(instance: Instance, settings: Settings) -> str:
     """How to connect, without the password: the first address, or the first socket's directory."""
     user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
     first = settings.listen[0]
@@ -45,7 +46,8 @@ def dsn(settings: Settings) -> str:
         return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)
     host = f"[{host}]" if ":" in host else host
-    return f"postgresql://{user}@{host}:{settings.port}/{database}"
+    verify = f"?sslmode=verify-full&sslrootcert={instance.tls_certificate}" if settings.tls else ""
+    return f"postgresql://{user}@{host}:{settings.port}/{database}{verify}"
 
 
 def sentences(request: Request, made: Instance, facts: dict[str, object], *, enabled: bool) -> str:
@@ -59,7 +61,8 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  password  in {made.password_file}")
     lines.append(f"  data      {facts['data']}")
     if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
-        lines.append(f"  note      {', '.join(open_to)}: others can try passwords, and read what is not encrypted")
+        unencrypted = "" if request.tls else ", and read what is not encrypted (--tls)"
+        lines.append(f"  note      {', '.join(open_to)}: others can try passwords{unencrypted}")
     if enabled:
         lines.append("Its port will be open after the next boot." if request.root else "Its port is open; the first client wakes it.")
     else:

@@ -10,7 +10,7 @@ from sockwake.errors import FAILED, UNKNOWN, USAGE, SockwakeError
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE", "VERSION", "IMAGE", "DB_USER", "DB_NAME")
-_DEFAULTS = {"DATA": "", "SERVICE": "", "START_TIMEOUT": "90s"}
+_DEFAULTS = {"DATA": "", "SERVICE": "", "START_TIMEOUT": "90s", "TLS": "no"}
 _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 
 
@@ -55,6 +55,14 @@ class Instance:
         return f"{self.etc}/password"
 
     @property
+    def tls_certificate(self) -> str:
+        return f"{self.etc}/server.crt"
+
+    @property
+    def tls_key(self) -> str:
+        return f"{self.etc}/server.key"
+
+    @property
     def uninitialised_file(self) -> str:
         """There until the cluster has been made. Without it a missing cluster is a fault (a disk that is
         not mounted, say) and never a reason to make an empty one."""
@@ -66,8 +74,13 @@ class Instance:
         return f"{self.run}/backend"
 
     @property
+    def netns(self) -> str:
+        """Where the network namespace is mounted that the proxy of a TLS instance lives in."""
+        return f"{self.run}/netns"
+
+    @property
     def ready_file(self) -> str:
-        """There while the backend is ready: what the proxy must be called with."""
+        """There while the backend is ready: idle time in seconds, and where the backend is."""
         return f"{self.run}/ready"
 
     @property
@@ -128,10 +141,11 @@ class Settings:
 
     listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
     idle, start_timeout: seconds. major: the first number of version. data: the cluster's directory on the host.
+    tls: whether clients reach the server over TCP in its container's namespace.
     """
 
     __slots__ = ("data", "db_name", "db_user", "idle", "image", "kind", "listen", "major", "port", "service",
-                 "start_timeout", "version")
+                 "start_timeout", "tls", "version")
 
     def __init__(self, text: str, instance: Instance) -> None:
         values = parse_env(text, instance.env_file)
@@ -154,6 +168,7 @@ class Settings:
             self.db_user = values["DB_USER"]
             self.db_name = values["DB_NAME"]
             self.service = values["SERVICE"]
+            self.tls = _one_of(values["TLS"], ("no", "yes"), "TLS") == "yes"
             self.start_timeout = _start_timeout(values["START_TIMEOUT"])
         except SockwakeError as error:
             raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None

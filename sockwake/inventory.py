@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sockwake.errors import EXISTS, SockwakeError
+from sockwake.files import sync, write_new
 from sockwake.instance import Instance, Name
 from sockwake.runtime import remove
 
@@ -82,7 +83,7 @@ class Draft:
             self._lock = os.open(self.instance.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             for file, (mode, text) in files.items():
-                _write(f"{self.instance.etc}/{file}", mode, text)
+                write_new(f"{self.instance.etc}/{file}", mode, text)
             os.fsync(self._lock)
         except BaseException:
             delete(self.instance)
@@ -91,12 +92,13 @@ class Draft:
     def claim_data(self, path: str) -> None:
         """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete."""
         made = "contents" if os.path.isdir(path) else "directory"
-        _write(f"{self.instance.etc}/{_MADE_DATA}", 0o644, f"{made} {path}\n")
+        write_new(f"{self.instance.etc}/{_MADE_DATA}", 0o644, f"{made} {path}\n")
 
     def publish(self) -> Instance:
-        """Give it its name; from here on it is an instance."""
-        os.rename(self.instance.etc, self.final.etc)
-        _sync(directory(self.final.root))
+        """Give it its name; from here on it is an instance. Locked: who looks for a free port must see it as one of the two."""
+        with locked(self.final.root):
+            os.rename(self.instance.etc, self.final.etc)
+            sync(directory(self.final.root))
         return self.final
 
     def release(self) -> None:
@@ -182,7 +184,7 @@ def delete(instance: Instance) -> None:
     """Delete an instance's directory in /etc; after an interruption the name is free all the same."""
     doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
     os.rename(instance.etc, doomed)
-    _sync(directory(instance.root))
+    sync(directory(instance.root))
     _erase(doomed)
 
 
@@ -208,18 +210,3 @@ def _entries(root: str) -> list[str]:
         return sorted(entry.name for entry in os.scandir(directory(root)) if entry.is_dir())
     except FileNotFoundError:
         return []
-
-
-def _write(path: str, mode: int, text: str) -> None:
-    """A new file with its final mode from the first byte, on disk before this returns."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(fd)
-    os.close(fd)

@@ -33,7 +33,9 @@ def table(listed: list[dict[str, object]]) -> str:
         where = ", ".join(_where(item, row.get("port")) for item in listen) if isinstance(listen, list) else str(row.get("error", ""))
         lines.append((*(str(row.get(key, "-")) for key in ("name", "state", "clients", "version", "idle")), where))
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[5]]).rstrip() for line in lines)
+    shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[5]]).rstrip() for line in lines]
+    failures = [f"{row['name']}: the last wake failed: {row['error']}" for row in listed if "listen" in row and "error" in row]
+    return "\n".join(shown + failures)
 
 
 def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, object]:
@@ -54,6 +56,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "kind": settings.kind,
         "image": settings.image,
         "data": settings.data,
+        "tls": settings.tls,
     }
     return row | ({"error": failure} if (failure := _last_failure(instance)) else {})
 

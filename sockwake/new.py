@@ -9,12 +9,13 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sockwake import cluster, inventory, ports, systemctl, timespan
+from sockwake import cluster, inventory, ports, systemctl, timespan, tls
 from sockwake.engine import SOCKET, Engine, EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import (Instance, Name, check_idle, check_listen, check_port, check_value,
                                check_version)
 
+_TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
 _GUC = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _LONGEST_GUC_SPAN = 2**31 - 1  # ms, guc.c
@@ -23,7 +24,10 @@ _SINCE_SESSION_IDLE = 14  # the PostgreSQL that brought idle_session_timeout
 
 @dataclass
 class Request:
-    """One checked sockwake-new. port None is the next free one; data "" the default directory."""
+    """One checked sockwake-new. port None is the next free one; data "" the default directory.
+
+    tls: certificate and key; ("", "") where the first wake makes them.
+    """
 
     name: Name
     version: str
@@ -37,6 +41,7 @@ class Request:
     network: str
     data: str
     gucs: dict[str, str] = field(default_factory=dict)
+    tls: tuple[str, str] | None = None
     adopt: bool = False
 
     @property
@@ -53,7 +58,7 @@ class Request:
         listen = ",".join(_socket_path(item, port) if item.startswith("/") else item for item in self.listen)
         values = {"VERSION": self.version, "IMAGE": self.image, "LISTEN": listen, "PORT": str(port), "IDLE": self.idle,
                   "DB_USER": self.db_user, "DB_NAME": self.db_name}
-        return values | ({"DATA": self.data} if self.data else {})
+        return values | ({"DATA": self.data} if self.data else {}) | ({"TLS": "yes"} if self.tls else {})
 
     def files(self, port: int, password: str) -> dict[str, tuple[int, str]]:
         """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
@@ -61,11 +66,14 @@ class Request:
 
         major = check_version(self.version)
         values = {"name": self.name, "settings": self.settings(port), "gucs": self.gucs, "network": self.network,
+                  "tls": bool(self.tls),
                   "mount": "/var/lib/postgresql" if major >= 18 else "/var/lib/postgresql/data"}
         files = {"instance.env": (0o644, render("postgres/instance.env", values)),
                  "compose.yaml": (0o644, render("postgres/compose.yaml", values))}
         if password:
             files["password"] = (0o600, password)
+        if self.tls and self.tls[0]:
+            files |= {"server.crt": (0o644, self.tls[0]), "server.key": (0o600, self.tls[1])}
         if not self.adopt:
             files["uninitialised"] = (0o644, "the first wake makes the cluster\n")
         return files
@@ -81,16 +89,18 @@ def decide(arguments: argparse.Namespace) -> Request:
     idle = arguments.idle
     check_idle(idle)
     data = _data(arguments.data)
+    listen = [_listen(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])]
+    pair = _tls(arguments, listen)
     image = f"postgres:{arguments.version}" if arguments.image is None else arguments.image
     return Request(
-        name=name, version=arguments.version, root=root, idle=" ".join(idle.split()), data=data,
-        listen=[_listen(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])],
+        name=name, version=arguments.version, root=root, idle=" ".join(idle.split()), data=data, listen=listen,
         port=None if arguments.port is None else check_port(arguments.port),
         image=_word(image, "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"),
         db_user=_identifier(arguments.db_user, "--db-user"),
         db_name=_identifier(arguments.db_user if arguments.db_name is None else arguments.db_name, "--db-name"),
         network=_word(arguments.network, "network", r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"),
-        gucs=_gucs(arguments.set or [], arguments.session_idle, major),
+        gucs=_gucs(arguments.set or [], arguments.session_idle, major) | (_TLS_GUCS if pair else {}),
+        tls=pair,
     )
 
 
@@ -255,6 +265,19 @@ def _identifier(text: str, option: str) -> str:
     if not text or len(text.encode()) > 63:
         raise SockwakeError(f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE)
     return text
+
+
+def _tls(arguments: argparse.Namespace, listen: list[str]) -> tuple[str, str] | None:
+    """Certificate and key, as asked for; a tree gets none of its own making: its machines each make theirs."""
+    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+        raise SockwakeError("--tls-cert and --tls-key belong together", "--tls alone makes a certificate", USAGE)
+    if not arguments.tls and arguments.tls_cert is None:
+        return None
+    if arguments.network == "host":
+        raise SockwakeError("TLS needs a network namespace of the container's own", "leave out --network host", USAGE)
+    if arguments.tls_cert is not None:
+        return tls.read_pair(arguments.tls_cert, arguments.tls_key)
+    return ("", "") if arguments.root else tls.self_signed(listen)
 
 
 def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[str, str]:

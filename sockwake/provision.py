@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from sockwake import cluster, programs, runtime
+from sockwake import cluster, programs, runtime, tls
 from sockwake.compose import Project, require_image
 from sockwake.container import Container
 from sockwake.engine import Engine
@@ -36,6 +36,7 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
     engine.call("GET", "/_ping")
     pull(engine, settings.image, quiet=quiet)
     runtime.prepare(instance)
+    runtime.make_data_directory(instance, settings.data)
     lock = runtime.lock_data(settings.data)
     try:
         adopted = not os.path.exists(instance.uninitialised_file)
@@ -44,6 +45,8 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
         make_what_is_missing(instance, settings, container, made_of, write)
+        if settings.tls:
+            tls.place(instance, settings)
         if adopted:
             _try_out(instance, settings, container, write)
     finally:

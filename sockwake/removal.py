@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from sockwake import clients, cluster, inventory, new, systemctl
+from sockwake import clients, cluster, inventory, netns, new, systemctl
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -34,6 +34,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
             kept = not instance.root and cluster.keep_password(instance, data)
             said.append(f"left the data{' and their password' if kept else ''} in {data}")
         inventory.delete(instance)
+    netns.forget(instance)
     shutil.rmtree(instance.run, ignore_errors=True)
     if not root and systemctl.is_running():
         systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)

@@ -31,14 +31,23 @@ def lock_wake(instance: Instance) -> int:
     return lock
 
 
+def make_data_directory(instance: Instance, path: str) -> None:
+    """Make the data directory of an instance whose cluster has still to be made. Any other one is missed, not made."""
+    if os.path.exists(instance.uninitialised_file):
+        os.makedirs(path, 0o711, exist_ok=True)
+
+
 def lock_data(path: str) -> int:
-    """Make the data directory if it is missing, and take it for this process; returns the descriptor to close.
+    """Take the data directory for this process; returns the descriptor to close.
 
     Two servers on one cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
-    Raises SockwakeError when somebody else has it.
+    Raises SockwakeError when somebody else has it, or it is not there.
     """
-    os.makedirs(path, 0o711, exist_ok=True)
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SockwakeError(f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}",
+                            "is its disk mounted?") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

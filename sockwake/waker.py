@@ -4,7 +4,8 @@ Everything on the way to the ready file is time a client waits. What is needed o
 
 READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's sandbox
 while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy waits for the lock
-and believes only the ready file, so no client gets through before the database has proven itself.
+and believes only the ready file, so no client gets through before the database has proven itself. The proxy
+of a TLS instance needs the container's network namespace, and has to wait for the engine.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import sys
 import time
 
-from sockwake import clients, journal, runtime
+from sockwake import clients, journal, netns, postgres, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
@@ -37,14 +38,26 @@ class Waker:
         """Wake the instance; raises SockwakeError with nothing left running."""
         runtime.prepare(self.instance)
         settings = self.instance.settings()
+        netns.require_agreement(self.instance, settings.tls)
         waking = runtime.lock_wake(self.instance)
-        notify(f"READY=1\nSTATUS={WAKING}")
+        if settings.tls:
+            netns.close_off(self.instance)
+        else:
+            notify(f"READY=1\nSTATUS={WAKING}")
+        runtime.make_data_directory(self.instance, settings.data)
         self.data = runtime.lock_data(settings.data)  # held until the watcher ends
         container = Container(self.instance.container, Engine())
         self._make_what_is_missing(settings, container)
+        if settings.tls:
+            from sockwake import tls
+
+            tls.place(self.instance, settings)
         try:
             self._mark("preparation")
             container.start(settings.start_timeout)
+            if settings.tls:
+                netns.lead_to(self.instance, container.pid())
+                notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             client = clients.waiting(settings)
             await_ready(container, self.instance, settings, journal.write)
@@ -68,7 +81,8 @@ class Waker:
     def _announce(self, settings: Settings, client: str) -> None:
         """Tell the proxy to go ahead and how long to stay, systemd and the journal what it took."""
         idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
-        runtime.replace(self.instance.ready_file, f"{idle}\n")
+        where = f"127.0.0.1:{netns.PORT}" if settings.tls else f"{self.instance.backend}/{postgres.SOCKET_NAME}"
+        runtime.replace(self.instance.ready_file, f"{idle} {where}\n")
         phases = ", ".join(f"{what} {1000 * took:.0f}" for what, took in self._phases())
         total = self._python + self._marks[-1][1] - self._marks[0][1]
         woken = f"woken by {client} in {1000 * total:.0f} ms"
@@ -103,11 +117,10 @@ def wake(instance: Instance) -> None:
         container = waker.run()
         stream = container.hand_over(journal.write)
         os.set_inheritable(waker.data, True)
-    except SockwakeError as error:
-        runtime.replace(instance.failure_file, f"{error.message}\n")
-        raise
     except Exception as error:
-        runtime.replace(instance.failure_file, f"{error}\n")
+        runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
+        if netns.is_proxys(instance) and not os.path.ismount(instance.netns):
+            netns.close_off(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream)])

@@ -11,11 +11,13 @@ import os
 import select
 import sys
 
-from sockwake import journal, runtime
+from sockwake import clients, journal, netns, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
+
+_LONGER_THAN_IDLE = 2.0  # seconds
 
 
 class Watcher:
@@ -29,8 +31,12 @@ class Watcher:
 
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
+        forsaken = Forsaken(self.instance)
         while not self.stopping:
-            if self.container.fd in readable(self._wakeup, self.container.fd) and not self.container.relay(journal.write):
+            ready = readable(self._wakeup, self.container.fd, timeout=forsaken.patience)
+            if not ready:
+                forsaken.look()
+            elif self.container.fd in ready and not self.container.relay(journal.write):
                 runtime.remove(self.instance.ready_file)
                 release_clients(self.instance)
                 raise SockwakeError(self.container.how_it_ended())
@@ -41,6 +47,7 @@ class Watcher:
         self.container.engine.finish(answer)
         while self.container.relay(journal.write):
             pass
+        netns.forget(self.instance)
         journal.say("asleep")
 
     def _catch_sigterm(self) -> None:
@@ -83,6 +90,8 @@ def clean_up(instance: Instance) -> None:
     release_clients(instance)
     if not os.path.exists(instance.failure_file):
         runtime.replace(instance.failure_file, "its waker was killed\n")
+    if netns.is_proxys(instance):
+        netns.close_off(instance)
     Container(instance.container, Engine()).stop()
 
 
@@ -96,10 +105,38 @@ def release_clients(instance: Instance) -> None:
     systemctl.signal(instance.proxy_unit)
 
 
-def readable(*fds: int) -> set[int]:
-    """Wait until some of fds can be read or have ended, and return those; a negative one never does."""
+class Forsaken:
+    """A proxy that nobody has connected through, because it was started by hand, or started anew.
+
+    It would stay for ever: systemd-socket-proxyd begins to count when a connection closes. So one is made and closed.
+    patience: seconds until the next look, longer than any proxy that does count has left; None for never.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._was_quiet = False
+        with open(instance.ready_file, encoding="ascii") as file:
+            idle = file.read().split()[0]
+        self.patience = None if idle == "infinity" else float(idle) + _LONGER_THAN_IDLE
+
+    def look(self) -> None:
+        """Nobody at two looks running is nobody in between, too, or the proxy would not be here any more."""
+        try:
+            settings = self.instance.settings()
+        except SockwakeError:
+            return
+        was_quiet, self._was_quiet = self._was_quiet, clients.connected(settings) == 0
+        if was_quiet and self._was_quiet:
+            clients.knock(settings)
+
+
+def readable(*fds: int, timeout: float | None = None) -> set[int]:
+    """Wait until some of fds can be read or have ended, and return those; a negative one never does.
+
+    timeout: seconds after which it returns none.
+    """
     poll = select.poll()
     for fd in fds:
         if fd >= 0:
             poll.register(fd, select.POLLIN)
-    return {fd for fd, _ in poll.poll()}
+    return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}

@@ -1,0 +1,36 @@
+"""Files that are whole or absent, with their final owner and mode from the first byte."""
+
+import os
+
+from sockwake.runtime import remove
+
+
+def write_new(path: str, mode: int, text: str, uid: int = -1) -> None:
+    """A file that was not there before, on disk when this returns; raises FileExistsError.
+
+    O_EXCL follows no link: the directory may belong to somebody who would like us to.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        os.fchmod(fd, mode)
+        os.fchown(fd, uid, uid)
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+
+
+def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
+    """The same in place of what is there."""
+    remove(f"{path}.new")
+    write_new(f"{path}.new", mode, text, uid)
+    os.rename(f"{path}.new", path)
+    sync(os.path.dirname(path))
+
+
+def sync(directory: str) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,70 @@
+"""The network namespace of a container whose server clients reach over TCP, which TLS needs.
+
+PostgreSQL offers TLS on TCP only. The proxy of such an instance lives in the namespace that is mounted at
+/run/sockwake/NAME/netns (a drop-in of sockwake-generator's says so): nothing of the backend is on the host, and
+no local user can take its port. The path has to lead somewhere whenever the proxy starts, even if only to tell
+clients why there is no database; until the container runs that is a namespace of its own, with nothing in it.
+"""
+
+import _socket
+import os
+
+from sockwake import programs
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance
+
+PORT = 5432
+
+
+def close_off(instance: Instance) -> None:
+    """Lead to an empty namespace."""
+    forget(instance)
+    os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
+    programs.spawn(["unshare", f"--net={instance.netns}", "true"])
+
+
+def lead_to(instance: Instance, pid: int) -> None:
+    """Lead to the namespace of process pid."""
+    programs.spawn(["mount", "--bind", f"/proc/{pid}/ns/net", instance.netns])
+
+
+def forget(instance: Instance) -> None:
+    """Lead nowhere any more."""
+    while os.path.ismount(instance.netns):
+        programs.spawn(["umount", "--lazy", instance.netns])
+
+
+def connect(pid: int, timeout: float) -> _socket.socket:
+    """A connection to the server in the namespace of process pid; raises OSError.
+
+    timeout: seconds for this and every later step on it.
+    """
+    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.setns(theirs, os.CLONE_NEWNET)
+        try:
+            sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        finally:
+            os.setns(ours, os.CLONE_NEWNET)  # a socket stays in the namespace it was made in
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    sock.settimeout(timeout)
+    try:
+        sock.connect(("127.0.0.1", PORT))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def is_proxys(instance: Instance) -> bool:
+    """Whether systemd starts the proxy in the namespace: whether TLS=yes stood there at the last daemon-reload."""
+    return os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tls.conf")
+
+
+def require_agreement(instance: Instance, tls: bool) -> None:
+    """Raise SockwakeError when TLS= was edited and systemd does not know yet."""
+    if is_proxys(instance) != tls:
+        raise SockwakeError(f"TLS= in {instance.env_file} was changed, and systemd has not read it", "systemctl daemon-reload")

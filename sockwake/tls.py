@@ -1,0 +1,82 @@
+"""The certificate and key of an instance: made, checked, and put where its server reads them.
+
+/etc/sockwake/NAME has them; each wake copies them into the cluster, where PostgreSQL looks by default and
+where the key can belong to the container's user. To renew them, replace the files in /etc.
+"""
+
+import os
+import socket
+import stat
+from collections.abc import Sequence
+
+from sockwake import files, programs
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.instance import Instance, Settings
+
+_DAYS = 3650
+
+
+def self_signed(listen: Sequence[str]) -> tuple[str, str]:
+    """(certificate, key) as PEM for this host's names, the loopback and the addresses listened on. ECDSA P-256."""
+    names = dict.fromkeys(("localhost", socket.gethostname(), socket.getfqdn()))
+    addresses = dict.fromkeys(("127.0.0.1", "::1", *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::"))))
+    alternatives = ",".join([*(f"DNS:{name}" for name in names), *(f"IP:{address}" for address in addresses)])
+    both = programs.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc",
+                         "-days", str(_DAYS), "-subj", f"/CN={socket.gethostname()}", "-addext", f"subjectAltName={alternatives}",
+                         "-keyout", "/dev/stdout", "-out", "/dev/stdout"])
+    begin = both.index("-----BEGIN CERTIFICATE-----")
+    return both[begin:], both[:begin]
+
+
+def read_pair(certificate: str, key: str) -> tuple[str, str]:
+    """The contents of two PEM files; raises SockwakeError (usage) when they do not belong together."""
+    pair = _pem(certificate), _pem(key)
+    public = [_public_key(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], certificate),
+              _public_key(["openssl", "pkey", "-in", key, "-pubout", "-passin", "pass:"], key)]
+    if public[0] != public[1]:
+        raise SockwakeError(f"{key} is not the key of the certificate {certificate}", status=USAGE)
+    return pair
+
+
+def make_missing(instance: Instance, settings: Settings) -> None:
+    """Give an instance that came in an image its own key."""
+    if settings.tls and not os.path.exists(instance.tls_key):
+        certificate, key = self_signed(settings.listen)
+        files.replace(instance.tls_certificate, 0o644, certificate)
+        files.replace(instance.tls_key, 0o600, key)
+
+
+def place(instance: Instance, settings: Settings) -> None:
+    """Copy certificate and key into the cluster, if the instance has them and they are not the same already."""
+    owner = os.stat(f"{settings.cluster}/PG_VERSION").st_uid
+    for source in (instance.tls_key, instance.tls_certificate):
+        target = f"{settings.cluster}/{os.path.basename(source)}"
+        if os.path.exists(source) and not _is_same(source, target):
+            with open(source, encoding="ascii") as file:
+                files.replace(target, 0o600, file.read(), owner)
+
+
+def _is_same(source: str, target: str) -> bool:
+    """Whether target is a plain file with the content of source."""
+    try:
+        if not stat.S_ISREG(os.lstat(target).st_mode):
+            return False
+        with open(source, "rb") as one, open(target, "rb") as other:
+            return one.read() == other.read()
+    except OSError:
+        return False
+
+
+def _pem(path: str) -> str:
+    with open(path, "rb") as file:
+        content = file.read()
+    if b"-----BEGIN " not in content or not content.isascii():
+        raise SockwakeError(f"{path} is not a PEM file", status=USAGE)
+    return content.decode()
+
+
+def _public_key(command: list[str], path: str) -> str:
+    try:
+        return programs.run(command)
+    except programs.ProgramError as error:
+        raise SockwakeError(f"{path} cannot be used for TLS: {error.said}", "PEM files without a passphrase are wanted", USAGE) from None
