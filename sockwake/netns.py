@@ -8,6 +8,7 @@ clients why there is no database; until the container runs that is a namespace o
 
 import _socket
 import os
+import sys
 
 from sockwake import programs
 from sockwake.errors import SockwakeError
@@ -42,11 +43,11 @@ def connect(pid: int, timeout: float) -> _socket.socket:
     ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.setns(theirs, os.CLONE_NEWNET)
+        _enter(theirs)
         try:
             sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         finally:
-            os.setns(ours, os.CLONE_NEWNET)  # a socket stays in the namespace it was made in
+            _enter(ours)  # a socket stays in the namespace it was made in
     finally:
         os.close(ours)
         os.close(theirs)
@@ -57,6 +58,17 @@ def connect(pid: int, timeout: float) -> _socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _enter(namespace: int) -> None:
+    """setns(2) for this thread."""
+    if sys.version_info >= (3, 12):
+        os.setns(namespace, os.CLONE_NEWNET)
+    else:
+        import ctypes
+
+        if ctypes.CDLL(None, use_errno=True).setns(namespace, 0):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def is_proxys(instance: Instance) -> bool:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class ProgramError(SockwakeError):
-    """Another program failed; said is its last line, or ""."""
+    """Another program failed; returned is its exit status, said its last line, or ""."""
 
     def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
+        self.returned = status
         lines = output.strip().splitlines()
         self.said = lines[-1].strip() if lines else ""
         super().__init__(f"'{' '.join(argv)}' failed with status {status}{f': {self.said}' if self.said else ''}")

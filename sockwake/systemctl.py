@@ -4,6 +4,8 @@ import os
 
 from sockwake import programs
 
+_NOT_LOADED = 5  # systemctl(1), "Exit status"
+
 
 def signal(unit: str) -> None:
     """Send SIGTERM to a unit's main process, if it has one, without queueing a job."""
@@ -26,8 +28,12 @@ def disable(unit: str, *, root: str = "") -> None:
 
 
 def stop(*units: str) -> None:
-    """Stop units and wait until they have."""
-    programs.run(["systemctl", "stop", *units])
+    """Stop units and wait until they have; one that systemd does not know, or cannot read, does not run."""
+    try:
+        programs.run(["systemctl", "stop", *units])
+    except programs.ProgramError as error:
+        if error.returned != _NOT_LOADED:
+            raise
 
 
 def reset(*units: str) -> None:

@@ -18,6 +18,7 @@ from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
 _LONGER_THAN_IDLE = 2.0  # seconds
+_LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
 
 
 class Watcher:
@@ -139,4 +140,4 @@ def readable(*fds: int, timeout: float | None = None) -> set[int]:
     for fd in fds:
         if fd >= 0:
             poll.register(fd, select.POLLIN)
-    return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+    return {fd for fd, _ in poll.poll(None if timeout is None else min(timeout * 1000, _LONGEST_POLL))}

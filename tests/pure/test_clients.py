@@ -1,0 +1,70 @@
+"""Clients are counted from the kernel's tables, without touching a connection."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_settings import env, settings
+
+from sockwake import clients
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    address: str = request.param
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as sock:
+        sock.bind((address, 0))
+        sock.listen()
+        yield sock
+
+
+def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
+    read = settings(env(PORT=str(listener.getsockname()[1])))
+    assert clients.connected(read) == 0
+    with socket.create_connection(listener.getsockname()[:2]):
+        assert clients.connected(read) == 1
+        with listener.accept()[0]:
+            assert clients.connected(read) == 1
+    assert clients.connected(read) == 0
+
+
+def test_the_client_that_waits_is_named_and_one_that_is_served_is_not(listener: socket.socket) -> None:
+    read = settings(env(PORT=str(listener.getsockname()[1])))
+    assert clients.waiting(read) == "a client that has left"
+    with socket.create_connection(listener.getsockname()[:2]) as client:
+        host, port = client.getsockname()[:2]
+        assert clients.waiting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        with listener.accept()[0]:
+            assert clients.waiting(read) == "a client that has left"
+
+
+def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> None:
+    path = str(tmp_path / ".s.PGSQL.1")
+    read = settings(env(LISTEN=path, PORT="1"))
+    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as client:
+        door.bind(path)
+        door.listen()
+        assert clients.connected(read) == 0
+        client.connect(path)
+        assert clients.connected(read) == 1
+        with door.accept()[0]:
+            assert clients.connected(read) == 1
+        assert clients.waiting(read) == "a local client"
+
+
+def test_a_knock_is_a_connection_that_ends_at_once(listener: socket.socket) -> None:
+    clients.knock(settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1]))))
+    with listener.accept()[0] as visitor:
+        assert visitor.recv(1) == b""
+
+
+def test_a_knock_reaches_a_unix_socket_and_is_no_error_where_nobody_listens(tmp_path: Path) -> None:
+    read = settings(env(LISTEN=f"{tmp_path}/s"))
+    clients.knock(read)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(f"{tmp_path}/s")
+        door.listen()
+        clients.knock(read)
+        with door.accept()[0] as visitor:
+            assert visitor.recv(1) == b""

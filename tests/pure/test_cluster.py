@@ -1,0 +1,75 @@
+"""The password that outlives its instance, beside data that belong to somebody else."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from tree import Tree
+
+from sockwake import cluster
+from sockwake.instance import Instance
+
+
+@pytest.fixture
+def data(tree: Tree) -> str:
+    path = tree.path / "data"
+    path.mkdir()
+    return str(path)
+
+
+def instance_with(tree: Tree, password: str) -> Instance:
+    instance = tree.write_env("pg1", "")
+    Path(instance.password_file).write_text(password)
+    return instance
+
+
+def test_a_password_is_kept_for_root_alone_and_found_again(tree: Tree, data: str) -> None:
+    assert cluster.keep_password(instance_with(tree, "secret\n"), data)
+    assert stat.S_IMODE(os.stat(f"{data}/sockwake-password").st_mode) == 0o600
+    assert cluster.kept_password(data) == "secret"
+    cluster.forget_password(data)
+    assert (cluster.kept_password(data), os.listdir(data)) == ("", [])
+
+
+@pytest.mark.parametrize("password", ["", "\n"])
+def test_no_password_is_nothing_to_keep(tree: Tree, data: str, password: str) -> None:
+    assert not cluster.keep_password(instance_with(tree, password), data)
+    assert os.listdir(data) == []
+
+
+def test_without_a_cluster_there_is_nothing_to_keep_it_for(tree: Tree, data: str) -> None:
+    """A directory with only a password in it would be "not empty" to the next sockwake-new."""
+    instance = instance_with(tree, "secret\n")
+    Path(instance.uninitialised_file).write_text("")
+    assert not cluster.keep_password(instance, data)
+    assert os.listdir(data) == []
+
+
+@pytest.mark.parametrize("name", ["sockwake-password", "sockwake-password.new"])
+def test_a_link_planted_beside_the_data_is_replaced_and_not_followed(tree: Tree, data: str, name: str) -> None:
+    victim = tree.path / "victim"
+    victim.write_text("as it was")
+    os.symlink(victim, f"{data}/{name}")
+    assert cluster.keep_password(instance_with(tree, "secret\n"), data)
+    assert victim.read_text() == "as it was"
+    assert cluster.kept_password(data) == "secret"
+
+
+def test_what_is_planted_to_be_read_is_no_password(tree: Tree, data: str) -> None:
+    os.symlink("/etc/passwd", f"{data}/sockwake-password")
+    assert cluster.kept_password(data) == ""
+    os.unlink(f"{data}/sockwake-password")
+    os.mkfifo(f"{data}/sockwake-password")
+    assert cluster.kept_password(data) == "", "and nobody waits for its writer"
+
+
+def test_passwords_are_long_and_different() -> None:
+    passwords = {cluster.new_password() for _ in range(100)}
+    assert len(passwords) == 100 and {len(password) for password in passwords} == {33}
+
+
+def test_a_password_file_that_is_there_is_kept(tree: Tree) -> None:
+    instance = instance_with(tree, "mine\n")
+    cluster.write_password(instance)
+    assert Path(instance.password_file).read_text() == "mine\n"

@@ -1,0 +1,188 @@
+"""A container as the engine's API shows it: what is asked, and what is made of the answers."""
+
+import http.server
+import json
+import os
+import socket
+import socketserver
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_settings import env
+from tree import Tree
+
+from sockwake.container import Container
+from sockwake.engine import Engine, EngineError
+from sockwake.errors import SockwakeError
+
+LIST = "GET /containers/json"
+INSPECT = "GET /containers/sockwake-pg1/json"
+START = "POST /containers/sockwake-pg1/start"
+STOP = "POST /containers/sockwake-pg1/stop"
+ATTACH = "POST /containers/sockwake-pg1/attach"
+
+
+class Daemon(socketserver.ThreadingUnixStreamServer):
+    """An engine that gives one answer to each method and path, and remembers the queries."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Handler)
+        self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
+        self.queries: dict[str, dict[str, list[str]]] = {}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Daemon
+
+    def do_GET(self) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        asked = f"{self.command} {url.path}"
+        self.server.queries[asked] = urllib.parse.parse_qs(url.query)
+        status, body = self.server.answers.get(asked, (404, b'{"message":"No such container"}'))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def address_string(self) -> str:
+        return "a unix socket"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with Daemon(str(tmp_path / "engine.sock")) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def container(daemon: Daemon) -> Container:
+    return Container("sockwake-pg1", Engine(str(daemon.server_address)))
+
+
+def frame(text: bytes) -> bytes:
+    return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+
+
+def state(daemon: Daemon, **values: object) -> None:
+    daemon.answers[INSPECT] = 200, json.dumps({"Id": "x", "State": values, "Config": {"Env": ['A="Pid":9,']}}).encode()
+
+
+@pytest.mark.parametrize(("answer", "current"), [(b"[]", False), (b"[]\n", False), (b'[{"Id":"x"}]', True)])
+def test_it_is_current_when_one_of_this_name_was_made_of_these_files(daemon: Daemon, container: Container, answer: bytes, current: bool) -> None:
+    daemon.answers[LIST] = 200, answer
+    assert container.is_current("12-0badcafe") is current
+    query = daemon.queries[LIST]
+    assert query["all"] == ["1"]
+    assert json.loads(query["filters"][0]) == {"name": ["^/?sockwake-pg1$"], "label": ["io.sockwake.config=12-0badcafe"]}
+
+
+def test_what_it_says_is_passed_on_from_its_first_word_to_its_end(daemon: Daemon, container: Container) -> None:
+    daemon.answers |= {ATTACH: (200, frame(b"first\n") + frame(b"second\nlast") + frame(b" line\n")), START: (204, b"")}
+    container.start(10)
+    said: list[bytes] = []
+    while container.relay(said.append):
+        pass
+    assert b"".join(said) == b"first\nsecond\nlast line\n" and container.fd == -1
+    assert daemon.queries[ATTACH] == {"stream": ["1"], "stdout": ["1"], "stderr": ["1"]}
+
+
+def test_a_start_that_is_refused_leaves_no_stream_open(daemon: Daemon, container: Container) -> None:
+    daemon.answers |= {ATTACH: (200, b""), START: (500, b'{"message":"no space left on device"}')}
+    with pytest.raises(EngineError, match="no space left on device"):
+        container.start(10)
+    assert container.fd == -1 and not container.relay(print)
+
+
+def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Daemon) -> None:
+    ours, theirs = socket.socketpair()
+    half = frame(b"a whole line\n")
+    before = Container("sockwake-pg1", Engine("/nonexistent"), ours.detach())
+    theirs.sendall(half[:10])
+    said: list[bytes] = []
+    assert before.relay(said.append) and said == []
+    theirs.sendall(half[10:])
+    after = Container("sockwake-pg1", Engine("/nonexistent"), os.dup(before.hand_over(said.append)))
+    assert said == [b"a whole line\n"] and os.get_inheritable(before.fd)
+    theirs.sendall(frame(b"next\n"))
+    assert after.relay(said.append) and said[1:] == [b"next\n"]
+    theirs.close()
+    assert not after.relay(said.append)
+    before.close()
+
+
+@pytest.mark.parametrize(("values", "sentence"), [
+    ({"ExitCode": 1}, "its container ended with status 1: FATAL: bad setting"),
+    ({"ExitCode": 137, "OOMKilled": True}, "its container was killed for lack of memory: FATAL: bad setting"),
+    ({"ExitCode": 127, "Error": "exec: no such file"}, "its container ended with status 127: exec: no such file"),
+])
+def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, values: dict[str, object], sentence: str) -> None:
+    daemon.answers |= {ATTACH: (200, frame(b"starting\nFATAL: bad setting\n")), START: (204, b"")}
+    state(daemon, **values)
+    container.start(10)
+    while container.relay(lambda text: None):
+        pass
+    assert container.how_it_ended() == sentence
+
+
+@pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
+def test_of_one_that_is_gone_that_is_said(daemon: Daemon, container: Container, answer: tuple[int, bytes]) -> None:
+    daemon.answers[INSPECT] = answer
+    assert container.how_it_ended() == "its container is gone"
+
+
+@pytest.mark.parametrize("pid", [0, 1, 4194304])
+def test_its_process_is_the_one_in_its_state(daemon: Daemon, container: Container, pid: int) -> None:
+    state(daemon, Status="running", Pid=pid, ExitCode=0)
+    assert container.pid() == pid
+
+
+@pytest.mark.parametrize(("seconds", "query"), [(None, {}), (30, {"t": ["30"]})])
+def test_a_stop_waits_for_the_engine_and_leaves_the_time_to_the_container(daemon: Daemon, container: Container, seconds: int | None,
+                                                                          query: dict[str, list[str]]) -> None:
+    daemon.answers[STOP] = 204, b""
+    container.stop(seconds)
+    assert daemon.queries[STOP] == query
+
+
+@pytest.mark.parametrize("status", [304, 404])
+def test_stopping_what_does_not_run_is_no_error(daemon: Daemon, container: Container, status: int) -> None:
+    daemon.answers[STOP] = status, b""
+    container.stop()
+
+
+def test_a_stop_that_fails_is_an_error_unless_it_was_given_up_anyway(daemon: Daemon, container: Container) -> None:
+    daemon.answers[STOP] = 500, b'{"message":"cannot stop"}'
+    with pytest.raises(EngineError, match="cannot stop"):
+        container.stop()
+    container.give_up()
+
+
+def test_every_edit_changes_the_fingerprint_and_a_copy_does_not(tree: Tree) -> None:
+    one, other = tree.write_env("a", env()), tree.write_env("b", env())
+    for instance in (one, other):
+        Path(instance.compose_file).write_text("services: {}\n")
+    first = one.fingerprint()
+    assert other.fingerprint() == first
+    Path(one.compose_file).write_text("services: {} \n")
+    second = one.fingerprint()
+    Path(one.env_file).write_text(env(PORT="25433"))
+    assert len({first, second, one.fingerprint()}) == 3
+
+
+def test_without_its_files_it_has_none(tree: Tree) -> None:
+    instance = tree.write_env("a", env())
+    with pytest.raises(SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"):
+        instance.fingerprint()

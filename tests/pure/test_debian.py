@@ -1,0 +1,83 @@
+"""The package's own files, read with Debian's parser."""
+
+import re
+from pathlib import Path
+
+import pytest
+from debian.changelog import Changelog
+from debian.deb822 import Deb822, PkgRelation
+from tree import SOCKWAKE, SOURCE, run
+
+from sockwake import version
+
+DEBIAN = SOURCE / "debian"
+
+
+@pytest.fixture
+def changelog() -> Changelog:
+    return Changelog((DEBIAN / "changelog").read_text(), strict=True)
+
+
+@pytest.fixture
+def control() -> list[Deb822]:
+    with open(DEBIAN / "control", encoding="utf-8") as file:
+        return list(Deb822.iter_paragraphs(file))
+
+
+def pairs(name: str) -> list[list[str]]:
+    return [line.split() for line in (DEBIAN / name).read_text().splitlines() if line and not line.startswith("#")]
+
+
+def relations(field: str) -> list[list[str]]:
+    """Every relation as the names and versions that would do."""
+    parsed = PkgRelation.parse_relations(re.sub(r"\$\{[^}]*\},?", "", field).strip().rstrip(","))
+    return [[f"{one['name']} {' '.join(one.get('version') or ())}".strip() for one in group] for group in parsed]
+
+
+def test_the_changelog_is_well_formed_and_for_this_package(changelog: Changelog) -> None:
+    assert changelog.package == "sockwake" and len(changelog) >= 1
+    assert changelog.debian_revision is None, "a native package has no revision"
+
+
+def test_the_version_comes_from_the_changelog(changelog: Changelog) -> None:
+    assert version.find() == str(changelog.version)
+    assert run(*SOCKWAKE, "--version").stdout == f"sockwake {changelog.version}\n"
+
+
+def test_the_version_is_written_down_nowhere_else(changelog: Changelog) -> None:
+    places = [*SOURCE.glob("sockwake/**/*.py"), *SOURCE.glob("bin/*"), *SOURCE.glob("systemd/*"), DEBIAN / "control", SOURCE / "Makefile"]
+    assert [path for path in places if path.is_file() and str(changelog.full_version) in path.read_text()] == []
+
+
+def test_the_control_file_makes_one_package_for_every_architecture(control: list[Deb822]) -> None:
+    source, package = control
+    assert (source["Source"], package["Package"], package["Architecture"]) == ("sockwake", "sockwake", "all")
+    assert "debhelper-compat = 13" in {one for group in relations(source["Build-Depends"]) for one in group}
+    assert (DEBIAN / "source/format").read_text() == "3.0 (native)\n"
+
+
+def test_the_engines_client_is_needed_and_the_engine_recommended(control: list[Deb822]) -> None:
+    needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
+    assert ["docker-cli", "docker-ce-cli"] in needed and ["docker-compose >= 2", "docker-compose-plugin"] in needed
+    assert ["docker.io", "docker-ce"] in wanted
+
+
+def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
+    sources = [source for source, _ in pairs("sockwake.install")]
+    assert [source for source in sources if not (SOURCE / source).exists()] == []
+    assert {f"systemd/{path.name}" for path in (SOURCE / "systemd").iterdir()} <= set(sources)
+
+
+def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree() -> None:
+    links = {link: target.replace("usr/share/sockwake/", "") for target, link in pairs("sockwake.links") if "/bin/" in target}
+    assert [target for target in links.values() if not (SOURCE / target).is_file()] == []
+    called = set()
+    for path in [*(SOURCE / "systemd").iterdir(), *(SOURCE / "bin").iterdir()]:
+        called |= set(re.findall(r"/(usr/libexec/sockwake/\w+)", path.read_text()))
+    assert called <= links.keys() and len(called) >= 3
+    assert {"usr/bin/sockwake", "usr/bin/sockwake-new"} <= links.keys()
+
+
+def test_every_manual_page_is_installed() -> None:
+    pages = {path for pattern in (DEBIAN / "sockwake.manpages").read_text().split() for path in SOURCE.glob(pattern)}
+    assert pages == set((SOURCE / "docs/man").glob("*")) and Path(SOURCE / "docs/man/sockwake.8") in pages

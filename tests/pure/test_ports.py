@@ -1,0 +1,123 @@
+"""A port is free if nobody claims it, awake or not, and it can be bound on v4 and v6."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tree import SOCKWAKE, Tree
+
+from sockwake import ports
+from sockwake.errors import EXISTS, SockwakeError
+
+OPEN = ["127.0.0.1", "::1"]
+
+
+def ephemeral() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+
+@pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::1", "::"])
+def held(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port that was free and that an outside program now listens on, at one address."""
+    address: str = request.param
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as outsider:
+        while not outsider.getsockname()[1]:
+            with suppress(OSError):  # other tests on this machine look for a port too
+                outsider.bind((address, ports.next_free(OPEN)))
+        outsider.listen()
+        yield outsider.getsockname()[1]
+
+
+def test_a_port_that_an_outside_program_holds_is_skipped(held: int) -> None:
+    assert ports.next_free(["127.0.0.1"]) != held
+
+
+def test_a_port_that_an_outside_program_holds_is_refused(held: int) -> None:
+    with pytest.raises(SockwakeError, match=f"port {held} cannot be bound: .* says address already in use") as caught:
+        ports.require_free(held, ["127.0.0.1"])
+    assert (caught.value.status, caught.value.hint) == (EXISTS, "leave out --port to take the next free one")
+
+
+def test_in_another_root_only_claims_count(held: int, tree: Tree) -> None:
+    ports.require_free(held, ["127.0.0.1"], str(tree))
+
+
+def test_an_address_the_host_does_not_have_yet_is_no_obstacle() -> None:
+    assert ports.next_free(["192.0.2.1", "2001:db8::1"]) >= ports.FIRST
+
+
+def test_the_first_port_is_the_first(tree: Tree) -> None:
+    assert ports.next_free([], str(tree)) == ports.FIRST == 25432
+
+
+def test_gaps_are_filled_and_a_removed_instance_gives_its_port_back(tree: Tree) -> None:
+    assert [tree.new(name)["port"] for name in ("a", "b", "c")] == [25432, 25433, 25434]
+    assert tree.sockwake("rm", "b").status == 0
+    assert tree.new("d")["port"] == 25433
+
+
+@pytest.mark.parametrize("broken", ["PORT=25432", "PORT=25432\nPORT=25433\nnonsense", "KIND=later\nPORT=25432\n", "\0\nPORT=25432"])
+def test_a_file_too_broken_to_run_keeps_its_port(tree: Tree, broken: str) -> None:
+    tree.write_env("other", broken)
+    assert tree.new("pg1")["port"] == 25433 + broken.count("25433")
+
+
+def test_an_unfinished_instance_keeps_its_port(tree: Tree) -> None:
+    draft = tree.path / "etc/sockwake/.new-other"
+    draft.mkdir(parents=True)
+    (draft / "instance.env").write_text("PORT=25432\n")
+    assert tree.new("pg1")["port"] == 25433
+
+
+@pytest.mark.parametrize(("conf", "port"), [
+    ("port = 5433", 5433), ("port=5433", 5433), ("port 5433", 5433), ("  port = '5433'", 5433), ("PORT = 5433 # x", 5433),
+    ("#port = 1", 5432), ("", 5432), ("data_directory = '/port = 7'\nport = 5433", 5433), ("port = 99999999", 5432),
+])
+def test_a_cluster_of_the_host_claims_the_port_in_its_configuration(tree: Tree, conf: str, port: int) -> None:
+    write_cluster_conf(tree, conf)
+    assert ports.claims(str(tree)) == {port: "the PostgreSQL cluster 17/main"}
+
+
+def test_the_port_of_a_cluster_of_the_host_is_skipped_and_refused(tree: Tree) -> None:
+    write_cluster_conf(tree, "port = 25432")
+    assert tree.new("pg1")["port"] == 25433
+    with pytest.raises(SockwakeError, match="port 25432 is already claimed by the PostgreSQL cluster 17/main"):
+        ports.require_free(25432, [], str(tree))
+
+
+def test_clusters_are_found_in_a_root_of_any_name(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "a[b]*")
+    write_cluster_conf(tree, "port = 25432")
+    assert ports.next_free([], str(tree)) == 25433
+
+
+def test_ports_the_kernel_hands_out_by_itself_are_never_taken(tree: Tree) -> None:
+    claimed = "".join(f"PORT={port}\n" for port in range(ports.FIRST, ephemeral()))
+    last = tree.write_env("all", claimed)
+    with pytest.raises(SockwakeError, match=f"no port from 25432 to {ephemeral() - 1} is free"):
+        ports.next_free([], str(tree))
+    Path(last.env_file).write_text(claimed.replace(f"PORT={ephemeral() - 1}\n", ""))
+    assert ports.next_free([], str(tree)) == ephemeral() - 1
+
+
+def test_one_file_with_an_endless_number_does_not_stop_the_others(tree: Tree) -> None:
+    tree.write_env("odd", f"PORT={'9' * 5000}\n")
+    write_cluster_conf(tree, f"port = {'9' * 5000}\n")
+    assert tree.new("pg1")["port"] == 25432
+
+
+def test_twenty_at_once_get_twenty_ports(tree: Tree) -> None:
+    started = [subprocess.Popen([*SOCKWAKE, "new", f"pg{number}", "--version", "18", "--no-provision", "--quiet", "--root", str(tree)],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for number in range(20)]
+    assert [(*process.communicate(timeout=60), process.returncode) for process in started] == [(b"", b"", 0)] * 20
+    taken = sorted(tree.instance(f"pg{number}").settings().port for number in range(20))
+    assert taken == list(range(25432, 25452))
+
+
+def write_cluster_conf(tree: Tree, conf: str) -> None:
+    directory = tree.path / "etc/postgresql/17/main"
+    directory.mkdir(parents=True)
+    (directory / "postgresql.conf").write_text(f"{conf}\n")

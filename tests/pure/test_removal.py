@@ -1,0 +1,159 @@
+"""sockwake rm: the instance goes, its data only when told, and it says which."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tree import Tree, run
+
+from sockwake.errors import FAILED, UNKNOWN
+
+
+def write_data(tree: Tree, path: str) -> Path:
+    file = Path(f"{tree}{path}/base/1")
+    file.parent.mkdir(parents=True)
+    file.write_text("rows")
+    return file
+
+
+def write_draft(tree: Tree, made: str = "") -> None:
+    """What a sockwake-new leaves that was killed while it provisioned."""
+    tree.new("pg1", "--data", "/srv/pg")
+    draft = tree.path / "etc/sockwake/pg1"
+    if made:
+        (draft / "made-data").write_text(f"{made} {tree}/srv/pg\n")
+    draft.rename(draft.with_name(".new-pg1"))
+
+
+@pytest.mark.parametrize(("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")])
+def test_without_purge_the_data_stay(tree: Tree, options: list[str], path: str) -> None:
+    before = tree.snapshot()
+    tree.new("pg1", *options)
+    data = write_data(tree, path)
+    ran = tree.sockwake("rm", "pg1")
+    assert (ran.status, ran.stdout, ran.stderr) == (0, f"Removed {tree}/etc/sockwake/pg1; left the data in {tree}{path}.\n", "")
+    assert data.read_text() == "rows"
+    assert [path for path in tree.added_to(before) if path.startswith("etc")] == []
+
+
+@pytest.mark.parametrize(("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")])
+def test_purge_deletes_the_data_of_the_tree_and_says_so(tree: Tree, options: list[str], path: str) -> None:
+    tree.new("pg1", *options)
+    write_data(tree, path)
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert (ran.status, ran.stdout) == (0, f"Removed {tree}/etc/sockwake/pg1; deleted the data in {tree}{path}.\n")
+    assert not Path(f"{tree}{path}").exists()
+
+
+def test_purge_in_a_tree_never_touches_the_same_path_outside_of_it(tree: Tree, tmp_path: Path) -> None:
+    outside = tmp_path / "pg"
+    outside.mkdir()
+    (outside / "PG_VERSION").write_text("18")
+    tree.new("pg1", "--data", str(outside))
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert (ran.status, ran.stdout) == (0, f"Removed {tree}/etc/sockwake/pg1.\n")
+    assert (outside / "PG_VERSION").exists()
+
+
+def test_nothing_is_said_about_data_that_are_not_there(tree: Tree) -> None:
+    tree.new("pg1")
+    assert tree.sockwake("rm", "pg1").stdout == f"Removed {tree}/etc/sockwake/pg1.\n"
+
+
+def test_a_link_to_the_data_is_no_reason_to_delete_the_directory_it_leads_to(tree: Tree, tmp_path: Path) -> None:
+    (tree.path / "srv").mkdir()
+    elsewhere = tmp_path / "disk"
+    elsewhere.mkdir()
+    (tree.path / "srv/pg").symlink_to(elsewhere)
+    tree.new("pg1", "--data", "/srv/pg")
+    (elsewhere / "base").mkdir()
+    assert tree.sockwake("rm", "pg1", "--purge").status == 0
+    assert elsewhere.is_dir() and list(elsewhere.iterdir()) == []
+
+
+def test_an_enabled_instance_is_disabled(tree: Tree) -> None:
+    tree.new("pg1", "--enable")
+    tree.new("pg2", "--enable")
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert [path.name for path in tree.path.glob("etc/systemd/system/*/*")].count("pg-proxy@pg1.socket") == 0
+    assert (tree.path / "etc/systemd/system/sockets.target.wants/pg-proxy@pg2.socket").is_symlink()
+
+
+def test_a_broken_instance_can_be_removed(tree: Tree) -> None:
+    tree.write_env("pg1", "nonsense")
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert not (tree.path / "etc/sockwake").exists()
+
+
+def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree) -> None:
+    instance = tree.write_env("pg1", "nonsense")
+    data = write_data(tree, "/var/lib/sockwake/pg1")
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert (ran.status, ran.stderr) == (FAILED, f"sockwake: error: {instance.env_file}:1: 'nonsense' is not KEY=value\n")
+    assert Path(instance.env_file).exists() and data.exists()
+
+
+@pytest.mark.parametrize("purge", [[], ["--purge"]])
+@pytest.mark.parametrize("made", ["directory", "contents"])
+def test_of_an_unfinished_instance_all_that_was_made_goes(tree: Tree, made: str, purge: list[str]) -> None:
+    (tree.path / "srv").mkdir()
+    if made == "contents":
+        (tree.path / "srv/pg").mkdir()
+    before = tree.snapshot()
+    write_draft(tree, made)
+    (tree.path / "srv/pg").mkdir(exist_ok=True)
+    (tree.path / "srv/pg/.initialising").mkdir()
+    assert json.loads(tree.sockwake("ls", "--json").stdout)[0]["state"] == "unfinished"
+    ran = tree.sockwake("rm", "pg1", *purge)
+    assert ran.status == 0, ran
+    assert tree.added_to(before) == ([] if made == "directory" or not purge else ["srv/pg"])
+    assert ("left the data" in ran.stdout) == (made == "contents" and not purge)
+
+
+def test_of_an_unfinished_instance_data_it_did_not_make_stay(tree: Tree) -> None:
+    write_draft(tree)
+    data = write_data(tree, "/srv/pg")
+    ran = tree.sockwake("rm", "pg1")
+    assert (ran.status, "left the data" in ran.stdout, data.exists()) == (0, True, True)
+
+
+def test_an_instance_that_is_a_link_goes_and_what_it_leads_to_stays(tree: Tree, tmp_path: Path) -> None:
+    tree.new("pg1")
+    moved = tmp_path / "conf"
+    (tree.path / "etc/sockwake/pg1").rename(moved)
+    (tree.path / "etc/sockwake/pg1").symlink_to(moved)
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert (moved / "instance.env").exists() and not (tree.path / "etc/sockwake").exists()
+
+
+def test_what_runs_on_this_machine_is_not_touched_for_a_tree(tree: Tree) -> None:
+    """The tree has an instance of the same name as this machine may have one; the test needs no such one to fail."""
+    tree.new("pg1")
+    assert tree.instance("pg1").run == f"{tree}/run/sockwake/pg1"
+    Path(tree.instance("pg1").run).mkdir(parents=True)
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert not Path(tree.instance("pg1").run).exists()
+
+
+def test_the_leavings_of_a_killed_rm_go_with_the_next_command(tree: Tree) -> None:
+    before = tree.snapshot()
+    (tree.path / "etc/sockwake/.rm-pg1").mkdir(parents=True)
+    (tree.path / "etc/sockwake/.rm-pg1/password").write_text("secret")
+    assert tree.sockwake("rm", "pg1").status == UNKNOWN
+    assert tree.added_to(before) == []
+
+
+def test_directories_that_are_no_instances_bother_nobody(tree: Tree) -> None:
+    for name in (".new-Not_A_Name", ".git", "Not_A_Name"):
+        (tree.path / "etc/sockwake" / name).mkdir(parents=True)
+    tree.new("pg1")
+    assert [row["name"] for row in json.loads(tree.sockwake("ls", "--json").stdout)] == ["pg1"]
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert len(list((tree.path / "etc/sockwake").iterdir())) == 3
+
+
+def test_two_at_once_remove_it_once(tree: Tree) -> None:
+    tree.new("pg1")
+    ran = run("sh", "-c", 'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; wait $!; echo $one $?',
+              "sh", str(Path(__file__).parents[2] / "bin/sockwake"), str(tree))
+    assert sorted(ran.stdout.splitlines()[-1].split()) == ["0", str(UNKNOWN)], ran

@@ -1,0 +1,79 @@
+"""/run/sockwake/NAME, the locks, and the reason a wake leaves there when it fails."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from tree import Tree
+
+from sockwake import runtime, waker
+from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
+
+
+def mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_only_root_gets_to_the_backend_whatever_the_umask(tree: Tree) -> None:
+    instance = tree.instance("pg1")
+    before = os.umask(0o077)
+    try:
+        runtime.prepare(instance)
+    finally:
+        os.umask(before)
+    assert [mode(path) for path in (os.path.dirname(instance.run), instance.run, instance.backend)] == [0o700, 0o755, 0o755]
+
+
+def test_a_backend_directory_that_its_container_owns_is_left_as_it_is(tree: Tree) -> None:
+    instance = tree.instance("pg1")
+    runtime.prepare(instance)
+    os.chmod(instance.backend, 0o3775)
+    runtime.prepare(instance)
+    assert mode(instance.backend) == 0o3775
+
+
+def test_how_the_last_wake_ended_is_forgotten(tree: Tree) -> None:
+    instance = tree.instance("pg1")
+    runtime.prepare(instance)
+    for path in (instance.ready_file, instance.failure_file):
+        runtime.replace(path, "x\n")
+    runtime.prepare(instance)
+    assert not os.path.exists(instance.ready_file) and not os.path.exists(instance.failure_file)
+
+
+def test_data_are_used_by_one_at_a_time(tmp_path: Path) -> None:
+    data = str(tmp_path)
+    first = runtime.lock_data(data)
+    with pytest.raises(SockwakeError, match=f"another instance is using {data}") as caught:
+        runtime.lock_data(data)
+    assert caught.value.status == IN_USE
+    os.close(first)
+    os.close(runtime.lock_data(data))
+
+
+def test_only_for_a_cluster_that_was_never_made_a_directory_is_made(tree: Tree) -> None:
+    """Else it is a disk that is not mounted."""
+    instance, data = tree.write_env("pg1", ""), f"{tree}/srv/pg"
+    runtime.make_data_directory(instance, data)
+    with pytest.raises(SockwakeError, match=f"cannot use data directory {data}: no such file or directory"):
+        runtime.lock_data(data)
+    Path(instance.uninitialised_file).write_text("")
+    runtime.make_data_directory(instance, data)
+    assert mode(data) & 0o066 == 0
+
+
+@pytest.mark.parametrize(("env", "reason"), [
+    ("nonsense", "{env_file}:1: 'nonsense' is not KEY=value"), ("", "{env_file}: key 'KIND' is missing"),
+    (None, "there is no instance 'pg1'"),
+])
+def test_a_wake_that_fails_at_once_leaves_its_reason_for_the_client(tree: Tree, env: str | None, reason: str) -> None:
+    """Also the first one after a boot, when nothing is in /run yet."""
+    instance = tree.instance("pg1")
+    if env is not None:
+        tree.write_env("pg1", env)
+    with pytest.raises(SockwakeError) as caught:
+        waker.wake(instance)
+    assert caught.value.status == (UNKNOWN if env is None else 1)
+    assert Path(instance.failure_file).read_text() == reason.format(env_file=instance.env_file) + "\n"
+    assert not os.path.exists(instance.ready_file)

@@ -1,0 +1,133 @@
+"""instance.env: what is read, and what is refused with file and line."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tree import Tree
+
+from sockwake.errors import FAILED, UNKNOWN, SockwakeError
+from sockwake.instance import Instance, Name, Settings, parse_env
+
+GOOD = {"KIND": "postgres", "LISTEN": "127.0.0.1", "PORT": "25432", "IDLE": "3min", "VERSION": "18", "IMAGE": "postgres:18",
+        "DB_USER": "postgres", "DB_NAME": "postgres"}
+
+
+def env(**changed: str) -> str:
+    return "".join(f"{key}={value}\n" for key, value in (GOOD | changed).items())
+
+
+def settings(text: str, root: str = "") -> Settings:
+    return Settings(text, Instance(Name("pg1"), root))
+
+
+def refused(text: str) -> str:
+    with pytest.raises(SockwakeError) as caught:
+        settings(text)
+    assert caught.value.status == FAILED, "a bad file is no bad usage"
+    return caught.value.message
+
+
+def test_every_key_arrives_where_it_belongs() -> None:
+    read = settings(env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.7", PORT="7", IDLE="1h 30min", VERSION="17.4", IMAGE="a/b:c",
+                        DB_USER="Größe x", DB_NAME="d,b", DATA="/srv/d", SERVICE="db", START_TIMEOUT="5min", TLS="yes"))
+    assert (read.kind, read.listen, read.port) == ("postgres", ("127.0.0.1", "::1", "/run/db/.s.PGSQL.7"), 7)
+    assert (read.idle, read.start_timeout) == (5400, 300)
+    assert (read.version, read.major, read.image) == ("17.4", 17, "a/b:c")
+    assert (read.db_user, read.db_name, read.data, read.service) == ("Größe x", "d,b", "/srv/d", "db")
+    assert read.tls
+
+
+def test_what_may_be_left_out_has_a_default() -> None:
+    read = settings(env())
+    assert (read.data, read.service, read.start_timeout, read.tls) == ("/var/lib/sockwake/pg1", "", 90, False)
+
+
+@pytest.mark.parametrize(("version", "cluster"), [
+    ("17", "/srv/d"), ("17.9", "/srv/d"), ("18", "/srv/d/18/docker"), ("18.1", "/srv/d/18/docker"), ("19", "/srv/d/19/docker"),
+])
+def test_the_cluster_is_where_the_official_image_of_that_version_puts_it(version: str, cluster: str) -> None:
+    assert settings(env(VERSION=version, DATA="/srv/d")).cluster == cluster
+
+
+@pytest.mark.parametrize("data", ["", "/srv/d"])
+def test_in_another_root_the_data_are_in_that_root(data: str) -> None:
+    assert settings(env(DATA=data), "/image").data == "/image" + (data or "/var/lib/sockwake/pg1")
+
+
+def test_comments_and_empty_lines_are_skipped_and_a_last_line_needs_no_end() -> None:
+    assert parse_env("# a=b\n\n   \nA=1\nB=2", "f") == {"A": "1", "B": "2"}
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (env() + "COLOUR=red\n", "/etc/sockwake/pg1/instance.env:9: unknown key 'COLOUR'"),
+    ("# first\n\n" + env() + "PORT=1\n", "/etc/sockwake/pg1/instance.env:11: key 'PORT' is there twice"),
+    (env() + "what is this", "/etc/sockwake/pg1/instance.env:9: 'what is this' is not KEY=value"),
+    (env() + "export DATA=/x", "/etc/sockwake/pg1/instance.env:9: 'export DATA=/x' is not KEY=value"),
+    (env() + " DATA=/x", "/etc/sockwake/pg1/instance.env:9: ' DATA=/x' is not KEY=value"),
+    (env() + "=x", "/etc/sockwake/pg1/instance.env:9: '=x' is not KEY=value"),
+    (env(DB_NAME="'x'"), "/etc/sockwake/pg1/instance.env:8: the value of DB_NAME has"),
+    (env(IMAGE="a$b"), "/etc/sockwake/pg1/instance.env:6: the value of IMAGE has"),
+    (env(IMAGE="a "), "/etc/sockwake/pg1/instance.env:6: the value of IMAGE has"),
+    (env(PORT=""), "/etc/sockwake/pg1/instance.env: key 'PORT' is missing"),
+    ("", "/etc/sockwake/pg1/instance.env: key 'KIND' is missing"),
+    (env(KIND="mysql"), "/etc/sockwake/pg1/instance.env: kind 'mysql' is not known: postgres"),
+    (env(PORT="0"), "/etc/sockwake/pg1/instance.env: port '0' is not a number from 1 to 65535"),
+    (env(PORT="65536"), "/etc/sockwake/pg1/instance.env: port '65536' is not a number"),
+    (env(PORT="025432"), "/etc/sockwake/pg1/instance.env: port '025432' is not a number"),
+    (env(PORT="9" * 5000), "/etc/sockwake/pg1/instance.env: port '999"),
+    (env(PORT="٣"), "/etc/sockwake/pg1/instance.env: port '٣' is not a number"),
+    (env(LISTEN="localhost"), "/etc/sockwake/pg1/instance.env: 'localhost' is neither an IP address nor"),
+    (env(LISTEN="127.0.0.1,"), "/etc/sockwake/pg1/instance.env: '' is neither an IP address nor"),
+    (env(LISTEN="/run/../etc/x"), "/etc/sockwake/pg1/instance.env: '/run/../etc/x' is neither"),
+    (env(LISTEN="/run/.."), "/etc/sockwake/pg1/instance.env: '/run/..' is neither"),
+    (env(LISTEN="/" + "x" * 108), "/etc/sockwake/pg1/instance.env: '/" + "x" * 108 + "' is longer than the 107 bytes"),
+    (env(LISTEN="/run/%i"), "/etc/sockwake/pg1/instance.env: '/run/%i' is neither"),
+    (env(IDLE="soon"), "/etc/sockwake/pg1/instance.env: 'soon' is not a time span"),
+    (env(IDLE="10ms"), "/etc/sockwake/pg1/instance.env: idle time '10ms' is shorter than a second"),
+    (env(VERSION="9.6"), "/etc/sockwake/pg1/instance.env: version '9.6' is not a PostgreSQL version"),
+    (env(VERSION="18."), "/etc/sockwake/pg1/instance.env: version '18.' is not a PostgreSQL version"),
+    (env(VERSION="9" * 5000), "/etc/sockwake/pg1/instance.env: version '999"),
+    (env(TLS="maybe"), "/etc/sockwake/pg1/instance.env: TLS 'maybe' is not known: no, yes"),
+    (env(START_TIMEOUT="0"), "/etc/sockwake/pg1/instance.env: start timeout '0' is not"),
+    (env(START_TIMEOUT="infinity"), "/etc/sockwake/pg1/instance.env: start timeout 'infinity' is not"),
+    (env(DATA="srv/d"), "/etc/sockwake/pg1/instance.env: DATA 'srv/d' is not an absolute path"),
+], ids=lambda text: text.removeprefix("/etc/sockwake/pg1/instance.env:")[:50] if text.startswith("/etc") else "")
+def test_what_is_wrong_is_refused_with_its_place(text: str, message: str) -> None:
+    assert refused(text).startswith(message)
+
+
+@pytest.mark.parametrize("text", [env().replace("\n", "\r\n"), env() + "DATA=/a\rSERVICE=b\n", env() + "DATA=/a\0\n"], ids=["crlf", "cr", "nul"])
+def test_line_ends_that_other_readers_see_differently_are_refused(tree: Tree, text: str) -> None:
+    with pytest.raises(SockwakeError, match="control character|not KEY=value"):
+        tree.write_env("pg1", text).settings()
+
+
+def test_no_such_instance_has_its_own_status(tree: Tree) -> None:
+    with pytest.raises(SockwakeError, match="there is no instance 'pg1'") as caught:
+        tree.instance("pg1").settings()
+    assert caught.value.status == UNKNOWN
+
+
+def test_what_cannot_be_read_is_one_error_naming_the_file(tree: Tree) -> None:
+    instance = tree.write_env("pg1", "")
+    Path(instance.env_file).write_bytes(b"A=\xff\n")
+    with pytest.raises(SockwakeError, match=f"cannot read {instance.env_file}: "):
+        instance.settings()
+    Path(instance.env_file).unlink()
+    Path(instance.env_file).mkdir()
+    with pytest.raises(SockwakeError, match=f"cannot read {instance.env_file}: is a directory"):
+        instance.settings()
+
+
+@given(st.one_of(st.text(), st.lists(st.one_of(st.text(max_size=20), st.tuples(st.sampled_from([*GOOD, "DATA", "SERVICE", "X"]), st.text(
+    max_size=8)).map("=".join), st.sampled_from(env().splitlines()))).map("\n".join)))
+@example(env(START_TIMEOUT="9" * 400))
+def test_no_text_is_more_than_an_error(text: str) -> None:
+    try:
+        read = settings(text)
+    except SockwakeError as error:
+        assert error.message.startswith("/etc/sockwake/pg1/instance.env")
+    else:
+        assert read.port and read.listen and 1 <= read.start_timeout < 1e9

@@ -1,0 +1,141 @@
+"""The hand the project is written in, as far as a program can tell (STYLE.md), and the linters."""
+
+import ast
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tree import SOURCE, run
+
+SKIPPED = {".git", "__pycache__", "dist"}
+# what the wake would wait for; each costs milliseconds or drags in what does
+SLOW = {"argparse", "asyncio", "collections", "contextlib", "dataclasses", "enum", "fnmatch", "functools", "http", "inspect", "ipaddress",
+        "jinja2", "json", "logging", "pathlib", "random", "re", "secrets", "selectors", "shutil", "signal", "socket", "string", "subprocess",
+        "tempfile", "threading", "traceback", "typing", "urllib"}
+VAGUE = {"common", "helper", "helpers", "misc", "tool", "tools", "util", "utils"}
+
+
+def files() -> Iterator[Path]:
+    for path in sorted(SOURCE.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not SKIPPED & {part for part in path.relative_to(SOURCE).parts}:
+            yield path
+
+
+def first_line(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file.readline(100).decode(errors="replace")
+
+
+PYTHON = [path for path in files() if path.suffix == ".py" or re.match(r"#!.*python", first_line(path))]
+SHELL = [path for path in files() if re.match(r"#!/bin/(ba)?sh", first_line(path)) or path.parent.name == "completions"]
+PACKAGE = [path for path in PYTHON if path.parent == SOURCE / "sockwake"]
+OURS = [*PACKAGE, *(path for path in PYTHON if path.parent in (SOURCE / "bin", SOURCE / "tests/pure"))]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file names in an import, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_the_files_are_found() -> None:
+    assert {"sockwake/cli.py", "bin/refuse", "tests/pure/test_style.py"} <= set(map(name, OURS))
+    assert {"bin/proxy", "systemd/sockwake-generator", "debian/sockwake.postinst"} <= set(map(name, SHELL))
+
+
+def test_every_argument_and_result_has_a_type() -> None:
+    untyped = []
+    for path in OURS:
+        for function in functions(path):
+            spec = function.args
+            every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *filter(None, (spec.vararg, spec.kwarg))]
+            if not function.returns or any(not one.annotation and one.arg not in ("self", "cls") for one in every):
+                untyped.append(f"{name(path)}: {function.name}")
+    assert untyped == []
+
+
+def test_no_function_has_fifty_lines() -> None:
+    lengths = {f"{name(path)}: {one.name}": (one.end_lineno or 0) - one.lineno + 1 for path in PYTHON for one in functions(path)}
+    assert {where: length for where, length in lengths.items() if length >= 50} == {}
+
+
+def test_no_module_has_three_hundred_lines() -> None:
+    lengths = {name(path): len(path.read_text().splitlines()) for path in PYTHON}
+    assert {where: length for where, length in lengths.items() if length >= 300} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [name(path) for path in OURS if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_modules_are_named_by_nouns() -> None:
+    assert [name(path) for path in PYTHON if VAGUE & set(re.split(r"[_.]", path.name))] == []
+
+
+def test_nothing_but_programs_and_tests_imports_the_command_line() -> None:
+    assert [name(path) for path in PACKAGE if "sockwake.cli" in imports(path)] == []
+
+
+def test_there_is_one_door_to_other_programs() -> None:
+    doors = {"subprocess", "pty", "multiprocessing"}
+    assert [name(path) for path in PACKAGE if doors & imports(path)] == ["sockwake/programs.py"]
+    assert [name(path) for path in PACKAGE if re.search(r"os\.(system|popen|spawn)", path.read_text())] == []
+
+
+@pytest.mark.parametrize("module", ["sockwake.waker", "sockwake.watcher"])
+def test_what_runs_in_every_wake_imports_next_to_nothing(module: str) -> None:
+    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; print(*sys.modules)"
+    ran = run(sys.executable, "-ISB", "-c", program)
+    loaded = set(ran.stdout.split())
+    assert module in loaded and SLOW & loaded == set(), ran.stderr
+
+
+def test_no_environment_variable_or_directory_gets_into_a_program_of_root() -> None:
+    programs = [path for path in PYTHON if path.parent == SOURCE / "bin"]
+    assert [name(path) for path in programs if not re.fullmatch(r"#!/usr/bin/python3 -IS?\n", first_line(path))] == []
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say() -> None:
+    """But for SC1090: which file a script will read is not for a linter to know."""
+    scripts = [str(path) for path in SHELL if first_line(path).startswith("#!")]
+    completions = [str(path) for path in SHELL if str(path) not in scripts]
+    said = [run("shellcheck", "--exclude=SC1090", *scripts), run("shellcheck", "--shell=bash", *completions)]
+    assert [ran for ran in said if ran.status or ran.stdout or ran.stderr] == []
+
+
+def test_the_shells_can_read_every_script() -> None:
+    said = [run("bash" if "sh" not in first_line(path) or "bash" in first_line(path) else "dash", "-n", str(path)) for path in SHELL]
+    assert [ran for ran in said if ran.status or ran.stderr] == []
+
+
+@pytest.mark.skipif(not shutil.which("mypy"), reason="mypy is not installed")
+def test_mypy_has_nothing_to_say() -> None:
+    """bin/ has five lines in each file, and mypy takes files without .py only one by one."""
+    tests = [str(path) for path in OURS if path.parent == SOURCE / "tests/pure"]
+    ran = run("mypy", "--strict", f"--cache-dir={SOURCE}/.mypy_cache", str(SOURCE / "sockwake"), *tests)
+    assert ran.status == 0, ran.stdout
+
+
+@pytest.mark.skipif(run(sys.executable, "-m", "pyflakes", "--version").status != 0, reason="pyflakes is not installed")
+def test_pyflakes_has_nothing_to_say() -> None:
+    ran = run(sys.executable, "-m", "pyflakes", *map(str, PYTHON))
+    assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")

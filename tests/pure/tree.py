@@ -1,0 +1,86 @@
+"""A system tree in a temporary directory, and sockwake working on it with --root."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockwake.instance import Instance, Name
+
+SOURCE = Path(__file__).resolve().parents[2]
+SOCKWAKE = (sys.executable, "-I", str(SOURCE / "bin/sockwake"))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program ended; pytest shows all of it when an assertion about it fails."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run(*argv: str, env: dict[str, str] | None = None) -> Ran:
+    """Run a program to its end, with stdin closed."""
+    done = subprocess.run(argv, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, errors="surrogateescape", timeout=60)
+    return Ran(argv, done.returncode, done.stdout, done.stderr)
+
+
+class Tree:
+    """A system tree. str() of it is its path, for --root."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "etc").mkdir(parents=True)
+        (path / "run").mkdir()
+        shutil.copytree(SOURCE / "systemd", path / "usr/lib/systemd/system")
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def sockwake(self, verb: str, *arguments: str) -> Ran:
+        """Run bin/sockwake on this tree."""
+        return run(*SOCKWAKE, verb, *arguments, "--root", str(self))
+
+    def new(self, name: str, *options: str) -> dict[str, object]:
+        """Make an instance that must succeed; what --json says of it."""
+        ran = self.sockwake("new", name, "--version", "18", "--json", *options)
+        assert ran.status == 0, ran
+        described: dict[str, object] = json.loads(ran.stdout)
+        return described
+
+    def instance(self, name: str) -> Instance:
+        return Instance(Name(name), str(self))
+
+    def write_env(self, name: str, text: str) -> Instance:
+        """An instance that an administrator wrote by hand: nothing but its instance.env."""
+        instance = self.instance(name)
+        Path(instance.etc).mkdir(parents=True)
+        Path(instance.env_file).write_text(text, encoding="utf-8", newline="")
+        return instance
+
+    def write_cluster(self, path: str, version: str) -> None:
+        """Something that looks like a stopped cluster; path as seen in the tree."""
+        directory = Path(f"{self}{path}")
+        directory.mkdir(parents=True)
+        (directory / "PG_VERSION").write_text(f"{version}\n")
+
+    def snapshot(self) -> dict[str, tuple[int, str]]:
+        """Everything in the tree: path to (mode, content or link target)."""
+        found = {}
+        for path in sorted(self.path.rglob("*")):
+            mode = path.lstat().st_mode
+            content = os.readlink(path) if stat.S_ISLNK(mode) else path.read_text() if stat.S_ISREG(mode) else ""
+            found[str(path.relative_to(self.path))] = (stat.S_IMODE(mode), content)
+        return found
+
+    def added_to(self, before: dict[str, tuple[int, str]]) -> list[str]:
+        """What is there now and was not before, or is not as it was."""
+        now = self.snapshot()
+        return sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
