@@ -11,6 +11,7 @@ from typing import NoReturn
 from sockwake import description, inventory, listing, new, removal, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
+from sockwake.request import Request, checked_root, decide
 
 _EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
         problem.__cause__ = error
     except KeyboardInterrupt:
-        problem = SockwakeError("interrupted; nothing is left behind", status=130)
+        problem = SockwakeError("interrupted; it can be run again", status=130)
     else:
         return 0
     if debug:
@@ -50,12 +51,23 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="sockwake", allow_abbrev=False, description="Databases that sleep until a client connects.",
-                    epilog=f"{_EXIT_STATUS}. See sockwake(8).")
+    parser = Parser(
+        prog="sockwake",
+        allow_abbrev=False,
+        description="Databases that sleep until a client connects.",
+        epilog=f"{_EXIT_STATUS}. See sockwake(8).",
+    )
     parser.add_argument("--version", action=_Version)
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_new(verbs.add_parser("new", help="make an instance", allow_abbrev=False, epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
-                              description="Make an instance: a PostgreSQL whose port is always open and which runs only while clients are connected."))
+    _add_new(
+        verbs.add_parser(
+            "new",
+            help="make an instance",
+            allow_abbrev=False,
+            epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
+            description="Make an instance: a PostgreSQL whose port is always open and which runs only while clients are connected.",
+        )
+    )
     ls = _verb(verbs, "ls", _ls, "list the instances and their states")
     ls.add_argument("--json", action="store_true", help="as a JSON array")
     rm = _verb(verbs, "rm", _rm, "remove an instance; its data stay")
@@ -68,8 +80,13 @@ def _parser() -> Parser:
 
 
 def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, text: str) -> Parser:
-    verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False,
-                            epilog=f"{_EXIT_STATUS}. See sockwake(8).")
+    verb = verbs.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        allow_abbrev=False,
+        epilog=f"{_EXIT_STATUS}. See sockwake(8).",
+    )
     if name != "compose":  # which is about what runs
         verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
     verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
@@ -81,8 +98,12 @@ def _add_new(parser: Parser) -> None:
     parser.set_defaults(run=_new)
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-', starting with a letter")
     where = parser.add_argument_group("where clients find it")
-    where.add_argument("--listen", metavar="ADDR", action="append",
-                       help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)")
+    where.add_argument(
+        "--listen",
+        metavar="ADDR",
+        action="append",
+        help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
+    )
     where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
     server = parser.add_argument_group("what it is")
     server.add_argument("--version", metavar="N", help="the PostgreSQL version, as in 18")
@@ -90,15 +111,23 @@ def _add_new(parser: Parser) -> None:
     server.add_argument("--db-user", metavar="USER", default="postgres", help="the superuser (default: postgres)")
     server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
     server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
-    server.add_argument("--network", metavar="NET", default="none", help="a container network for the server's own connections (default: none)")
+    server.add_argument(
+        "--network",
+        metavar="NET",
+        default="none",
+        help="a container network for the server's own connections (default: none)",
+    )
     server.add_argument("--tls", action="store_true", help="offer TLS, with a self-signed certificate")
     server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
     server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
     server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
     sleep = parser.add_argument_group("when it sleeps")
     sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
-    sleep.add_argument("--session-idle", metavar="TIME",
-                       help="let the server end sessions that are idle this long (default: 15min, 0: never)")
+    sleep.add_argument(
+        "--session-idle",
+        metavar="TIME",
+        help="let the server end sessions that are idle this long (default: 15min, 0: never)",
+    )
     how = parser.add_argument_group("how it is made")
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
     how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
@@ -119,12 +148,14 @@ class _Version(argparse.Action):
 
 
 def _new(arguments: argparse.Namespace) -> None:
-    request = new.decide(arguments)
+    request = decide(arguments)
     if arguments.dry_run:
         _dry_run(request, arguments)
         return
     quiet = arguments.quiet or arguments.json
-    made = new.make(request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug)
+    made = new.make(
+        request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug
+    )
     facts = description.describe(request, made)
     if arguments.json:
         print(json.dumps(facts, indent=2))
@@ -132,7 +163,7 @@ def _new(arguments: argparse.Namespace) -> None:
         print(description.sentences(request, made, facts, enabled=arguments.enable))
 
 
-def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
+def _dry_run(request: Request, arguments: argparse.Namespace) -> None:
     inventory.require_free(request.name, request.root)
     request.adopt = new.finds_cluster(request)
     port = new.choose_port(request)
@@ -140,10 +171,18 @@ def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
     files = request.files(port, "" if request.root else secret)
     etc = request.final.etc
-    commands = [] if arguments.no_provision or request.root else [
-        f"docker pull {request.image}  # if it is not here", f"docker-compose --project-name {request.final.container} create"]
+    commands = (
+        []
+        if arguments.no_provision or request.root
+        else [
+            f"docker pull {request.image}  # if it is not here",
+            f"docker-compose --project-name {request.final.container} create",
+        ]
+    )
     if arguments.enable:
-        commands.append(f"systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}")
+        commands.append(
+            f"systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}"
+        )
     if arguments.json:
         shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
         print(json.dumps({"files": shown, "commands": commands}, indent=2))
@@ -155,7 +194,7 @@ def _dry_run(request: new.Request, arguments: argparse.Namespace) -> None:
 
 
 def _ls(arguments: argparse.Namespace) -> None:
-    rows = listing.rows(new.checked_root(arguments.root))
+    rows = listing.rows(checked_root(arguments.root))
     if arguments.json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -165,7 +204,7 @@ def _ls(arguments: argparse.Namespace) -> None:
 
 
 def _rm(arguments: argparse.Namespace) -> None:
-    said = removal.remove(Name(arguments.name), purge=arguments.purge, root=new.checked_root(arguments.root))
+    said = removal.remove(Name(arguments.name), purge=arguments.purge, root=checked_root(arguments.root))
     sentence = "; ".join(said)
     print(f"{sentence[0].upper()}{sentence[1:]}.")
 

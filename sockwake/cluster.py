@@ -72,11 +72,15 @@ def check_adoptable(pgdata: str, major: int) -> None:
     with open(f"{pgdata}/PG_VERSION", encoding="ascii", errors="replace") as file:
         found = file.read().strip()
     if found != str(major):
-        raise SockwakeError(f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
-                            f"--version {found} adopts it; pg_upgrade makes it {major}")
+        raise SockwakeError(
+            f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
+            f"--version {found} adopts it; pg_upgrade makes it {major}",
+        )
     if os.path.exists(f"{pgdata}/postmaster.pid"):
-        raise SockwakeError(f"{pgdata} has a postmaster.pid: a server is running on it, or did not stop cleanly",
-                            "stop that server first")
+        raise SockwakeError(
+            f"{pgdata} has a postmaster.pid: a server is running on it, or did not stop cleanly",
+            "stop that server first",
+        )
 
 
 def initialise(instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]) -> None:
@@ -98,12 +102,16 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     if os.path.exists(made):
         _move_into_place(made, settings.data)
     if not exists(settings):
-        raise SockwakeError(f"the image has made no cluster in {settings.cluster}",
-                            "does it keep the data where the official image does?")
+        raise SockwakeError(
+            f"the image has made no cluster in {settings.cluster}",
+            "does it keep the data where the official image does?",
+        )
     runtime.remove(instance.uninitialised_file)
 
 
-def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]) -> None:
+def _run_entrypoint(
+    instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]
+) -> None:
     container = Container(f"{instance.container}-init", engine)
     overlay: dict[str, object] = {
         "environment": {
@@ -113,7 +121,9 @@ def _run_entrypoint(instance: Instance, settings: Settings, engine: Engine, data
             "POSTGRES_USER": settings.db_user,
         },
         # the entrypoint reads it while it is still root, so that 0600 will do
-        "volumes": [{"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}],
+        "volumes": [
+            {"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}
+        ],
     }
     try:
         # the key is not in the cluster before there is one

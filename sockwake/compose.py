@@ -48,8 +48,10 @@ class Project:
         services = config.get("services") or {}
         name = self.settings.service or next(iter(services), "")
         if name not in services or (len(services) > 1 and not self.settings.service):
-            raise SockwakeError(f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
-                                f"set SERVICE= in {self.instance.env_file}")
+            raise SockwakeError(
+                f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
+                f"set SERVICE= in {self.instance.env_file}",
+            )
         return name, services[name]
 
     def create(self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()) -> None:
@@ -63,7 +65,9 @@ class Project:
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"services": {service: overlay}}, file)
-        command = self.command("create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container)
+        command = self.command(
+            "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
+        )
         try:
             self._run(command)
         finally:
@@ -71,7 +75,9 @@ class Project:
 
     def create_everyday(self, made_of: str) -> None:
         """The container that every wake starts, marked with what it was made of."""
-        self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, "io.sockwake.instance": self.instance.name}})
+        self.create(
+            self.instance.container, {"labels": {CONFIG_LABEL: made_of, "io.sockwake.instance": self.instance.name}}
+        )
 
     def _run(self, command: list[str]) -> str:
         try:

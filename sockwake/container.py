@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 CONFIG_LABEL = "io.sockwake.config"
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
-_SIGN_OF_LIFE = 5  # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
+_SIGN_OF_LIFE = (
+    5  # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
+)
 
 
 class Container:
@@ -87,7 +89,9 @@ class Container:
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
         except (EngineError, ValueError, KeyError):
             return "its container is gone"
-        reason = "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
+        reason = (
+            "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
+        )
         said = state.get("Error") or self.last_line.decode(errors="replace").strip()
         return f"its container {reason}: {said}" if said else f"its container {reason}"
 

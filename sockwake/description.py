@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from sockwake import timespan
 from sockwake.instance import Instance, Settings
-from sockwake.new import Request
+from sockwake.request import Request
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
@@ -64,9 +64,15 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         unencrypted = "" if request.tls else ", and read what is not encrypted (--tls)"
         lines.append(f"  note      {', '.join(open_to)}: others can try passwords{unencrypted}")
     if enabled:
-        lines.append("Its port will be open after the next boot." if request.root else "Its port is open; the first client wakes it.")
+        lines.append(
+            "Its port will be open after the next boot."
+            if request.root
+            else "Its port is open; the first client wakes it."
+        )
     else:
-        lines.append(f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}")
+        lines.append(
+            f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
+        )
     return "\n".join(lines)
 
 

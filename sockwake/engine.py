@@ -45,8 +45,9 @@ class Engine:
             sock = connect(self.path, timeout)
             sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
         except OSError as error:
-            raise EngineError(f"the container engine does not answer at {self.path}: {_why(error)}",
-                              "systemctl status docker.service") from None
+            raise EngineError(
+                f"the container engine does not answer at {self.path}: {_why(error)}", "systemctl status docker.service"
+            ) from None
         return sock
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:

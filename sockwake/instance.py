@@ -125,10 +125,14 @@ class Instance:
     def settings(self) -> "Settings":
         """What instance.env says; raises SockwakeError naming file and line, or that there is no such instance."""
         try:
-            with open(self.env_file, encoding="utf-8", newline="") as file:  # a CR is part of the line, as for everybody else
+            with open(
+                self.env_file, encoding="utf-8", newline=""
+            ) as file:  # a CR is part of the line, as for everybody else
                 text = file.read()
         except FileNotFoundError:
-            raise SockwakeError(f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN) from None
+            raise SockwakeError(
+                f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN
+            ) from None
         except OSError as error:
             raise SockwakeError(f"cannot read {self.env_file}: {(error.strerror or str(error)).lower()}") from None
         except UnicodeDecodeError:
@@ -144,8 +148,21 @@ class Settings:
     tls: whether clients reach the server over TCP in its container's namespace.
     """
 
-    __slots__ = ("data", "db_name", "db_user", "idle", "image", "kind", "listen", "major", "port", "service",
-                 "start_timeout", "tls", "version")
+    __slots__ = (
+        "data",
+        "db_name",
+        "db_user",
+        "idle",
+        "image",
+        "kind",
+        "listen",
+        "major",
+        "port",
+        "service",
+        "start_timeout",
+        "tls",
+        "version",
+    )
 
     def __init__(self, text: str, instance: Instance) -> None:
         values = parse_env(text, instance.env_file)
@@ -202,18 +219,27 @@ def parse_env(text: str, path: str) -> dict[str, str]:
 def check_value(value: str, what: str, status: int = USAGE) -> str:
     """value, when every reader of instance.env takes it for the same text."""
     if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
-        raise SockwakeError(f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status)
+        raise SockwakeError(
+            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
+        )
     return value
 
 
 def check_listen(item: str) -> str:
     """item, when it is an address or the absolute path of a socket the generator will take."""
-    alphabet = "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
+    alphabet = (
+        "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
+    )
     if len(item) > _LONGEST_SOCKET_PATH:
-        raise SockwakeError(f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE)
+        raise SockwakeError(
+            f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE
+        )
     if not item or item.strip(alphabet) or "/../" in f"{item}/":
-        raise SockwakeError(f"'{item}' is neither an IP address nor the absolute path of a unix socket",
-                            "leave out --listen for 127.0.0.1", USAGE)
+        raise SockwakeError(
+            f"'{item}' is neither an IP address nor the absolute path of a unix socket",
+            "leave out --listen for 127.0.0.1",
+            USAGE,
+        )
     return item
 
 
@@ -235,7 +261,13 @@ def check_idle(text: str) -> float:
 def check_version(text: str) -> int:
     """The major version in "18" or "17.4"."""
     major, dot, minor = text.partition(".")
-    if not text.isascii() or not (major + minor).isdigit() or len(major) != 2 or major[0] == "0" or bool(dot) != bool(minor):
+    if (
+        not text.isascii()
+        or not (major + minor).isdigit()
+        or len(major) != 2
+        or major[0] == "0"
+        or bool(dot) != bool(minor)
+    ):
         raise SockwakeError(f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE)
     return int(major)
 

@@ -141,7 +141,9 @@ def require_unclaimed(data: str, root: str = "") -> None:
     """Raise SockwakeError (exists) when the directory data is another instance's."""
     for instance in (*unfinished(root), *instances(root)):
         if data_of(instance) == data:
-            raise SockwakeError(f"data directory {data} belongs to instance '{instance.name}'", "choose another with --data", EXISTS)
+            raise SockwakeError(
+                f"data directory {data} belongs to instance '{instance.name}'", "choose another with --data", EXISTS
+            )
 
 
 def data_of(instance: Instance) -> str:

@@ -21,7 +21,9 @@ def rows(root: str = "") -> list[dict[str, object]]:
     """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
     units = {} if root else systemctl.states("pg-*@*")
     made = [_row(instance, units) for instance in inventory.instances(root)]
-    drafts: list[dict[str, object]] = [{"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)]
+    drafts: list[dict[str, object]] = [
+        {"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)
+    ]
     return sorted([*made, *drafts], key=lambda row: str(row["name"]))
 
 
@@ -30,11 +32,17 @@ def table(listed: list[dict[str, object]]) -> str:
     lines: list[tuple[str, ...]] = [("NAME", "STATE", "CLIENTS", "VERSION", "IDLE", "LISTEN")]
     for row in listed:
         listen = row.get("listen")
-        where = ", ".join(_where(item, row.get("port")) for item in listen) if isinstance(listen, list) else str(row.get("error", ""))
+        where = (
+            ", ".join(_where(item, row.get("port")) for item in listen)
+            if isinstance(listen, list)
+            else str(row.get("error", ""))
+        )
         lines.append((*(str(row.get(key, "-")) for key in ("name", "state", "clients", "version", "idle")), where))
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
     shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[5]]).rstrip() for line in lines]
-    failures = [f"{row['name']}: the last wake failed: {row['error']}" for row in listed if "listen" in row and "error" in row]
+    failures = [
+        f"{row['name']}: the last wake failed: {row['error']}" for row in listed if "listen" in row and "error" in row
+    ]
     return "\n".join(shown + failures)
 
 

@@ -79,4 +79,6 @@ def is_proxys(instance: Instance) -> bool:
 def require_agreement(instance: Instance, tls: bool) -> None:
     """Raise SockwakeError when TLS= was edited and systemd does not know yet."""
     if is_proxys(instance) != tls:
-        raise SockwakeError(f"TLS= in {instance.env_file} was changed, and systemd has not read it", "systemctl daemon-reload")
+        raise SockwakeError(
+            f"TLS= in {instance.env_file} was changed, and systemd has not read it", "systemctl daemon-reload"
+        )

@@ -12,8 +12,9 @@ from sockwake.instance import Instance, Settings
 from sockwake.readiness import await_ready
 
 
-def make_what_is_missing(instance: Instance, settings: Settings, container: Container, made_of: str,
-                         write: Callable[[bytes], object]) -> None:
+def make_what_is_missing(
+    instance: Instance, settings: Settings, container: Container, made_of: str, write: Callable[[bytes], object]
+) -> None:
     """Make the cluster if it was never made, and the container if it is not made of the present files.
 
     Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
@@ -62,8 +63,10 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
         try:
             programs.run(command, show=not quiet)
         except programs.ProgramError as error:
-            raise SockwakeError(f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
-                                "check --version and --image, or docker load an image") from missing
+            raise SockwakeError(
+                f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
+                "check --version and --image, or docker load an image",
+            ) from missing
 
 
 def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> None:

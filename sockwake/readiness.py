@@ -43,10 +43,15 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
     waited = f"within {settings.start_timeout:g} s"
     _judge(_ask(lambda: connect(socket_path, _PATIENCE), settings), waited)
     if not server:
-        raise SockwakeError(f"the server on its socket is not the container's process 1 {waited}",
-                            "compose.yaml must not say init: true")
+        raise SockwakeError(
+            f"the server on its socket is not the container's process 1 {waited}",
+            "compose.yaml must not say init: true",
+        )
     if settings.tls:
-        _judge(_ask(lambda: netns.connect(server, _PATIENCE), settings), f"on TCP port {netns.PORT} of its container {waited}")
+        _judge(
+            _ask(lambda: netns.connect(server, _PATIENCE), settings),
+            f"on TCP port {netns.PORT} of its container {waited}",
+        )
 
 
 def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:

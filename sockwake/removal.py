@@ -61,8 +61,11 @@ def _require_quiet(instance: Instance) -> None:
     except SockwakeError:
         return
     if count:
-        raise SockwakeError(f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-                            f"systemctl stop {instance.socket_unit} {instance.proxy_unit} sends them away", IN_USE)
+        raise SockwakeError(
+            f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
+            f"systemctl stop {instance.socket_unit} {instance.proxy_unit} sends them away",
+            IN_USE,
+        )
 
 
 def _delete_data(path: str) -> None:

@@ -46,8 +46,9 @@ def lock_data(path: str) -> int:
     try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise SockwakeError(f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}",
-                            "is its disk mounted?") from None
+        raise SockwakeError(
+            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}", "is its disk mounted?"
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -19,7 +19,9 @@ def reload() -> None:
 
 def enable(unit: str, *, root: str = "", now: bool = False) -> None:
     """Enable a unit, in the tree root if there is one; now starts it too. Reads the units anew by itself."""
-    programs.run(["systemctl", *([f"--root={root}"] if root else []), "--quiet", "enable", *(["--now"] if now else []), unit])
+    programs.run(
+        ["systemctl", *([f"--root={root}"] if root else []), "--quiet", "enable", *(["--now"] if now else []), unit]
+    )
 
 
 def disable(unit: str, *, root: str = "") -> None:

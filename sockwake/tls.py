@@ -19,11 +19,32 @@ _DAYS = 3650
 def self_signed(listen: Sequence[str]) -> tuple[str, str]:
     """(certificate, key) as PEM for this host's names, the loopback and the addresses listened on. ECDSA P-256."""
     names = dict.fromkeys(("localhost", socket.gethostname(), socket.getfqdn()))
-    addresses = dict.fromkeys(("127.0.0.1", "::1", *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::"))))
+    addresses = dict.fromkeys(
+        ("127.0.0.1", "::1", *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::")))
+    )
     alternatives = ",".join([*(f"DNS:{name}" for name in names), *(f"IP:{address}" for address in addresses)])
-    both = programs.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc",
-                         "-days", str(_DAYS), "-subj", f"/CN={socket.gethostname()}", "-addext", f"subjectAltName={alternatives}",
-                         "-keyout", "/dev/stdout", "-out", "/dev/stdout"])
+    both = programs.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-noenc",
+            "-days",
+            str(_DAYS),
+            "-subj",
+            f"/CN={socket.gethostname()}",
+            "-addext",
+            f"subjectAltName={alternatives}",
+            "-keyout",
+            "/dev/stdout",
+            "-out",
+            "/dev/stdout",
+        ]
+    )
     begin = both.index("-----BEGIN CERTIFICATE-----")
     return both[begin:], both[:begin]
 
@@ -31,8 +52,10 @@ def self_signed(listen: Sequence[str]) -> tuple[str, str]:
 def read_pair(certificate: str, key: str) -> tuple[str, str]:
     """The contents of two PEM files; raises SockwakeError (usage) when they do not belong together."""
     pair = _pem(certificate), _pem(key)
-    public = [_public_key(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], certificate),
-              _public_key(["openssl", "pkey", "-in", key, "-pubout", "-passin", "pass:"], key)]
+    public = [
+        _public_key(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], certificate),
+        _public_key(["openssl", "pkey", "-in", key, "-pubout", "-passin", "pass:"], key),
+    ]
     if public[0] != public[1]:
         raise SockwakeError(f"{key} is not the key of the certificate {certificate}", status=USAGE)
     return pair
@@ -79,4 +102,6 @@ def _public_key(command: list[str], path: str) -> str:
     try:
         return programs.run(command)
     except programs.ProgramError as error:
-        raise SockwakeError(f"{path} cannot be used for TLS: {error.said}", "PEM files without a passphrase are wanted", USAGE) from None
+        raise SockwakeError(
+            f"{path} cannot be used for TLS: {error.said}", "PEM files without a passphrase are wanted", USAGE
+        ) from None

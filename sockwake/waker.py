@@ -72,7 +72,9 @@ class Waker:
     def _make_what_is_missing(self, settings: Settings, container: Container) -> None:
         """The container as the files want it, made anew when they changed, and the cluster when it was never made."""
         made_of = self.instance.fingerprint()
-        initialised = os.path.exists(f"{settings.cluster}/PG_VERSION") and not os.path.exists(self.instance.uninitialised_file)
+        initialised = os.path.exists(f"{settings.cluster}/PG_VERSION") and not os.path.exists(
+            self.instance.uninitialised_file
+        )
         if not initialised or not container.is_current(made_of):
             from sockwake import provision  # 30 ms, when there is something to make
 

@@ -87,8 +87,9 @@ def watch(instance: Instance, stream: int) -> None:
 
 def clean_up(instance: Instance) -> None:
     """After an end that was not asked for: no container runs on unwatched, no proxy leads nowhere."""
-    runtime.remove(instance.ready_file)
-    release_clients(instance)
+    if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
+        runtime.remove(instance.ready_file)
+        release_clients(instance)
     if not os.path.exists(instance.failure_file):
         runtime.replace(instance.failure_file, "its waker was killed\n")
     if netns.is_proxys(instance):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sockwake import cli, description, new
+from sockwake import cli, description
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name, Settings
+from sockwake.request import Request, decide
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
@@ -19,9 +20,9 @@ NASTY = ["$HOME", "${IMAGE}", "$$", '"', "'", "\\", "a: b # c", "{{ x }}", "{% x
          "%m [%p] ", "é" * 500, "'%t'", "a\\nb", "[1", "?"]
 
 
-def request(*options: str, name: str = "pg1") -> new.Request:
+def request(*options: str, name: str = "pg1") -> Request:
     parsed: argparse.Namespace = cli._parser().parse_args(["new", name, "--version", "18", *options])
-    return new.decide(parsed)
+    return decide(parsed)
 
 
 def service(files: dict[str, tuple[int, str]]) -> dict[str, Any]:
