@@ -1,0 +1,136 @@
+"""Cold starts aimed at the worst moments: the idle exit, the instant behind it, and the stop."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import instances
+import postgres_client
+import traces
+from instances import Instance
+
+IDLE_S = 1.0
+EXIT_SPREAD_S = 0.35  # systemd gathers timers: the proxy leaves up to 250 ms late
+STOP_SPREAD_S = 0.5  # what a stop takes, and a little
+GONE_SPREAD_S = 0.01
+GONE_TIMEOUT_S = 10.0
+PATIENCE_S = 240.0
+AIMS = ("idle exit", "proxy gone", "stopping")
+_GOLDEN = 0.6180339887  # its multiples scan an interval evenly, wherever one stops
+
+
+@dataclass
+class Tally:
+    """What became of the connections to one instance."""
+
+    made: int = 0
+    cold: dict[str, int] = field(default_factory=lambda: dict.fromkeys(AIMS, 0))
+    failures: list[str] = field(default_factory=list)
+
+
+def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
+    """At least `wanted` cold starts over `parallel` instances at once, so that they disturb each other too."""
+    made = [instances.make(f"aim{number}") for number in range(1, parallel + 1)]
+    tallies = [Tally() for _ in made]
+    threads = [
+        threading.Thread(target=_attack, args=(instance, tally, -(-wanted // parallel)))
+        for instance, tally in zip(made, tallies, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = [instance.name for instance in made]
+    traces.await_asleep(names, instances.PATTERNS)
+    return {
+        "wanted": wanted,
+        "made": sum(tally.made for tally in tallies),
+        "cold": {aim: sum(tally.cold[aim] for tally in tallies) for aim in AIMS},
+        "failures": [failure for tally in tallies for failure in tally.failures],
+        "recoveries": sum(_recoveries(instance) for instance in made),
+        "sockets_failed": sum(not _listens(instance) for instance in made),
+    }
+
+
+def _attack(instance: Instance, tally: Tally, wanted: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    _connect(instance, tally, "first")
+    for number, aim in enumerate(_aims()):
+        if sum(tally.cold.values()) >= wanted or time.monotonic() > deadline:
+            break
+        _aim(instance, aim, number * _GOLDEN % 1)
+        tally.cold[aim] += _connect(instance, tally, aim)
+    print(f"  {instance.name}: {tally.made} connections, {tally.cold}, {len(tally.failures)} failed", file=sys.stderr)
+
+
+def _aims() -> Iterator[str]:
+    while True:
+        yield from AIMS
+
+
+def _aim(instance: Instance, aim: str, phase: float) -> None:
+    """Return at the moment to connect; the last client has left just now."""
+    left = time.monotonic()
+    if aim == "idle exit":
+        time.sleep(max(0.0, left + IDLE_S + phase * EXIT_SPREAD_S - time.monotonic()))
+        return
+    _await_exit(_proxy(instance))
+    time.sleep(phase * (GONE_SPREAD_S if aim == "proxy gone" else STOP_SPREAD_S))
+
+
+def _connect(instance: Instance, tally: Tally, aim: str) -> bool:
+    """One client from connect to row. Whether it woke the instance: one the leaving proxy still took has not."""
+    before = _proxy(instance)
+    tally.made += 1
+    try:
+        connection = postgres_client.Connection(instance.address, instance.password)
+        try:
+            if connection.query("select 1") != "1":
+                raise postgres_client.ClientError("the row is not the one asked for")
+            after = _proxy(instance)
+        finally:
+            connection.close()
+    except postgres_client.ClientError as error:
+        tally.failures.append(f"{aim}: {error}")
+        return False
+    return after != before
+
+
+def _proxy(instance: Instance) -> int:
+    """The proxy's process, 0 when there is none."""
+    return next(iter(traces.members(instance.proxy)), 0)
+
+
+def _await_exit(pid: int) -> None:
+    if not pid:
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(GONE_TIMEOUT_S * 1000)
+    finally:
+        os.close(descriptor)
+
+
+def _recoveries(instance: Instance) -> int:
+    """Starts that had to repair a cluster, because its server had not been stopped in peace."""
+    command = ["journalctl", "--unit", instance.backend, "--output=cat", "--no-pager"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return said.count("was not properly shut down")
+
+
+def _listens(instance: Instance) -> bool:
+    unit = f"pg-proxy@{instance.name}.socket"
+    return subprocess.run(["systemctl", "is-active", "--quiet", unit]).returncode == 0

@@ -1,0 +1,147 @@
+"""Cold starts, side by side: sockwake, two hand-made recipes, the floor; and a warm psql for what psql itself costs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import engine_client
+import handmade
+import instances
+import postgres_client
+import psql
+import traces
+from instances import Instance
+from traces import BenchError
+
+FLOOR_TIMEOUT_S = 30.0
+PATTERNS = (*instances.PATTERNS, *handmade.PATTERNS)
+_WOKEN = re.compile(r"woken by .+? in (\d+) ms \((.*)\)")
+
+
+@dataclass
+class Contestant:
+    """measure() returns milliseconds, or raises BenchError with what the client read."""
+
+    name: str
+    measure: Callable[[], float]
+    every: int = 1
+    samples: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """rounds of every contestant in turn, behind a round of warm-up. Milliseconds."""
+    instance = instances.make("pg1")
+    floor = instances.make("floor", enable=False)
+    os.makedirs(f"{floor.run}/backend", exist_ok=True)
+    own = Sockwake(instance)
+    detached = handmade.Recipe("recipe-detached", 54322)
+    contestants = [
+        Contestant("sockwake", own.cold),
+        Contestant("warm", own.warm),
+        Contestant("recipe", handmade.Recipe("recipe", 54321).cold),
+        Contestant("floor", lambda: floor_ms(floor)),
+        Contestant("detached", detached.until_answered, every=2),
+    ]
+    handmade.install()
+    quiet = [_round(contestants, number) for number in range(rounds + 1)]
+    own.parts, own.woken = own.parts[1:], own.phases_from_journal()[-rounds:]
+    return {
+        "samples": {each.name: each.samples for each in contestants},
+        "failures": {each.name: each.failures for each in contestants},
+        "detached_refusals": detached.refusals[1:],
+        "parts": own.parts,
+        "phases": own.woken,
+        "quiet": [sum(map(sum, quiet)), sum(map(len, quiet))],
+    }
+
+
+def _round(contestants: list[Contestant], number: int) -> list[bool]:
+    """One measurement of each; round 0 warms up. Returns for each cold one whether the machine was quiet before."""
+    quiet = []
+    for each in contestants:
+        if number % each.every:
+            continue
+        if each.name != "warm":
+            traces.await_asleep(["pg1", "floor"], PATTERNS)
+            quiet.append(traces.await_quiet())
+        try:
+            took = each.measure()
+        except BenchError as error:
+            each.failures.append(str(error))
+        else:
+            if number:
+                each.samples.append(took)
+    print(f"  round {number}: " + ", ".join(f"{each.name} {each.samples[-1]:.0f}" for each in contestants if each.samples),
+          file=sys.stderr)
+    return quiet
+
+
+class Sockwake:
+    """Cold and warm starts of one instance, and where their time goes."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.parts: list[dict[str, float]] = []
+        self.woken: list[dict[str, float]] = []
+
+    def cold(self) -> float:
+        """A psql that wakes it."""
+        started = time.monotonic()
+        took = psql.row_ms(self.instance.port, self.instance.password)
+        self.parts.append(self._parts(started, took))
+        return took
+
+    def warm(self) -> float:
+        """A psql right behind it."""
+        return psql.row_ms(self.instance.port, self.instance.password)
+
+    def _parts(self, started: float, took: float) -> dict[str, float]:
+        """Milliseconds from psql's start to each moment systemd, the waker and psql tell of."""
+        backend, proxy = self._timestamps(self.instance.backend), self._timestamps(self.instance.proxy)
+        ready = os.stat(f"{self.instance.run}/ready").st_mtime_ns / 1e9 - time.time() + time.monotonic()
+        moments = {
+            "unit": backend["InactiveExitTimestampMonotonic"],
+            "waker": backend["ExecMainStartTimestampMonotonic"],
+            "waking": backend["ActiveEnterTimestampMonotonic"],
+            "proxy": proxy["ExecMainStartTimestampMonotonic"],
+            "ready": ready,
+        }
+        return {what: 1000 * (moment - started) for what, moment in moments.items()} | {"row": took}
+
+    def _timestamps(self, unit: str) -> dict[str, float]:
+        shown = subprocess.run(["systemctl", "show", unit], capture_output=True, text=True, check=True).stdout
+        pairs = (line.split("=", 1) for line in shown.splitlines() if "TimestampMonotonic=" in line)
+        return {key: int(value) / 1e6 for key, value in pairs}
+
+    def phases_from_journal(self) -> list[dict[str, float]]:
+        """What the waker says of each wake: milliseconds in all and per phase."""
+        command = ["journalctl", "--unit", self.instance.backend, "--output=cat", "--no-pager"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = []
+        for total, phases in _WOKEN.findall(said):
+            pairs = (phase.rsplit(" ", 1) for phase in phases.split(", "))
+            found.append({"total": float(total)} | {what: float(took) for what, took in pairs})
+        return found
+
+
+def floor_ms(instance: Instance) -> float:
+    """Milliseconds from asking the engine for a start until PostgreSQL asks for a password, and nothing else."""
+    path = f"{instance.run}/backend/.s.PGSQL.5432"
+    before = time.perf_counter()
+    answer = engine_client.begin("POST", f"/containers/{instance.container}/start")
+    while not postgres_client.asks_for_password(path):
+        if time.perf_counter() - before > FLOOR_TIMEOUT_S:
+            raise BenchError(f"the floor's container does not answer in {FLOOR_TIMEOUT_S:.0f} s")
+        time.sleep(0.001)
+    took = time.perf_counter() - before
+    engine_client.finish(answer)
+    engine_client.stop(instance.container)
+    return 1000 * took

@@ -1,0 +1,90 @@
+"""The guests of the bench, from the host: booted with the package in them, and taken away whatever happens."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+MACHINE = str(CHECKOUT / "tests/machine/machine")
+BENCH = "/src/tests/bench"
+TIMEOUT_S = 1200.0
+ANSWER_TIMEOUT_S = 180.0  # opening a thousand sockets on a busy machine takes a minute
+RELOADED = ("sockwake", "bare")
+
+
+class GuestError(Exception):
+    """A guest did not do what it was told; what failed has said why itself."""
+
+
+@contextmanager
+def guest(role: str, deb: Path) -> Iterator[str]:
+    """The name of a machine with the package installed."""
+    name = f"bench-{os.getpid()}-{role}"
+    try:
+        run([MACHINE, "boot", name, "--with-parent", "--bind-ro", f"{CHECKOUT}:/src"])
+        run([MACHINE, "push", name, str(deb), "/root"])
+        install = f"apt-get install --yes --quiet /root/{deb.name}"
+        inside(name, "sh", "-c", f"{install} >/root/install.log 2>&1 || {{ cat /root/install.log >&2; exit 1; }}")
+        yield name
+    finally:
+        subprocess.run([MACHINE, "stop", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def inside(name: str, *command: str) -> str:
+    """What a command in the guest printed."""
+    return run([MACHINE, "run", name, "--", *command])
+
+
+def run(command: list[str]) -> str:
+    """What command printed; what it says on stderr goes to ours. Raises GuestError."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise GuestError(f"'{' '.join(command)}' took longer than {TIMEOUT_S:.0f} s") from None
+    if done.returncode:
+        raise GuestError(f"'{' '.join(command)}' failed with status {done.returncode}")
+    return done.stdout
+
+
+def reload_in_turns(deb: Path, count: int, rounds: int) -> dict[str, object]:
+    """Milliseconds of `rounds` daemon-reloads with `count` sockets of either sort, in two guests that take turns."""
+    with guest("sockwake", deb) as first, guest("bare", deb) as second:
+        servers = {sort: _serve(name, sort, count) for sort, name in zip(RELOADED, (first, second), strict=True)}
+        try:
+            for server in servers.values():
+                _answer(server)
+            samples: dict[str, list[float]] = {sort: [] for sort in RELOADED}
+            for number in range(rounds + 1):
+                for sort, server in servers.items():
+                    took = float(_answer(server, "reload\n"))
+                    if number:
+                        samples[sort].append(took)
+        except BrokenPipeError:
+            raise GuestError("a guest for daemon-reload has gone") from None
+        finally:
+            for server in servers.values():
+                server.kill()
+                server.wait()
+    return {"samples": samples, "count": count}
+
+
+def _serve(name: str, sort: str, count: int) -> subprocess.Popen[str]:
+    command = [MACHINE, "run", "--input", name, "--", "python3", "-B", f"{BENCH}/reload.py", sort, str(count)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _answer(server: subprocess.Popen[str], order: str = "") -> str:
+    """The next line of a server, behind an order."""
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(order)
+    server.stdin.flush()
+    if not select.select([server.stdout], [], [], ANSWER_TIMEOUT_S)[0]:
+        raise GuestError(f"the guest for daemon-reload has not answered in {ANSWER_TIMEOUT_S:.0f} s")
+    if not (line := server.stdout.readline()):
+        raise GuestError(f"the guest for daemon-reload ended with status {server.wait()}")
+    return line

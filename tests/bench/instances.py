@@ -1,0 +1,51 @@
+"""The instances the bench measures, made with sockwake-new as anybody makes them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+
+from traces import BenchError, await_asleep, read
+
+PATTERNS = ("pg-postgres@*", "pg-proxy@*")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One sockwake instance."""
+
+    name: str
+    port: int
+    password: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.port)
+
+    @property
+    def backend(self) -> str:
+        return f"pg-postgres@{self.name}.service"
+
+    @property
+    def proxy(self) -> str:
+        return f"pg-proxy@{self.name}.service"
+
+    @property
+    def container(self) -> str:
+        return f"sockwake-{self.name}"
+
+    @property
+    def run(self) -> str:
+        return f"/run/sockwake/{self.name}"
+
+
+def make(name: str, *, enable: bool = True) -> Instance:
+    """Make an instance that sleeps after a second, and wait until it does."""
+    command = ["sockwake-new", name, "--version", "18", "--idle", "1s", "--json", *(["--enable"] if enable else [])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    facts = json.loads(done.stdout)
+    await_asleep([name], PATTERNS)
+    return Instance(name, facts["port"], read(facts["password_file"]).strip())

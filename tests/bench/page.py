@@ -1,0 +1,59 @@
+"""docs/bench.md, from the rows. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import report
+from report import Row
+
+_HEAD = ("what", "median", "spread", "must be", "")
+_WHY_PYTHON = """\
+Most of it is the interpreter: a program of 7 MB that starts up in C. `-IS` already leaves out `site`, the environment and the
+user's directories; what is left cannot be switched off. The imports are the package's own small modules, all compiled when the
+package was installed, with `os`, `select`, `fcntl`, `binascii` and `_socket`: HTTP, the PostgreSQL protocol and sd_notify are
+spoken on bare sockets, because `socket`, `http.client`, `json`, `re` and `subprocess` would add some 30 ms. What a failing
+or a first wake needs besides is imported there. The proxy's wrapper is sh. From READY=1 on Python waits for the engine and
+PostgreSQL, and it becomes the watcher when the client is already being served. Less would take another language.
+"""
+_NOTES = """\
+- All contestants took turns (sockwake, awake psql, recipe, floor, sockwake, …) behind one round that is not counted. A cold start is
+  the wall time of a whole `psql -Atc 'select 1'`, Debian's wrapper included, after everything had ended and the machine was quiet.
+- Spread: 10th to 90th percentile; least to most below ten samples.
+- The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second and socket-proxyd in the other. Its
+  other variant has `docker-compose up -d` in front of `nc -z`: that finds docker's port forwarder before PostgreSQL listens, so its
+  clients are turned away; its figure is what a client sees that tries again at once.
+- MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all instances share them: another awake
+  instance costs the part that is not shared.
+"""
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a Markdown table, aligned so that it reads in a terminal too."""
+    lines = [_HEAD, *((row.what, row.figure, row.spread, row.bound, row.verdict) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    drawn = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    return "\n".join([drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]])
+
+
+def render(results: dict[str, Any], rows: list[Row], date: str) -> str:
+    """The whole page."""
+    machine = ", ".join(f"{what} {value}" for what, value in results["machine"].items() if value)
+    text = [f"# Figures\n\nWritten by `make bench` on {date}; one run, one machine: {machine}.", table(rows), _NOTES]
+    if "cold" in results:
+        text.append(_where(results["cold"]))
+    if "python" in results:
+        text.append(f"## Python\n\n{_WHY_PYTHON}")
+    return "\n\n".join(part.strip() for part in text) + "\n"
+
+
+def _where(cold: dict[str, Any]) -> str:
+    lines = ["## Where a cold start goes", "", "| step | ms |", "|---|---|"]
+    lines += [f"| {what} | {took:.0f} |" for what, took in report.parts(cold)]
+    told = report.phases(cold)
+    if told:
+        inside = ", ".join(f"{what} {took:.0f}" for what, took in told.items() if what != "total")
+        lines += ["", f"The waker's own account (its line in the journal): {told.get('total', 0):.0f} ms, of which {inside}."]
+    quiet, waits = cold["quiet"]
+    lines += ["", f"The machine was quiet before {quiet} of {waits} measurements."]
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""From what was measured to rows, verdicts and a table. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. passed is None where nothing is required."""
+
+    what: str
+    figure: str
+    spread: str = ""
+    bound: str = ""
+    passed: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        return {None: "", True: "PASS", False: "FAIL"}[self.passed]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def rows(results: dict[str, Any]) -> list[Row]:
+    """The rows of every part that was measured."""
+    makers = {"cold": _cold, "aimed": _aimed, "awake": _awake, "asleep": _asleep, "making": _making, "reload": _reload}
+    found = [row for part, maker in makers.items() if part in results for row in maker(results[part])]
+    if "python" in results:
+        found += _python(results["python"], results.get("cold"))
+    return found
+
+
+def _cold(part: dict[str, Any]) -> Iterator[Row]:
+    samples, failures = part["samples"], part["failures"]
+    labels = {
+        "sockwake": "cold start, sockwake",
+        "recipe": "cold start, the recipe (compose up, nc -z once a second)",
+        "floor": "the floor (engine API start until PostgreSQL asks for a password)",
+        "warm": "psql on an awake instance",
+    }
+    yield from (_timed(label, samples[name]) for name, label in labels.items() if samples[name])
+    if all(samples[name] for name in labels):
+        middle = {name: statistics.median(samples[name]) for name in labels}
+        yield _ratio("cold start against the recipe", middle["sockwake"] / middle["recipe"], 0.35)
+        yield _ratio("cold start against floor + awake psql", middle["sockwake"] / (middle["floor"] + middle["warm"]), 1.4)
+    made = len(samples["sockwake"]) + len(samples["warm"]) + len(failures["sockwake"]) + len(failures["warm"])
+    failed = len(failures["sockwake"]) + len(failures["warm"])
+    yield Row("failures in those, sockwake", f"{failed} of {made}", bound="0", passed=failed == 0)
+    recipe = len(failures["recipe"])
+    yield Row("failures in those, the recipe", f"{recipe} of {recipe + len(samples['recipe'])}")
+    if samples["detached"]:
+        refusals = part["detached_refusals"]
+        yield _timed("the recipe with `compose up -d` in front of nc, tried again until answered", samples["detached"])
+        yield Row("first clients of that one turned away", f"{sum(map(bool, refusals))} of {len(refusals)}")
+
+
+def _aimed(part: dict[str, Any]) -> Iterator[Row]:
+    failed, cold = len(part["failures"]), part["cold"]
+    yield Row("failures of cold starts aimed at idle exit and stop", f"{failed} of {part['made']} connections",
+              ", ".join(f"{aim} {count}" for aim, count in cold.items()), "0", failed == 0)
+    enough = sum(cold.values()) >= part["wanted"]
+    yield Row("cold starts among those", str(sum(cold.values())), bound=f"≥ {part['wanted']}", passed=enough)
+    yield _count("crash recoveries in those", part["recoveries"])
+    yield _count("sockets not listening afterwards", part["sockets_failed"])
+
+
+def _awake(part: dict[str, Any]) -> Iterator[Row]:
+    for who, label, bound in (("own", "the watcher", 10.0), ("proxy", "systemd-socket-proxyd", None)):
+        rss, pss, private = ([sample[key] * 1024 / 1e6 for sample in part[who]] for key in ("rss", "pss", "private"))
+        middle = statistics.median(rss)
+        yield Row(f"resident memory per awake instance: {label} (RSS)", f"{middle:.1f} MB", _span(rss, "MB", 1),
+                  f"≤ {bound:g} MB" if bound else "", middle <= bound if bound else None)
+        yield Row("    of it not shared with anything; its fair share (PSS)",
+                  f"{statistics.median(private):.1f} MB; {statistics.median(pss):.1f} MB")
+
+
+def _asleep(part: dict[str, Any]) -> Iterator[Row]:
+    left = {what: part[what] for what in ("processes", "containers", "timers", "units")}
+    yield Row(f"processes, containers, timers and active services of {part['instances']} sleeping instances",
+              ", ".join(str(count) for count in left.values()), bound="0", passed=not any(left.values()))
+
+
+def _making(part: dict[str, Any]) -> Iterator[Row]:
+    samples = {int(count): took for count, took in part["samples"].items()}
+    middle = {count: statistics.median(took) for count, took in samples.items()}
+    for count, took in samples.items():
+        bound = 300.0 if count == 1000 else None
+        label = f"sockwake-new --no-provision with {count:,} instance{'s' if count > 1 else ''} present"
+        yield Row(label, f"{middle[count]:.0f} ms", _span(took, "ms"), f"≤ {bound:.0f} ms" if bound else "",
+                  middle[count] <= bound if bound else None)
+    counts = sorted(samples)
+    growth = [(middle[more] / middle[fewer], more / fewer) for fewer, more in zip(counts, counts[1:])]
+    yield Row("its growth with 100 × and 10 × as many", " and ".join(f"{ratio:.2f} ×" for ratio, _ in growth),
+              bound="≤ the count's", passed=all(ratio <= count for ratio, count in growth))
+
+
+def _reload(part: dict[str, Any]) -> Iterator[Row]:
+    samples = part["samples"]
+    count = f"{part['count']:,}"
+    yield _timed(f"daemon-reload with {count} sockwake instances listening", samples["sockwake"])
+    yield _timed(f"daemon-reload with {count} bare template sockets and static drop-ins", samples["bare"])
+    yield _ratio("the one against the other", statistics.median(samples["sockwake"]) / statistics.median(samples["bare"]), 1.5)
+
+
+def _python(part: dict[str, Any], cold: dict[str, Any] | None) -> Iterator[Row]:
+    true, bare, waker = (part["samples"][name] for name in ("true", "interpreter", "waker"))
+    start = statistics.median(bare) - statistics.median(true)
+    imports = statistics.median(waker) - statistics.median(bare)
+    yield Row("Python on the wake path: the interpreter, /bin/true deducted", f"{start:.1f} ms", _span(bare, "ms", 1))
+    yield Row("    what the waker imports", f"{imports:.1f} ms", _span(waker, "ms", 1))
+    if cold and cold["samples"]["sockwake"]:
+        share = (start + imports) / statistics.median(cold["samples"]["sockwake"])
+        yield Row("    both, as a share of the cold start", f"{100 * share:.1f} %")
+
+
+def parts(part: dict[str, Any]) -> list[tuple[str, float]]:
+    """(what happens, median milliseconds) along one cold start."""
+    steps = (
+        ("psql starts, connects; systemd starts pg-postgres@", "unit", None),
+        ("systemd forks; the interpreter, imports, settings, locks: READY=1", "waking", "unit"),
+        ("engine and PostgreSQL: ready", "ready", "waking"),
+        ("proxy wrapper sees it, becomes socket-proxyd; login, row, psql ends", "row", "ready"),
+    )
+    return [
+        (what, statistics.median(row[end] - (row[begin] if begin else 0) for row in part["parts"])) for what, end, begin in steps
+    ]
+
+
+def phases(part: dict[str, Any]) -> dict[str, float]:
+    """The waker's own account: median milliseconds of each phase."""
+    told = part["phases"]
+    return {key: statistics.median(row[key] for row in told if key in row) for key in (told[0] if told else {})}
+
+
+def _timed(what: str, samples: Sequence[float]) -> Row:
+    return Row(what, f"{statistics.median(samples):.0f} ms", f"{_span(samples, 'ms')}, n = {len(samples)}")
+
+
+def _ratio(what: str, ratio: float, bound: float) -> Row:
+    return Row(what, f"{ratio:.3f} ×", bound=f"≤ {bound:g} ×", passed=ratio <= bound)
+
+
+def _count(what: str, count: int) -> Row:
+    return Row(what, str(count), bound="0", passed=count == 0)
+
+
+def _span(samples: Sequence[float], unit: str, digits: int = 0) -> str:
+    """From the 10th to the 90th percentile; from the least to the most when there are few."""
+    ordered = sorted(samples)
+    if len(ordered) >= 10:
+        tenths = statistics.quantiles(ordered, n=10, method="inclusive")
+        low, high = tenths[0], tenths[-1]
+    else:
+        low, high = ordered[0], ordered[-1]
+    return f"{low:.{digits}f}–{high:.{digits}f} {unit}"
