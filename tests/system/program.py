@@ -1,0 +1,58 @@
+"""The one door to other programs, and what came of one: told whole when a test fails, silent otherwise."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PATIENCE = 60.0  # seconds; nothing in here takes longer on a machine that works
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One finished program."""
+
+    argv: tuple[str, ...]
+    status: int
+    out: str
+    err: str
+
+    def __str__(self) -> str:
+        return f"$ {shlex.join(self.argv)}\n[status {self.status}]\nstdout: {self.out}\nstderr: {self.err}"
+
+    def expect(self, status: int, *texts: str) -> Ran:
+        """Assert the exit status, and that each text is in stdout or stderr; returns itself."""
+        assert self.status == status, f"status {status} was expected\n{self}"
+        for text in texts:
+            assert text in self.out + self.err, f"{text!r} was expected\n{self}"
+        return self
+
+
+def run(*argv: str, user: str = "", env: Mapping[str, str] | None = None, stdin: str | None = None,
+        cwd: str | None = None, timeout: float = PATIENCE) -> Ran:
+    """Run a program to its end, whatever that is. user: as this user of the machine. env: beside ours."""
+    if user:
+        argv = ("runuser", "-u", user, "--", *argv)
+    try:
+        done = subprocess.run(
+            argv, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, input=stdin, cwd=cwd, timeout=timeout,
+            stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True, errors="replace")
+    except subprocess.TimeoutExpired as late:
+        raise AssertionError(f"$ {shlex.join(argv)}\ndid not end within {timeout:g} s; so far it said\n"
+                             f"stdout: {late.stdout!r}\nstderr: {late.stderr!r}") from None
+    return Ran(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def must(*argv: str, env: Mapping[str, str] | None = None, stdin: str | None = None, cwd: str | None = None,
+         timeout: float = PATIENCE) -> str:
+    """What a program that has to succeed said on stdout."""
+    return run(*argv, env=env, stdin=stdin, cwd=cwd, timeout=timeout).expect(0).out
+
+
+def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """A program that goes on beside the test; whoever starts it ends it."""
+    return subprocess.Popen(argv, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")

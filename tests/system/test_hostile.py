@@ -1,0 +1,114 @@
+"""Somebody who is logged in here without being root: reads no password and no data, and finds no way around the port."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import Make
+from program import must, run
+
+SOMEBODY = "nobody"
+MOST_EXPOSED = 1.0
+
+
+@contextmanager
+def watched() -> Iterator[set[bytes]]:
+    """Everything that shows up in process lists, and in the engine's records of containers, meanwhile."""
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for pattern in ("[0-9]*/cmdline", "[0-9]*/comm"):
+                seen.update(filter(None, map(_content, Path("/proc").glob(pattern))))
+            seen.update(filter(None, map(_content, Path("/var/lib/docker/containers").glob("*/config.v2.json"))))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_password_shows_up_nowhere(instance: Make) -> None:
+    with watched() as seen:
+        database = instance()
+        client = database.connect()
+    password = database.password.encode()
+    try:
+        assert any(b"sockwake-pg1-init" in content for content in seen), "the watch has seen nothing"
+        assert not [content for content in seen if password in content]
+        assert database.password not in must("docker", "inspect", database.container)
+        inside = [entry.split()[0] for entry in database.processes()]
+        environments = [_content(Path(f"/proc/{pid}/environ")) for pid in inside]
+        assert any(b"PGDATA=" in content for content in environments), "the search has seen nothing"
+        assert not [content for content in environments if password in content]
+        database.journal()
+        assert database.password not in must("journalctl", "--boot", "--no-pager", "--output=cat")
+        found = run("grep", "--recursive", "--devices=skip", "--no-messages", "--files-with-matches", "--fixed-strings",
+                    "--file=/dev/stdin", "/etc", "/run", "/tmp", "/var", user=SOMEBODY, stdin=database.password)
+        assert found.out == ""
+    finally:
+        client.close()
+
+
+def test_neither_password_nor_data_nor_backend_can_be_reached(instance: Make) -> None:
+    database = instance()
+    backend = database.run / "backend/.s.PGSQL.5432"
+    with database.connect():
+        assert backend.is_socket()
+        for path in (database.etc / "password", database.cluster / "PG_VERSION", database.cluster / "pg_hba.conf"):
+            assert path.is_file()
+            run("cat", str(path), user=SOMEBODY).expect(1, "ermission denied")
+        run("ls", str(database.run), user=SOMEBODY).expect(2, "ermission denied")
+        run("psql", "-h", str(backend.parent), "-U", "postgres", "-c", "select 1", user=SOMEBODY,
+            env=database.environment).expect(2, "ermission denied")
+        run("docker", "ps", user=SOMEBODY).expect(1, "ermission denied")
+    database.asleep()
+    run("touch", str(backend), user=SOMEBODY).expect(1, "ermission denied")
+    run("touch", f"{database.etc}/x", user=SOMEBODY).expect(1, "ermission denied")
+
+
+def test_only_the_front_port_is_open_on_the_host(instance: Make) -> None:
+    before = must("ss", "-Hltn")
+    database = instance()
+    with database.connect():
+        opened = set(_local(must("ss", "-Hltn"))) - set(_local(before))
+    assert opened == {f"127.0.0.1:{database.port}"}
+
+
+def _local(listed: str) -> list[str]:
+    return [line.split()[3] for line in listed.splitlines()]
+
+
+def test_proxy_is_nobody_in_a_tight_sandbox(instance: Make) -> None:
+    database = instance()
+    with database.connect():
+        status = Path(f"/proc/{database.main_pid(database.proxy)}/status").read_text()
+        assert not re.search(r"^Uid:\s+0\s", status, re.MULTILINE)
+        assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+        assert re.search(r"^CapBnd:\s+0+$", status, re.MULTILINE)
+        said = must("systemd-analyze", "security", "--no-pager", database.proxy)
+    exposure = float(said.rpartition("Overall exposure level")[2].split(":")[1].split()[0])
+    assert exposure <= MOST_EXPOSED, said
+
+
+def test_container_has_no_network(instance: Make) -> None:
+    database = instance()
+    with database.connect():
+        assert must("docker", "inspect", "--format={{.HostConfig.NetworkMode}}", database.container) == "none\n"
+        devices = must("nsenter", f"--target={database.server_pid()}", "--net", "ip", "-brief", "link")
+    assert [line.split()[0] for line in devices.splitlines()] == ["lo"]

@@ -1,0 +1,88 @@
+"""sockwake-new, killed with -9 after each of its steps: it can be run again, or removed, and nothing is left."""
+
+from __future__ import annotations
+
+import glob
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Know
+from program import run
+
+DATA = "/var/lib/sockwake/pg1"
+EXISTS, UNKNOWN, INTERRUPTED = 3, 5, 130
+
+
+def path(text: str) -> Callable[[], bool]:
+    return lambda: os.path.exists(text)
+
+
+def container(name: str) -> Callable[[], bool]:
+    return lambda: run("docker", "inspect", name).status == 0
+
+
+STEPS = {
+    "the port is chosen": path("/etc/sockwake/.new-pg1/instance.env"),
+    "the data directory is claimed": path("/etc/sockwake/.new-pg1/made-data"),
+    "the data directory is made": path(DATA),
+    "the first container is made": container("sockwake-pg1-init"),
+    "initdb has begun": path(f"{DATA}/.initialising/18/docker/PG_VERSION"),
+    "the server runs": path(f"{DATA}/.initialising/18/docker/postmaster.pid"),
+    "the cluster is made": path(f"{DATA}/.initialised"),
+    "the cluster is in its place": path(f"{DATA}/18/docker/PG_VERSION"),
+    "the everyday container is made": container("sockwake-pg1"),
+    "it has its name": path("/etc/sockwake/pg1/instance.env"),
+}
+
+
+def interrupted_after(reached: Callable[[], bool], with_signal: int) -> int:
+    """Start sockwake-new and send it a signal as soon as it has got there; returns its status."""
+    maker = subprocess.Popen(["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not reached() and maker.poll() is None:  # no pause: some of the steps take a millisecond
+            assert time.monotonic() < deadline, "sockwake-new never got there"
+    finally:
+        if maker.poll() is None:
+            maker.send_signal(with_signal)
+    return maker.wait(60)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("step, ending", zip(STEPS, ["again", "rm"] * len(STEPS)))
+def test_killed_when(known: Know, step: str, ending: str) -> None:
+    database = known("pg1")
+    interrupted_after(STEPS[step], signal.SIGKILL)
+    if ending == "again":
+        again = run("sockwake-new", "pg1", "--version", "18", "--idle", "1s", timeout=120)
+        assert again.status in (0, EXISTS), again  # EXISTS when the kill came too late
+        database.open()
+        assert database.psql() == "1"
+        database.asleep()
+    else:
+        removed = run("sockwake", "rm", "pg1", "--purge", timeout=120)
+        assert removed.status == 0 or removed.status == UNKNOWN and not Path(DATA).exists(), removed
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_politely_leaves_nothing_by_itself(known: Know, with_signal: int) -> None:
+    known("pg1")
+    assert interrupted_after(STEPS["initdb has begun"], with_signal) == INTERRUPTED
+    assert not os.path.exists(DATA) and glob.glob("/etc/sockwake/*pg1", include_hidden=True) == [] and not os.path.exists("/run/sockwake/pg1")
+    assert run("docker", "inspect", "sockwake-pg1-init").status != 0
+
+
+def test_two_at_once_on_one_name(known: Know) -> None:
+    database = known("pg1")
+    makers = [subprocess.Popen(["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"], stderr=subprocess.PIPE, text=True)
+              for _ in range(2)]
+    said = [maker.communicate(timeout=120)[1] for maker in makers]
+    assert sorted(maker.returncode for maker in makers) == [0, EXISTS], said
+    database.open()
+    assert database.psql() == "1"

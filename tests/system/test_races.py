@@ -1,0 +1,75 @@
+"""Connections aimed at the idle exit, the stop and the start: none is lost, and none ends a database badly."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import figures
+from client import Lost, Refused
+from conftest import Make
+from database import Database
+from program import must
+
+SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
+SIDE_BY_SIDE = 5  # instances; their stops and starts get into each other's way, too
+CYCLES = 1000 if SOAK else 50
+LONGEST = 3000.0 if SOAK else 200.0  # seconds
+IDLE = 1.0  # seconds
+# from the last goodbye on: shortly before the idle exit, in it, in PostgreSQL's stop, after it
+EARLIEST, LATEST = IDLE - 0.05, IDLE + 0.6
+COMPANIONS_WITHIN = 0.5  # seconds: from the start of a wake to its end
+
+
+class Aim:
+    """The connections to one instance, one cycle after the other."""
+
+    def __init__(self, database: Database, deadline: float) -> None:
+        self.database = database
+        self.deadline = deadline
+        self.chance = random.Random(database.name)
+        self.cycles = 0
+        self.lost: list[str] = []
+
+    def run(self, cycles: int) -> None:
+        self._client(0.0)
+        with ThreadPoolExecutor(3) as pool:
+            while self.cycles < cycles and time.monotonic() < self.deadline:
+                moment = self.chance.uniform(EARLIEST, LATEST)
+                time.sleep(moment)  # this is the aiming: nothing can be waited for at a moment that nothing marks
+                delays = [0.0, *(self.chance.uniform(0, COMPANIONS_WITHIN) for _ in range(self.chance.randrange(3)))]
+                list(pool.map(self._client, delays))
+                self.cycles += 1
+
+    def _client(self, delay: float) -> None:
+        time.sleep(delay)
+        began = time.monotonic()
+        try:
+            with self.database.connect() as client:
+                assert client.value("select 42") == "42"
+        except (Lost, Refused) as error:
+            figures.count("connections lost")
+            self.lost.append(f"{self.database} cycle {self.cycles}, after {time.monotonic() - began:.3f} s: {error}")
+
+
+@pytest.mark.parametrize("kind", ["", "--tls"])
+def test_no_connection_is_lost_whenever_it_arrives(instance: Make, kind: str) -> None:
+    databases = [instance(*filter(None, [kind]), name=f"pg{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
+    cycles = CYCLES // 2 if kind == "" else CYCLES - CYCLES // 2
+    aims = [Aim(database, time.monotonic() + LONGEST / 2) for database in databases]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        list(pool.map(lambda aim: aim.run(cycles // SIDE_BY_SIDE), aims))
+    assert [line for aim in aims for line in aim.lost] == []
+    for database in databases:
+        database.asleep()
+        said = database.journal()
+        assert "not properly shut down" not in said and "status 137" not in said
+        assert must("docker", "inspect", "--format={{.State.ExitCode}}", database.container) == "0\n"
+    tried = sum(aim.cycles for aim in aims)
+    woken = sum(database.journal().count("woken by") for database in databases)
+    print(f"{tried} cycles, {woken} cold starts")
+    assert tried == cycles and woken > tried / 3

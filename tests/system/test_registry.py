@@ -1,0 +1,48 @@
+"""An image that is not here yet comes from a registry: a real one, on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Make
+from moment import until
+from program import must, run, start
+
+REMOTE = "localhost:5000/pg:17"
+
+
+@pytest.fixture
+def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
+    """An image with a layer of its own that only the registry has."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not installed")
+    config = tmp_path / "registry.yml"
+    config.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:5000'}}\n")
+    registry = start("docker-registry", "serve", str(config))
+    try:
+        until("the registry answers", lambda: run("curl", "--silent", "--fail", "http://127.0.0.1:5000/v2/").status == 0)
+        must("docker", "run", "--name=layer", "--network=none", "--entrypoint=dd", "postgres:17", "if=/dev/urandom", "of=/ballast", "bs=1M", "count=20")
+        must("docker", "commit", "--change", 'ENTRYPOINT ["entrypoint"]', "--change", 'CMD ["postgres"]', "layer", REMOTE)
+        must("docker", "rm", "--volumes", "layer")
+        must("docker", "push", REMOTE, timeout=180)
+        must("docker", "rmi", REMOTE)
+        yield REMOTE
+    finally:
+        registry.terminate()
+        registry.communicate(timeout=30)
+        run("docker", "rm", "--force", "--volumes", "layer")
+
+
+def test_image_is_pulled_with_plain_lines_when_nobody_watches(instance: Make, remote_image: str) -> None:
+    database = instance("--image", remote_image, version="17")
+    assert database.psql("show server_version_num").startswith("17")
+    assert "Pull complete" in database.made.err
+    assert "\r" not in database.made.err and "\x1b" not in database.made.err
+    database.asleep()
+    must("docker", "rm", "--volumes", database.container)
+    must("docker", "rmi", remote_image)
+    assert f"image {remote_image} is not on this machine" in database.fatal(), "a wake never waits for a registry"

@@ -1,0 +1,61 @@
+"""sockwake rm: an instance goes, its data only when told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import Make
+from program import must, run
+
+IN_USE, UNKNOWN = 4, 5
+
+
+def test_refuses_while_clients_are_connected(instance: Make) -> None:
+    database = instance()
+    with database.connect() as client, database.connect():
+        for _ in range(2):
+            run("sockwake", "rm", "pg1", "--purge").expect(IN_USE, "sockwake: error: instance 'pg1' has 2 connected clients", "(hint: ")
+        assert client.value("select 1") == "1"
+    database.asleep()
+    assert database.psql() == "1"
+
+
+def test_awake_without_clients_is_shut_down_cleanly_and_its_data_stay(instance: Make) -> None:
+    database = instance(idle="10min")
+    database.psql("create table kept as select 1 as n")
+    password = database.password
+    said = run("sockwake", "rm", "pg1").expect(0, "Removed /etc/sockwake/pg1; left the data and their password in /var/lib/sockwake/pg1.")
+    assert said.err == ""
+    assert not database.etc.exists() and not database.run.exists()
+    assert "database system is shut down" in database.journal()
+    again = instance()
+    assert again.password == password
+    assert again.psql("select n from kept") == "1"
+    assert "not properly shut down" not in again.journal()
+
+
+def test_purge_deletes_the_data_and_says_so(instance: Make) -> None:
+    database = instance()
+    run("sockwake", "rm", "pg1", "--purge").expect(0, "deleted the data in /var/lib/sockwake/pg1")
+    assert not Path("/var/lib/sockwake/pg1").exists()
+    assert database.state(database.socket) == "inactive"
+
+
+def test_unknown_name() -> None:
+    run("sockwake", "rm", "nosuch").expect(UNKNOWN, "sockwake: error: there is no instance 'nosuch'", "(hint: sockwake ls")
+
+
+def test_one_that_was_never_opened_nor_provisioned(instance: Make) -> None:
+    instance("--no-provision", enable=False)
+    must("sockwake", "rm", "pg1")
+    assert must("sockwake", "ls").startswith("There are no instances.")
+
+
+def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(instance: Make) -> None:
+    database = instance()
+    (database.etc / "instance.env").write_text("garbage\n")
+    must("systemctl", "daemon-reload")
+    run("sockwake", "rm", "pg1", "--purge").expect(1, "/etc/sockwake/pg1/instance.env:1: 'garbage' is not KEY=value")
+    must("sockwake", "rm", "pg1")
+    assert (Path("/var/lib/sockwake/pg1/18/docker/PG_VERSION")).exists()
+    must("rm", "-r", "/var/lib/sockwake/pg1")

@@ -1,0 +1,97 @@
+"""What real clients do with a database works as against a plain server."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from pathlib import Path
+
+from conftest import Make
+from moment import until
+from program import must, run, start
+
+GIGABYTE = 1 << 30
+
+
+def test_dump_and_restore(instance: Make, tmp_path: Path) -> None:
+    database = instance(version="17")  # the machine's pg_dump is 17
+    database.tool("pgbench", "-i", "-s", "3", "--quiet")
+    before = database.psql("select count(*), sum(aid) from pgbench_accounts")
+    database.tool("pg_dump", "--format=custom", f"--file={tmp_path}/dump")
+    database.asleep()
+    database.psql("create database again")
+    database.asleep()
+    database.tool("pg_restore", "--dbname=again", f"{tmp_path}/dump")
+    assert database.psql("select count(*), sum(aid) from pgbench_accounts", "-d", "again") == before == "300000|45000150000"
+
+
+def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
+    database = instance()
+    database.psql("create unlogged table big (line text)")
+    row = "x" * 1023
+    rows = GIGABYTE // 1024
+    database.psql(rf"\copy big from program 'yes {row} | head -n {rows}'", timeout=240)
+    assert database.psql("select count(*), sum(length(line) + 1) from big", timeout=120) == f"{rows}|{GIGABYTE}"
+    database.psql(rf"\copy big to program 'sha256sum > {tmp_path}/sum'", timeout=240)
+    wanted = hashlib.sha256()
+    for _ in range(1024):
+        wanted.update((row.encode() + b"\n") * (rows // 1024))
+    assert (tmp_path / "sum").read_text().split()[0] == wanted.hexdigest()
+
+
+def test_cancelled_query(instance: Make) -> None:
+    database = instance()
+    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAt", "-c", "select pg_sleep(300)", env=database.environment)
+    try:
+        running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(300)%' and state = 'active'"
+        with database.connect() as other:
+            until("the query runs", lambda: other.value(running) == "1")
+            client.send_signal(signal.SIGINT)
+            said = client.communicate(timeout=30)[0]
+            until("the query has ended", lambda: other.value(running) == "0")
+    finally:
+        client.kill()
+    assert "canceling statement due to user request" in said
+
+
+def test_listen_and_notify(instance: Make) -> None:
+    database = instance()
+    with start_psql(database.port, database.environment) as listener:
+        assert listener.stdin and listener.stdout
+        listener.stdin.write("listen news;\n\\echo listening\n")
+        listener.stdin.flush()
+        while listener.stdout.readline() != "listening\n":
+            pass
+        database.psql("notify news, 'it works'")
+        listener.stdin.write("select 1;\n\\q\n")
+        said = listener.communicate(timeout=30)[0]
+    assert 'Asynchronous notification "news" with payload "it works" received' in said
+
+
+def start_psql(port: int, environment: dict[str, str]):  # type: ignore[no-untyped-def]
+    return start("psql", "-h", "127.0.0.1", "-p", str(port), "-XAt", env=environment)
+
+
+def test_pgbench_with_many_clients(instance: Make) -> None:
+    database = instance()
+    database.tool("pgbench", "-i", "-s", "2", "--quiet")
+    said = database.tool("pgbench", "-c", "20", "-j", "2", "-t", "50", "--no-vacuum", timeout=120)
+    assert "number of transactions actually processed: 1000/1000" in said
+    assert "number of failed transactions: 0" in said
+    said = database.tool("pgbench", "-c", "4", "-j", "2", "-t", "25", "--connect", "--select-only", "--no-vacuum", timeout=120)
+    assert "number of transactions actually processed: 100/100" in said
+
+
+def test_tls(instance: Make) -> None:
+    database = instance("--tls")
+    secured = "select ssl, version from pg_stat_ssl where pid = pg_backend_pid()"
+    for _ in range(2):
+        assert database.psql(secured, "-d", "sslmode=require").startswith("t|TLSv1.")
+        database.asleep()
+    certificate = database.etc / "server.crt"
+    assert database.psql(secured, "-d", f"sslmode=verify-full sslrootcert={certificate}").startswith("t|TLSv1.")
+    run("psql", f"host=127.0.0.1 port={database.port} sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
+        env=database.environment).expect(2, "certificate verify failed")
+    assert database.psql("show listen_addresses") == "127.0.0.1"
+    database.asleep()
+    assert "netns" not in must("cat", "/proc/mounts")

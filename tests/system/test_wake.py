@@ -1,0 +1,98 @@
+"""A client connects, and there is a database; it goes, and there is none."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+from conftest import Make
+from program import must
+
+
+def test_first_client_ever_is_answered(instance: Make) -> None:
+    database = instance()
+    assert database.psql("select 6 * 7") == "42"
+
+
+def test_first_client_of_an_instance_without_a_cluster_is_answered(instance: Make) -> None:
+    database = instance("--no-provision")
+    assert not database.data.exists() or not any(database.data.iterdir())
+    assert database.psql("select 6 * 7") == "42"
+    database.asleep()
+    assert database.psql() == "1"
+
+
+def test_asleep_means_that_only_the_socket_is_left(instance: Make) -> None:
+    database = instance()
+    assert database.processes() == []
+    with database.connect() as client:
+        assert client.value("select 1") == "1"
+        assert len(database.processes()) >= 5, "the search for processes finds none"
+    database.asleep()
+    assert must("docker", "ps", "--quiet") == ""
+    assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", database.container) == "exited 0\n"
+    assert f":{database.port} " in must("ss", "-Hltn")
+    assert sorted(entry.name for entry in database.run.iterdir()) == ["backend", "wake.lock"]
+
+
+def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
+    database = instance(idle="1s")
+    with database.connect() as client:
+        before = database.server_pid()
+        client.query("select pg_sleep(3)")
+        assert database.server_pid() == before
+        assert client.value("select 1") == "1"
+    database.asleep()
+
+
+def test_journal_names_the_client_the_time_and_the_phases(instance: Make) -> None:
+    database = instance()
+    with database.connect(source="127.0.0.77") as client:
+        address = client.local_address
+    database.asleep()
+    lines = [line for line in database.journal(f"--unit={database.backend}").splitlines() if "woken by" in line]
+    assert len(lines) == 1
+    assert re.fullmatch(rf"sockwake: woken by {address} in \d+ ms \(python \d+, preparation \d+, engine \d+, postgres \d+\)",
+                        lines[0])
+
+
+def test_journal_has_the_servers_own_log(instance: Make) -> None:
+    database = instance()
+    database.psql("do $$ begin raise log 'a line of the server'; end $$")
+    database.asleep()
+    journal = database.journal(f"--unit={database.backend}")
+    assert "LOG:  a line of the server" in journal
+    assert journal.index("database system is ready to accept connections") < journal.index("a line of the server") \
+        < journal.index("database system is shut down")
+
+
+def test_hundred_clients_at_once_onto_a_sleeping_one(instance: Make) -> None:
+    database = instance()
+    with ThreadPoolExecutor(100) as pool:
+        clients = list(pool.map(lambda _: database.connect(), range(100)))
+    try:
+        answers = [client.value("select count(*) from pg_stat_activity where backend_type = 'client backend'") for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+    assert answers == ["100"] * 100
+    assert database.journal().count("woken by") == 1
+
+
+def test_one_client_more_than_the_server_takes_reads_its_own_words(instance: Make) -> None:
+    database = instance("--set", "max_connections=5", "--set", "superuser_reserved_connections=0")
+    clients = [database.connect() for _ in range(5)]
+    try:
+        assert "sorry, too many clients already" in database.fatal()
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_data_outlive_the_sleep(instance: Make) -> None:
+    database = instance()
+    database.psql("create table kept as select generate_series(1, 1000) as n")
+    for _ in range(3):
+        database.asleep()
+        assert database.psql("select sum(n) from kept") == "500500"
+    assert "not properly shut down" not in database.journal()

@@ -1,0 +1,66 @@
+"""What a test may not leave behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from database import FIRST_PORT
+from program import must, run
+
+_DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/run/sockwake")
+
+
+def found(listening_before: set[int]) -> list[str]:
+    """Everything that is left of any instance, one sentence each. listening_before: ports that are not ours."""
+    return [*_files(), *_units(), *_engine(), *_ports(listening_before)]
+
+
+def listening() -> set[int]:
+    """TCP ports from sockwake's first one on that somebody listens on."""
+    ports = {int(line.split()[3].rpartition(":")[2]) for line in must("ss", "-Hltn").splitlines()}
+    return {port for port in ports if port >= FIRST_PORT}
+
+
+def sweep() -> None:
+    """Take away by force what a failed test left, so that the next one is judged by itself."""
+    run("systemctl", "stop", "pg-proxy@*.socket", "pg-proxy@*.service", "pg-postgres@*.service")
+    for name in run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out.split():
+        run("docker", "rm", "--force", "--volumes", name)
+    for link in _links():
+        link.unlink()
+    for directory in _DIRECTORIES:
+        run("sh", "-c", 'cd "$0" 2>/dev/null && find . -mindepth 1 -delete', directory)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", "pg-*")
+
+
+def _files() -> list[str]:
+    left = [entry for directory in _DIRECTORIES if (path := Path(directory)).is_dir() for entry in path.iterdir()]
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "sockwake" in line.split()[1]]
+    return [f"{entry} is left" for entry in (*left, *_links())] + [f"{mount} is mounted" for mount in mounts]
+
+
+def _links() -> list[Path]:
+    return list(Path("/etc/systemd/system").glob("*.wants/pg-*@*"))
+
+
+def _units() -> list[str]:
+    listed = must("systemctl", "list-units", "--all", "--no-legend", "--plain", "pg-*@*")
+    states = [line.split()[:4] for line in listed.splitlines()]
+    return [f"{unit} is {active} ({sub})" for unit, _, active, sub in states if active != "inactive"]
+
+
+def _engine() -> list[str]:
+    left = []
+    for what, argv in (("container", ("ps", "--all", "--format={{.Names}} {{.Status}}")), ("volume", ("volume", "ls", "--quiet")),
+                       ("network", ("network", "ls", "--format={{.Name}}", "--filter=type=custom"))):
+        left += [f"{what} {line} is left" for line in must("docker", *argv).splitlines()]
+    return left
+
+
+def _ports(before: set[int]) -> list[str]:
+    left = [f"port {port} is still open" for port in sorted(listening() - before)]
+    shown = json.loads(must("sockwake-new", "probe", "--version=18", "--dry-run", "--json"))
+    env = shown["files"]["/etc/sockwake/probe/instance.env"]["content"]
+    return left + ([] if f"\nPORT={FIRST_PORT}\n" in env else [f"the next free port is not {FIRST_PORT}: {env}"])
