@@ -56,20 +56,19 @@ def test_cancelled_query(instance: Make) -> None:
 
 def test_listen_and_notify(instance: Make) -> None:
     database = instance()
-    with start_psql(database.port, database.environment) as listener:
-        assert listener.stdin and listener.stdout
+    listener = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAt", env=database.environment)
+    assert listener.stdin and listener.stdout
+    try:
         listener.stdin.write("listen news;\n\\echo listening\n")
         listener.stdin.flush()
-        while listener.stdout.readline() != "listening\n":
-            pass
+        while line := listener.stdout.readline():
+            if line == "listening\n":
+                break
         database.psql("notify news, 'it works'")
-        listener.stdin.write("select 1;\n\\q\n")
-        said = listener.communicate(timeout=30)[0]
+        said = listener.communicate("select 1;\n", timeout=30)[0]
+    finally:
+        listener.kill()
     assert 'Asynchronous notification "news" with payload "it works" received' in said
-
-
-def start_psql(port: int, environment: dict[str, str]):  # type: ignore[no-untyped-def]
-    return start("psql", "-h", "127.0.0.1", "-p", str(port), "-XAt", env=environment)
 
 
 def test_pgbench_with_many_clients(instance: Make) -> None:
