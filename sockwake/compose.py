@@ -61,7 +61,9 @@ class Project:
         """
         service, definition = self.service()
         require_image(self.engine, definition.get("image", ""))
-        overlay = {"container_name": container, "command": [*(definition.get("command") or []), *arguments], **overlay}
+        overlay = {"container_name": container, **overlay}
+        if arguments:  # an empty command would take the image's own away
+            overlay["command"] = [*(definition.get("command") or []), *arguments]
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"services": {service: overlay}}, file)

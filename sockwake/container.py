@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 CONFIG_LABEL = "io.sockwake.config"
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
-_SIGN_OF_LIFE = (
-    5  # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
-)
+# seconds; an engine that has died is started again only when our units, which are After= it, have stopped
+_SIGN_OF_LIFE = 5
 
 
 class Container:

@@ -192,8 +192,13 @@ class Settings:
 
     @property
     def cluster(self) -> str:
-        """PGDATA as the host sees it: the official image moved it into a directory per version with 18."""
-        return f"{self.data}/{self.major}/docker" if self.major >= 18 else self.data
+        """PGDATA as the host sees it."""
+        return pgdata(self.data, self.major)
+
+
+def pgdata(data: str, major: int) -> str:
+    """Where the official image keeps a cluster in a data directory: with 18 it got one directory per version."""
+    return f"{data}/{major}/docker" if major >= 18 else data
 
 
 def parse_env(text: str, path: str) -> dict[str, str]:
@@ -227,9 +232,8 @@ def check_value(value: str, what: str, status: int = USAGE) -> str:
 
 def check_listen(item: str) -> str:
     """item, when it is an address or the absolute path of a socket the generator will take."""
-    alphabet = (
-        "0123456789abcdefABCDEF.:" if not item.startswith("/") else _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
-    )
+    of_a_path = _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
+    alphabet = of_a_path if item.startswith("/") else "0123456789abcdefABCDEF.:"
     if len(item) > _LONGEST_SOCKET_PATH:
         raise SockwakeError(
             f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE

@@ -8,7 +8,7 @@ from contextlib import suppress
 from sockwake import cluster, inventory, ports, systemctl
 from sockwake.engine import SOCKET, Engine, EngineError
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, check_version
+from sockwake.instance import Instance, check_version, pgdata
 from sockwake.request import Request
 
 
@@ -27,9 +27,9 @@ def finds_cluster(request: Request) -> bool:
     path = request.root + request.data_directory
     if request.data or os.path.exists(path):
         inventory.require_unclaimed(path, request.root)
-    pgdata = f"{path}/{major}/docker" if major >= 18 else path
-    if os.path.exists(f"{pgdata}/PG_VERSION"):
-        cluster.check_adoptable(pgdata, major)
+    found = pgdata(path, major)
+    if os.path.exists(f"{found}/PG_VERSION"):
+        cluster.check_adoptable(found, major)
         return True
     try:
         entries = os.listdir(path)
