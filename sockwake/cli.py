@@ -11,6 +11,7 @@ from typing import NoReturn
 from sockwake import description, inventory, listing, new, removal, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
+from sockwake.kind import COMPOSE, KINDS
 from sockwake.request import Request, checked_root, decide
 
 _EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"
@@ -65,7 +66,7 @@ def _parser() -> Parser:
             help="make an instance",
             allow_abbrev=False,
             epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
-            description="Make an instance: a PostgreSQL whose port is always open and which runs only while clients are connected.",
+            description="Make an instance: a PostgreSQL, or whatever else it is, whose port is always open and which runs only while clients are connected.",
         )
     )
     ls = _verb(verbs, "ls", _ls, "list the instances and their states")
@@ -105,22 +106,34 @@ def _add_new(parser: Parser) -> None:
         help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
     )
     where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
+    where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
+    where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
     server = parser.add_argument_group("what it is")
+    server.add_argument("--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)")
     server.add_argument("--version", metavar="N", help="the PostgreSQL version, as in 18")
-    server.add_argument("--image", metavar="REF", help="default: postgres:N")
-    server.add_argument("--db-user", metavar="USER", default="postgres", help="the superuser (default: postgres)")
+    server.add_argument("--image", metavar="REF", help="of its container (default: postgres:N)")
+    server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
     server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
     server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
     server.add_argument(
         "--network",
         metavar="NET",
-        default="none",
-        help="a container network for the server's own connections (default: none)",
+        help="the network for its own connections: a container's, or host (default: none; of a container bridge)",
     )
-    server.add_argument("--tls", action="store_true", help="offer TLS, with a self-signed certificate")
+    server.add_argument("--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate")
     server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
     server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
     server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
+    other = parser.add_argument_group("what it is, when it is no PostgreSQL")
+    other.add_argument("--container-port", metavar="N", help="the port of the server in the container")
+    other.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
+    other.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
+    other.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")
+    other.add_argument("--run-as", metavar="USER", help="the program's user (default: one of its own, DynamicUser=)")
+    other.add_argument(
+        "--ready", metavar="PROOF", help="http:/PATH or tcp; notify or start for a native one (default: as its kind)"
+    )
+    other.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
     sleep = parser.add_argument_group("when it sleeps")
     sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
     sleep.add_argument(
@@ -128,6 +141,12 @@ def _add_new(parser: Parser) -> None:
         metavar="TIME",
         help="let the server end sessions that are idle this long (default: 15min, 0: never)",
     )
+    sleep.add_argument(
+        "--check",
+        metavar="PROGRAM",
+        help="ask it whether the instance may sleep; or builtin, or none (default: as its kind)",
+    )
+    sleep.add_argument("--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter")
     how = parser.add_argument_group("how it is made")
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
     how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
@@ -165,15 +184,15 @@ def _new(arguments: argparse.Namespace) -> None:
 
 def _dry_run(request: Request, arguments: argparse.Namespace) -> None:
     inventory.require_free(request.name, request.root)
-    request.adopt = new.finds_cluster(request)
+    request.adopt = new.finds_data(request)
     port = new.choose_port(request)
-    secret = "(secret)\n"
+    secret = "(secret)\n" if request.has_cluster else ""
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
-    files = request.files(port, "" if request.root else secret)
+    files = request.files(port, "" if request.root else secret, new.choose_backend_port(request, port))
     etc = request.final.etc
     commands = (
         []
-        if arguments.no_provision or request.root
+        if arguments.no_provision or request.root or request.kind.definition != COMPOSE
         else [
             f"docker pull {request.image}  # if it is not here",
             f"docker-compose --project-name {request.final.container} create",
@@ -211,9 +230,10 @@ def _rm(arguments: argparse.Namespace) -> None:
 
 def _compose(arguments: argparse.Namespace) -> None:
     from sockwake.compose import Project
-    from sockwake.engine import Engine
+    from sockwake.engine import Engine, socket_of
 
     instance = Instance(Name(arguments.name))
-    project = Project(instance, instance.settings(), Engine())
+    settings = instance.settings()
+    project = Project(instance, settings, Engine(socket_of(settings.engine)))
     command = project.command(*arguments.arguments)
     os.execvpe(command[0], command, os.environ | project.environment)

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sockwake.instance import Settings
+    from sockwake.settings import Settings
 
 _ESTABLISHED = "01"
 _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
@@ -25,8 +25,18 @@ def waiting(settings: Settings) -> str:
 
 def connected(settings: Settings) -> int:
     """How many clients hold a connection, accepted or not."""
-    paths = {item for item in settings.listen if item.startswith("/")}
-    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix(paths))
+    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix_states(settings))
+
+
+def pending(settings: Settings) -> bool:
+    """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
+    suffix = f":{settings.port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for fields in _rows(table):
+            if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
+                if fields[9] == "0" or not fields[4].endswith(":00000000"):
+                    return True
+    return any(row == _UNIX_CONNECTED[0] for row in _unix_states(settings))
 
 
 def knock(settings: Settings) -> None:
@@ -54,10 +64,12 @@ def _tcp(port: int) -> Iterator[tuple[str, str]]:
                 yield _address(fields[2]), fields[9]
 
 
-def _unix(paths: set[str]) -> Iterator[str]:
+def _unix_states(settings: Settings) -> Iterator[str]:
+    """The state of every connection to a unix socket of the instance."""
+    paths = {item for item in settings.listen if item.startswith("/")}
     for fields in _rows("/proc/net/unix") if paths else ():
         if len(fields) > 7 and fields[7] in paths and fields[5] in _UNIX_CONNECTED:
-            yield fields[7]
+            yield fields[5]
 
 
 def _rows(table: str) -> Iterator[list[str]]:

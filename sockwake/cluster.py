@@ -10,8 +10,9 @@ from sockwake.compose import Project
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Settings
+from sockwake.instance import Instance
 from sockwake.readiness import await_ready
+from sockwake.settings import Settings
 
 _KEPT_PASSWORD = "sockwake-password"
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"

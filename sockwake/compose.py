@@ -12,8 +12,9 @@ from typing import Any
 from sockwake import programs
 from sockwake.container import CONFIG_LABEL
 from sockwake.engine import Engine, EngineError
-from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Settings
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.instance import Instance
+from sockwake.settings import Settings, check_port
 
 
 class Project:
@@ -66,7 +67,7 @@ class Project:
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({"services": {service: overlay}}, file)
+            file.write(_overlay(service, overlay, unpublish=not self.settings.has_cluster))
         command = self.command(
             "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
         )
@@ -86,6 +87,29 @@ class Project:
             return programs.run(command, env=self.environment)
         except programs.ProgramError as error:
             raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
+
+
+def published(path: str, port: int | None) -> tuple[str, int]:
+    """(port in the container, port for clients) of the only published port in a compose file.
+
+    port: for clients, if one was asked for. Raises SockwakeError when the file does not tell.
+    """
+    command = ["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]
+    try:
+        config = json.loads(programs.run([*command, "--file", path, "config", "--format", "json"]))
+    except programs.ProgramError as error:
+        raise SockwakeError(f"{path}: {error.said or error.message}") from error
+    ports = [port for service in (config.get("services") or {}).values() for port in service.get("ports") or ()]
+    if len(ports) != 1:
+        raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
+    outside = str(ports[0].get("published", ""))
+    return str(ports[0]["target"]), port or (check_port(outside) if outside.isdigit() else 0)
+
+
+def _overlay(service: str, overlay: dict[str, object], *, unpublish: bool) -> str:
+    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say."""
+    text = json.dumps({"services": {service: overlay}})
+    return text[: -len("}}}")] + ', "ports": !reset []}}}' if unpublish else text
 
 
 def require_image(engine: Engine, image: str) -> None:

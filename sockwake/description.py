@@ -4,8 +4,12 @@ from ipaddress import ip_address
 from urllib.parse import quote
 
 from sockwake import timespan
-from sockwake.instance import Instance, Settings
+from sockwake.instance import Instance
 from sockwake.request import Request
+from sockwake.settings import Settings
+
+_PATIENCE_DATABASE = 10  # seconds
+_PATIENCE_HTTP = 30
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
@@ -19,13 +23,14 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "listen": list(settings.listen),
         "port": settings.port,
         "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
-        "dsn": dsn(instance, settings),
-        "password_file": None if request.adopt and not _has_password(instance) else instance.password_file,
+        "dsn": address(instance, settings),
+        "password_file": _password_file(request, instance),
         "adopted": request.adopt,
         "data": settings.data,
         "tls": settings.tls,
+        "first_wake_seconds": last_wake(instance),
         "config": instance.etc,
-        "units": [instance.socket_unit, instance.proxy_unit, instance.backend_unit],
+        "units": [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit],
     }
 
 
@@ -37,6 +42,58 @@ def _has_password(instance: Instance) -> bool:
         return False
 
 
+def _password_file(request: Request, instance: Instance) -> str | None:
+    if not request.has_cluster or (request.adopt and not _has_password(instance)):
+        return None
+    return instance.password_file
+
+
+def last_failure(instance: Instance) -> str:
+    """Why the last wake failed, or ""."""
+    try:
+        with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def last_wake(instance: Instance) -> float | None:
+    """How many seconds the last wake took; None when nothing is known."""
+    try:
+        with open(instance.wake_file, encoding="ascii") as file:
+            return float(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def slow(seconds: float | None, settings: Settings) -> str:
+    """What a wake this long means for clients that do not wait for ever, or "".
+
+    Libpq waits for ever unless told otherwise (connect_timeout); so does PostgreSQL's JDBC driver for the log-in
+    (loginTimeout), but its connections are often made with ten seconds. HTTP clients and proxies commonly give up after 30.
+    """
+    patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
+    if seconds is None or seconds < patience:
+        return ""
+    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see slow-starters.md"
+
+
+def address(instance: Instance, settings: Settings) -> str:
+    """Where clients find it: a DSN, a URL, an address or a path."""
+    if settings.has_cluster:
+        return dsn(instance, settings)
+    first = settings.listen[0]
+    if first.startswith("/"):
+        return first
+    http = "http://" if settings.ready.startswith("http:") else ""
+    return f"{http}{_host(first)}:{settings.port}{'/' if http else ''}"
+
+
+def _host(listen: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)
+    return f"[{host}]" if ":" in host else host
+
+
 def dsn(instance: Instance, settings: Settings) -> str:
     """How to connect, without the password: the first address, or the first socket's directory."""
     user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
@@ -44,25 +101,28 @@ def dsn(instance: Instance, settings: Settings) -> str:
     if first.startswith("/"):
         directory, _, number = first.rpartition("/.s.PGSQL.")
         return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(first, first)
-    host = f"[{host}]" if ":" in host else host
     verify = f"?sslmode=verify-full&sslrootcert={instance.tls_certificate}" if settings.tls else ""
-    return f"postgresql://{user}@{host}:{settings.port}/{database}{verify}"
+    return f"postgresql://{user}@{_host(first)}:{settings.port}/{database}{verify}"
 
 
 def sentences(request: Request, made: Instance, facts: dict[str, object], *, enabled: bool) -> str:
     """The same for people, with the next command to type."""
     lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
-    if not facts["password_file"]:
+    settings = made.settings()
+    if not settings.has_cluster:
+        pass
+    elif not facts["password_file"]:
         lines.append("  password  the adopted cluster's own")
     elif request.root:
         lines.append(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
     else:
         lines.append(f"  password  in {made.password_file}")
-    lines.append(f"  data      {facts['data']}")
+    if facts["data"]:
+        lines.append(f"  data      {facts['data']}")
+    if note := slow(last_wake(made), settings):
+        lines.append(f"  note      {note}")
     if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
-        unencrypted = "" if request.tls else ", and read what is not encrypted (--tls)"
-        lines.append(f"  note      {', '.join(open_to)}: others can try passwords{unencrypted}")
+        lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
     if enabled:
         lines.append(
             "Its port will be open after the next boot."
@@ -74,6 +134,12 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
             f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
         )
     return "\n".join(lines)
+
+
+def _who_can_reach_it(request: Request) -> str:
+    if not request.has_cluster:
+        return "others can reach it"
+    return f"others can try passwords{'' if request.tls else ', and read what is not encrypted (--tls)'}"
 
 
 def _is_beyond_loopback(address: str) -> bool:

@@ -5,11 +5,19 @@ On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32
 unchunked, closes the connection behind its answer, and takes the newest API it has.
 """
 
+from __future__ import annotations
+
 import _socket
+import os
 
 from sockwake.errors import SockwakeError
 
-SOCKET = "/run/docker.sock"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.instance import Instance
+
+DOCKER = "/run/docker.sock"
+PODMAN = "/run/podman/podman.sock"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
 
 
@@ -33,10 +41,15 @@ def connect(path: str, timeout: float | None = None) -> _socket.socket:
     return sock
 
 
+def socket_of(engine: str) -> str:
+    """Where an engine, "docker" or "podman", listens."""
+    return PODMAN if engine == "podman" else DOCKER
+
+
 class Engine:
     """One engine, reached through the unix socket at path."""
 
-    def __init__(self, path: str = SOCKET) -> None:
+    def __init__(self, path: str = DOCKER) -> None:
         self.path = path
 
     def begin(self, method: str, target: str, timeout: float | None = None) -> _socket.socket:
@@ -45,9 +58,10 @@ class Engine:
             sock = connect(self.path, timeout)
             sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
         except OSError as error:
-            raise EngineError(
-                f"the container engine does not answer at {self.path}: {_why(error)}", "systemctl status docker.service"
-            ) from None
+            hint = (
+                "systemctl enable --now podman.socket" if "podman" in self.path else "systemctl status docker.service"
+            )
+            raise EngineError(f"the container engine does not answer at {self.path}: {_why(error)}", hint) from None
         return sock
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:
@@ -87,6 +101,15 @@ class Engine:
             self.finish(sock, head)  # raises
         sock.settimeout(None)
         return sock, head.partition(b"\r\n\r\n")[2]
+
+
+def engines_of(instance: Instance) -> list[Engine]:
+    """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
+    try:
+        paths = [socket_of(instance.settings().engine)]
+    except SockwakeError:
+        paths = [DOCKER, PODMAN]
+    return [Engine(path) for path in paths if os.path.exists(path)]
 
 
 def parse_answer(answer: bytes) -> bytes:

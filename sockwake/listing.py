@@ -1,10 +1,11 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
-from sockwake import clients, inventory, systemctl, timespan
+from sockwake import clients, description, inventory, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.waker import WAKING
 
+_COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
@@ -29,7 +30,7 @@ def rows(root: str = "") -> list[dict[str, object]]:
 
 def table(listed: list[dict[str, object]]) -> str:
     """The rows for people."""
-    lines: list[tuple[str, ...]] = [("NAME", "STATE", "CLIENTS", "VERSION", "IDLE", "LISTEN")]
+    lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
     for row in listed:
         listen = row.get("listen")
         where = (
@@ -37,9 +38,9 @@ def table(listed: list[dict[str, object]]) -> str:
             if isinstance(listen, list)
             else str(row.get("error", ""))
         )
-        lines.append((*(str(row.get(key, "-")) for key in ("name", "state", "clients", "version", "idle")), where))
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[5]]).rstrip() for line in lines]
+        lines.append((*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where))
+    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip() for line in lines]
     failures = [
         f"{row['name']}: the last wake failed: {row['error']}" for row in listed if "listen" in row and "error" in row
     ]
@@ -57,28 +58,20 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         return row | {"state": "broken", "error": error.message}
     row |= {
         "clients": 0 if instance.root else clients.connected(settings),
+        "kind": settings.kind,
         "version": settings.version,
         "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
         "listen": list(settings.listen),
         "port": settings.port,
-        "kind": settings.kind,
         "image": settings.image,
         "data": settings.data,
         "tls": settings.tls,
     }
-    return row | ({"error": failure} if (failure := _last_failure(instance)) else {})
+    return row | ({"error": failure} if (failure := description.last_failure(instance)) else {})
 
 
 def _draft_state(draft: Instance) -> str:
     return "unfinished" if inventory.is_abandoned(draft) else "being made"
-
-
-def _last_failure(instance: Instance) -> str:
-    try:
-        with open(instance.failure_file, encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def _where(item: str, port: object) -> str:

@@ -1,6 +1,6 @@
-"""The network namespace of a container whose server clients reach over TCP, which TLS needs.
+"""The network namespace of a backend that is reached over TCP, and not through a unix socket.
 
-PostgreSQL offers TLS on TCP only. The proxy of such an instance lives in the namespace that is mounted at
+The proxy of such an instance lives in the namespace that is mounted at
 /run/sockwake/NAME/netns (a drop-in of sockwake-generator's says so): nothing of the backend is on the host, and
 no local user can take its port. The path has to lead somewhere whenever the proxy starts, even if only to tell
 clients why there is no database; until the container runs that is a namespace of its own, with nothing in it.
@@ -14,7 +14,7 @@ from sockwake import programs
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
-PORT = 5432
+_CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000  # sched.h
 
 
 def close_off(instance: Instance) -> None:
@@ -35,8 +35,24 @@ def forget(instance: Instance) -> None:
         programs.spawn(["umount", "--lazy", instance.netns])
 
 
-def connect(pid: int, timeout: float) -> _socket.socket:
-    """A connection to the server in the namespace of process pid; raises OSError.
+def is_shared(pid: int) -> bool:
+    """Whether process pid is in our own namespace, as everybody on the host is."""
+    return os.path.samestat(os.stat("/proc/self/ns/net"), os.stat(f"/proc/{pid}/ns/net"))
+
+
+def leave_sandbox() -> None:
+    """Go where process 1 is. A command with "+" of a sandboxed unit is as mighty as systemd, but still in namespaces of
+    the unit's: what it mounts there nobody else sees (systemd 257)."""
+    for kind, flag in (("net", _CLONE_NEWNET), ("mnt", _CLONE_NEWNS)):
+        namespace = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _enter(namespace, flag)
+        finally:
+            os.close(namespace)
+
+
+def connect(pid: int, port: int, timeout: float) -> _socket.socket:
+    """A connection to a loopback port in the namespace of process pid; raises OSError.
 
     timeout: seconds for this and every later step on it.
     """
@@ -53,32 +69,33 @@ def connect(pid: int, timeout: float) -> _socket.socket:
         os.close(theirs)
     sock.settimeout(timeout)
     try:
-        sock.connect(("127.0.0.1", PORT))
+        sock.connect(("127.0.0.1", port))
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _enter(namespace: int) -> None:
+def _enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
     """setns(2) for this thread."""
     if sys.version_info >= (3, 12):
-        os.setns(namespace, os.CLONE_NEWNET)
+        os.setns(namespace, kind)
     else:
         import ctypes
 
-        if ctypes.CDLL(None, use_errno=True).setns(namespace, 0):
+        if ctypes.CDLL(None, use_errno=True).setns(namespace, kind):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def is_proxys(instance: Instance) -> bool:
-    """Whether systemd starts the proxy in the namespace: whether TLS=yes stood there at the last daemon-reload."""
-    return os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tls.conf")
+    """Whether systemd starts the proxy in the namespace: as it stood there at the last daemon-reload."""
+    return os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
 
 
-def require_agreement(instance: Instance, tls: bool) -> None:
-    """Raise SockwakeError when TLS= was edited and systemd does not know yet."""
-    if is_proxys(instance) != tls:
+def require_agreement(instance: Instance, over_tcp: bool) -> None:
+    """Raise SockwakeError when the backend was moved and systemd does not know yet."""
+    if is_proxys(instance) != over_tcp:
         raise SockwakeError(
-            f"TLS= in {instance.env_file} was changed, and systemd has not read it", "systemctl daemon-reload"
+            f"TLS= or BACKEND_PORT= in {instance.env_file} was changed, and systemd has not read it",
+            "systemctl daemon-reload",
         )

@@ -5,11 +5,13 @@ import shutil
 import sys
 from contextlib import suppress
 
-from sockwake import cluster, inventory, ports, systemctl
-from sockwake.engine import SOCKET, Engine, EngineError
+from sockwake import cluster, description, inventory, ports, programs, runtime, systemctl
+from sockwake.engine import EngineError, engines_of
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, check_version, pgdata
+from sockwake.instance import Instance
+from sockwake.kind import COMPOSE, SERVICE
 from sockwake.request import Request
+from sockwake.settings import check_version, pgdata
 
 
 def choose_port(request: Request) -> int:
@@ -21,12 +23,27 @@ def choose_port(request: Request) -> int:
     return request.port
 
 
-def finds_cluster(request: Request) -> bool:
-    """Whether the data directory holds a cluster to adopt; raises SockwakeError when it holds or is anything else's."""
-    major = check_version(request.version)
+def choose_backend_port(request: Request, port: int) -> int:
+    """A port of the host's for the backend, 0 if it needs none."""
+    return ports.next_free(["127.0.0.1"], request.root, but=port) if request.needs_port() else 0
+
+
+def finds_data(request: Request) -> bool:
+    """Whether the data directory holds what is to be adopted; raises SockwakeError when it holds or is anything else's.
+
+    A container's or program's data are adopted as they are; of a PostgreSQL's something is known.
+    """
     path = request.root + request.data_directory
     if request.data or os.path.exists(path):
         inventory.require_unclaimed(path, request.root)
+    if request.has_cluster:
+        return _finds_cluster(path, check_version(request.version))
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise SockwakeError(f"{path} is not a directory")
+    return request.keeps_data and os.path.isdir(path) and bool(os.listdir(path))
+
+
+def _finds_cluster(path: str, major: int) -> bool:
     found = pgdata(path, major)
     if os.path.exists(f"{found}/PG_VERSION"):
         cluster.check_adoptable(found, major)
@@ -52,24 +69,29 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         inventory.require_free(request.name, request.root)
         if abandoned := inventory.draft_of(request.name, request.root):
             discard(abandoned)
-        request.adopt = finds_cluster(request)
-        files = request.files(choose_port(request), _password(request))
+        request.adopt = finds_data(request)
+        port = choose_port(request)
+        files = request.files(port, _password(request), choose_backend_port(request, port))
         draft = inventory.Draft(request.name, request.root, files)
     try:
         if provision:
-            if not request.adopt:
+            if request.keeps_data and not request.adopt:
                 draft.claim_data(request.data_directory)
-            _provision(draft.instance, quiet=quiet, debug=debug)
+            if request.kind.definition == COMPOSE:
+                _provision(draft.instance, quiet=quiet, debug=debug)
         made = draft.publish()
+        if provision and request.kind.definition == SERVICE and systemctl.is_running():
+            systemctl.reload()
+            _try_out(made)
         if enable:
             systemctl.enable(made.socket_unit, root=request.root, now=not request.root and systemctl.is_running())
-        elif provision and systemctl.is_running():
+        elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
             systemctl.reload()
     except BaseException:
         undo(request, draft)
         raise
     draft.release()
-    if request.adopt and provision:
+    if request.adopt and provision and request.has_cluster:
         cluster.forget_password(made.settings().data)
     return made
 
@@ -87,11 +109,10 @@ def _discard_files(draft: Instance) -> None:
 
 
 def remove_containers(instance: Instance) -> None:
-    """Remove the instance's containers. An engine that is not installed has none."""
-    if instance.root or not os.path.exists(SOCKET):
-        return
-    for name in (instance.container, f"{instance.container}-init"):
-        cluster.remove_container(Engine(), name)
+    """Remove the instance's containers. An engine that does not run has none to run."""
+    for engine in [] if instance.root else engines_of(instance):
+        for name in (instance.container, f"{instance.container}-init"):
+            cluster.remove_container(engine, name)
 
 
 def undo(request: Request, draft: inventory.Draft) -> None:
@@ -116,13 +137,29 @@ def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
         if debug:
             sys.stderr.write(text.decode(errors="replace"))
 
-    provision(instance, instance.settings(), log, quiet=quiet)
+    took = provision(instance, instance.settings(), log, quiet=quiet)
+    runtime.replace(instance.wake_file, f"{took:.3f}\n")
+
+
+def _try_out(instance: Instance) -> None:
+    """Start the program once, to see that it becomes ready. Nobody needs it, so it stops by itself."""
+    if instance.settings().is_native:
+        return
+    try:
+        programs.run(["systemctl", "start", instance.backend_unit])
+    except programs.ProgramError:
+        why = description.last_failure(instance) or "systemd did not start it"
+        raise SockwakeError(
+            f"instance '{instance.name}' cannot start: {why}", f"journalctl -u {instance.backend_unit}"
+        ) from None
+    finally:
+        systemctl.stop(instance.backend_unit)
 
 
 def _password(request: Request) -> str:
     """The content of the password file: none in an image, whose machines each make their own; that of an
     adopted cluster where sockwake rm left it, else empty."""
-    if request.root:
+    if request.root or not request.has_cluster:
         return ""
     if request.adopt:
         return cluster.kept_password(request.data_directory) + "\n"

@@ -10,7 +10,8 @@ from sockwake.errors import EXISTS, SockwakeError
 
 FIRST = 25432
 _CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII)
-_INSTANCE_PORT = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+# the backend of a program without a network of its own has a port of the host's; of the others it costs nobody anything
+_INSTANCE_PORT = re.compile(r"^(?:BACKEND_)?PORT=(\d{5})$|^PORT=(\d{1,4})$", re.MULTILINE | re.ASCII)
 
 
 def claims(root: str = "") -> dict[int, str]:
@@ -21,14 +22,14 @@ def claims(root: str = "") -> dict[int, str]:
         for port in _CLUSTER_PORT.findall(_text(path)) or ["5432"]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
-        for port in _INSTANCE_PORT.findall(_text(instance.env_file)):
-            claimed[int(port)] = f"instance '{instance.name}'"
+        for high, low in _INSTANCE_PORT.findall(_text(instance.env_file)):
+            claimed[int(high or low)] = f"instance '{instance.name}'"
     return claimed
 
 
-def next_free(addresses: Sequence[str], root: str = "") -> int:
-    """The first free port from FIRST on, below those the kernel hands out by itself."""
-    claimed = claims(root)
+def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
+    """The first free port from FIRST on, below those the kernel hands out by itself, but not this one."""
+    claimed = {**claims(root), but: ""}
     for port in range(FIRST, _first_ephemeral()):
         if port not in claimed and (root or not _holder(port, addresses)):
             return port

@@ -8,8 +8,6 @@ import sys
 
 from sockwake.engine import connect
 
-SOCKET_NAME = ".s.PGSQL.5432"
-
 # what a server makes of a stranger who sends no password
 ASKS = "asks for a password"
 TRUSTS = "lets a stranger in without a password"

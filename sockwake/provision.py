@@ -1,15 +1,17 @@
 """Getting from the files of an instance to a container that only has to be started."""
 
 import os
+import time
 from collections.abc import Callable
 
 from sockwake import cluster, programs, runtime, tls
 from sockwake.compose import Project, require_image
 from sockwake.container import Container
-from sockwake.engine import Engine
+from sockwake.engine import DOCKER, Engine, socket_of
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Settings
+from sockwake.instance import Instance
 from sockwake.readiness import await_ready
+from sockwake.settings import Settings
 
 
 def make_what_is_missing(
@@ -20,7 +22,9 @@ def make_what_is_missing(
     Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
     database to create.
     """
-    if os.path.exists(instance.uninitialised_file):
+    if not settings.has_cluster:
+        runtime.remove(instance.uninitialised_file)
+    elif os.path.exists(instance.uninitialised_file):
         cluster.initialise(instance, settings, container.engine, write)
     elif not cluster.exists(settings):
         raise SockwakeError(f"there is no database cluster in {settings.cluster}", "is its disk mounted?")
@@ -28,30 +32,41 @@ def make_what_is_missing(
         Project(instance, settings, container.engine).create_everyday(made_of)
 
 
-def provision(instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool) -> None:
-    """Image, cluster, container: everything a first wake would otherwise have to wait for, and asleep again.
+def provision(instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool) -> float:
+    """Image, data, container: everything a first wake would otherwise have to wait for, and asleep again.
 
-    An adopted cluster is started once, to see that it asks strangers for a password.
+    It is started once, to see that it becomes ready; returns how many seconds that took.
     """
-    engine = Engine()
+    engine = Engine(socket_of(settings.engine))
     engine.call("GET", "/_ping")
-    pull(engine, settings.image, quiet=quiet)
+    _pull_image(instance, settings, engine, quiet=quiet)
     runtime.prepare(instance)
-    runtime.make_data_directory(instance, settings.data)
-    lock = runtime.lock_data(settings.data)
+    locks = []
     try:
-        adopted = not os.path.exists(instance.uninitialised_file)
-        if adopted:
+        if settings.data:
+            runtime.make_data_directory(instance, settings.data)
+            locks.append(runtime.lock_data(settings.data))
+        if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
             cluster.check_adoptable(settings.cluster, settings.major)
         container = Container(instance.container, engine)
-        made_of = instance.fingerprint()
-        make_what_is_missing(instance, settings, container, made_of, write)
+        make_what_is_missing(instance, settings, container, instance.fingerprint(), write)
         if settings.tls:
             tls.place(instance, settings)
-        if adopted:
-            _try_out(instance, settings, container, write)
+        return _try_out(instance, settings, container, write)
     finally:
-        os.close(lock)
+        for lock in locks:
+            os.close(lock)
+
+
+def _pull_image(instance: Instance, settings: Settings, engine: Engine, *, quiet: bool) -> None:
+    """Get the image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
+    image = settings.image
+    if not settings.has_cluster:
+        _, definition = Project(instance, settings, engine).service()
+        image = definition.get("image", "")
+        if not image:
+            raise SockwakeError(f"{instance.compose_file} names no image", "build it, and name it with image:")
+    pull(engine, image, quiet=quiet)
 
 
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:
@@ -59,21 +74,28 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
     try:
         require_image(engine, image)
     except SockwakeError as missing:
-        command = ["docker", f"--host=unix://{engine.path}", "pull", *(["--quiet"] if quiet else []), image]
+        command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
         try:
             programs.run(command, show=not quiet)
         except programs.ProgramError as error:
             raise SockwakeError(
                 f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
-                "check --version and --image, or docker load an image",
+                "is its name right? docker load brings one without a registry",
             ) from missing
 
 
-def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> None:
+def _client(engine: Engine) -> list[str]:
+    return ["podman"] if engine.path != DOCKER else ["docker", f"--host=unix://{engine.path}"]
+
+
+def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> float:
+    began = time.monotonic()
     try:
         container.start(settings.start_timeout)
         await_ready(container, instance, settings, write)
+        took = time.monotonic() - began
         container.stop()
     except SockwakeError:
         container.give_up()
         raise
+    return took

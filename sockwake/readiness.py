@@ -1,4 +1,4 @@
-"""Proof that the PostgreSQL in a container takes queries, and only from who knows a password."""
+"""Proof that a backend serves, in the protocol its clients speak."""
 
 from __future__ import annotations
 
@@ -15,14 +15,73 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sockwake.container import Container
-    from sockwake.instance import Instance, Settings
+    from sockwake.instance import Instance
+    from sockwake.settings import Settings
 
 _PATIENCE = 10  # seconds for each step of a connection
 _PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
+_HTTP = "http:"
 
 
 def await_ready(container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]) -> None:
-    """Return once the server takes queries and asks for a password; raises SockwakeError when it never does.
+    """Return once the server in a container serves; raises SockwakeError when it never does."""
+    if settings.has_cluster:
+        await_postgres(container, instance, settings, write)
+        return
+    poll = select.poll()
+    poll.register(container.fd, select.POLLIN)
+
+    def wait() -> None:
+        if poll.poll(_PROBE_EVERY) and not container.relay(write):
+            raise SockwakeError(container.how_it_ended())
+
+    await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
+
+
+def await_server(pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
+    """Return once the server in the namespace of process pid, or on its unix socket, answers.
+
+    wait: lets a moment pass; raises SockwakeError when there is nothing left to wait for.
+    A server that still only says 503 after start_timeout is handed over: it can tell its clients itself.
+    """
+    deadline = time.monotonic() + settings.start_timeout
+    status = 0
+    while time.monotonic() < deadline:
+        wait()
+        try:
+            sock = (
+                netns.connect(pid, settings.backend_port, _PATIENCE)
+                if settings.backend_port
+                else connect(f"{instance.backend}/{settings.socket_name}", _PATIENCE)
+            )
+        except OSError:
+            continue
+        if settings.ready.startswith(_HTTP):
+            from sockwake import http
+
+            status = http.ask(sock, settings.ready.removeprefix(_HTTP))
+            if http.is_ready(status):
+                break
+        else:
+            sock.close()
+            break
+    else:
+        if not status:
+            where = f"port {settings.backend_port}" if settings.backend_port else f"socket {settings.socket_name}"
+            raise SockwakeError(
+                f"its server did not answer {'HTTP ' if settings.ready.startswith(_HTTP) else ''}on {where} "
+                f"within {settings.start_timeout:g} s"
+            )
+    if pid and netns.is_shared(pid):
+        from sockwake import listeners
+
+        listeners.require_owner(settings.backend_port, pid)
+
+
+def await_postgres(
+    container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]
+) -> None:
+    """Return once the server takes queries, and only from who knows a password.
 
     A server that is alive but still recovering after start_timeout is handed over as it is: it tells
     its clients so itself, as it would without us, and stopping it would only start its recovery anew.
@@ -30,7 +89,7 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
     poll = select.poll()
     poll.register(container.fd, select.POLLIN)
     deadline = time.monotonic() + settings.start_timeout
-    socket_path = f"{instance.backend}/{postgres.SOCKET_NAME}"
+    socket_path = f"{instance.backend}/{settings.socket_name}"
     server = 0
     while time.monotonic() < deadline:
         if poll.poll(_PROBE_EVERY) and not container.relay(write):
@@ -49,8 +108,8 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
         )
     if settings.tls:
         _judge(
-            _ask(lambda: netns.connect(server, _PATIENCE), settings),
-            f"on TCP port {netns.PORT} of its container {waited}",
+            _ask(lambda: netns.connect(server, settings.backend_port, _PATIENCE), settings),
+            f"on TCP port {settings.backend_port} of its container {waited}",
         )
 
 

@@ -1,4 +1,4 @@
-"""The last resort of the proxy: tells every client that waits why there is no database, and leaves.
+"""The last resort of the proxy: tells every client that waits why there is no backend, and leaves.
 
 It runs in place of systemd-socket-proxyd when the backend did not become ready. It takes the listening
 sockets systemd passed (sd_listen_fds(3)), answers who is in their queues, and ends, so that the next client
@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from sockwake import postgres
+from sockwake import http, postgres
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _PATIENCE = 5.0  # seconds for all clients together
@@ -19,12 +19,15 @@ _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
 
 
 class Client:
-    """One connection: what it sent so far, and whether it has its answer."""
+    """One connection: what it sent so far, and whether it has its answer.
 
-    def __init__(self, sock: socket.socket, farewell: bytes) -> None:
+    It is answered in the protocol it speaks, whatever the instance is: instance.env may be what is broken.
+    """
+
+    def __init__(self, sock: socket.socket, message: str) -> None:
         self.sock = sock
         self.received = b""
-        self.farewell = farewell
+        self.message = message
         sock.setblocking(False)
 
     def advance(self) -> bool:
@@ -39,6 +42,9 @@ class Client:
         return bool(chunk) and self._answer()
 
     def _answer(self) -> bool:
+        if http.begins(self.received):
+            self._send(http.unavailable(self.message))
+            return False
         while len(self.received) >= 8:
             length = int.from_bytes(self.received[:4], "big")
             if not 8 <= length <= _LONGEST_STARTUP:
@@ -47,12 +53,15 @@ class Client:
                 return True
             packet, self.received = self.received[:length], self.received[length:]
             asks_for_encryption = packet[4:8] in (postgres.SSL_REQUEST, postgres.GSS_REQUEST)
-            try:
-                self.sock.send(b"N" if asks_for_encryption else self.farewell)
-            except OSError:
+            if not self._send(b"N" if asks_for_encryption else postgres.fatal(self.message)) or not asks_for_encryption:
                 return False
-            if not asks_for_encryption:
-                return False
+        return True
+
+    def _send(self, answer: bytes) -> bool:
+        try:
+            self.sock.send(answer)
+        except OSError:
+            return False
         return True
 
     def close(self) -> None:
@@ -69,7 +78,6 @@ class Client:
 
 def refuse(listeners: list[socket.socket], message: str) -> int:
     """Answer everybody in the queues with message; returns how many there were."""
-    farewell = postgres.fatal(message)
     clients: dict[int, Client] = {}
     doors = {listener.fileno(): listener for listener in listeners}
     poll = select.poll()
@@ -84,7 +92,7 @@ def refuse(listeners: list[socket.socket], message: str) -> int:
             break
         for fd, _ in events:
             if fd in doors:
-                if client := _accept(doors[fd], farewell):
+                if client := _accept(doors[fd], message):
                     clients[client.sock.fileno()] = client
                     poll.register(client.sock, select.POLLIN)
                     answered += 1
@@ -96,9 +104,9 @@ def refuse(listeners: list[socket.socket], message: str) -> int:
     return answered
 
 
-def _accept(listener: socket.socket, farewell: bytes) -> Client | None:
+def _accept(listener: socket.socket, message: str) -> Client | None:
     try:
-        return Client(listener.accept()[0], farewell)
+        return Client(listener.accept()[0], message)
     except OSError:
         return None  # it has gone again
 
@@ -114,12 +122,12 @@ def reason(name: str, failure_file: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """refuse NAME FAILURE_FILE, with LISTEN_FDS in the environment."""
+    """refuse NAME FAILURE_FILE, or refuse --because MESSAGE, with LISTEN_FDS in the environment."""
     import os
 
-    name, failure_file = arguments
+    first, second = arguments
     count = int(os.environ.get("LISTEN_FDS", "0"))
-    message = reason(name, failure_file)
+    message = second if first == "--because" else reason(first, second)
     answered = refuse([socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)], message)
     print(f"refused {answered} client{'' if answered == 1 else 's'}: {message}", file=sys.stderr)
     return 0

@@ -69,8 +69,13 @@ def _require_quiet(instance: Instance) -> None:
 
 
 def _delete_data(path: str) -> None:
-    """Delete the data; a directory that is a mount point, or a link, is emptied."""
-    if os.path.ismount(path) or os.path.islink(path):
+    """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
+    programs with DynamicUser= go with what they lead to."""
+    real = os.path.realpath(path)
+    if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
+        shutil.rmtree(real)
+        os.unlink(path)
+    elif os.path.ismount(path) or os.path.islink(path):
         inventory.empty(path)
     else:
         shutil.rmtree(path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import jinja2
 
-_TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
+_KINDS = os.path.join(os.path.dirname(__file__), "kinds")
 
 
 def _compose_string(value: str) -> str:
@@ -15,9 +15,9 @@ def _compose_string(value: str) -> str:
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
-    """templates/<template>.j2 with values; a value the template misses is an error of ours."""
+    """kinds/<template>.j2 with values; a value the template misses is an error of ours."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(_KINDS), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     environment.filters["compose"] = _compose_string
     return environment.get_template(f"{template}.j2").render(values)

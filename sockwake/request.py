@@ -1,121 +1,160 @@
 """What sockwake-new was asked for, checked: a Request that can be carried out as it stands, or an error."""
 
 import argparse
-import ipaddress
 import os
-import re
 from dataclasses import dataclass, field
+from typing import Any
 
-from sockwake import timespan, tls
+from sockwake import option
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.instance import Instance, Name, check_idle, check_listen, check_port, check_value, check_version
+from sockwake.instance import Instance, Name
+from sockwake.kind import COMPOSE, KINDS, SERVICE, Kind
+from sockwake.settings import check_check, check_every, check_idle, check_port, check_ready, check_version
 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
-_RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
-_GUC = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_LONGEST_GUC_SPAN = 2**31 - 1  # ms, guc.c
-_SINCE_SESSION_IDLE = 14  # the PostgreSQL that brought idle_session_timeout
+_ORDER = (
+    *("KIND", "ENGINE", "VERSION", "IMAGE", "LISTEN", "PORT", "SOCKET_USER", "SOCKET_MODE", "BACKEND_PORT", "READY"),
+    *("IDLE", "CHECK", "CHECK_EVERY", "DB_USER", "DB_NAME", "DATA", "TLS"),
+)
+_POSTGRES = "postgres"  # how a backend is ready that keeps a cluster, and has a password
 
 
 @dataclass
 class Request:
-    """One checked sockwake-new. port None is the next free one; data "" the default directory.
+    """One checked sockwake-new. port None is the next free one; data "" the default directory, or none.
 
+    lines: of instance.env, that are known before the port is. values: for the template of the definition.
+    definition: the definition itself, where it was brought along. words: the command of a program.
+    private_port: the backend's port is in a namespace of its own, so that any will do.
     tls: certificate and key; ("", "") where the first wake makes them.
     """
 
     name: Name
-    version: str
+    kind_name: str
     root: str
     listen: list[str]
     port: int | None
-    idle: str
-    image: str
-    db_user: str
-    db_name: str
-    network: str
-    data: str
-    gucs: dict[str, str] = field(default_factory=dict)
+    data: str = ""
+    lines: dict[str, str] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
+    definition: str = ""
+    words: list[str] = field(default_factory=list)
+    private_port: bool = True
     tls: tuple[str, str] | None = None
     adopt: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.kind_name]
 
     @property
     def final(self) -> Instance:
         return Instance(self.name, self.root)
 
     @property
+    def version(self) -> str:
+        return self.lines.get("VERSION", "")
+
+    @property
+    def image(self) -> str:
+        return self.lines.get("IMAGE", "")
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether its data are a PostgreSQL cluster."""
+        return self.kind.ready == _POSTGRES
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether sockwake makes its data directory; systemd does that for a program."""
+        return self.has_cluster or bool(self.values.get("mount"))
+
+    @property
     def data_directory(self) -> str:
         """Where the data are, as the running instance will see it."""
-        return self.data or f"/var/lib/sockwake/{self.name}"
+        return self.data or self.final.data
 
-    def settings(self, port: int) -> dict[str, str]:
-        """The lines of instance.env after KIND, in their order."""
-        listen = ",".join(_socket_path(item, port) if item.startswith("/") else item for item in self.listen)
-        values = {
-            "VERSION": self.version,
-            "IMAGE": self.image,
-            "LISTEN": listen,
-            "PORT": str(port),
-            "IDLE": self.idle,
-            "DB_USER": self.db_user,
-            "DB_NAME": self.db_name,
-        }
-        return values | ({"DATA": self.data} if self.data else {}) | ({"TLS": "yes"} if self.tls else {})
+    def needs_port(self) -> bool:
+        """Whether the backend has to have a port of the host's to itself."""
+        return not self.private_port and "{port}" in " ".join(self.words)
 
-    def files(self, port: int, password: str) -> dict[str, tuple[int, str]]:
+    def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
+        """The lines of instance.env, in their order. backend_port: for a program that needs one of the host's."""
+        listen = [
+            option.socket_path(item, port) if item.startswith("/") and self.has_cluster else item
+            for item in self.listen
+        ]
+        lines = {"KIND": self.kind_name, **self.lines, "LISTEN": ",".join(listen), "PORT": str(port)}
+        if "{port}" in " ".join(self.words) and not self.kind.takes_socket:
+            lines.setdefault("BACKEND_PORT", str(backend_port or port))
+        if self.tls:
+            lines["TLS"] = "yes"
+        return {key: lines[key] for key in _ORDER if key in lines}
+
+    def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
         """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
         from sockwake.render import render  # jinja2: the errors before it should not wait for it
 
-        major = check_version(self.version)
+        settings = self.settings(port, backend_port)
+        places = {
+            "port": settings.get("BACKEND_PORT", str(port)),
+            "socket": f"/run/sockwake-{self.name}/socket",
+            "data": self.data_directory,
+        }
         values = {
             "name": self.name,
-            "settings": self.settings(port),
-            "gucs": self.gucs,
-            "network": self.network,
+            "settings": settings,
             "tls": bool(self.tls),
-            "mount": "/var/lib/postgresql" if major >= 18 else "/var/lib/postgresql/data",
+            "port": settings.get("BACKEND_PORT", ""),
+            "ready": settings.get("READY", ""),
+            "exec": option.exec_line(self.words, places),
+            **self.values,
         }
+        definition = self.definition or render(f"{self.kind_name}/{self.kind.definition}", values)
         files = {
-            "instance.env": (0o644, render("postgres/instance.env", values)),
-            "compose.yaml": (0o644, render("postgres/compose.yaml", values)),
+            "instance.env": (0o644, render("instance.env", values)),
+            self.kind.definition: (0o644, definition),
         }
         if password:
             files["password"] = (0o600, password)
         if self.tls and self.tls[0]:
             files |= {"server.crt": (0o644, self.tls[0]), "server.key": (0o600, self.tls[1])}
-        if not self.adopt:
-            files["uninitialised"] = (0o644, "the first wake makes the cluster\n")
+        if self.keeps_data and not self.adopt:
+            files["uninitialised"] = (0o644, "the first wake makes what is to be in its data directory\n")
         return files
 
 
 def decide(arguments: argparse.Namespace) -> Request:
     """Check every option; raises SockwakeError before anything has been touched."""
-    if not arguments.version:
-        raise SockwakeError("which PostgreSQL? --version is missing", "sockwake-new NAME --version 18", USAGE)
-    major = check_version(arguments.version)
-    name = Name(arguments.name)
+    if arguments.kind not in KINDS:
+        raise SockwakeError(f"kind '{arguments.kind}' is not known: {', '.join(KINDS)}", status=USAGE)
+    kind = KINDS[arguments.kind]
+    given = _given(arguments, kind)
     root = checked_root(arguments.root)
-    idle = arguments.idle
-    check_idle(idle)
-    data = _data(arguments.data)
-    listen = [_listen(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])]
-    pair = _tls(arguments, listen)
-    image = f"postgres:{arguments.version}" if arguments.image is None else arguments.image
-    return Request(
-        name=name,
-        version=arguments.version,
+    request = Request(
+        name=Name(arguments.name),
+        kind_name=arguments.kind,
         root=root,
-        idle=" ".join(idle.split()),
-        data=data,
-        listen=listen,
+        listen=[option.listen_item(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])],
         port=None if arguments.port is None else check_port(arguments.port),
-        image=_word(image, "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"),
-        db_user=_identifier(arguments.db_user, "--db-user"),
-        db_name=_identifier(arguments.db_user if arguments.db_name is None else arguments.db_name, "--db-name"),
-        network=_word(arguments.network, "network", r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"),
-        gucs=_gucs(arguments.set or [], arguments.session_idle, major) | (_TLS_GUCS if pair else {}),
-        tls=pair,
+        data=option.data_directory(given["data"]) if given.get("data") else "",
     )
+    network = kind.network if arguments.network is None else option.network(arguments.network)
+    request.values["network"] = network
+    if request.has_cluster:
+        _decide_postgres(request, given, network)
+    elif kind.definition == COMPOSE:
+        _decide_container(request, given, network_given=arguments.network is not None)
+    elif kind.definition == SERVICE:
+        _decide_program(request, given, network)
+    _decide_idle(request, arguments)
+    if given.get("ready"):
+        _decide_ready(request, given["ready"])
+    if _engine(given, root) == "podman":
+        request.lines["ENGINE"] = "podman"
+    if request.data or (kind.definition == COMPOSE and request.keeps_data and not request.has_cluster):
+        request.lines["DATA"] = request.data_directory
+    return request
 
 
 def checked_root(path: str | None) -> str:
@@ -127,76 +166,122 @@ def checked_root(path: str | None) -> str:
     return os.path.realpath(path).rstrip("/")
 
 
-def _data(path: str | None) -> str:
-    if path is None:
-        return ""
-    check_value(path, "--data")
-    if (
-        not path.startswith("/")
-        or ":" in path
-        or os.path.normpath(path) in ("/", "/etc", "/usr", "/var", "/var/lib", "/home")
-    ):
-        raise SockwakeError(f"data directory '{path}' is not an absolute path of its own", status=USAGE)
-    return os.path.normpath(path)
+def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
+    """The options of the kind with their values; raises SockwakeError for another kind's, and for a missing one."""
+    every = {name for each in KINDS.values() for name in each.options}
+    values: dict[str, Any] = {}
+    for name in sorted(every):
+        value = getattr(arguments, name, None)
+        flag = f"--{name.replace('_', '-')}"
+        if value is not None and name not in kind.options:
+            raise SockwakeError(f"{flag} is not for an instance of kind '{arguments.kind}'", status=USAGE)
+        if value == "":
+            raise SockwakeError(f"the value of {flag} is empty", status=USAGE)
+        if name in kind.options:
+            default = kind.options[name]
+            if value is None and default is None:
+                what = "which PostgreSQL? " if name == "version" else ""
+                raise SockwakeError(f"{what}{flag} is missing", _EXAMPLES.get(arguments.kind, ""), USAGE)
+            values[name] = default if value is None else value
+    return values
 
 
-def _listen(item: str) -> str:
-    check_listen(item)
-    if item.startswith("/"):
-        check_listen(_socket_path(item, 65535))
+_EXAMPLES = {
+    "postgres": "sockwake-new NAME --version 18",
+    "command": "--exec '/path/of/program --port {port}'",
+    "native": "--exec '/path/of/program'",
+}
+
+
+def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
+    check_idle(arguments.idle)
+    request.lines["IDLE"] = " ".join(arguments.idle.split())
+    if arguments.check is not None:
+        request.lines["CHECK"] = option.check_program(check_check(arguments.check), root=request.root)
+    if arguments.check_every is not None:
+        check_every(arguments.check_every)
+        request.lines["CHECK_EVERY"] = " ".join(arguments.check_every.split())
+    if arguments.socket_user is not None:
+        request.lines["SOCKET_USER"] = option.user(arguments.socket_user, "--socket-user", root=request.root)
+    if arguments.socket_mode is not None:
+        request.lines["SOCKET_MODE"] = option.socket_mode(arguments.socket_mode)
+
+
+def _decide_ready(request: Request, ready: str) -> None:
+    check_ready(ready)
+    if (ready in ("start", "notify")) != request.kind.takes_socket or ready == _POSTGRES:
+        words = "notify or start" if request.kind.takes_socket else "http:/PATH or tcp"
+        raise SockwakeError(
+            f"an instance of kind '{request.kind_name}' cannot be ready by '{ready}'", f"it can by {words}", USAGE
+        )
+    request.lines["READY"] = request.values["ready"] = ready
+
+
+def _decide_postgres(request: Request, given: dict[str, Any], network: str) -> None:
+    major = check_version(given["version"])
+    user = option.identifier(given["db_user"], "--db-user")
+    database = option.identifier(given["db_name"].replace("{db_user}", user), "--db-name")
+    image = option.image(given["image"].replace("{version}", given["version"]))
+    request.lines |= {"VERSION": given["version"], "IMAGE": image}
+    if given["tls"] or given["tls_cert"] or given["tls_key"]:
+        request.tls = option.tls_pair(
+            given["tls_cert"], given["tls_key"], request.listen, network=network, root=request.root
+        )
+    gucs = option.server_settings(list(given["set"]), given["session_idle"], major)
+    request.values |= {
+        "gucs": gucs | (_TLS_GUCS if request.tls else {}),
+        "mount": "/var/lib/postgresql" if major >= 18 else "/var/lib/postgresql/data",
+    }
+    request.lines |= {"DB_USER": user, "DB_NAME": database}
+
+
+def _decide_container(request: Request, given: dict[str, Any], *, network_given: bool) -> None:
+    port = given["container_port"]
+    if bool(given["image"]) == bool(given["compose"]):
+        raise SockwakeError(
+            "a container needs either --image or --compose", "--image nginx:1.26 --container-port 80", USAGE
+        )
+    if given["compose"]:
+        if network_given or given["mount"]:
+            raise SockwakeError("--network and --mount are for --image", "write it into the compose file", USAGE)
+        request.definition = option.compose_file(given["compose"])
+        if not port:
+            from sockwake.compose import published
+
+            port, outside = published(given["compose"], request.port)
+            request.port = outside or None
+    elif not port:
+        raise SockwakeError("--container-port is missing", "the port its server listens on, in the container", USAGE)
     else:
-        try:
-            ipaddress.ip_address(item)
-        except ValueError:
-            raise SockwakeError(f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE) from None
-    return item
+        request.lines["IMAGE"] = option.image(given["image"])
+    request.lines["BACKEND_PORT"] = option.port_of_backend(port, "--container-port")
+    request.values["mount"] = option.mount(given["mount"]) if given["mount"] else ""
+    if request.data and not given["mount"] and not given["compose"]:
+        raise SockwakeError("--data needs --mount", "where the directory is to be in the container", USAGE)
 
 
-def _socket_path(path: str, port: int) -> str:
-    """libpq is told a directory and a port, and looks for this name in it."""
-    return path if "/.s.PGSQL." in path else f"{path.rstrip('/')}/.s.PGSQL.{port}"
+def _decide_program(request: Request, given: dict[str, Any], network: str) -> None:
+    request.words = option.command_line(given["exec"], root=request.root)
+    line = " ".join(request.words)
+    if network not in ("none", "host"):
+        raise SockwakeError(f"a program's network is 'none' or 'host', not '{network}'", status=USAGE)
+    if not request.kind.takes_socket and ("{port}" in line) == ("{socket}" in line):
+        raise SockwakeError(
+            "--exec does not tell where the program listens", "say {port} or {socket} where it takes either", USAGE
+        )
+    request.private_port = network == "none"
+    request.lines["DATA"] = request.data_directory
+    request.values["run_as"] = option.user(given["run_as"], "--run-as", root=request.root) if given["run_as"] else ""
 
 
-def _word(text: str, what: str, pattern: str) -> str:
-    if not re.fullmatch(pattern, text):
-        raise SockwakeError(f"{what} '{text}' is not valid", status=USAGE)
-    return text
-
-
-def _identifier(text: str, option: str) -> str:
-    check_value(text, f"the value of {option}")
-    if not text or len(text.encode()) > 63:
-        raise SockwakeError(f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE)
-    return text
-
-
-def _tls(arguments: argparse.Namespace, listen: list[str]) -> tuple[str, str] | None:
-    """Certificate and key, as asked for; a tree gets none of its own making: its machines each make theirs."""
-    if (arguments.tls_cert is None) != (arguments.tls_key is None):
-        raise SockwakeError("--tls-cert and --tls-key belong together", "--tls alone makes a certificate", USAGE)
-    if not arguments.tls and arguments.tls_cert is None:
-        return None
-    if arguments.network == "host":
-        raise SockwakeError("TLS needs a network namespace of the container's own", "leave out --network host", USAGE)
-    if arguments.tls_cert is not None:
-        return tls.read_pair(arguments.tls_cert, arguments.tls_key)
-    return ("", "") if arguments.root else tls.self_signed(listen)
-
-
-def _gucs(assignments: list[str], session_idle: str | None, major: int) -> dict[str, str]:
-    gucs = {"listen_addresses": ""}
-    seconds = timespan.parse("15min" if session_idle is None else session_idle)
-    if major >= _SINCE_SESSION_IDLE and 0 < seconds < timespan.INFINITY:
-        if seconds * 1000 > _LONGEST_GUC_SPAN:
-            raise SockwakeError(f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE)
-        gucs["idle_session_timeout"] = f"{max(1, round(seconds * 1000))}"
-    elif session_idle is not None and major < _SINCE_SESSION_IDLE:
-        raise SockwakeError(f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE)
-    for assignment in assignments:
-        guc, equals, value = assignment.partition("=")
-        if not equals or not _GUC.fullmatch(guc) or not value.isprintable():
-            raise SockwakeError(f"'{assignment}' is not GUC=VALUE", "as in --set work_mem=64MB", USAGE)
-        if guc.lower() in _RESERVED:
-            raise SockwakeError(f"'{guc}' is set by sockwake", "leave it out", USAGE)
-        gucs[guc] = value
-    return gucs
+def _engine(given: dict[str, Any], root: str) -> str:
+    """The engine asked for, or the one that is installed."""
+    if "engine" not in given:
+        return ""
+    engine = given["engine"]
+    if engine and engine not in ("docker", "podman"):
+        raise SockwakeError(f"engine '{engine}' is not known: docker, podman", status=USAGE)
+    installed = [
+        each for each in ("dockerd", "podman") if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
+    ]
+    return engine or ("podman" if installed == ["podman"] else "docker")

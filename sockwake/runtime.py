@@ -5,6 +5,7 @@ import os
 
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.instance import Instance
+from sockwake.settings import Settings
 
 
 def prepare(instance: Instance) -> None:
@@ -22,6 +23,15 @@ def prepare(instance: Instance) -> None:
         os.chmod(path, mode)
     for path in (instance.ready_file, instance.failure_file):
         remove(path)
+
+
+def announce_ready(instance: Instance, settings: Settings) -> None:
+    """Tell the proxy to go ahead, how long to stay, and where the backend is."""
+    idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
+    where = (
+        f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
+    )
+    replace(instance.ready_file, f"{idle} {where}\n")
 
 
 def lock_wake(instance: Instance) -> int:

@@ -7,9 +7,21 @@ from sockwake import programs
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
 
 
-def signal(unit: str) -> None:
-    """Send SIGTERM to a unit's main process, if it has one, without queueing a job."""
-    programs.run(["systemctl", "kill", "--kill-whom=main", unit], check=False)
+def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
+    """Send a signal to a unit's main process, or to everybody in it, if there is one, without queueing a job."""
+    whom = "all" if everybody else "main"
+    programs.run(["systemctl", "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit], check=False)
+
+
+def main_pid(unit: str) -> int:
+    """A unit's main process, 0 for none."""
+    shown = programs.run(["systemctl", "show", "--property=MainPID", "--value", unit], check=False)
+    return int(shown.strip() or 0)
+
+
+def stop_later(unit: str) -> None:
+    """Have a unit stopped, and do not wait for it."""
+    programs.run(["systemctl", "stop", "--no-block", unit])
 
 
 def reload() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from sockwake import files, programs
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.instance import Instance, Settings
+from sockwake.instance import Instance
+from sockwake.settings import Settings
 
 _DAYS = 3650
 

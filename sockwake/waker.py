@@ -4,8 +4,8 @@ Everything on the way to the ready file is time a client waits. What is needed o
 
 READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's sandbox
 while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy waits for the lock
-and believes only the ready file, so no client gets through before the database has proven itself. The proxy
-of a TLS instance needs the container's network namespace, and has to wait for the engine.
+and believes only the ready file, so no client gets through before the database has proven itself. A proxy
+that reaches its backend over TCP needs the container's network namespace, and has to wait for the engine.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import os
 import sys
 import time
 
-from sockwake import clients, journal, netns, postgres, runtime
+from sockwake import clients, journal, netns, runtime
 from sockwake.container import Container
-from sockwake.engine import Engine
+from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name, Settings
+from sockwake.instance import Instance, Name
 from sockwake.readiness import await_ready
+from sockwake.settings import Settings
 
 WAKING = "waking"  # the unit's status text until the database is ready
 
@@ -38,15 +39,17 @@ class Waker:
         """Wake the instance; raises SockwakeError with nothing left running."""
         runtime.prepare(self.instance)
         settings = self.instance.settings()
-        netns.require_agreement(self.instance, settings.tls)
+        over_tcp = bool(settings.backend_port)
+        netns.require_agreement(self.instance, over_tcp)
         waking = runtime.lock_wake(self.instance)
-        if settings.tls:
+        if over_tcp:
             netns.close_off(self.instance)
         else:
             notify(f"READY=1\nSTATUS={WAKING}")
-        runtime.make_data_directory(self.instance, settings.data)
-        self.data = runtime.lock_data(settings.data)  # held until the watcher ends
-        container = Container(self.instance.container, Engine())
+        if settings.data:
+            runtime.make_data_directory(self.instance, settings.data)
+            os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
+        container = Container(self.instance.container, Engine(socket_of(settings.engine)))
         self._make_what_is_missing(settings, container)
         if settings.tls:
             from sockwake import tls
@@ -55,13 +58,13 @@ class Waker:
         try:
             self._mark("preparation")
             container.start(settings.start_timeout)
-            if settings.tls:
+            if over_tcp:
                 netns.lead_to(self.instance, container.pid())
                 notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             client = clients.waiting(settings)
             await_ready(container, self.instance, settings, journal.write)
-            self._mark("postgres")
+            self._mark(settings.kind)
         except BaseException:
             container.give_up()
             raise
@@ -72,8 +75,8 @@ class Waker:
     def _make_what_is_missing(self, settings: Settings, container: Container) -> None:
         """The container as the files want it, made anew when they changed, and the cluster when it was never made."""
         made_of = self.instance.fingerprint()
-        initialised = os.path.exists(f"{settings.cluster}/PG_VERSION") and not os.path.exists(
-            self.instance.uninitialised_file
+        initialised = not os.path.exists(self.instance.uninitialised_file) and (
+            not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
         )
         if not initialised or not container.is_current(made_of):
             from sockwake import provision  # 30 ms, when there is something to make
@@ -82,11 +85,10 @@ class Waker:
 
     def _announce(self, settings: Settings, client: str) -> None:
         """Tell the proxy to go ahead and how long to stay, systemd and the journal what it took."""
-        idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
-        where = f"127.0.0.1:{netns.PORT}" if settings.tls else f"{self.instance.backend}/{postgres.SOCKET_NAME}"
-        runtime.replace(self.instance.ready_file, f"{idle} {where}\n")
+        runtime.announce_ready(self.instance, settings)
         phases = ", ".join(f"{what} {1000 * took:.0f}" for what, took in self._phases())
         total = self._python + self._marks[-1][1] - self._marks[0][1]
+        runtime.replace(self.instance.wake_file, f"{total:.3f}\n")
         woken = f"woken by {client} in {1000 * total:.0f} ms"
         notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
@@ -118,14 +120,13 @@ def wake(instance: Instance) -> None:
         waker = Waker(instance)
         container = waker.run()
         stream = container.hand_over(journal.write)
-        os.set_inheritable(waker.data, True)
     except Exception as error:
         runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
         if netns.is_proxys(instance) and not os.path.ismount(instance.netns):
             netns.close_off(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, instance.name, str(stream)])
+    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path])
 
 
 def notify(state: str) -> None:

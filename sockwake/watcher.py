@@ -11,9 +11,9 @@ import os
 import select
 import sys
 
-from sockwake import clients, journal, netns, runtime
+from sockwake import checking, clients, journal, netns, runtime
 from sockwake.container import Container
-from sockwake.engine import Engine
+from sockwake.engine import Engine, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -63,26 +63,34 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME FD: watch the container whose output comes on FD. watcher --after NAME: clean up behind one
+    """watcher NAME FD SOCKET: watch the container of the engine at SOCKET, whose output comes on FD. watcher --after NAME: clean up behind one
     that was killed. The status is for systemd alone."""
     try:
         if arguments[0] == "--after":
             clean_up(Instance(Name(arguments[1])))
         else:
-            watch(Instance(Name(arguments[0])), int(arguments[1]))
+            watch(Instance(Name(arguments[0])), int(arguments[1]), Engine(arguments[2]))
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status
     return 0
 
 
-def watch(instance: Instance, stream: int) -> None:
+def watch(instance: Instance, stream: int, engine: Engine) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
     try:
-        Watcher(instance, Container(instance.container, Engine(), stream)).run()
+        _start_check(instance)
+        Watcher(instance, Container(instance.container, engine, stream)).run()
     except SockwakeError as error:
         runtime.replace(instance.failure_file, f"{error.message}\n")
         raise
+
+
+def _start_check(instance: Instance) -> None:
+    try:
+        checking.start(instance, instance.settings())
+    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
+        journal.say(f"no check runs: {error.message}")
 
 
 def clean_up(instance: Instance) -> None:
@@ -94,7 +102,8 @@ def clean_up(instance: Instance) -> None:
         runtime.replace(instance.failure_file, "its waker was killed\n")
     if netns.is_proxys(instance):
         netns.close_off(instance)
-    Container(instance.container, Engine()).stop()
+    for engine in engines_of(instance):
+        Container(instance.container, engine).stop()
 
 
 def release_clients(instance: Instance) -> None:

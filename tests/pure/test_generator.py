@@ -12,7 +12,8 @@ from test_settings import GOOD, env
 from tree import SOURCE, Ran, run
 
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name, Settings
+from sockwake.instance import Instance, Name
+from sockwake.settings import Settings
 
 STREAM = rb"ListenStream=(/[A-Za-z0-9._/:@+-]*|[0-9a-fA-F.]+:[0-9]{1,5}|\[[0-9a-fA-F.:]+\]:[0-9]{1,5})\n"
 DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+")

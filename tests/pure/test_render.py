@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sockwake import cli, description
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name, Settings
+from sockwake.instance import Instance, Name
+from sockwake.settings import Settings
 from sockwake.request import Request, decide
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it

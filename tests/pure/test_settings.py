@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tree import Tree
 
 from sockwake.errors import FAILED, UNKNOWN, SockwakeError
-from sockwake.instance import Instance, Name, Settings, parse_env
+from sockwake.instance import Instance, Name
+from sockwake.settings import Settings, parse_env
 
 GOOD = {"KIND": "postgres", "LISTEN": "127.0.0.1", "PORT": "25432", "IDLE": "3min", "VERSION": "18", "IMAGE": "postgres:18",
         "DB_USER": "postgres", "DB_NAME": "postgres"}

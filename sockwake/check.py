@@ -1,0 +1,170 @@
+"""Asks once whether an instance may sleep, and if so puts it to sleep: ExecStart of pg-check@NAME.service.
+
+A client that comes at this moment must not lose anything. So what could take its connection is first made to stand
+still; if somebody has come, it goes on as if nothing had been. What comes later waits in the socket's queue.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from sockwake import clients, journal, programs, runtime, systemctl
+from sockwake.container import Container
+from sockwake.engine import Engine, EngineError, socket_of
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Name
+from sockwake.kind import BUILTIN
+
+_STOPS_WITHIN = 1.0  # seconds a process may take to stand still
+_FOREVER = float("inf")
+# signal(7); the module would be 6 ms
+_SIGHUP, _SIGCONT, _SIGSTOP = 1, 18, 19
+
+
+class Check:
+    """One look at one instance that is awake.
+
+    connections: how many clients there are. silent: seconds since anything went to or from one, at most since the
+    last look before that; infinity when the proxy has found so itself, and left. proxy: its process id, or 0.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.settings = instance.settings()
+        self.has_proxy = not self.settings.is_native
+        self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
+        self.connections = clients.connected(self.settings)
+        self.silent = _FOREVER if self.has_proxy and not self.proxy else self._silence()
+
+    def run(self) -> None:
+        """Put it to sleep if it may."""
+        if self.may_sleep():
+            self.put_to_sleep()
+
+    def may_sleep(self) -> bool:
+        """What the instance's check says."""
+        if self.settings.check == BUILTIN:
+            silent_enough = self.silent >= self.settings.idle
+            if not self.has_proxy:
+                return self.connections == 0 and silent_enough
+            return silent_enough and not self._is_working()
+        return self._ask_program()
+
+    def put_to_sleep(self) -> None:
+        if not self.has_proxy:
+            self._stop_program()
+        elif not self.proxy or self._end_proxy():
+            if self.connections:
+                journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
+            systemctl.stop(f"{self.instance.check_unit}.timer")
+
+    def _silence(self) -> float:
+        """Seconds since the last look that saw something different: a proxy only ever runs to carry bytes."""
+        if self.has_proxy:
+            state = f"{self.proxy} {_switches(self.proxy)}"
+        else:
+            state = f"{os.getpid()}" if self.connections else "nobody"
+        path, now = f"{self.instance.run}/activity", time.monotonic()
+        try:
+            with open(path, encoding="ascii") as file:
+                before, _, at = file.read().rpartition(" ")
+        except OSError:
+            before, at = "", ""
+        if before == state:
+            return now - float(at)
+        runtime.replace(path, f"{state} {now}")
+        return 0.0
+
+    def _is_working(self) -> bool:
+        """Whether the server does something of its own accord."""
+        if not self.settings.has_cluster:
+            return False
+        from sockwake import postgres_activity
+
+        try:
+            pid = Container(self.instance.container, Engine(socket_of(self.settings.engine))).pid()
+        except EngineError:
+            return False  # there is nothing to keep awake
+        return postgres_activity.is_busy(pid)
+
+    def _ask_program(self) -> bool:
+        listen = self.settings.listen[0]
+        environment = {
+            "SOCKWAKE_NAME": self.instance.name,
+            "SOCKWAKE_ADDRESS": listen if listen.startswith("/") else f"{listen}:{self.settings.port}",
+            "SOCKWAKE_CONNECTIONS": str(self.connections),
+            "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
+        }
+        try:
+            programs.run([self.settings.check], env=environment)
+        except SockwakeError:
+            return False
+        return True
+
+    def _end_proxy(self) -> bool:
+        """End the proxy, unless a client has just said something."""
+        try:
+            proxy = os.pidfd_open(self.proxy)
+        except ProcessLookupError:
+            return True
+        try:
+            _send(proxy, _SIGSTOP)
+            _await_standstill(self.proxy)
+            if clients.pending(self.settings) or (self.settings.check == BUILTIN and self._is_working()):
+                return False
+            _send(proxy, _SIGHUP)  # which it does not catch: it accepts nobody any more
+            return True
+        finally:
+            _send(proxy, _SIGCONT)
+            os.close(proxy)
+
+    def _stop_program(self) -> None:
+        """Stop a program that takes its clients itself, unless one has just come. A stop job lets it go on to end."""
+        unit = self.instance.backend_unit
+        systemctl.signal(unit, "STOP", everybody=True)
+        if self.settings.check == BUILTIN and clients.connected(self.settings):
+            systemctl.signal(unit, "CONT", everybody=True)
+        else:
+            systemctl.stop_later(unit)
+
+
+def main(arguments: list[str]) -> int:
+    """check NAME. A look that fails leaves the instance awake."""
+    try:
+        Check(Instance(Name(arguments[0]))).run()
+    except (SockwakeError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _send(pidfd: int, number: int) -> None:
+    import signal
+
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+
+
+def _await_standstill(pid: int) -> None:
+    deadline = time.monotonic() + _STOPS_WITHIN
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                if file.read().rpartition(") ")[2][:1] in ("T", "t", "Z"):
+                    return
+        except OSError:
+            return
+        time.sleep(0.001)
+
+
+def _switches(pid: int) -> str:
+    """How often a process has been given the processor."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            return ",".join(line.split()[1] for line in file if line.startswith(("voluntary", "nonvoluntary")))
+    except OSError:
+        return ""

@@ -1,0 +1,43 @@
+"""Whether a PostgreSQL does something that a stop would break off, from the titles of its processes.
+
+They are there without a password and without a connection (PostgreSQL's ps_status.c; update_process_title, on by
+default). A silent session is told from a busy one by its title's end; where titles do not tell, it counts as busy.
+"""
+
+from __future__ import annotations
+
+import re
+
+# "postgres: user database host(port) activity", with "[local]" for a unix socket, and a cluster_name in front
+_SESSION = re.compile(r" (?:\[local\]|[0-9a-fA-F.:]+\(\d+\))(?: (?P<activity>.*))?$")
+_WORKER = re.compile(
+    r"(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))"
+)
+_SILENT = "idle"
+
+
+def is_busy(postmaster: int) -> bool:
+    """Whether any process of the server with this process id is at work for somebody."""
+    return any(is_at_work(title) for title in _titles(postmaster))
+
+
+def is_at_work(title: str) -> bool:
+    """Whether a process of this title is: a query, an open transaction, a replication sender, a vacuum."""
+    if session := _SESSION.search(title):
+        return session["activity"] != _SILENT
+    return bool(_WORKER.search(title))
+
+
+def _titles(postmaster: int) -> list[str]:
+    titles = []
+    for pid in _read(f"/proc/{postmaster}/task/{postmaster}/children").split():
+        titles.append(_read(f"/proc/{pid}/cmdline").replace("\0", " ").strip())
+    return titles
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

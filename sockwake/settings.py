@@ -1,0 +1,257 @@
+"""The settings of an instance: what its instance.env says, checked.
+
+Imported on the wake path, so it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+from sockwake import timespan
+from sockwake.errors import FAILED, USAGE, SockwakeError
+from sockwake.kind import BUILTIN, COMPOSE, KINDS, NONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.instance import Instance
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE")
+_DEFAULTS = {
+    "BACKEND_PORT": "",
+    "CHECK": "",
+    "CHECK_EVERY": "",
+    "DATA": "",
+    "DB_NAME": "",
+    "DB_USER": "",
+    "ENGINE": "docker",
+    "IMAGE": "",
+    "READY": "",
+    "SERVICE": "",
+    "SOCKET_MODE": "0666",
+    "SOCKET_USER": "",
+    "START_TIMEOUT": "90s",
+    "TLS": "no",
+    "VERSION": "",
+}
+ENGINES = ("docker", "podman")
+_POSTGRES_PORT = 5432
+_CHECK_EVERY = 30.0  # seconds, unless IDLE is shorter
+_LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
+
+
+class Settings:
+    """The settings of one instance, checked.
+
+    listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
+    idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
+    data: the directory of its data on the host, "" when it keeps none.
+    backend_port: where its server is in its own network namespace; 0 for a unix socket.
+    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". check: "none", "builtin" or a program.
+    """
+
+    __slots__ = (
+        "backend_port",
+        "check",
+        "check_every",
+        "data",
+        "db_name",
+        "db_user",
+        "engine",
+        "idle",
+        "image",
+        "kind",
+        "listen",
+        "major",
+        "port",
+        "ready",
+        "service",
+        "start_timeout",
+        "tls",
+        "version",
+    )
+
+    def __init__(self, text: str, instance: Instance) -> None:
+        values = parse_env(text, instance.env_file)
+        for key in values:
+            if key not in _REQUIRED and key not in _DEFAULTS:
+                raise SockwakeError(f"{instance.env_file}:{_line_of(text, key)}: unknown key '{key}'")
+        kind = KINDS.get(values.get("KIND", ""))
+        for key in _REQUIRED + (kind.keys if kind else ()):
+            if not values.get(key):
+                raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
+        try:
+            self._take(_DEFAULTS | values, instance)
+        except SockwakeError as error:
+            raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None
+
+    def _take(self, values: dict[str, str], instance: Instance) -> None:
+        self.kind = _one_of(values["KIND"], tuple(KINDS), "kind")
+        kind = KINDS[self.kind]
+        self.listen = tuple(check_listen(item) for item in values["LISTEN"].split(","))
+        self.port = check_port(values["PORT"])
+        self.idle = check_idle(values["IDLE"])
+        self.version = values["VERSION"]
+        self.major = check_version(self.version) if kind.ready == "postgres" else 0
+        self.image = values["IMAGE"]
+        keeps_data = values["DATA"] or kind.ready == "postgres"
+        self.data = instance.root + _absolute(values["DATA"] or instance.data, "DATA") if keeps_data else ""
+        self.db_user = values["DB_USER"]
+        self.db_name = values["DB_NAME"]
+        self.service = values["SERVICE"]
+        self.tls = _one_of(values["TLS"], ("no", "yes"), "TLS") == "yes"
+        self.backend_port = check_port(values["BACKEND_PORT"]) if values["BACKEND_PORT"] else 0
+        if self.tls:
+            self.backend_port = _POSTGRES_PORT
+        self.ready = check_ready(values["READY"] or kind.ready)
+        self.check = check_check(values["CHECK"] or kind.check)
+        self.check_every = check_every(values["CHECK_EVERY"]) if values["CHECK_EVERY"] else min(self.idle, _CHECK_EVERY)
+        self.engine = _one_of(values["ENGINE"], ENGINES, "engine")
+        self.start_timeout = _start_timeout(values["START_TIMEOUT"])
+
+    @property
+    def socket_name(self) -> str:
+        """The unix socket in the backend's directory."""
+        return f".s.PGSQL.{_POSTGRES_PORT}" if self.ready == "postgres" else "socket"
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the program itself takes the listening socket, and there is no proxy."""
+        return KINDS[self.kind].takes_socket
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether its data are a PostgreSQL cluster."""
+        return self.ready == "postgres"
+
+    @property
+    def is_container(self) -> bool:
+        return KINDS[self.kind].definition == COMPOSE
+
+    @property
+    def cluster(self) -> str:
+        """PGDATA as the host sees it."""
+        return pgdata(self.data, self.major)
+
+
+def pgdata(data: str, major: int) -> str:
+    """Where the official image keeps a cluster in a data directory: with 18 it got one directory per version."""
+    return f"{data}/{major}/docker" if major >= 18 else data
+
+
+def parse_env(text: str, path: str) -> dict[str, str]:
+    """KEY=value lines as a dict; raises SockwakeError naming path and line.
+
+    systemd, compose and the generator read the same file, each with its own idea of quotes, so that
+    every character on which they could differ is refused.
+    """
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
+            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
+        if key in values:
+            raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
+        check_value(value, f"{path}:{number}: the value of {key}", FAILED)
+        values[key] = value
+    return values
+
+
+def check_value(value: str, what: str, status: int = USAGE) -> str:
+    """value, when every reader of instance.env takes it for the same text."""
+    if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
+        raise SockwakeError(
+            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
+        )
+    return value
+
+
+def check_listen(item: str) -> str:
+    """item, when it is an address or the absolute path of a socket the generator will take."""
+    of_a_path = _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
+    alphabet = of_a_path if item.startswith("/") else "0123456789abcdefABCDEF.:"
+    if len(item) > _LONGEST_SOCKET_PATH:
+        raise SockwakeError(
+            f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE
+        )
+    if not item or item.strip(alphabet) or "/../" in f"{item}/":
+        raise SockwakeError(
+            f"'{item}' is neither an IP address nor the absolute path of a unix socket",
+            "leave out --listen for 127.0.0.1",
+            USAGE,
+        )
+    return item
+
+
+def check_port(text: str) -> int:
+    """The port number in text."""
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or text[0] == "0" or int(text) > 65535:
+        raise SockwakeError(f"port '{text}' is not a number from 1 to 65535", status=USAGE)
+    return int(text)
+
+
+def check_idle(text: str) -> float:
+    """Seconds of an idle time of one second or more."""
+    seconds = timespan.parse(text)
+    if seconds < 1:
+        raise SockwakeError(f"idle time '{text}' is shorter than a second", status=USAGE)
+    return seconds
+
+
+def check_ready(text: str) -> str:
+    """text, when it names a proof of readiness."""
+    if text not in ("notify", "postgres", "start", "tcp") and not text.startswith("http:/") or " " in text:
+        raise SockwakeError(f"'{text}' is no proof of readiness", "http:/PATH, tcp, notify or start", USAGE)
+    return text
+
+
+def check_check(text: str) -> str:
+    """text, when it names a check."""
+    if text not in (NONE, BUILTIN) and not text.startswith("/"):
+        raise SockwakeError(f"check '{text}' is not the absolute path of a program", f"or {BUILTIN}, or {NONE}", USAGE)
+    return text
+
+
+def check_every(text: str) -> float:
+    """Seconds between two checks."""
+    seconds = timespan.parse(text)
+    if not 1 <= seconds < timespan.INFINITY:
+        raise SockwakeError(f"check interval '{text}' is not a finite time of a second or more", status=USAGE)
+    return seconds
+
+
+def check_version(text: str) -> int:
+    """The major version in "18" or "17.4"."""
+    major, dot, minor = text.partition(".")
+    if (
+        not text.isascii()
+        or not (major + minor).isdigit()
+        or len(major) != 2
+        or major[0] == "0"
+        or bool(dot) != bool(minor)
+    ):
+        raise SockwakeError(f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE)
+    return int(major)
+
+
+def _start_timeout(text: str) -> float:
+    seconds = timespan.parse(text)
+    if not 1 <= seconds < timespan.INFINITY:
+        raise SockwakeError(f"start timeout '{text}' is not a finite time of a second or more")
+    return seconds
+
+
+def _absolute(path: str, what: str) -> str:
+    if not path.startswith("/"):
+        raise SockwakeError(f"{what} '{path}' is not an absolute path")
+    return path
+
+
+def _one_of(text: str, known: tuple[str, ...], what: str) -> str:
+    if text not in known:
+        raise SockwakeError(f"{what} '{text}' is not known: {', '.join(known)}", status=USAGE)
+    return text
+
+
+def _line_of(text: str, key: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))
