@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sockwake import description, inventory, listing, new, removal, version
+from sockwake import description, inventory, listing, new, removal, status, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS
@@ -71,6 +71,9 @@ def _parser() -> Parser:
     )
     ls = _verb(verbs, "ls", _ls, "list the instances and their states")
     ls.add_argument("--json", action="store_true", help="as a JSON array")
+    shown = _verb(verbs, "status", _status, "show all that is known of an instance")
+    shown.add_argument("name", metavar="NAME")
+    shown.add_argument("--json", action="store_true", help="as a JSON object")
     rm = _verb(verbs, "rm", _rm, "remove an instance; its data stay")
     rm.add_argument("name", metavar="NAME")
     rm.add_argument("--purge", action="store_true", help="delete the data too")
@@ -220,6 +223,12 @@ def _ls(arguments: argparse.Namespace) -> None:
         print(listing.table(rows))
     else:
         print("There are no instances. sockwake-new NAME --version 18 makes one.")
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    instance = Instance(Name(arguments.name), checked_root(arguments.root))
+    facts = status.of(instance)
+    print(json.dumps(facts, indent=2) if arguments.json else status.sentences(facts, instance, instance.settings()))
 
 
 def _rm(arguments: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "tls": settings.tls,
         "first_wake_seconds": last_wake(instance),
         "config": instance.etc,
-        "units": [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit],
+        "units": units(instance, settings),
     }
 
 
@@ -46,6 +46,11 @@ def _password_file(request: Request, instance: Instance) -> str | None:
     if not request.has_cluster or (request.adopt and not _has_password(instance)):
         return None
     return instance.password_file
+
+
+def units(instance: Instance, settings: Settings) -> list[str]:
+    """Its systemd units, from the client on."""
+    return [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit]
 
 
 def last_failure(instance: Instance) -> str:
@@ -75,7 +80,7 @@ def slow(seconds: float | None, settings: Settings) -> str:
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
         return ""
-    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see slow-starters.md"
+    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see /usr/share/doc/sockwake/slow-starters.md"
 
 
 def address(instance: Instance, settings: Settings) -> str:

@@ -28,6 +28,11 @@ def rows(root: str = "") -> list[dict[str, object]]:
     return sorted([*made, *drafts], key=lambda row: str(row["name"]))
 
 
+def row(instance: Instance) -> dict[str, object]:
+    """The row of one instance."""
+    return _row(instance, {} if instance.root else systemctl.states(f"pg-*@{instance.name}.*"))
+
+
 def table(listed: list[dict[str, object]]) -> str:
     """The rows for people."""
     lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]

@@ -1,0 +1,46 @@
+"""sockwake status: all that is known of one instance."""
+
+from sockwake import description, listing
+from sockwake.instance import Instance
+from sockwake.kind import NONE
+from sockwake.settings import Settings
+
+
+def of(instance: Instance) -> dict[str, object]:
+    """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
+
+    "last_wake_seconds" is null when it has not been woken since the machine was started.
+    """
+    settings = instance.settings()
+    took = description.last_wake(instance)
+    return listing.row(instance) | {
+        "address": description.address(instance, settings),
+        "check": settings.check,
+        "check_every_seconds": None if settings.check == NONE else settings.check_every,
+        "last_wake_seconds": took,
+        "slow": description.slow(took, settings),
+        "start_timeout_seconds": settings.start_timeout,
+        "config": instance.etc,
+        "units": description.units(instance, settings),
+    }
+
+
+def sentences(facts: dict[str, object], instance: Instance, settings: Settings) -> str:
+    """The same for people."""
+    clients = facts["clients"]
+    took = facts["last_wake_seconds"]
+    lines = [f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."]
+    shown = {
+        "address": facts["address"],
+        "kind": f"{settings.kind} {settings.version}".strip(),
+        "image": facts["image"],
+        "data": facts["data"],
+        "idle": f"{facts['idle']}, check {settings.check}",
+        "last wake": f"{took} s" if took is not None else "none since the machine was started",
+        "note": facts["slow"],
+        "failure": facts.get("error"),
+        "config": instance.etc,
+        "units": " ".join(description.units(instance, settings)),
+        "log": f"journalctl -u {instance.backend_unit}",
+    }
+    return "\n".join(lines + [f"  {name:<10}{value}" for name, value in shown.items() if value])
