@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONFIG_LABEL = "io.sockwake.config"
+_PIECE = 8192  # bytes; what is kept ready for more would stay in memory
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
 _SIGN_OF_LIFE = 5
@@ -62,7 +63,7 @@ class Container:
         if not self._stream:
             return False
         try:
-            chunk = self._stream.recv(65536)
+            chunk = self._stream.recv(_PIECE)
         except ConnectionError:
             chunk = b""
         self._frames += chunk

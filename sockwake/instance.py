@@ -3,10 +3,15 @@
 Imported on the wake path, so it imports next to nothing itself.
 """
 
+from __future__ import annotations
+
 import binascii
 
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
-from sockwake.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.settings import Settings
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -154,4 +159,6 @@ class Instance:
             raise SockwakeError(f"cannot read {self.env_file}: {(error.strerror or str(error)).lower()}") from None
         except UnicodeDecodeError:
             raise SockwakeError(f"cannot read {self.env_file}: it is not UTF-8") from None
+        from sockwake.settings import Settings  # the watcher does without for as long as it can
+
         return Settings(text, self)

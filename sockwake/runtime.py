@@ -1,11 +1,16 @@
 """What an instance has in /run/sockwake/NAME, and the lock that keeps its data to itself."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.instance import Instance
-from sockwake.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.settings import Settings
 
 
 def prepare(instance: Instance) -> None:

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from sockwake import clients, journal, netns, runtime
+from sockwake import checking, clients, journal, netns, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
@@ -70,6 +70,7 @@ class Waker:
             raise
         self._announce(settings, client)
         os.close(waking)
+        _start_check(self.instance, settings)
         return container
 
     def _make_what_is_missing(self, settings: Settings, container: Container) -> None:
@@ -127,6 +128,13 @@ def wake(instance: Instance) -> None:
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path])
+
+
+def _start_check(instance: Instance, settings: Settings) -> None:
+    try:
+        checking.start(instance, settings)
+    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
+        journal.say(f"no check runs: {error.message}")
 
 
 def notify(state: str) -> None:

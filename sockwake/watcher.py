@@ -11,7 +11,7 @@ import os
 import select
 import sys
 
-from sockwake import checking, clients, journal, netns, runtime
+from sockwake import clients, journal, netns, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine, engines_of
 from sockwake.errors import SockwakeError
@@ -79,18 +79,10 @@ def main(arguments: list[str]) -> int:
 def watch(instance: Instance, stream: int, engine: Engine) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
     try:
-        _start_check(instance)
         Watcher(instance, Container(instance.container, engine, stream)).run()
     except SockwakeError as error:
         runtime.replace(instance.failure_file, f"{error.message}\n")
         raise
-
-
-def _start_check(instance: Instance) -> None:
-    try:
-        checking.start(instance, instance.settings())
-    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
-        journal.say(f"no check runs: {error.message}")
 
 
 def clean_up(instance: Instance) -> None:
@@ -126,9 +118,9 @@ class Forsaken:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self._was_quiet = False
-        with open(instance.ready_file, encoding="ascii") as file:
+        with open(instance.ready_file, "rb") as file:
             idle = file.read().split()[0]
-        self.patience = None if idle == "infinity" else float(idle) + _LONGER_THAN_IDLE
+        self.patience = None if idle == b"infinity" else float(idle) + _LONGER_THAN_IDLE
 
     def look(self) -> None:
         """Nobody at two looks running is nobody in between, too, or the proxy would not be here any more."""
