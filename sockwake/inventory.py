@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from sockwake import scope
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.files import sync, write_new
 from sockwake.instance import Instance, Name
@@ -17,7 +18,7 @@ _MADE_DATA = "made-data"
 
 
 def directory(root: str = "") -> str:
-    return f"{root}/etc/sockwake"
+    return scope.etc(root)
 
 
 def instances(root: str = "") -> list[Instance]:

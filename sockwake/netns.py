@@ -4,13 +4,15 @@ The proxy of such an instance lives in the namespace that is mounted at
 /run/sockwake/NAME/netns (a drop-in of sockwake-generator's says so): nothing of the backend is on the host, and
 no local user can take its port. The path has to lead somewhere whenever the proxy starts, even if only to tell
 clients why there is no database; until the container runs that is a namespace of its own, with nothing in it.
+
+A user's own proxy enters the container's namespaces by itself (bin/proxy), and nothing is mounted: users cannot.
 """
 
 import _socket
 import os
 import sys
 
-from sockwake import programs
+from sockwake import programs, scope
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
@@ -19,6 +21,8 @@ _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000  # sched.h
 
 def close_off(instance: Instance) -> None:
     """Lead to an empty namespace."""
+    if scope.is_user():
+        return
     forget(instance)
     os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
     programs.spawn(["unshare", f"--net={instance.netns}", "true"])
@@ -46,7 +50,7 @@ def leave_sandbox() -> None:
     for kind, flag in (("net", _CLONE_NEWNET), ("mnt", _CLONE_NEWNS)):
         namespace = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _enter(namespace, flag)
+            enter(namespace, flag)
         finally:
             os.close(namespace)
 
@@ -59,11 +63,11 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
     ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _enter(theirs)
+        enter(theirs)
         try:
             sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         finally:
-            _enter(ours)  # a socket stays in the namespace it was made in
+            enter(ours)  # a socket stays in the namespace it was made in
     finally:
         os.close(ours)
         os.close(theirs)
@@ -76,7 +80,7 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
     return sock
 
 
-def _enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
+def enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
     """setns(2) for this thread."""
     if sys.version_info >= (3, 12):
         os.setns(namespace, kind)
@@ -89,12 +93,12 @@ def _enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
 
 def is_proxys(instance: Instance) -> bool:
     """Whether systemd starts the proxy in the namespace: as it stood there at the last daemon-reload."""
-    return os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
+    return not scope.is_user() and os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
 
 
 def require_agreement(instance: Instance, over_tcp: bool) -> None:
     """Raise SockwakeError when the backend was moved and systemd does not know yet."""
-    if is_proxys(instance) != over_tcp:
+    if not scope.is_user() and is_proxys(instance) != over_tcp:
         raise SockwakeError(
             f"TLS= or BACKEND_PORT= in {instance.env_file} was changed, and systemd has not read it",
             "systemctl daemon-reload",

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from sockwake import clients, cluster, inventory, netns, new, systemctl
+from sockwake import clients, cluster, inventory, netns, new, scope, systemctl
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -63,7 +63,7 @@ def _require_quiet(instance: Instance) -> None:
     if count:
         raise SockwakeError(
             f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-            f"systemctl stop {instance.socket_unit} {instance.proxy_unit} sends them away",
+            f"{scope.command('systemctl', f'stop {instance.socket_unit} {instance.proxy_unit}')} sends them away",
             IN_USE,
         )
 
