@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        hint = "run this as root" if isinstance(error, PermissionError) else ""
+        hint = "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
         what = f"cannot use {error.filename}: " if error.filename else ""
         problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
         problem.__cause__ = error
@@ -254,7 +254,7 @@ def _ls(arguments: argparse.Namespace) -> None:
     elif rows:
         print(listing.table(rows))
     else:
-        print("There are no instances. sockwake-new NAME --version 18 makes one.")
+        print(f"There are no instances. {scope.command('sockwake-new')} NAME --version 18 makes one.")
 
 
 def _status(arguments: argparse.Namespace) -> None:

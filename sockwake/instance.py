@@ -154,7 +154,7 @@ class Instance:
                 text = file.read()
         except FileNotFoundError:
             raise SockwakeError(
-                f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN
+                f"there is no instance '{self.name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
             ) from None
         except OSError as error:
             raise SockwakeError(f"cannot read {self.env_file}: {(error.strerror or str(error)).lower()}") from None

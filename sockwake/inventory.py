@@ -61,7 +61,9 @@ def _lock_directory(path: str) -> int:
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
         if not os.access(path, os.W_OK):
-            raise SockwakeError(f"cannot write {path}: permission denied", "run this as root")
+            raise SockwakeError(
+                f"cannot write {path}: permission denied", "run this as root, or with --user for your own"
+            )
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
@@ -135,7 +137,9 @@ def require_free(name: Name, root: str = "") -> None:
     if draft and not is_abandoned(draft):
         raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
     if os.path.lexists(Instance(name, root).etc):
-        raise SockwakeError(f"instance '{name}' exists already", f"sockwake rm {name} removes it", EXISTS)
+        raise SockwakeError(
+            f"instance '{name}' exists already", f"{scope.command('sockwake rm', name)} removes it", EXISTS
+        )
 
 
 def require_unclaimed(data: str, root: str = "") -> None:

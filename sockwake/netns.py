@@ -17,6 +17,7 @@ from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
 _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000  # sched.h
+_SIZE_OF_INT = 4  # a descriptor in a message (unix(7))
 
 
 def close_off(instance: Instance) -> None:
@@ -60,16 +61,10 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
     timeout: seconds for this and every later step on it.
     """
-    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        enter(theirs)
-        try:
-            sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        finally:
-            enter(ours)  # a socket stays in the namespace it was made in
+        sock = _sent_from(theirs) if scope.is_user() else _made_in(theirs)
     finally:
-        os.close(ours)
         os.close(theirs)
     sock.settimeout(timeout)
     try:
@@ -78,6 +73,42 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _made_in(namespace: int) -> _socket.socket:
+    """A socket of a network namespace, where it stays."""
+    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(namespace)
+        try:
+            return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        finally:
+            enter(ours)
+    finally:
+        os.close(ours)
+
+
+def _sent_from(namespace: int) -> _socket.socket:
+    """The same for who cannot come back, because the host's namespace is not his: another process goes there."""
+    here, there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    child = os.fork()
+    if not child:
+        try:
+            enter(namespace)
+            sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+            rights = sock.fileno().to_bytes(_SIZE_OF_INT, sys.byteorder)
+            there.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        finally:
+            os._exit(0)
+    there.close()
+    try:
+        received = here.recvmsg(1, _socket.CMSG_SPACE(_SIZE_OF_INT), _socket.MSG_CMSG_CLOEXEC)[1]
+    finally:
+        here.close()
+        os.waitpid(child, 0)
+    if not received:
+        raise OSError("its network namespace cannot be entered")
+    return _socket.socket(fileno=int.from_bytes(received[0][2][:_SIZE_OF_INT], sys.byteorder))
 
 
 def enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:

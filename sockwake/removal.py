@@ -48,7 +48,9 @@ def _find(name: Name, root: str) -> Instance:
     if not os.path.isdir(instance.etc):
         draft = inventory.draft_of(name, root)
         if not draft:
-            raise SockwakeError(f"there is no instance '{name}'", "sockwake ls shows those there are", UNKNOWN)
+            raise SockwakeError(
+                f"there is no instance '{name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
+            )
         if not inventory.is_abandoned(draft):
             raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
         return draft

@@ -46,9 +46,9 @@ def switch() -> tuple[str, ...]:
     return ("--user",) if is_user() else ()
 
 
-def command(program: str, arguments: str) -> str:
-    """A command line of systemd's for people to type."""
-    return " ".join((program, *switch(), arguments))
+def command(program: str, *arguments: str) -> str:
+    """A command line of systemd's, or of sockwake's own, for people to type."""
+    return " ".join((program, *switch(), *arguments))
 
 
 def lingers() -> bool:
