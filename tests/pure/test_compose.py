@@ -11,9 +11,9 @@ from daemon import Daemon
 from test_settings import env
 from tree import Tree
 
-from sockwake.compose import Project
+from sockwake.compose import Project, remove_networks, volumes
 from sockwake.container import CONFIG_LABEL
-from sockwake.engine import Engine
+from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 
 # Knows one project, and keeps the last file that it is to make a container of.
@@ -85,3 +85,26 @@ def test_an_image_that_is_not_here_is_never_asked_of_a_registry(compose: Compose
     with pytest.raises(SockwakeError, match="image other:18 is not on this machine"):
         compose.defines(image="other:18").create("sockwake-pg1", {})
     assert not (compose.directory / "overlay.json").exists()
+
+
+def test_networks_go_with_the_project_but_for_those_in_use(daemon: Daemon) -> None:
+    engine = Engine(str(daemon.server_address))
+    daemon.answers |= {
+        "GET /networks": (200, b'[{"Id": "n1"}, {"Id": "n2"}]'),
+        "DELETE /networks/n1": (403, b'{"message": "network has active endpoints"}'),
+        "DELETE /networks/n2": (204, b""),
+    }
+    remove_networks(engine, "sockwake-pg1")
+    assert daemon.queries["GET /networks"] == {"filters": ['{"label": ["com.docker.compose.project=sockwake-pg1"]}']}
+    assert "DELETE /networks/n2" in daemon.queries
+    daemon.answers["DELETE /networks/n2"] = 500, b'{"message": "out of order"}'
+    with pytest.raises(EngineError, match="out of order"):
+        remove_networks(engine, "sockwake-pg1")
+
+
+@pytest.mark.parametrize(("answer", "names"), [(b'{"Volumes": null}', []), (b'{"Volumes": [{"Name": "sockwake-pg1_x"}]}', ["sockwake-pg1_x"])])
+def test_volumes_are_those_of_the_project(daemon: Daemon, answer: bytes, names: list[str]) -> None:
+    engine = Engine(str(daemon.server_address))
+    daemon.answers["GET /volumes"] = 200, answer
+    assert volumes(engine, "sockwake-pg1") == names
+    assert daemon.queries["GET /volumes"] == {"filters": ['{"label": ["com.docker.compose.project=sockwake-pg1"]}']}
