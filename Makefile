@@ -7,7 +7,7 @@ DEB = dist/sockwake_$(VERSION)_all.deb
 SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
-.PHONY: help setup deb demo test pure system bench soak clean
+.PHONY: help setup deb demo test pure machine system bench soak clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,9 @@ test: deb ## run every ring of tests
 
 pure: setup ## run the tests that need no machine
 	@tests/run --pure
+
+machine: setup ## run the tests of the test machines themselves
+	@tests/run --machine
 
 system: deb ## run the tests on a real systemd, engine and PostgreSQL
 	@tests/run --system $(DEB)

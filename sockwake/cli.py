@@ -154,7 +154,20 @@ def _add_new(parser: Parser) -> None:
     server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
     server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
     server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
-    other = parser.add_argument_group("what it is, when it is no PostgreSQL")
+    _add_other_kinds(parser.add_argument_group("what it is, when it is no PostgreSQL"))
+    _add_sleep(parser.add_argument_group("when it sleeps"))
+    how = parser.add_argument_group("how it is made")
+    how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
+    how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
+    how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
+    how.add_argument("--user", action="store_true", help="make it the calling user's own, in his podman")
+    how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
+    how.add_argument("--json", action="store_true", help="say what was made as JSON")
+    how.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
+
+
+def _add_other_kinds(other: argparse._ArgumentGroup) -> None:
     other.add_argument("--container-port", metavar="N", help="the port of the server in the container")
     other.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
     other.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
@@ -164,7 +177,9 @@ def _add_new(parser: Parser) -> None:
         "--ready", metavar="PROOF", help="http:/PATH or tcp; notify or start for a native one (default: as its kind)"
     )
     other.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
-    sleep = parser.add_argument_group("when it sleeps")
+
+
+def _add_sleep(sleep: argparse._ArgumentGroup) -> None:
     sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
     sleep.add_argument(
         "--session-idle",
@@ -177,15 +192,6 @@ def _add_new(parser: Parser) -> None:
         help="ask it whether the instance may sleep; or builtin, or none (default: as its kind)",
     )
     sleep.add_argument("--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter")
-    how = parser.add_argument_group("how it is made")
-    how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
-    how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
-    how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
-    how.add_argument("--user", action="store_true", help="make it the calling user's own, in his podman")
-    how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
-    how.add_argument("--json", action="store_true", help="say what was made as JSON")
-    how.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
 
 
 class _Version(argparse.Action):

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from sockwake import programs
 from sockwake.container import CONFIG_LABEL
@@ -104,6 +105,27 @@ def published(path: str, port: int | None) -> tuple[str, int]:
         raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
     outside = str(ports[0].get("published", ""))
     return str(ports[0]["target"]), port or (check_port(outside) if outside.isdigit() else 0)
+
+
+def remove_networks(engine: Engine, project: str) -> None:
+    """Remove the networks compose has made for a project, but for those that others have joined."""
+    for network in _of_project(engine, project, "/networks"):
+        try:
+            engine.call("DELETE", f"/networks/{network['Id']}")
+        except EngineError as error:
+            if error.code not in (403, 404, 409):
+                raise
+
+
+def volumes(engine: Engine, project: str) -> list[str]:
+    """The names of the volumes compose has made for a project."""
+    return [str(volume["Name"]) for volume in _of_project(engine, project, "/volumes")]
+
+
+def _of_project(engine: Engine, project: str, what: str) -> list[dict[str, Any]]:
+    filters = quote(json.dumps({"label": [f"com.docker.compose.project={project}"]}))
+    answer = json.loads(engine.call("GET", f"{what}?filters={filters}"))
+    return (answer.get("Volumes") or []) if isinstance(answer, dict) else answer
 
 
 def _overlay(service: str, overlay: dict[str, object], *, unpublish: bool) -> str:

@@ -121,7 +121,8 @@ class Engine:
 def engines_of(instance: Instance) -> list[Engine]:
     """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
     try:
-        paths = [socket_of(instance.settings().engine)]
+        settings = instance.settings()
+        paths = [socket_of(settings.engine)] if settings.is_container else []
     except SockwakeError:
         paths = list({socket_of(engine) for engine in ("docker", "podman")})
     return [Engine(path) for path in paths if os.path.exists(path)]

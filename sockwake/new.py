@@ -5,7 +5,7 @@ import shutil
 import sys
 from contextlib import suppress
 
-from sockwake import cluster, description, inventory, ports, programs, runtime, systemctl
+from sockwake import cluster, compose, description, inventory, ports, programs, runtime, systemctl
 from sockwake.engine import EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
@@ -109,10 +109,11 @@ def _discard_files(draft: Instance) -> None:
 
 
 def remove_containers(instance: Instance) -> None:
-    """Remove the instance's containers. An engine that does not run has none to run."""
+    """Remove the instance's containers and their networks. An engine that does not run has none to run."""
     for engine in [] if instance.root else engines_of(instance):
         for name in (instance.container, f"{instance.container}-init"):
             cluster.remove_container(engine, name)
+            compose.remove_networks(engine, name)
 
 
 def undo(request: Request, draft: inventory.Draft) -> None:

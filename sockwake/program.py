@@ -1,7 +1,7 @@
-"""An instance whose backend is a program of the host, run by systemd: what goes on before, behind and after it.
+"""An instance whose backend is a program of the host, run by systemd: what goes on beside and after it.
 
-ExecStartPre=, ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the program's
-sandbox; the program is believed nothing.
+ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the program's
+sandbox; the program is believed nothing. Nothing goes on before it: the client would wait for that, too.
 """
 
 from __future__ import annotations
@@ -20,57 +20,45 @@ from sockwake.watcher import release_clients
 
 _LOOK_EVERY = 0.002  # seconds
 _REFUSAL_COUNTS = 5.0  # seconds; later it is another client, who may find it repaired
+_ENDED = "its program has ended"
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 
 
 def main(arguments: list[str]) -> int:
-    """program prepare|await|after NAME, in the environment systemd gives such commands. The status is for systemd alone."""
+    """program await|after NAME, in the environment systemd gives such commands. The status is for systemd alone."""
     verb, name = arguments
     instance = Instance(Name(name))
     os.umask(0o022)  # service.conf may have another
     try:
         netns.leave_sandbox()
-        {"prepare": prepare, "await": await_ready, "after": clean_up}[verb](instance)
+        {"await": await_ready, "after": clean_up}[verb](instance)
     except (SockwakeError, OSError) as error:
-        runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
+        problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
+        runtime.replace(instance.failure_file, f"{problem.message}\n")
         if netns.is_proxys(instance) and not os.path.ismount(instance.netns):
             netns.close_off(instance)
-        print(error, file=sys.stderr)
+        print(problem, file=sys.stderr)
         return 1
     return 0
 
 
-def prepare(instance: Instance) -> None:
-    """Make the runtime directory, and notice when this start is only there to refuse clients."""
-    if _is_refusing(instance):
-        return
-    runtime.remove(_refusal(instance))
-    runtime.prepare(instance)
-    runtime.replace(_began(instance), f"{time.monotonic()}\n")
-    try:
-        settings = instance.settings()
-    except SockwakeError as error:
-        _refuse_next(instance, error.message)
-        raise
-    if not settings.is_native:
-        netns.require_agreement(instance, bool(settings.backend_port))
-        if settings.backend_port:
-            netns.close_off(instance)
-
-
 def await_ready(instance: Instance) -> None:
     """Return once the program answers, and its proxy may go ahead; raises SockwakeError when it never does."""
-    if os.environ.get("SOCKWAKE_REFUSAL"):
+    if _is_refusing():
         return
+    runtime.prepare(instance)
+    runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
+    if not settings.is_native:
+        netns.require_agreement(instance, bool(settings.backend_port))
     if settings.ready not in ("start", "notify") and not settings.is_native:
         deadline = time.monotonic() + settings.start_timeout
 
         def wait() -> None:
             time.sleep(_LOOK_EVERY)
             if not os.path.exists(f"/proc/{pid}/exe"):
-                raise SockwakeError("its program has ended")
+                raise SockwakeError(_ENDED)
 
         if not settings.backend_port:
             while not _expose_socket(instance, settings):
@@ -84,7 +72,7 @@ def await_ready(instance: Instance) -> None:
     if settings.backend_port:
         netns.lead_to(instance, pid)
     runtime.announce_ready(instance, settings)
-    took = _age(instance)
+    took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings, wait=False)
@@ -92,9 +80,10 @@ def await_ready(instance: Instance) -> None:
 
 def clean_up(instance: Instance) -> None:
     """After the end of the program: no proxy leads nowhere, and the reason of an end that was not asked for is kept."""
-    if os.environ.get("SOCKWAKE_REFUSAL"):
-        runtime.remove(_refusal(instance))
+    runtime.remove(_refusal(instance))
+    if _is_refusing():
         return
+    runtime.make_directories(instance)
     was_ready = os.path.exists(instance.ready_file)
     runtime.remove(instance.ready_file)
     if was_ready:
@@ -103,13 +92,22 @@ def clean_up(instance: Instance) -> None:
     failed = os.environ.get("SERVICE_RESULT") != "success"
     if failed:
         reason = _why()
-        if not os.path.exists(instance.failure_file) or was_ready or _is_vague(instance):
+        if was_ready or not _was_awaited(instance) or _is_vague(instance):
             runtime.replace(instance.failure_file, f"{reason}\n")
-        if not was_ready or _age(instance) < _REFUSAL_COUNTS:  # nobody asked it how it is before it was called ready
+        if not was_ready or _woke_just_now(
+            instance
+        ):  # of a native one nobody asked how it is before it was called ready
             _refuse_next(instance, reason)
     if netns.is_proxys(instance):
         netns.close_off(instance) if failed else netns.forget(instance)
     journal.say("asleep")
+
+
+def _is_refusing() -> bool:
+    """Whether this start is only there to refuse clients; bin/native decides alike."""
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and time.time() < float(
+        os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0")
+    )
 
 
 def _why() -> str:
@@ -130,8 +128,28 @@ def _why() -> str:
 
 
 def _is_vague(instance: Instance) -> bool:
-    with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
-        return file.read() == "its program has ended\n"
+    """Whether the reason that is there is only that the program has ended."""
+    try:
+        with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
+            return file.read().strip() == _ENDED
+    except OSError:
+        return True
+
+
+def _was_awaited(instance: Instance) -> bool:
+    """Whether anybody waited for this very run, and left a reason."""
+    try:
+        with open(_awaited(instance), encoding="ascii") as file:
+            return file.read() == os.environ.get("INVOCATION_ID")
+    except OSError:
+        return False
+
+
+def _woke_just_now(instance: Instance) -> bool:
+    try:
+        return time.time() - os.stat(_awaited(instance)).st_mtime < _REFUSAL_COUNTS
+    except OSError:
+        return False
 
 
 def _expose_socket(instance: Instance, settings: Settings) -> bool:
@@ -173,30 +191,29 @@ def _exposed(instance: Instance) -> str:
     return f"{instance.backend}/socket"
 
 
-def _began(instance: Instance) -> str:
-    return f"{instance.run}/began"
+def _awaited(instance: Instance) -> str:
+    """Which run was last waited for."""
+    return f"{instance.run}/awaited"
 
 
-def _age(instance: Instance) -> float:
-    """Seconds since it was started."""
-    with open(_began(instance), encoding="ascii") as file:
-        return time.monotonic() - float(file.read())
+def _began(pid: int) -> float:
+    """When a process was started, in seconds since the machine was; proc(5)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+    except OSError:
+        raise SockwakeError(_ENDED) from None
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _refuse_next(instance: Instance, reason: str) -> None:
+    """Have the next start, if it comes soon, tell the clients that wait why this one failed (bin/native)."""
+    text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
+    sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
+    until = time.time() + _REFUSAL_COUNTS
+    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until:.0f}\n')
 
 
 def _refusal(instance: Instance) -> str:
     """An EnvironmentFile= that tells bin/native to refuse."""
     return f"{instance.run}/refusal.env"
-
-
-def _is_refusing(instance: Instance) -> bool:
-    try:
-        return time.time() - os.stat(_refusal(instance)).st_mtime < _REFUSAL_COUNTS
-    except OSError:
-        return False
-
-
-def _refuse_next(instance: Instance, reason: str) -> None:
-    """Have the next start tell the clients that wait why this one failed."""
-    text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
-    sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
-    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\n')

@@ -3,7 +3,8 @@
 import os
 import shutil
 
-from sockwake import clients, cluster, inventory, netns, new, scope, systemctl
+from sockwake import clients, cluster, compose, inventory, netns, new, scope, systemctl
+from sockwake.engine import engines_of
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -24,7 +25,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         if not root and systemctl.is_running():
             systemctl.stop(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
         new.remove_containers(instance)
-        said = [f"removed {Instance(name, root).etc}"]
+        said = [f"removed {Instance(name, root).etc}", *_volumes(instance, purge=purge)]
         if not inventory.is_finished(instance):
             inventory.delete_made_data(instance)
         if purge and data and os.path.isdir(data):
@@ -68,6 +69,17 @@ def _require_quiet(instance: Instance) -> None:
             f"{scope.command('systemctl', f'stop {instance.socket_unit} {instance.proxy_unit}')} sends them away",
             IN_USE,
         )
+
+
+def _volumes(instance: Instance, *, purge: bool) -> list[str]:
+    """Delete the volumes a compose file named and compose has made, or leave them; one sentence for each."""
+    said = []
+    for engine in [] if instance.root else engines_of(instance):
+        for name in compose.volumes(engine, instance.container):
+            if purge:
+                engine.call("DELETE", f"/volumes/{name}")
+            said.append(f"{'deleted' if purge else 'left'} the volume {name}")
+    return said
 
 
 def _delete_data(path: str) -> None:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def prepare(instance: Instance) -> None:
-    """Make the instance's runtime directories and forget how its last wake ended.
+    """Make the instance's runtime directories and forget how its last wake ended."""
+    make_directories(instance)
+    for path in (instance.ready_file, instance.failure_file):
+        remove(path)
+
+
+def make_directories(instance: Instance) -> None:
+    """Make the instance's runtime directories.
 
     /run/sockwake is closed to everyone but root: that is what keeps local users away from the backend's
     socket. The backend's own directory belongs to its container once that has run.
@@ -26,8 +33,6 @@ def prepare(instance: Instance) -> None:
             if path == instance.backend:
                 break
         os.chmod(path, mode)
-    for path in (instance.ready_file, instance.failure_file):
-        remove(path)
 
 
 def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,10 +38,14 @@ class Tally:
 
 def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
     """At least `wanted` cold starts over `parallel` instances at once, so that they disturb each other too."""
-    made = [instances.make(f"aim{number}") for number in range(1, parallel + 1)]
+    return attack([instances.make(f"aim{number}") for number in range(1, parallel + 1)], wanted)
+
+
+def attack(made: Sequence[Instance], wanted: int, exit_spread: float = EXIT_SPREAD_S) -> dict[str, Any]:
+    """At least `wanted` cold starts over these instances. exit_spread: seconds by which they may leave late."""
     tallies = [Tally() for _ in made]
     threads = [
-        threading.Thread(target=_attack, args=(instance, tally, -(-wanted // parallel)))
+        threading.Thread(target=_attack, args=(instance, tally, -(-wanted // len(made)), exit_spread))
         for instance, tally in zip(made, tallies, strict=True)
     ]
     for thread in threads:
@@ -60,13 +64,13 @@ def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
     }
 
 
-def _attack(instance: Instance, tally: Tally, wanted: int) -> None:
+def _attack(instance: Instance, tally: Tally, wanted: int, exit_spread: float) -> None:
     deadline = time.monotonic() + PATIENCE_S
     _connect(instance, tally, "first")
     for number, aim in enumerate(_aims()):
         if sum(tally.cold.values()) >= wanted or time.monotonic() > deadline:
             break
-        _aim(instance, aim, number * _GOLDEN % 1)
+        _aim(instance, aim, number * _GOLDEN % 1, exit_spread)
         tally.cold[aim] += _connect(instance, tally, aim)
     print(f"  {instance.name}: {tally.made} connections, {tally.cold}, {len(tally.failures)} failed", file=sys.stderr)
 
@@ -76,37 +80,31 @@ def _aims() -> Iterator[str]:
         yield from AIMS
 
 
-def _aim(instance: Instance, aim: str, phase: float) -> None:
+def _aim(instance: Instance, aim: str, phase: float, exit_spread: float) -> None:
     """Return at the moment to connect; the last client has left just now."""
     left = time.monotonic()
     if aim == "idle exit":
-        time.sleep(max(0.0, left + IDLE_S + phase * EXIT_SPREAD_S - time.monotonic()))
+        time.sleep(max(0.0, left + IDLE_S + phase * exit_spread - time.monotonic()))
         return
-    _await_exit(_proxy(instance))
+    _await_exit(_holder(instance))
     time.sleep(phase * (GONE_SPREAD_S if aim == "proxy gone" else STOP_SPREAD_S))
 
 
 def _connect(instance: Instance, tally: Tally, aim: str) -> bool:
     """One client from connect to row. Whether it woke the instance: one the leaving proxy still took has not."""
-    before = _proxy(instance)
+    before = _holder(instance)
     tally.made += 1
     try:
-        connection = postgres_client.Connection(instance.address, instance.password)
-        try:
-            if connection.query("select 1") != "1":
-                raise postgres_client.ClientError("the row is not the one asked for")
-            after = _proxy(instance)
-        finally:
-            connection.close()
+        instance.ask()
     except postgres_client.ClientError as error:
         tally.failures.append(f"{aim}: {error}")
         return False
-    return after != before
+    return _holder(instance) != before
 
 
-def _proxy(instance: Instance) -> int:
-    """The proxy's process, 0 when there is none."""
-    return next(iter(traces.members(instance.proxy)), 0)
+def _holder(instance: Instance) -> int:
+    """The process that holds its connections, 0 when there is none."""
+    return next(iter(traces.members(instance.holder)), 0)
 
 
 def _await_exit(pid: int) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 
+from postgres_client import ClientError, Connection
 from traces import BenchError, await_asleep, read
 
 PATTERNS = ("pg-postgres@*", "pg-proxy@*")
@@ -34,6 +35,20 @@ class Instance:
     @property
     def container(self) -> str:
         return f"sockwake-{self.name}"
+
+    @property
+    def holder(self) -> str:
+        """The unit whose end means that it goes to sleep."""
+        return self.proxy
+
+    def ask(self) -> None:
+        """One client from connect to row; raises ClientError."""
+        connection = Connection(self.address, self.password)
+        try:
+            if connection.query("select 1") != "1":
+                raise ClientError("the row is not the one asked for")
+        finally:
+            connection.close()
 
     @property
     def run(self) -> str:

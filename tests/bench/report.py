@@ -28,7 +28,8 @@ class Row:
 
 def rows(results: dict[str, Any]) -> list[Row]:
     """The rows of every part that was measured."""
-    makers = {"cold": _cold, "aimed": _aimed, "awake": _awake, "asleep": _asleep, "making": _making, "reload": _reload}
+    makers = {"cold": _cold, "aimed": _aimed, "awake": _awake, "asleep": _asleep, "kinds": _kinds, "making": _making,
+              "reload": _reload}
     found = [row for part, maker in makers.items() if part in results for row in maker(results[part])]
     if "python" in results:
         found += _python(results["python"], results.get("cold"))
@@ -83,6 +84,23 @@ def _asleep(part: dict[str, Any]) -> Iterator[Row]:
     left = {what: part[what] for what in ("processes", "containers", "timers", "units")}
     yield Row(f"processes, containers, timers and active services of {part['instances']} sleeping instances",
               ", ".join(str(count) for count in left.values()), bound="0", passed=not any(left.values()))
+
+
+def _kinds(part: dict[str, Any]) -> Iterator[Row]:
+    handmade = {"container": "nginx, compose up and nc -z once a second", "command": "redis, Type=notify", "native": "the same program"}
+    for kind, software in handmade.items():
+        found = part[kind]
+        samples, rates = found["samples"], found["throughput"]
+        yield _timed(f"{kind}: cold start, sockwake", samples["sockwake"])
+        yield _timed(f"    by hand ({software})", samples["handmade"])
+        middle = {who: statistics.median(samples[who]) for who in samples}
+        yield Row("    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×")
+        for who, label in (("sockwake", "    requests per second awake, sockwake"), ("handmade", "    by hand")):
+            yield Row(label, f"{statistics.median(rates[who]):,.0f} /s", f"{_span(rates[who], '/s')}, n = {len(rates[who])}")
+        attacked, failed = found["aimed"], len(found["aimed"]["failures"]) + len(found["failures"]["sockwake"])
+        cold = sum(attacked["cold"].values())
+        yield Row("    failures of requests aimed at idle exit and stop", f"{failed} of {attacked['made']}",
+                  f"{cold} of them cold starts", "0", failed == 0 and cold >= attacked["wanted"])
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:

@@ -101,7 +101,8 @@ def await_quiet() -> bool:
 def cgroup_of(unit: str) -> str:
     """The cgroup folder of a unit; it exists while something of the unit runs."""
     template, at, _ = unit.partition("@")
-    slices = "system-" + template.replace("-", "\\x2d") + ".slice/" if at else ""
+    named = "sockwake" if template == "pg-proxy" else template.replace("-", "\\x2d")
+    slices = f"system-{named}.slice/" if at else ""
     return f"/sys/fs/cgroup/system.slice/{slices}{unit}"
 
 

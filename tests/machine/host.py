@@ -10,11 +10,12 @@ from failure import Failure
 
 # program -> package; everything else used here is essential in Debian
 NEEDED = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
+NEEDED_BY_TESTS = {"/usr/bin/pytest-3": "python3-pytest"}
 
 
-def missing() -> list[str]:
-    """Packages of NEEDED that are not installed."""
-    return [package for program, package in NEEDED.items() if not shutil.which(program)]
+def missing(needed: dict[str, str]) -> list[str]:
+    """Packages that are not installed."""
+    return [package for program, package in needed.items() if not shutil.which(program)]
 
 
 def need(program: str) -> None:
@@ -23,13 +24,14 @@ def need(program: str) -> None:
         raise Failure(f"this host lacks {NEEDED[program]}", "run: machine setup")
 
 
-def setup() -> None:
+def setup(tests: bool = False) -> None:
     """Install what is missing. The package lists are fetched only if that does not work."""
-    packages = missing()
+    needed = NEEDED | (NEEDED_BY_TESTS if tests else {})
+    packages = missing(needed)
     if packages and not _apt("install", *packages):
         _apt("update")
         _apt("install", *packages)
-    if still := missing():
+    if still := missing(needed):
         raise Failure(f"cannot install {' and '.join(still)}", "apt-get says why above")
 
 

@@ -1,16 +1,12 @@
 """A container as the engine's API shows it: what is asked, and what is made of the answers."""
 
-import http.server
 import json
 import os
 import socket
-import socketserver
-import threading
-import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daemon import Daemon
 from test_settings import env
 from tree import Tree
 
@@ -23,48 +19,6 @@ INSPECT = "GET /containers/sockwake-pg1/json"
 START = "POST /containers/sockwake-pg1/start"
 STOP = "POST /containers/sockwake-pg1/stop"
 ATTACH = "POST /containers/sockwake-pg1/attach"
-
-
-class Daemon(socketserver.ThreadingUnixStreamServer):
-    """An engine that gives one answer to each method and path, and remembers the queries."""
-
-    daemon_threads = True
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, Handler)
-        self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
-        self.queries: dict[str, dict[str, list[str]]] = {}
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Daemon
-
-    def do_GET(self) -> None:
-        url = urllib.parse.urlsplit(self.path)
-        asked = f"{self.command} {url.path}"
-        self.server.queries[asked] = urllib.parse.parse_qs(url.query)
-        status, body = self.server.answers.get(asked, (404, b'{"message":"No such container"}'))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET
-
-    def address_string(self) -> str:
-        return "a unix socket"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing to say."""
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(str(tmp_path / "engine.sock")) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The generator: for every instance the one drop-in that tells its socket where to listen, and nothing else, ever."""
+"""The generator: for every instance the drop-ins its settings and its kind ask for, and nothing else, ever."""
 
 import os
 import re
@@ -16,17 +16,25 @@ from sockwake.instance import Instance, Name
 from sockwake.settings import Settings
 
 STREAM = rb"ListenStream=(/[A-Za-z0-9._/:@+-]*|[0-9a-fA-F.]+:[0-9]{1,5}|\[[0-9a-fA-F.:]+\]:[0-9]{1,5})\n"
-DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+")
-TLS_DROP_IN = b"""[Service]
-IPAddressAllow=127.0.0.1
-NetworkNamespacePath=/run/sockwake/bad/netns
-PrivateNetwork=no
-RestrictAddressFamilies=AF_INET
-"""
+OWNER = rb"(SocketUser=[A-Za-z0-9_.-]+\n)?(SocketMode=0[0-7]{3}\n)?"
+DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+" + OWNER)
 GOOD_DROP_IN = {"pg-proxy@good.socket.d/listen.conf": b"[Socket]\nListenStream=127.0.0.1:25432\n"}
+KINDS = SOURCE / "sockwake/kinds"
+TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
+KEYS = [b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
+VALUES = st.one_of(st.binary(max_size=12), st.from_regex(rb"[0-9a-f.:,/ $%\[\]\n*]{0,20}", fullmatch=True), st.sampled_from(
+    [b"command", b"native", b"../kinds/native", b".", b"80", b"0660", b"660", b"06600", b"user", b"%i", b"a b", b"yes", b"yes1"]))
 LINES = st.one_of(st.sampled_from([line.encode() for line in env().splitlines()]), st.binary(max_size=20),
-                  st.tuples(st.sampled_from([b"LISTEN=", b"PORT=", b"TLS="]), st.one_of(st.binary(max_size=12), st.from_regex(
-                      rb"[0-9a-f.:,/ $%\[\]\n*]{0,20}", fullmatch=True))).map(b"".join))
+                  st.tuples(st.sampled_from(KEYS), VALUES).map(b"".join))
+
+
+KIND_DROP_INS = [(path.parent.name, path.name.removesuffix(".conf")) for path in KINDS.glob("*/*.conf")]
+GENERATOR = str(SOURCE / "systemd/sockwake-generator")
+
+
+def places(base: Path) -> dict[str, str]:
+    """Where the generator finds instances and kinds."""
+    return {"SOCKWAKE_ETC": str(base / "etc"), "SOCKWAKE_SHARE": str(SOURCE)}
 
 
 def generate(base: Path, files: dict[bytes, bytes], shell: str = "dash") -> tuple[Ran, dict[str, bytes]]:
@@ -39,7 +47,7 @@ def generate(base: Path, files: dict[bytes, bytes], shell: str = "dash") -> tupl
         with open(os.path.join(directory, b"instance.env"), "wb") as file:
             file.write(text)
     out = str(base / "out")
-    ran = run(shell, str(SOURCE / "systemd/sockwake-generator"), out, out, out, env={"SOCKWAKE_ETC": str(base / "etc")})
+    ran = run(shell, GENERATOR, out, out, out, env=places(base))
     return ran, {str(path.relative_to(base / "out")): path.read_bytes() for path in (base / "out").rglob("*") if path.is_file()}
 
 
@@ -62,7 +70,7 @@ def test_every_address_gets_its_line(tmp_path: Path, shell: str, listen: str, ex
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_a_last_line_needs_no_end(tmp_path: Path, shell: str) -> None:
-    _, files = generate(tmp_path / "g", {b"pg1": b"LISTEN=127.0.0.1\nPORT=25432"}, shell)
+    _, files = generate(tmp_path / "g", {b"pg1": b"KIND=postgres\nLISTEN=127.0.0.1\nPORT=25432"}, shell)
     assert streams(files) == ["127.0.0.1:25432"]
 
 
@@ -73,9 +81,27 @@ def test_a_last_line_needs_no_end(tmp_path: Path, shell: str) -> None:
     ("127.0.0.1", "1]\nExecStartPre=/bin/false"), ("/run/é", "25432"), ("vsock:1:2", "1"), ("'127.0.0.1'", "25432"),
 ])
 def test_what_cannot_be_used_is_said_and_hurts_nobody_else(tmp_path: Path, listen: str, port: str) -> None:
-    ran, files = generate(tmp_path / "g", {b"bad": f"LISTEN={listen}\nPORT={port}\n".encode(), b"good": env().encode()})
+    require_refused(tmp_path / "g", f"KIND=postgres\nLISTEN={listen}\nPORT={port}\n")
+
+
+@pytest.mark.parametrize("line", [
+    "KIND=", "KIND=..", "KIND=native/../command", "KIND=a b", "KIND=Native", "KIND=%i", "KIND=*", "SOCKET_USER=a b", "SOCKET_USER=%u",
+    "SOCKET_USER=root\r", "SOCKET_USER=é", "SOCKET_USER=$USER", "SOCKET_MODE=660", "SOCKET_MODE=0888", "SOCKET_MODE=06600", "SOCKET_MODE=u+w",
+    "SOCKET_MODE=0660 ", "SOCKET_MODE= ",
+])
+def test_neither_can_a_kind_an_owner_or_a_mode_that_could_mean_something_else(tmp_path: Path, line: str) -> None:
+    require_refused(tmp_path / "g", f"{env()}{line}\n")
+
+
+def test_without_a_kind_nothing_listens(tmp_path: Path) -> None:
+    require_refused(tmp_path / "g", "LISTEN=127.0.0.1\nPORT=25432\n")
+
+
+def require_refused(base: Path, text: str) -> None:
+    ran, files = generate(base, {b"bad": text.encode(), b"good": env().encode()})
     assert ran.status == 0
-    assert f"{tmp_path}/g/etc/bad/instance.env: LISTEN or PORT cannot be used, so pg-proxy@bad.socket will not start" in ran.stderr
+    assert ran.stderr == (f"sockwake-generator: {base}/etc/bad/instance.env: KIND, LISTEN, PORT, SOCKET_USER or SOCKET_MODE cannot be used, "
+                          "so pg-proxy@bad.socket will not start\n")
     assert files == GOOD_DROP_IN
 
 
@@ -83,11 +109,18 @@ def test_what_cannot_be_used_is_said_and_hurts_nobody_else(tmp_path: Path, liste
 @given(st.one_of(st.binary(), st.lists(LINES).map(b"\n".join)))
 @example(b"LISTEN=127.0.0.1\nPORT=1\0\n")
 @example(b"LISTEN=/a\\nb\nPORT=1")
+@example(b"KIND=../../../etc\nLISTEN=::\nPORT=1")
+@example(b"KIND=command\nLISTEN=::\nPORT=1\nBACKEND_PORT=]\n[Service]1")
+@example(b"KIND=native\nLISTEN=::\nPORT=1\nSOCKET_USER=root\nSOCKET_MODE=0660\nTLS=yes")
 def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text: bytes) -> None:
     with tempfile.TemporaryDirectory() as base:
         ran, files = generate(Path(base) / "g", {b"bad": text, b"good": env().encode()})
     written = files.pop("pg-proxy@bad.socket.d/listen.conf", None)
-    assert files.pop("pg-proxy@bad.service.d/tls.conf", TLS_DROP_IN) == TLS_DROP_IN
+    assert files.pop("pg-proxy@bad.service.d/tcp.conf", TCP_DROP_IN) == TCP_DROP_IN
+    for kind, unit in KIND_DROP_INS:
+        content = (KINDS / kind / f"{unit}.conf").read_bytes()
+        if files.get(drop_in := f"{unit.replace('@', '@bad')}.d/kind.conf") == content:
+            del files[drop_in]
     assert ran.status == 0 and files == GOOD_DROP_IN
     assert written is None or DROP_IN.fullmatch(written)
 
@@ -131,20 +164,54 @@ def test_what_is_no_readable_file_is_passed_over(tmp_path: Path) -> None:
     out.mkdir()
     (tmp_path / "g/etc/good").mkdir()
     (tmp_path / "g/etc/good/instance.env").write_text("".join(f"{key}={value}\n" for key, value in GOOD.items()))
-    ran = run("dash", str(SOURCE / "systemd/sockwake-generator"), *[str(out)] * 3, env={"SOCKWAKE_ETC": str(tmp_path / "g/etc")})
+    ran = run("dash", GENERATOR, *[str(out)] * 3, env=places(tmp_path / "g"))
     assert ran.status == 0
     assert [str(path.relative_to(out)) for path in out.iterdir()] == ["pg-proxy@good.socket.d"]
 
 
-@pytest.mark.parametrize(("tls", "expected"), [("TLS=yes\n", True), ("TLS=no\n", False), ("TLS=yes \n", False), ("#TLS=yes\n", False), ("", False)])
-def test_only_a_proxy_that_has_to_enters_a_namespace(tmp_path: Path, tls: str, expected: bool) -> None:
-    _, files = generate(tmp_path / "g", {b"bad": (env() + tls).encode(), b"good": env().encode()})
-    assert files.get("pg-proxy@bad.service.d/tls.conf") == (TLS_DROP_IN if expected else None)
-    assert "pg-proxy@good.service.d/tls.conf" not in files
+@pytest.mark.parametrize(("line", "expected"), [
+    ("TLS=yes", True), ("TLS=no", False), ("TLS=yes ", False), ("#TLS=yes", False), ("", False),
+    ("BACKEND_PORT=80", True), ("BACKEND_PORT=", False), ("#BACKEND_PORT=80", False), ("BACKEND_PORT=80x", False), ("XBACKEND_PORT=80", False),
+])
+def test_only_a_proxy_that_has_to_enters_a_namespace(tmp_path: Path, line: str, expected: bool) -> None:
+    _, files = generate(tmp_path / "g", {b"bad": f"{env()}{line}\n".encode(), b"good": env().encode()})
+    assert files.get("pg-proxy@bad.service.d/tcp.conf") == (TCP_DROP_IN if expected else None)
+    assert "pg-proxy@good.service.d/tcp.conf" not in files
+
+
+@pytest.mark.parametrize(("lines", "expected"), [
+    ("", b""), ("SOCKET_USER=www-data\n", b"SocketUser=www-data\n"), ("SOCKET_MODE=0660\n", b"SocketMode=0660\n"),
+    ("SOCKET_MODE=0600\nSOCKET_USER=a.b_c\n", b"SocketUser=a.b_c\nSocketMode=0600\n"), ("SOCKET_USER=\nSOCKET_MODE=\n", b""),
+])
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_unix_socket_has_the_owner_and_mode_asked_for(tmp_path: Path, shell: str, lines: str, expected: bytes) -> None:
+    _, files = generate(tmp_path / "g", {b"pg1": (env(LISTEN="/run/db/s") + lines).encode()}, shell)
+    assert files == {"pg-proxy@pg1.socket.d/listen.conf": b"[Socket]\nListenStream=/run/db/s\n" + expected}
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("kind", sorted(path.name for path in KINDS.iterdir() if path.is_dir()))
+def test_an_instance_gets_the_drop_ins_of_its_kind_and_its_own(tmp_path: Path, shell: str, kind: str) -> None:
+    """As links: what they lead to is what an administrator edits, and what an upgrade brings."""
+    generate(tmp_path / "g", {b"a": env(KIND=kind).encode(), b"b": env(KIND=kind).encode()}, shell)
+    (tmp_path / "g/etc/a/service.conf").write_text("[Service]\n")
+    again = tmp_path / "again"
+    again.mkdir()
+    ran = run(shell, GENERATOR, *[str(again)] * 3, env=places(tmp_path / "g"))
+    assert (ran.status, ran.stderr) == (0, "")
+    expected = {f"{unit.replace('@', f'@{name}')}.d/kind.conf": str(KINDS / kind / f"{unit}.conf")
+                for of_kind, unit in KIND_DROP_INS if of_kind == kind for name in ("a", "b")}
+    expected["pg-postgres@a.service.d/service.conf"] = f"{tmp_path}/g/etc/a/service.conf"
+    assert {str(path.relative_to(again)): os.readlink(path) for path in again.rglob("*") if path.is_symlink()} == expected
+
+
+def test_a_kind_that_is_not_known_here_listens_so_that_its_clients_can_be_told(tmp_path: Path) -> None:
+    ran, files = generate(tmp_path / "g", {b"good": env(KIND="no-such-kind").encode()})
+    assert (ran.stderr, files) == ("", GOOD_DROP_IN)
 
 
 def test_without_any_instance_it_does_nothing(tmp_path: Path) -> None:
     ran, files = generate(tmp_path / "g", {})
     assert (ran.status, ran.stdout, ran.stderr, files) == (0, "", "", {})
-    ran = run("dash", str(SOURCE / "systemd/sockwake-generator"), *["/nonexistent"] * 3, env={"SOCKWAKE_ETC": "/nonexistent"})
+    ran = run("dash", GENERATOR, *["/nonexistent"] * 3, env={"SOCKWAKE_ETC": "/nonexistent"})
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")

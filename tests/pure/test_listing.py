@@ -21,9 +21,9 @@ def test_the_table_has_a_row_for_every_instance_by_name(tree: Tree) -> None:
     ran = tree.sockwake("ls")
     assert (ran.status, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == [
-        "NAME  STATE  CLIENTS  VERSION  IDLE      LISTEN",
-        "a     off    0        18       180s      127.0.0.1:25432",
-        "shop  off    0        17       infinity  [::1]:25433, /run/db/.s.PGSQL.25433",
+        "NAME  STATE  CLIENTS  KIND      VERSION  IDLE      LISTEN",
+        "a     off    0        postgres  18       180s      127.0.0.1:25432",
+        "shop  off    0        postgres  17       infinity  [::1]:25433, /run/db/.s.PGSQL.25433",
     ]
 
 

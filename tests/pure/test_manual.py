@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import errors, instance, listing
+from sockwake import errors, listing, settings
 
 MANUAL = SOURCE / "docs/man"
 COMPLETION = SOURCE / "debian/completions/sockwake"
@@ -74,7 +74,7 @@ def test_the_options_of_every_verb_are_in_the_synopsis(verb: str) -> None:
 def test_every_key_of_instance_env_has_its_entry() -> None:
     text = page("sockwake.8").partition(".Sh INSTANCE.ENV")[2].partition(".Sh COMPOSE.YAML")[0]
     keys = {key for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE) for key in line.split(" , ")}
-    assert keys == {*instance._REQUIRED, *instance._DEFAULTS}
+    assert keys == {*settings._REQUIRED, *settings._DEFAULTS}
 
 
 def test_every_state_has_its_entry() -> None:

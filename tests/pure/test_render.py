@@ -99,7 +99,7 @@ def test_what_is_accepted_can_be_read_back_and_means_the_same(options: dict[str,
     port = asked.port or 25432
     read = Settings(asked.files(port, "")["instance.env"][1], Instance(Name("pg1")))
     assert (read.port, read.image, read.version) == (port, asked.image, asked.version)
-    assert (read.db_user, read.db_name) == (asked.db_user, asked.db_name)
+    assert (read.db_user, read.db_name) == (asked.lines["DB_USER"], asked.lines["DB_NAME"])
     assert read.data == asked.data_directory
     assert len(read.listen) == 1 and (read.listen[0] == asked.listen[0] or read.listen[0].startswith(asked.listen[0].rstrip("/")))
 

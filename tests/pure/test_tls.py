@@ -181,4 +181,4 @@ def test_empty_paths_are_no_wish_for_no_tls(tree: Tree) -> None:
     with pytest.raises(SockwakeError):
         tls.read_pair(__file__, __file__)
     ended = undisturbed(lambda: cli.main(["new", "pg1", "--version", "18", "--root", str(tree), "--tls-cert", "", "--tls-key", ""]))
-    assert ended.status == FAILED and ended.stderr.endswith("no such file or directory\n")
+    assert (ended.status, ended.stderr) == (USAGE, "sockwake: error: the value of --tls-cert is empty\n")

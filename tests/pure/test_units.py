@@ -28,7 +28,7 @@ def installed(tmp_path: Path) -> Path:
     for name, text in (("pg1", env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432")), ("pg2", env(TLS="yes", PORT="25433"))):
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
-    ran = run("sh", str(SOURCE / "systemd/sockwake-generator"), *[str(units)] * 3, env={"SOCKWAKE_ETC": str(tmp_path / "etc")})
+    ran = run("sh", str(SOURCE / "systemd/sockwake-generator"), *[str(units)] * 3, env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(SOURCE)})
     assert ran.status == 0, ran
     return units
 
@@ -79,7 +79,7 @@ def test_the_units_are_called_what_the_code_calls_them() -> None:
 
 def test_systemd_kills_no_database_that_the_engine_would_still_wait_for() -> None:
     unit = (SOURCE / "systemd/pg-postgres@.service").read_text()
-    compose = (SOURCE / "sockwake/templates/postgres/compose.yaml.j2").read_text()
+    compose = (SOURCE / "sockwake/kinds/postgres/compose.yaml.j2").read_text()
     patience, grace = re.search(r"^TimeoutStopSec=(\d+)min$", unit, re.MULTILINE), re.search(r"stop_grace_period: (\d+)m$", compose, re.MULTILINE)
     assert patience and grace and int(patience[1]) > int(grace[1])
 

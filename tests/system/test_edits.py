@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from conftest import Make
 from program import must
@@ -19,6 +22,19 @@ def test_compose_file(instance: Make) -> None:
     database.asleep()
     assert database.psql("show work_mem") == "9MB"
     assert must("docker", "inspect", "--format={{.Id}}", database.container) == container
+
+
+@pytest.mark.parametrize("options", [(), ("--no-provision",)], ids=["made", "not yet made"])
+def test_compose_file_without_a_command_leaves_the_image_its_own(instance: Make, options: tuple[str, ...]) -> None:
+    database = instance(*options)
+    path = database.etc / "compose.yaml"
+    without, found = re.subn(r"^    command:\n(      - .*\n)+", "", path.read_text(), flags=re.MULTILINE)
+    assert found == 1
+    path.write_text(without)
+    assert database.psql() == "1"
+    assert must("docker", "inspect", "--format={{json .Config.Cmd}}", database.container) == '["postgres"]\n'
+    database.asleep()
+    assert database.psql() == "1"
 
 
 def test_idle(instance: Make) -> None:

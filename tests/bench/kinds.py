@@ -1,0 +1,163 @@
+"""The other kinds, each beside hand-made units for the same software: cold starts, throughput, and the worst moments."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import aimed
+import instances
+import traces
+from instances import Instance
+from postgres_client import ClientError
+from traces import BenchError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RECIPES = f"{HERE}/recipe/kinds"
+WEB_HOME = "/var/lib/recipe-web"
+TIMEOUT_S = 60.0
+PATTERNS = (*instances.PATTERNS, "pg-check@*", "hand-web*", "hand-redis*")
+HTTP, REDIS = b"GET / HTTP/1.0\r\n\r\n", b"*1\r\n$4\r\nPING\r\n"
+REQUESTS = {HTTP: b" 200 ", REDIS: b"+PONG"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind: how to make an instance, what to ask it, and the port of the hand-made units."""
+
+    name: str
+    options: tuple[str, ...]
+    request: bytes
+    handmade: str
+    handmade_port: int
+
+
+KINDS = (
+    Kind("container", ("--image", "nginx:local", "--container-port", "80"), HTTP, "hand-web", 54401),
+    Kind("command", ("--exec", "/usr/bin/redis-server --port {port} --dir {data} --save ''"), REDIS, "hand-redis", 54402),
+    Kind("native", ("--exec", f"/usr/bin/python3 {HERE}/native_server.py"), HTTP, "hand-native", 54403),
+)
+
+
+@dataclass(frozen=True)
+class Service(Instance):
+    """An instance of one of these kinds."""
+
+    request: bytes = HTTP
+    native: bool = False
+
+    @property
+    def holder(self) -> str:
+        return self.backend if self.native else self.proxy
+
+    def ask(self) -> None:
+        ask(self.port, self.request)
+
+
+def make(kind: Kind, name: str) -> Service:
+    """Make an instance that sleeps after a second, and wait until it does."""
+    command = ["sockwake-new", name, "--kind", kind.name, *kind.options, "--idle", "1s", "--enable", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    traces.await_asleep([name], PATTERNS)
+    return Service(name, json.loads(done.stdout)["port"], "", kind.request, kind.name == "native")
+
+
+def ask(port: int, request: bytes) -> float:
+    """Milliseconds from connecting to the answer; raises ClientError for any other than the right one."""
+    before = time.perf_counter()
+    answer = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
+            connection.sendall(request)
+            while REQUESTS[request] not in answer:
+                chunk = connection.recv(4096)
+                if not chunk:
+                    raise ClientError(f"the connection ended with {answer[:100]!r}")
+                answer += chunk
+    except OSError as error:
+        raise ClientError(str(error)) from None
+    return 1000 * (time.perf_counter() - before)
+
+
+def measure(rounds: int, wanted: int) -> dict[str, Any]:
+    """Per kind: milliseconds of cold starts side by side, requests per second awake, and what became of aimed ones."""
+    _install()
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        service = make(kind, f"{kind.name}1")
+        found[kind.name] = _cold(kind, service, rounds) | {"throughput": _throughput(kind, service, rounds)}
+        crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 6)]
+        found[kind.name]["aimed"] = aimed.attack(crowd, wanted, exit_spread=1.2 if service.native else aimed.EXIT_SPREAD_S)
+    return found
+
+
+def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
+    samples: dict[str, list[float]] = {"sockwake": [], "handmade": []}
+    failures: dict[str, list[str]] = {"sockwake": [], "handmade": []}
+    for number in range(rounds + 1):
+        for who, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+            subprocess.run(["systemctl", "stop", "hand-native.service"], capture_output=True)
+            subprocess.run(["systemctl", "start", f"{kind.handmade}.socket"], check=True, capture_output=True)
+            traces.await_asleep([service.name], PATTERNS)
+            traces.await_quiet()
+            try:
+                took = ask(port, kind.request)
+            except ClientError as error:
+                failures[who].append(str(error))
+            else:
+                if number:
+                    samples[who].append(took)
+    print(f"  {kind.name}: {({who: [round(took) for took in each] for who, each in samples.items()})}", file=sys.stderr)
+    return {"samples": samples, "failures": failures}
+
+
+def _throughput(kind: Kind, service: Service, rounds: int) -> dict[str, list[float]]:
+    """Requests per second over eight connections, a new one for each request of HTTP; in turns."""
+    figures: dict[str, list[float]] = {"sockwake": [], "handmade": []}
+    for number in range(max(rounds // 3, 2) + 1):
+        for who, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+            ask(port, kind.request)
+            rate = _redis_rate(port) if kind.request == REDIS else _http_rate(port)
+            if number:
+                figures[who].append(rate)
+    return figures
+
+
+def _http_rate(port: int) -> float:
+    said = _run("ab", "-q", "-n", "4000", "-c", "8", f"http://127.0.0.1:{port}/")
+    failed = re.search(r"Failed requests: +(\d+)", said)
+    rate = re.search(r"Requests per second: +([0-9.]+)", said)
+    if not rate or not failed or failed[1] != "0":
+        raise BenchError(f"ab on port {port}: {said.strip()[-200:]}")
+    return float(rate[1])
+
+
+def _redis_rate(port: int) -> float:
+    said = _run("redis-benchmark", "-p", str(port), "-t", "get", "-n", "20000", "-c", "8", "--csv")
+    return float(said.strip().splitlines()[-1].split(",")[1].strip('"'))
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    if done.returncode:
+        raise BenchError(f"{command[0]} failed: {done.stderr.strip()[-200:]}")
+    return done.stdout
+
+
+def _install() -> None:
+    os.makedirs(WEB_HOME, exist_ok=True)
+    shutil.copy(f"{RECIPES}/web.yaml", f"{WEB_HOME}/compose.yaml")
+    for unit in (*glob.glob(f"{RECIPES}/*.socket"), *glob.glob(f"{RECIPES}/*.service")):
+        shutil.copy(unit, "/etc/systemd/system")
+    subprocess.run(["systemctl", "daemon-reload"], check=True)

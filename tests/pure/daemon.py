@@ -1,0 +1,37 @@
+"""An engine that says what it was told to say, on a real unix socket."""
+
+import http.server
+import socketserver
+import urllib.parse
+
+
+class Daemon(socketserver.ThreadingUnixStreamServer):
+    """An engine that gives one answer to each method and path, and remembers the queries."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Handler)
+        self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
+        self.queries: dict[str, dict[str, list[str]]] = {}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Daemon
+
+    def do_GET(self) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        asked = f"{self.command} {url.path}"
+        self.server.queries[asked] = urllib.parse.parse_qs(url.query)
+        status, body = self.server.answers.get(asked, (404, b'{"message":"No such container"}'))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_DELETE = do_GET
+
+    def address_string(self) -> str:
+        return "a unix socket"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing to say."""

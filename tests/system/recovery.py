@@ -1,0 +1,38 @@
+"""A database that is disturbed while a client has a session, and what has to be true afterwards."""
+
+from __future__ import annotations
+
+from client import Client, Lost, Refused
+from conftest import Make
+from database import Database
+from moment import until
+
+
+def awake(instance: Make) -> tuple[Database, Client]:
+    """An instance with something committed in it, and a client that stays."""
+    database = instance()
+    client = database.connect()
+    client.query("create table kept as select generate_series(1, 1000) as n")
+    database.proxy_before = database.main_pid(database.proxy)
+    return database, client
+
+
+def heals(database: Database, client: Client) -> None:
+    """The client has lost its session, cleanly or not; the next one is served with everything there.
+
+    Next is who comes when the proxy has noticed, too: before, it leads to a server that is dead, as its port would.
+    """
+    until("the client notices", lambda: has_ended(client))
+    client.vanish()
+    until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
+    assert database.psql("select sum(n) from kept") == "500500"
+    database.asleep()
+    assert database.psql("select sum(n) from kept") == "500500"
+
+
+def has_ended(client: Client) -> bool:
+    try:
+        client.query("select 1")
+    except (Lost, Refused):
+        return True
+    return False

@@ -1,0 +1,61 @@
+"""What systemctl stops, restarts or reloads while clients are connected: the next one is served, nothing committed is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import Make
+from database import Database
+from moment import until_gone
+from program import must
+from recovery import awake, heals
+
+pytestmark = pytest.mark.fault
+
+
+def _stop_backend(database: Database) -> None:
+    must("systemctl", "stop", database.backend, timeout=120)
+
+
+def _restart_backend(database: Database) -> None:
+    must("systemctl", "restart", database.backend, timeout=120)
+
+
+def _stop_proxy(database: Database) -> None:
+    must("systemctl", "stop", database.proxy, timeout=120)
+
+
+def _restart_proxy(database: Database) -> None:
+    must("systemctl", "restart", database.proxy, timeout=120)
+
+
+def _restart_socket(database: Database) -> None:
+    must("systemctl", "restart", database.socket, timeout=120)
+
+
+def _stop_and_start_socket(database: Database) -> None:
+    must("systemctl", "stop", database.socket, database.proxy, timeout=120)
+    must("systemctl", "start", database.socket, timeout=120)
+
+
+@pytest.mark.parametrize("act", [_stop_backend, _restart_backend, _stop_proxy, _restart_proxy, _restart_socket,
+                                 _stop_and_start_socket])
+def test_systemctl_while_awake(instance: Make, act: Callable[[Database], None]) -> None:
+    database, client = awake(instance)
+    act(database)
+    assert database.is_listening()
+    heals(database, client)
+    assert "not properly shut down" not in database.journal()
+
+
+def test_daemon_reload_while_clients_come_and_go(instance: Make) -> None:
+    database = instance()
+    for _ in range(5):
+        with database.connect() as client:
+            must("systemctl", "daemon-reload")
+            assert client.value("select 1") == "1"
+        must("systemctl", "daemon-reload")
+    until_gone("asleep after reloads", lambda: database.processes())
+    assert database.psql() == "1"

@@ -1,0 +1,67 @@
+"""What is killed, stopped or restarted while no client is served yet or any more: who waits is answered, and it goes to sleep."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Make
+from database import Database
+from moment import until
+from program import must, run, start
+from recovery import awake
+
+pytestmark = pytest.mark.fault
+
+
+def slow_to_start(database: Database) -> None:
+    """Its container takes two seconds before it begins, so that there is something to hit."""
+    database.edit_compose("    command:\n", '    entrypoint: ["sh", "-c", "sleep 2; exec $$0 $$@", "entrypoint"]\n    command:\n')
+
+
+@pytest.mark.parametrize("victim", ["proxy", "backend"])
+def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(instance: Make, victim: str) -> None:
+    database = instance()
+    slow_to_start(database)
+    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    try:
+        until("the container runs", lambda: database.server_pid())
+        unit = database.proxy if victim == "proxy" else database.backend
+        until(f"{unit} has a process", lambda: database.main_pid(unit))
+        database.kill(unit)
+        said = client.communicate(timeout=60)[0]
+    finally:
+        client.kill()
+    assert said == "1\n" if victim == "proxy" else 'FATAL:  sockwake: instance "pg1" cannot start: its ' in said, said
+    assert database.psql() == "1"
+    database.asleep()
+
+
+def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) -> None:
+    database = instance()
+    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    try:
+        until("it wakes", lambda: database.state(database.backend) == "active")
+        run("systemctl", "stop", database.proxy, database.backend, timeout=120)  # the client may call it off
+        client.communicate(timeout=60)
+    finally:
+        client.kill()
+    assert database.psql() == "1"
+    database.asleep()
+    assert "not properly shut down" not in database.journal()
+
+
+@pytest.mark.parametrize("unit", ["proxy", "backend", "socket"])
+def test_restart_while_asleep_leaves_it_asleep(instance: Make, unit: str) -> None:
+    database = instance()
+    must("systemctl", "restart", getattr(database, unit), timeout=120)
+    database.asleep()
+    assert database.psql() == "1"
+
+
+@pytest.mark.parametrize("unit", ["proxy", "backend", "socket"])
+def test_restarted_while_awake_but_without_a_client_goes_to_sleep_again(instance: Make, unit: str) -> None:
+    database, client = awake(instance)
+    client.close()
+    must("systemctl", "restart", getattr(database, unit), timeout=120)
+    database.asleep()
+    assert database.psql("select sum(n) from kept") == "500500"
