@@ -58,7 +58,7 @@ class Engine:
 
     @property
     def is_podman(self) -> bool:
-        return self.path != DOCKER
+        return self.path.endswith("/podman.sock")
 
     @property
     def program(self) -> str:

@@ -61,9 +61,8 @@ def _lock_directory(path: str) -> int:
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
         if not os.access(path, os.W_OK):
-            raise SockwakeError(
-                f"cannot write {path}: permission denied", "run this as root, or with --user for your own"
-            )
+            own = ", or with --user for your own" if path == scope.etc() else ""
+            raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
