@@ -36,6 +36,7 @@ def start(instance: Instance, settings: Settings, *, wait: bool = True) -> None:
             f"--timer-property=After={instance.backend_unit}",
             "--service-type=oneshot",
             f"--property=TimeoutStartSec={_LONGEST_CHECK}",
+            "--property=StartLimitIntervalSec=0",
             # what systemd has to say of each look is not worth a line in the journal; what the check says is
             "--property=LogLevelMax=notice",
             "--property=SyslogLevel=notice",
