@@ -7,6 +7,7 @@ still; if somebody has come, it goes on as if nothing had been. What comes later
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -16,18 +17,17 @@ from sockwake.engine import Engine, EngineError, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import BUILTIN
+from sockwake.settings import Settings
 
 _STOPS_WITHIN = 1.0  # seconds a process may take to stand still
 _FOREVER = float("inf")
-# signal(7); the module would be 6 ms
-_SIGHUP, _SIGCONT, _SIGSTOP = 1, 18, 19
 
 
 class Check:
     """One look at one instance that is awake.
 
-    connections: how many clients there are. silent: seconds since anything went to or from one, at most since the
-    last look before that; infinity when the proxy has found so itself, and left. proxy: its process id, or 0.
+    connections: how many clients there are. silent: seconds since the last byte to or from one, or since a look found
+    none any more; infinity when the proxy has found so itself, and left. proxy: its process id, or 0.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -36,6 +36,7 @@ class Check:
         self.has_proxy = not self.settings.is_native
         self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
         self.connections = clients.connected(self.settings)
+        self._go_on()
         self.silent = _FOREVER if self.has_proxy and not self.proxy else self._silence()
 
     def run(self) -> None:
@@ -60,12 +61,22 @@ class Check:
                 journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
             systemctl.stop(f"{self.instance.check_unit}.timer")
 
+    def _go_on(self) -> None:
+        """Whatever a look that was killed has made stand still."""
+        if self.has_proxy and self.proxy and _is_stopped(self.proxy):
+            os.kill(self.proxy, signal.SIGCONT)
+        elif not self.has_proxy and _is_stopped(systemctl.main_pid(self.instance.backend_unit)):
+            systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
+
     def _silence(self) -> float:
-        """Seconds since the last look that saw something different: a proxy only ever runs to carry bytes."""
+        """Seconds since something was last different. A proxy only ever runs to carry bytes; of a program that has the
+        connections itself the kernel knows."""
         if self.has_proxy:
             state = f"{self.proxy} {_switches(self.proxy)}"
+        elif self.connections:
+            state = f"{time.monotonic()}"
         else:
-            state = f"{os.getpid()}" if self.connections else "nobody"
+            state = "nobody"
         path, now = f"{self.instance.run}/activity", time.monotonic()
         try:
             with open(path, encoding="ascii") as file:
@@ -75,7 +86,7 @@ class Check:
         if before == state:
             return now - float(at)
         runtime.replace(path, f"{state} {now}")
-        return 0.0
+        return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
 
     def _is_working(self) -> bool:
         """Whether the server does something of its own accord."""
@@ -110,14 +121,14 @@ class Check:
         except ProcessLookupError:
             return True
         try:
-            _send(proxy, _SIGSTOP)
+            _send(proxy, signal.SIGSTOP)
             _await_standstill(self.proxy)
             if clients.pending(self.settings) or (self.settings.check == BUILTIN and self._is_working()):
                 return False
-            _send(proxy, _SIGHUP)  # which it does not catch: it accepts nobody any more
+            _send(proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
             return True
         finally:
-            _send(proxy, _SIGCONT)
+            _send(proxy, signal.SIGCONT)
             os.close(proxy)
 
     def _stop_program(self) -> None:
@@ -131,18 +142,30 @@ class Check:
 
 
 def main(arguments: list[str]) -> int:
-    """check NAME. A look that fails leaves the instance awake."""
+    """check NAME. A look that fails, or takes too long, leaves the instance awake."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nobody is left standing still
     try:
         Check(Instance(Name(arguments[0]))).run()
     except (SockwakeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 1
     return 0
 
 
-def _send(pidfd: int, number: int) -> None:
-    import signal
+def _last_byte(settings: Settings) -> float:
+    """Seconds since the last byte on any connection to the port; 0 for a unix socket's, of which nobody knows."""
+    if any(item.startswith("/") for item in settings.listen):
+        return 0.0
+    said = programs.run(
+        ["ss", "--no-header", "--tcp", "--numeric", "--info", "state", "established", "sport", f"= {settings.port}"]
+    )
+    times = [int(word.partition(":")[2]) for word in said.split() if word.startswith(("lastsnd:", "lastrcv:"))]
+    return min(times, default=0) / 1000
 
+
+def _send(pidfd: int, number: int) -> None:
     try:
         signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
@@ -151,14 +174,16 @@ def _send(pidfd: int, number: int) -> None:
 
 def _await_standstill(pid: int) -> None:
     deadline = time.monotonic() + _STOPS_WITHIN
-    while time.monotonic() < deadline:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                if file.read().rpartition(") ")[2][:1] in ("T", "t", "Z"):
-                    return
-        except OSError:
-            return
+    while time.monotonic() < deadline and os.path.exists(f"/proc/{pid}") and not _is_stopped(pid):
         time.sleep(0.001)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(") ")[2][:1] in ("T", "t", "Z")
+    except OSError:
+        return False
 
 
 def _switches(pid: int) -> str:

@@ -38,6 +38,7 @@ def start(instance: Instance, settings: Settings, *, wait: bool = True) -> None:
             "--service-type=oneshot",
             *(["--setenv=SOCKWAKE_SCOPE=user"] if scope.is_user() else []),
             f"--property=TimeoutStartSec={_LONGEST_CHECK}",
+            "--property=StartLimitIntervalSec=0",
             # what systemd has to say of each look is not worth a line in the journal; what the check says is
             "--property=LogLevelMax=notice",
             "--property=SyslogLevel=notice",

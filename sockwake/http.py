@@ -19,7 +19,8 @@ def ask(sock: _socket.socket, path: str) -> int:
         return 0
     finally:
         sock.close()
-    return int(answer[9:12]) if answer.startswith(b"HTTP/1.") and answer[9:12].isdigit() else 0
+    status = answer[9:12]
+    return int(status) if answer.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit() else 0
 
 
 def is_ready(status: int) -> bool:
@@ -30,6 +31,11 @@ def is_ready(status: int) -> bool:
 def begins(received: bytes) -> bool:
     """Whether this is the beginning of an HTTP request."""
     return any(received.startswith(method) for method in _METHODS)
+
+
+def has_head(received: bytes) -> bool:
+    """Whether the head of a request is complete."""
+    return b"\r\n\r\n" in received or b"\n\n" in received
 
 
 def unavailable(message: str) -> bytes:

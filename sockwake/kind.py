@@ -17,6 +17,7 @@ class Kind:
         service.conf for a program of systemd's.
     keys: what instance.env must have, beside what every kind's must.
     options: sockwake-new's options for this kind alone, with their defaults; None for one that must be given.
+    fixed: such options with what they always are for this kind; they cannot be given.
     ready: the proof that a backend is ready (READY=), unless another is asked for.
     check: how it is found idle (CHECK=), unless asked for otherwise.
     network: what --network is when it is not given.
@@ -29,6 +30,7 @@ class Kind:
         *,
         keys: tuple[str, ...] = (),
         options: dict[str, str | None],
+        fixed: dict[str, str] | None = None,
         ready: str,
         check: str = NONE,
         network: str = NONE,
@@ -37,6 +39,7 @@ class Kind:
         self.definition = definition
         self.keys = keys
         self.options = options
+        self.fixed = fixed or {}
         self.ready = ready
         self.check = check
         self.network = network

@@ -10,7 +10,7 @@ import shlex
 from sockwake import scope, timespan, tls
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import COMPOSE, Kind
-from sockwake.settings import check_listen, check_port, check_value
+from sockwake.settings import check_listen, check_port, check_socket_mode, check_user, check_value
 
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
@@ -120,6 +120,11 @@ def image(text: str) -> str:
     return word(text, "image", r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 
+def version(text: str) -> str:
+    """A version that is part of an image's tag; PostgreSQL's have to be numbers (check_version)."""
+    return word(text, "version", r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
 def mount(text: str) -> str:
     """Where the data directory is in a container."""
     check_value(text, "--mount")
@@ -138,9 +143,9 @@ def compose_file(path: str) -> str:
         raise SockwakeError(f"cannot read {path}: {why}", status=USAGE) from None
 
 
-def user(name: str, option: str, *, root: str) -> str:
+def user(name: str, *, root: str) -> str:
     """The name of a user there is; in a tree only a name."""
-    word(name, f"the user of {option}", r"[A-Za-z_][A-Za-z0-9_.-]*")
+    check_user(name)
     if not root:
         try:
             pwd.getpwnam(name)
@@ -151,7 +156,7 @@ def user(name: str, option: str, *, root: str) -> str:
 
 def socket_mode(text: str) -> str:
     """An octal mode, as in 0660."""
-    return word(text if text.startswith("0") else f"0{text}", "socket mode", r"0[0-7]{3}")
+    return check_socket_mode(text if text.startswith("0") else f"0{text}")
 
 
 def command_line(text: str, *, root: str) -> list[str]:
@@ -162,9 +167,15 @@ def command_line(text: str, *, root: str) -> list[str]:
         raise SockwakeError(f"'{text}' is not a command: {str(error).lower()}", status=USAGE) from None
     if not words or not words[0].startswith("/") or not text.isprintable():
         raise SockwakeError(f"'{text}' is not a command", "--exec '/path/of/program --port {port}'", USAGE)
-    if not os.access(root + words[0], os.X_OK) or os.path.isdir(root + words[0]):
-        raise SockwakeError(f"{words[0]} is not a program", status=USAGE)
+    _require_program(words[0], root)
+    if any(c in words[0] for c in "\"'\\$"):
+        raise SockwakeError(f"systemd cannot run {words[0]}", "its path has a quote, a backslash or a $", USAGE)
     return words
+
+
+def _require_program(path: str, root: str) -> None:
+    if not os.access(root + path, os.X_OK) or os.path.isdir(root + path):
+        raise SockwakeError(f"{path} is not a program", status=USAGE)
 
 
 def exec_line(words: list[str], places: dict[str, str]) -> str:
@@ -179,9 +190,10 @@ def exec_line(words: list[str], places: dict[str, str]) -> str:
 
 
 def check_program(text: str, *, root: str) -> str:
-    """A program that can be run."""
-    if text.startswith("/") and not os.access(root + text, os.X_OK):
-        raise SockwakeError(f"{text} is not a program", status=USAGE)
+    """A program that can be run, or one of the words instead of it."""
+    check_value(text, "--check")
+    if text.startswith("/"):
+        _require_program(text, root)
     return text
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
-# "postgres: user database host(port) activity", with "[local]" for a unix socket, and a cluster_name in front
-_SESSION = re.compile(r" (?:\[local\]|[0-9a-fA-F.:]+\(\d+\))(?: (?P<activity>.*))?$")
+# "postgres: user database host(port) activity", with "[local]" for a unix socket, and "cluster_name: " after the first
+# colon. The last host is the real one: users and databases may be called anything.
+_SESSION = re.compile(r".* (?:\[local\]|\S+\(\d+\))(?: (?P<activity>.*))?")
 _WORKER = re.compile(
-    r"(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))"
+    r"postgres: (?:.*: )?(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))(?!:)"
 )
 _SILENT = "idle"
 
@@ -23,9 +24,9 @@ def is_busy(postmaster: int) -> bool:
 
 def is_at_work(title: str) -> bool:
     """Whether a process of this title is: a query, an open transaction, a replication sender, a vacuum."""
-    if session := _SESSION.search(title):
+    if session := _SESSION.fullmatch(title):
         return session["activity"] != _SILENT
-    return bool(_WORKER.search(title))
+    return bool(_WORKER.match(title))
 
 
 def _titles(postmaster: int) -> list[str]:

@@ -15,6 +15,7 @@ from sockwake import http, postgres, scope
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _PATIENCE = 5.0  # seconds for all clients together
 _LONGEST_GOODBYE = 256  # times 4 kB are read from one that does not stop talking
+_LONGEST_HEAD = 65536  # bytes
 _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
 
 
@@ -27,6 +28,7 @@ class Client:
     def __init__(self, sock: socket.socket, message: str) -> None:
         self.sock = sock
         self.received = b""
+        self.answered = False  # and only what it still says is left to be taken
         self.message = message
         sock.setblocking(False)
 
@@ -38,13 +40,17 @@ class Client:
             return True
         except OSError:
             return False
+        if self.answered:
+            return bool(chunk)
         self.received += chunk
         return bool(chunk) and self._answer()
 
     def _answer(self) -> bool:
         if http.begins(self.received):
-            self._send(http.unavailable(self.message))
-            return False
+            if not http.has_head(self.received):
+                return len(self.received) < _LONGEST_HEAD
+            self.answered = self._send(http.unavailable(self.message)) and self._say_no_more()
+            return self.answered
         while len(self.received) >= 8:
             length = int.from_bytes(self.received[:4], "big")
             if not 8 <= length <= _LONGEST_STARTUP:
@@ -60,6 +66,14 @@ class Client:
     def _send(self, answer: bytes) -> bool:
         try:
             self.sock.send(answer)
+        except OSError:
+            return False
+        return True
+
+    def _say_no_more(self) -> bool:
+        """Close our half. A client whose connection is reset while it still sends its request reads no answer."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             return False
         return True

@@ -9,7 +9,7 @@ from sockwake import option, scope
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS, SERVICE, Kind
-from sockwake.settings import check_check, check_every, check_idle, check_port, check_ready, check_version
+from sockwake.settings import check_check, check_every, check_idle, check_port, check_ready, check_value, check_version
 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _ORDER = (
@@ -151,7 +151,8 @@ def decide(arguments: argparse.Namespace) -> Request:
         _decide_program(request, given, network)
     _decide_idle(request, arguments)
     if given.get("ready"):
-        _decide_ready(request, given["ready"])
+        ready = check_ready(check_value(given["ready"], "--ready"), request.kind_name)
+        request.lines["READY"] = request.values["ready"] = ready
     if _engine(given, root) == "podman":
         request.lines["ENGINE"] = "podman"
     if request.data or (kind.definition == COMPOSE and request.keeps_data and not request.has_cluster):
@@ -171,7 +172,7 @@ def checked_root(path: str | None) -> str:
 def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
     """The options of the kind with their values; raises SockwakeError for another kind's, and for a missing one."""
     every = {name for each in KINDS.values() for name in each.options}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(kind.fixed)
     for name in sorted(every):
         value = getattr(arguments, name, None)
         flag = f"--{name.replace('_', '-')}"
@@ -182,7 +183,7 @@ def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
         if name in kind.options:
             default = kind.options[name]
             if value is None and default is None:
-                what = "which PostgreSQL? " if name == "version" else ""
+                what = "which PostgreSQL? " if name == "version" and kind.ready == _POSTGRES else ""
                 raise SockwakeError(f"{what}{flag} is missing", _EXAMPLES.get(arguments.kind, ""), USAGE)
             values[name] = default if value is None else value
     return values
@@ -204,19 +205,9 @@ def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
         check_every(arguments.check_every)
         request.lines["CHECK_EVERY"] = " ".join(arguments.check_every.split())
     if arguments.socket_user is not None:
-        request.lines["SOCKET_USER"] = option.user(arguments.socket_user, "--socket-user", root=request.root)
+        request.lines["SOCKET_USER"] = option.user(arguments.socket_user, root=request.root)
     if arguments.socket_mode is not None:
         request.lines["SOCKET_MODE"] = option.socket_mode(arguments.socket_mode)
-
-
-def _decide_ready(request: Request, ready: str) -> None:
-    check_ready(ready)
-    if (ready in ("start", "notify")) != request.kind.takes_socket or ready == _POSTGRES:
-        words = "notify or start" if request.kind.takes_socket else "http:/PATH or tcp"
-        raise SockwakeError(
-            f"an instance of kind '{request.kind_name}' cannot be ready by '{ready}'", f"it can by {words}", USAGE
-        )
-    request.lines["READY"] = request.values["ready"] = ready
 
 
 def _decide_postgres(request: Request, given: dict[str, Any], network: str) -> None:
@@ -238,6 +229,7 @@ def _decide_postgres(request: Request, given: dict[str, Any], network: str) -> N
 
 
 def _decide_container(request: Request, given: dict[str, Any], *, network_given: bool) -> None:
+    given = dict.fromkeys(("compose", "container_port", "image", "mount", "version"), "") | given
     port = given["container_port"]
     if bool(given["image"]) == bool(given["compose"]):
         raise SockwakeError(
@@ -255,7 +247,11 @@ def _decide_container(request: Request, given: dict[str, Any], *, network_given:
     elif not port:
         raise SockwakeError("--container-port is missing", "the port its server listens on, in the container", USAGE)
     else:
-        request.lines["IMAGE"] = option.image(given["image"])
+        image = given["image"]
+        if given["version"]:
+            request.lines["VERSION"] = option.version(given["version"])
+            image = image.replace("{version}", given["version"])
+        request.lines["IMAGE"] = option.image(image)
     request.lines["BACKEND_PORT"] = option.port_of_backend(port, "--container-port")
     request.values["mount"] = option.mount(given["mount"]) if given["mount"] else ""
     if request.data and not given["mount"] and not given["compose"]:
@@ -273,7 +269,7 @@ def _decide_program(request: Request, given: dict[str, Any], network: str) -> No
         )
     request.private_port = network == "none"
     request.lines["DATA"] = request.data_directory
-    request.values["run_as"] = option.user(given["run_as"], "--run-as", root=request.root) if given["run_as"] else ""
+    request.values["run_as"] = option.user(given["run_as"], root=request.root) if given["run_as"] else ""
 
 
 def _engine(given: dict[str, Any], root: str) -> str:

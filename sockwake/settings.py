@@ -101,11 +101,22 @@ class Settings:
         self.backend_port = check_port(values["BACKEND_PORT"]) if values["BACKEND_PORT"] else 0
         if self.tls:
             self.backend_port = _POSTGRES_PORT
-        self.ready = check_ready(values["READY"] or kind.ready)
+        self.ready = check_ready(values["READY"] or kind.ready, self.kind)
         self.check = check_check(values["CHECK"] or kind.check)
         self.check_every = check_every(values["CHECK_EVERY"]) if values["CHECK_EVERY"] else min(self.idle, _CHECK_EVERY)
         self.engine = _one_of(values["ENGINE"], ENGINES, "engine")
         self.start_timeout = _start_timeout(values["START_TIMEOUT"])
+        self._require_sense(values)
+
+    def _require_sense(self, values: dict[str, str]) -> None:
+        """Raise SockwakeError for what is only for another kind, or for a unix socket that systemd would not make."""
+        if self.tls and not self.has_cluster:
+            raise SockwakeError("TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself")
+        if values["BACKEND_PORT"] and (self.has_cluster or self.is_native):
+            raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
+        check_socket_mode(values["SOCKET_MODE"])
+        if values["SOCKET_USER"]:
+            check_user(values["SOCKET_USER"])
 
     @property
     def socket_name(self) -> str:
@@ -198,10 +209,31 @@ def check_idle(text: str) -> float:
     return seconds
 
 
-def check_ready(text: str) -> str:
-    """text, when it names a proof of readiness."""
-    if text not in ("notify", "postgres", "start", "tcp") and not text.startswith("http:/") or " " in text:
-        raise SockwakeError(f"'{text}' is no proof of readiness", "http:/PATH, tcp, notify or start", USAGE)
+def check_ready(text: str, kind_name: str) -> str:
+    """text, when it names a proof of readiness that an instance of this kind can give."""
+    kind = KINDS[kind_name]
+    words = ("notify", "start") if kind.takes_socket else (kind.ready,) if kind.ready == "postgres" else ("tcp",)
+    by_http = words == ("tcp",) and text.startswith("http:/") and " " not in text
+    if text not in words and not by_http:
+        known = " or ".join((*words, "http:/PATH") if words == ("tcp",) else words)
+        raise SockwakeError(
+            f"an instance of kind '{kind_name}' cannot be ready by '{text}'", f"it can by {known}", USAGE
+        )
+    return text
+
+
+def check_user(text: str) -> str:
+    """text, when it can be the name of a user."""
+    letters = _LETTERS + _LETTERS.upper() + "_"
+    if text[:1] not in letters or not text or text.strip(letters + "0123456789.-"):
+        raise SockwakeError(f"'{text}' is not the name of a user", status=USAGE)
+    return text
+
+
+def check_socket_mode(text: str) -> str:
+    """text, when it is an octal mode of four digits."""
+    if len(text) != 4 or text[0] != "0" or text.strip("01234567"):
+        raise SockwakeError(f"socket mode '{text}' is not valid", "write it as in 0660", USAGE)
     return text
 
 

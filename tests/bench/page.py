@@ -23,6 +23,9 @@ _NOTES = """\
 - The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second and socket-proxyd in the other. Its
   other variant has `docker-compose up -d` in front of `nc -z`: that finds docker's port forwarder before PostgreSQL listens, so its
   clients are turned away; its figure is what a client sees that tries again at once.
+- The hand-made units of the other kinds are in `tests/bench/recipe/kinds/`; redis says itself when it is ready there, and the native
+  program is simply started by its socket. Those run as root and without a sandbox, and never say why they do not start; the native one
+  never sleeps, either. Requests per second: `ab` with eight connections and `redis-benchmark`, taking turns.
 - MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all instances share them: another awake
   instance costs the part that is not shared.
 """

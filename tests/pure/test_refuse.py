@@ -108,6 +108,79 @@ def test_a_startup_message_that_comes_byte_by_byte_is_answered(listener: socket.
     assert end(process).status == 0
 
 
+REQUEST = b"GET /shop?q=1 HTTP/1.1\r\nHost: shop\r\nAccept: */*\r\n\r\n"
+
+
+def require_unavailable(answer: bytes) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and b"\r\nRetry-After: " in head
+    assert body.decode() == f"{SENTENCE}\n"
+
+
+@pytest.mark.parametrize("request_", [REQUEST, REQUEST.replace(b"GET", b"HEAD"), b"OPTIONS * HTTP/1.0\n\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_a_client_that_speaks_http_is_told_in_http(listener: socket.socket, failure: Path, request_: bytes) -> None:
+    client = connect(listener, request_)
+    process = start(listener, failure)
+    require_unavailable(read_all(client))
+    ran = end(process)
+    assert (ran.status, ran.stdout, ran.stderr) == (0, "", f"refused 1 client: {SENTENCE}\n")
+
+
+def test_a_request_that_comes_byte_by_byte_is_answered_when_it_is_whole(listener: socket.socket, failure: Path) -> None:
+    """An earlier answer would be lost in the reset that the rest of the request meets."""
+    client = connect(listener)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    process = start(listener, failure)
+    for position in range(len(REQUEST)):
+        assert select.select([client], [], [], 0)[0] == [], "it has been answered already"
+        client.sendall(REQUEST[position : position + 1])
+    require_unavailable(read_all(client))
+    assert end(process).status == 0
+
+
+def test_a_client_that_still_sends_its_body_reads_the_answer(listener: socket.socket, failure: Path) -> None:
+    client = connect(listener, b"POST /upload HTTP/1.1\r\nHost: shop\r\nContent-Length: 4000000\r\n\r\n")
+    process = start(listener, failure)
+    assert client.recv(1) == b"H"
+    for _ in range(40):
+        client.sendall(b"x" * 100_000)
+    require_unavailable(b"H" + read_all(client))
+    assert end(process).status == 0
+
+
+@pytest.mark.parametrize("said", [REQUEST[:-1], b"GET " + b"x" * 70_000], ids=["half", "too long"])
+def test_a_request_that_never_ends_is_let_go(listener: socket.socket, failure: Path, said: bytes) -> None:
+    client = connect(listener, said)
+    ran = end(start(listener, failure))
+    assert (ran.status, "Traceback" in ran.stderr) == (0, False)
+    try:
+        assert read_all(client) == b""
+    except ConnectionResetError:
+        pass  # it sent more than the program wanted to know
+
+
+def test_clients_of_both_kinds_are_each_told_in_their_own_words(listener: socket.socket, failure: Path) -> None:
+    clients = [connect(listener, STARTUP if number % 2 else REQUEST) for number in range(50)]
+    process = start(listener, failure)
+    for number, client in enumerate(clients):
+        answer = read_all(client)
+        if number % 2:
+            assert fields_of(answer)["M"] == SENTENCE
+        else:
+            require_unavailable(answer)
+    assert end(process).stderr == f"refused 50 clients: {SENTENCE}\n"
+
+
+def test_it_can_be_told_the_sentence_itself(listener: socket.socket) -> None:
+    """So does bin/native, which has no proxy in front of it."""
+    client = connect(listener, REQUEST)
+    fd = listener.fileno()
+    argv = [sys.executable, "-c", ACTIVATE, str(fd), sys.executable, "-IS", str(SOURCE / "bin/refuse"), "--because", SENTENCE]
+    process = subprocess.Popen(argv, pass_fds=(fd,), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    require_unavailable(read_all(client))
+    assert end(process).stderr == f"refused 1 client: {SENTENCE}\n"
+
+
 def test_a_client_that_has_closed_its_half_still_reads_the_reason(listener: socket.socket, failure: Path) -> None:
     client = connect(listener, STARTUP)
     client.shutdown(socket.SHUT_WR)
