@@ -97,8 +97,9 @@ def _choose_scope(arguments: argparse.Namespace) -> None:
     if not systemctl.is_running():
         raise SockwakeError(
             f"systemd runs no units of yours: there is no {scope.runtime()}/systemd",
-            "log in, or have it run without: loginctl enable-linger, as root with your name",
+            "log in, or have it run without that: loginctl enable-linger YOUR-NAME, as root",
         )
+    scope.take_places()
 
 
 def _become_owner(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,12 @@ from sockwake.readiness import await_ready
 from sockwake.settings import Settings
 
 
+_NAMES = {
+    "docker": "is its name right?",
+    "podman": "is its name right, with its registry, as in docker.io/library/postgres:18?",
+}
+
+
 def make_what_is_missing(
     instance: Instance, settings: Settings, container: Container, made_of: str, write: Callable[[bytes], object]
 ) -> None:
@@ -80,7 +86,7 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
         except programs.ProgramError as error:
             raise SockwakeError(
                 f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
-                f"is its name right? {engine.program} load brings one without a registry",
+                f"{_NAMES[engine.program]} {engine.program} load brings one without a registry",
             ) from missing
 
 

@@ -51,6 +51,19 @@ def command(program: str, *arguments: str) -> str:
     return " ".join((program, *switch(), *arguments))
 
 
+def take_places() -> None:
+    """Look where the user's systemd does, whose XDG variables may be others than those of this shell."""
+    from sockwake import programs
+
+    shown = programs.run(["systemctl", "--user", "show-environment"], check=False)
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME") if shown else ():
+        os.environ.pop(variable, None)
+    for line in shown.splitlines():
+        variable, _, value = line.partition("=")
+        if variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            os.environ[variable] = value.removeprefix("$'").removesuffix("'")
+
+
 def lingers() -> bool:
     """Whether systemd starts the user's instances at boot, and lets them be when he logs out."""
     from sockwake import programs

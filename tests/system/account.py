@@ -34,6 +34,14 @@ class Account:
     def linger(self) -> None:
         """Have systemd run his units though he is not logged in."""
         run("loginctl", "enable-linger", self.name).expect(0)
+        self._await()
+
+    def start_anew(self) -> None:
+        """Have his systemd end and start, as between a logout and a login."""
+        run("systemctl", "restart", f"user@{self.uid}.service").expect(0)
+        self._await()
+
+    def _await(self) -> None:
         until(f"systemd runs for {self.name}", lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running")
 
     def leave(self) -> None:

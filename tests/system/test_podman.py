@@ -131,5 +131,5 @@ def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
 def test_a_missing_image_says_who_is_to_bring_it(podman: None, known: Callable[[str], Database]) -> None:
     known("pg1")
     ran = run("sockwake-new", "pg1", "--engine", "podman", "--version", "18", "--image", "localhost/nobody:has")
-    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had", "podman load brings one")
+    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had", "docker.io/library/postgres:18? podman load brings one")
     assert containers("--all") == [] and not Path("/etc/sockwake/pg1").exists()

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from account import Account, Own
+from client import Client
 from database import FIRST_PORT, IMAGE
 from moment import until
 from program import must, run
+from test_package import DEB, apt
 
 NGINX = "nginx:local"
 
@@ -190,10 +192,9 @@ def test_root_is_told_to_be_the_user(image: str) -> None:
 
 
 def test_who_does_not_linger_is_told(account: Account) -> None:
-    must("loginctl", "disable-linger", account.name)  # his systemd runs on for as long as anything of his does
+    account.leave()
+    must("systemctl", "start", f"user@{account.uid}.service")  # as while he is logged in
     try:
-        if not (account.runtime / "systemd").is_dir():
-            pytest.skip("his systemd did not wait")
         ran = account.run("sockwake-new", "mine", "--user", "--version", "18", "--no-provision")
         ran.expect(0, "loginctl enable-linger")
     finally:
@@ -203,6 +204,46 @@ def test_who_does_not_linger_is_told(account: Account) -> None:
 
 def test_it_is_there_after_the_users_systemd_was_started_anew(account: Account, database: Own) -> None:
     database.answer("select 1")
-    must("systemctl", "restart", f"user@{account.uid}.service")
-    until("his systemd is up", lambda: account.run("systemctl", "--user", "is-active", database.socket).out == "active\n")
+    account.start_anew()
+    assert database.property(database.socket, "ActiveState") == "active"
     assert database.answer("select 2") == "2"
+
+
+def test_a_unix_socket_of_his_is_listened_on(account: Account, own: Callable[..., Own]) -> None:
+    one = own("mine", "--version", "18", "--listen", str(account.runtime))
+    password = (one.etc / "password").read_text().strip()
+    ran = account.run("psql", "-h", str(account.runtime), "-p", str(one.port), "-U", "postgres", "-XAtc", "select 1", env={"PGPASSWORD": password})
+    assert ran.expect(0).out == "1\n"
+    one.asleep()
+
+
+def test_his_files_are_where_his_systemd_looks(account: Account) -> None:
+    """Which may have other variables than his shell."""
+    variables = Path("/etc/environment.d/sockwake-test.conf")
+    variables.parent.mkdir(exist_ok=True)
+    variables.write_text(f"XDG_CONFIG_HOME={account.home}/conf\n")
+    try:
+        account.start_anew()
+        account.must("systemctl", "--user", "start", "podman.socket")  # what was enabled is elsewhere
+        account.run("sockwake-new", "mine", "--user", "--version", "18", "--enable", timeout=120).expect(0)
+        assert (account.home / "conf/sockwake/mine/instance.env").exists()
+        account.run("sockwake", "rm", "--user", "--purge", "mine").expect(0)
+    finally:
+        variables.unlink()
+        run("rm", "-rf", str(account.home / "conf"))
+        account.start_anew()
+
+
+@pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install")
+def test_the_package_leaves_an_awake_one_alone_and_stops_it_when_it_goes(account: Account, database: Own) -> None:
+    password = (database.etc / "password").read_text().strip()
+    with Client(("127.0.0.1", database.port), "postgres", "postgres", password) as client:
+        client.query("begin")  # or it would be let go for its silence
+        apt("install", "--reinstall", DEB)
+        assert client.value("select 1") == "1"
+        apt("remove", "sockwake")
+        assert account.containers() == []
+        assert run("psql", "-h", "127.0.0.1", "-p", str(database.port)).status == 2
+    apt("install", DEB)
+    assert database.answer("select 2") == "2"
+    database.asleep()
