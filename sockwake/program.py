@@ -196,7 +196,9 @@ def _is_refusing(instance: Instance) -> bool:
 
 
 def _refuse_next(instance: Instance, reason: str) -> None:
-    """Have the next start tell the clients that wait why this one failed."""
+    """Have the next start tell the clients that wait why this one failed, unless a proxy does."""
+    if "SOCKWAKE_TAKES_SOCKET" not in os.environ:
+        return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
     runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\n')
