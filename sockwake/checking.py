@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sockwake import programs
+from sockwake import programs, scope
 from sockwake.kind import NONE
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ def start(instance: Instance, settings: Settings, *, wait: bool = True) -> None:
     programs.spawn(
         [
             "systemd-run",
+            *scope.switch(),
             "--quiet",
             "--collect",
             "--no-block",
@@ -35,6 +36,7 @@ def start(instance: Instance, settings: Settings, *, wait: bool = True) -> None:
             f"--timer-property=BindsTo={instance.backend_unit}",
             f"--timer-property=After={instance.backend_unit}",
             "--service-type=oneshot",
+            *(["--setenv=SOCKWAKE_SCOPE=user"] if scope.is_user() else []),
             f"--property=TimeoutStartSec={_LONGEST_CHECK}",
             "--property=StartLimitIntervalSec=0",
             # what systemd has to say of each look is not worth a line in the journal; what the check says is

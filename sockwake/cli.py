@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sockwake import description, inventory, listing, new, removal, status, version
+from sockwake import description, inventory, listing, new, removal, scope, status, systemctl, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS
@@ -31,11 +31,12 @@ def main(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     try:
         parsed = _parser().parse_args(arguments)
+        _choose_scope(parsed)
         parsed.run(parsed)
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        hint = "run this as root" if isinstance(error, PermissionError) else ""
+        hint = "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
         what = f"cannot use {error.filename}: " if error.filename else ""
         problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
         problem.__cause__ = error
@@ -83,6 +84,31 @@ def _parser() -> Parser:
     return parser
 
 
+def _choose_scope(arguments: argparse.Namespace) -> None:
+    """Settle whose instances this is about, for good."""
+    scope.choose(user=arguments.user)
+    if not arguments.user:
+        return
+    if not os.geteuid():
+        raise SockwakeError("root's instances are the system's", "run it as the user", USAGE)
+    if getattr(arguments, "root", None) is not None:
+        raise SockwakeError("--user and --root exclude each other", status=USAGE)
+    os.environ["XDG_RUNTIME_DIR"] = scope.runtime()
+    if not systemctl.is_running():
+        raise SockwakeError(
+            f"systemd runs no units of yours: there is no {scope.runtime()}/systemd",
+            "log in, or have it run without: loginctl enable-linger, as root with your name",
+        )
+
+
+def _become_owner(arguments: argparse.Namespace) -> None:
+    """Of what the user's containers own."""
+    if arguments.user:
+        from sockwake import userns
+
+        userns.enter()
+
+
 def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, text: str) -> Parser:
     verb = verbs.add_parser(
         name,
@@ -93,6 +119,7 @@ def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, t
     )
     if name != "compose":  # which is about what runs
         verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
+    verb.add_argument("--user", action="store_true", help="of the calling user's own instances")
     verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
     verb.set_defaults(run=run)
     return verb
@@ -133,6 +160,7 @@ def _add_new(parser: Parser) -> None:
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
     how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
     how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
+    how.add_argument("--user", action="store_true", help="make it the calling user's own, in his podman")
     how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
     how.add_argument("--json", action="store_true", help="say what was made as JSON")
     how.add_argument("--quiet", action="store_true", help="say nothing but errors")
@@ -177,6 +205,7 @@ class _Version(argparse.Action):
 
 def _new(arguments: argparse.Namespace) -> None:
     request = decide(arguments)
+    _become_owner(arguments)
     if arguments.dry_run:
         _dry_run(request, arguments)
         return
@@ -203,13 +232,16 @@ def _dry_run(request: Request, arguments: argparse.Namespace) -> None:
         []
         if arguments.no_provision or request.root or request.kind.definition != COMPOSE
         else [
-            f"docker pull {request.image}  # if it is not here",
+            f"{request.lines.get('ENGINE', 'docker')} pull {request.image}  # if it is not here",
             f"docker-compose --project-name {request.final.container} create",
         ]
     )
     if arguments.enable:
         commands.append(
-            f"systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}"
+            scope.command(
+                "systemctl",
+                f"{f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}",
+            )
         )
     if arguments.json:
         shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
@@ -228,7 +260,7 @@ def _ls(arguments: argparse.Namespace) -> None:
     elif rows:
         print(listing.table(rows))
     else:
-        print("There are no instances. sockwake-new NAME --version 18 makes one.")
+        print(f"There are no instances. {scope.command('sockwake-new')} NAME --version 18 makes one.")
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -238,6 +270,7 @@ def _status(arguments: argparse.Namespace) -> None:
 
 
 def _rm(arguments: argparse.Namespace) -> None:
+    _become_owner(arguments)
     said = removal.remove(Name(arguments.name), purge=arguments.purge, root=checked_root(arguments.root))
     sentence = "; ".join(said)
     print(f"{sentence[0].upper()}{sentence[1:]}.")

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import quote
 
-from sockwake import timespan
+from sockwake import scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
@@ -128,6 +128,10 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  note      {note}")
     if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
         lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
+    if scope.is_user() and not scope.lingers():
+        lines.append(
+            "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
+        )
     if enabled:
         lines.append(
             "Its port will be open after the next boot."
@@ -136,7 +140,10 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         )
     else:
         lines.append(
-            f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
+            "Next:\n  "
+            + scope.command(
+                "systemctl", f"{f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
+            )
         )
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import _socket
 import os
 
+from sockwake import scope
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
+_NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
 
 
@@ -43,6 +45,8 @@ def connect(path: str, timeout: float | None = None) -> _socket.socket:
 
 def socket_of(engine: str) -> str:
     """Where an engine, "docker" or "podman", listens."""
+    if scope.is_user():
+        return f"{scope.runtime()}/podman/podman.sock"
     return PODMAN if engine == "podman" else DOCKER
 
 
@@ -52,6 +56,15 @@ class Engine:
     def __init__(self, path: str = DOCKER) -> None:
         self.path = path
 
+    @property
+    def is_podman(self) -> bool:
+        return self.path.endswith("/podman.sock")
+
+    @property
+    def program(self) -> str:
+        """The program people drive it with."""
+        return "podman" if self.is_podman else "docker"
+
     def begin(self, method: str, target: str, timeout: float | None = None) -> _socket.socket:
         """Send a request and return the connection its answer will come on; raises EngineError."""
         try:
@@ -59,7 +72,9 @@ class Engine:
             sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
         except OSError as error:
             hint = (
-                "systemctl enable --now podman.socket" if "podman" in self.path else "systemctl status docker.service"
+                scope.command("systemctl", "enable --now podman.socket")
+                if self.is_podman
+                else "systemctl status docker.service"
             )
             raise EngineError(f"the container engine does not answer at {self.path}: {_why(error)}", hint) from None
         return sock
@@ -109,7 +124,7 @@ def engines_of(instance: Instance) -> list[Engine]:
         settings = instance.settings()
         paths = [socket_of(settings.engine)] if settings.is_container else []
     except SockwakeError:
-        paths = [DOCKER, PODMAN]
+        paths = list({socket_of(engine) for engine in ("docker", "podman")})
     return [Engine(path) for path in paths if os.path.exists(path)]
 
 
@@ -121,7 +136,8 @@ def parse_answer(answer: bytes) -> bytes:
     if not gap or not status or (length is not None and len(body) < length):
         raise EngineError("the container engine's answer was cut short")
     if status >= 400:
-        raise EngineError(_message(body) or f"the container engine answered {status}", code=status)
+        message = _message(body) or f"the container engine answered {status}"
+        raise EngineError(message, _NO_NFT if "execute nft:" in message else "", status)
     return body if length is None else body[:length]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 
+from sockwake import scope
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
 
 TYPE_CHECKING = False
@@ -41,8 +42,8 @@ class Instance:
     def __init__(self, name: Name, root: str = "", etc: str = "") -> None:
         self.name = name
         self.root = root
-        self.etc = etc or f"{root}/etc/sockwake/{name}"
-        self.run = f"{root}/run/sockwake/{name}"
+        self.etc = etc or f"{scope.etc(root)}/{name}"
+        self.run = f"{scope.run(root)}/{name}"
 
     @property
     def env_file(self) -> str:
@@ -78,7 +79,7 @@ class Instance:
     @property
     def data(self) -> str:
         """Where it keeps its data unless DATA= says otherwise, as the running system sees it."""
-        return f"/var/lib/sockwake/{self.name}"
+        return f"{scope.data()}/{self.name}"
 
     @property
     def backend(self) -> str:
@@ -153,7 +154,7 @@ class Instance:
                 text = file.read()
         except FileNotFoundError:
             raise SockwakeError(
-                f"there is no instance '{self.name}'", "sockwake ls shows those there are", UNKNOWN
+                f"there is no instance '{self.name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
             ) from None
         except OSError as error:
             raise SockwakeError(f"cannot read {self.env_file}: {(error.strerror or str(error)).lower()}") from None

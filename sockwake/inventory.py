@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from sockwake import scope
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.files import sync, write_new
 from sockwake.instance import Instance, Name
@@ -17,7 +18,7 @@ _MADE_DATA = "made-data"
 
 
 def directory(root: str = "") -> str:
-    return f"{root}/etc/sockwake"
+    return scope.etc(root)
 
 
 def instances(root: str = "") -> list[Instance]:
@@ -60,7 +61,8 @@ def _lock_directory(path: str) -> int:
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
         if not os.access(path, os.W_OK):
-            raise SockwakeError(f"cannot write {path}: permission denied", "run this as root")
+            own = ", or with --user for your own" if path == scope.etc() else ""
+            raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
@@ -134,7 +136,9 @@ def require_free(name: Name, root: str = "") -> None:
     if draft and not is_abandoned(draft):
         raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
     if os.path.lexists(Instance(name, root).etc):
-        raise SockwakeError(f"instance '{name}' exists already", f"sockwake rm {name} removes it", EXISTS)
+        raise SockwakeError(
+            f"instance '{name}' exists already", f"{scope.command('sockwake rm', name)} removes it", EXISTS
+        )
 
 
 def require_unclaimed(data: str, root: str = "") -> None:

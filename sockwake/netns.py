@@ -4,21 +4,26 @@ The proxy of such an instance lives in the namespace that is mounted at
 /run/sockwake/NAME/netns (a drop-in of sockwake-generator's says so): nothing of the backend is on the host, and
 no local user can take its port. The path has to lead somewhere whenever the proxy starts, even if only to tell
 clients why there is no database; until the container runs that is a namespace of its own, with nothing in it.
+
+A user's own proxy enters the container's namespaces by itself (bin/proxy), and nothing is mounted: users cannot.
 """
 
 import _socket
 import os
 import sys
 
-from sockwake import programs
+from sockwake import programs, scope
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
 _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x00020000  # sched.h
+_SIZE_OF_INT = 4  # a descriptor in a message (unix(7))
 
 
 def close_off(instance: Instance) -> None:
     """Lead to an empty namespace."""
+    if scope.is_user():
+        return
     forget(instance)
     os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
     programs.spawn(["unshare", f"--net={instance.netns}", "true"])
@@ -47,7 +52,7 @@ def leave_sandbox() -> None:
     for kind, flag in (("net", _CLONE_NEWNET), ("mnt", _CLONE_NEWNS)):
         namespace = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _enter(namespace, flag)
+            enter(namespace, flag)
         finally:
             os.close(namespace)
 
@@ -57,16 +62,10 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
     timeout: seconds for this and every later step on it.
     """
-    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _enter(theirs)
-        try:
-            sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-        finally:
-            _enter(ours)  # a socket stays in the namespace it was made in
+        sock = _sent_from(theirs) if scope.is_user() else _made_in(theirs)
     finally:
-        os.close(ours)
         os.close(theirs)
     sock.settimeout(timeout)
     try:
@@ -77,7 +76,43 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
     return sock
 
 
-def _enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
+def _made_in(namespace: int) -> _socket.socket:
+    """A socket of a network namespace, where it stays."""
+    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        enter(namespace)
+        try:
+            return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        finally:
+            enter(ours)
+    finally:
+        os.close(ours)
+
+
+def _sent_from(namespace: int) -> _socket.socket:
+    """The same for who cannot come back, because the host's namespace is not his: another process goes there."""
+    here, there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    child = os.fork()
+    if not child:
+        try:
+            enter(namespace)
+            sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+            rights = sock.fileno().to_bytes(_SIZE_OF_INT, sys.byteorder)
+            there.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        finally:
+            os._exit(0)
+    there.close()
+    try:
+        received = here.recvmsg(1, _socket.CMSG_SPACE(_SIZE_OF_INT), _socket.MSG_CMSG_CLOEXEC)[1]
+    finally:
+        here.close()
+        os.waitpid(child, 0)
+    if not received:
+        raise OSError("its network namespace cannot be entered")
+    return _socket.socket(fileno=int.from_bytes(received[0][2][:_SIZE_OF_INT], sys.byteorder))
+
+
+def enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
     """setns(2) for this thread."""
     if sys.version_info >= (3, 12):
         os.setns(namespace, kind)
@@ -90,12 +125,12 @@ def _enter(namespace: int, kind: int = _CLONE_NEWNET) -> None:
 
 def is_proxys(instance: Instance) -> bool:
     """Whether systemd starts the proxy in the namespace: as it stood there at the last daemon-reload."""
-    return os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
+    return not scope.is_user() and os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
 
 
 def require_agreement(instance: Instance, over_tcp: bool) -> None:
     """Raise SockwakeError when the backend was moved and systemd does not know yet."""
-    if is_proxys(instance) != over_tcp:
+    if not scope.is_user() and is_proxys(instance) != over_tcp:
         raise SockwakeError(
             f"TLS= or BACKEND_PORT= in {instance.env_file} was changed, and systemd has not read it",
             "systemctl daemon-reload",

@@ -1,13 +1,15 @@
 """What the options of sockwake-new may say: each function takes what was given and returns it checked, or raises."""
 
+import argparse
 import ipaddress
 import os
 import pwd
 import re
 import shlex
 
-from sockwake import timespan, tls
+from sockwake import scope, timespan, tls
 from sockwake.errors import USAGE, SockwakeError
+from sockwake.kind import COMPOSE, Kind
 from sockwake.settings import check_listen, check_port, check_socket_mode, check_user, check_value
 
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -91,6 +93,21 @@ def server_settings(assignments: list[str], session_idle: str, major: int) -> di
             raise SockwakeError(f"'{guc}' is set by sockwake", "leave it out", USAGE)
         gucs[guc] = value
     return gucs
+
+
+def require_possible_for_a_user(arguments: argparse.Namespace, kind: Kind) -> None:
+    """Raise SockwakeError when a user's own systemd and podman cannot do what is asked for."""
+    if kind.definition != COMPOSE:
+        raise SockwakeError("a user's own instance is of kind postgres or container", status=USAGE)
+    if arguments.engine == "docker":
+        raise SockwakeError("a user's own instance runs in podman", "leave out --engine", USAGE)
+    if arguments.socket_user is not None:
+        raise SockwakeError("the socket of a user's own instance is the user's", "leave out --socket-user", USAGE)
+
+
+def default_network(kind: Kind) -> str:
+    """The network for own connections, when none is asked for: podman has no bridge for users without root's help."""
+    return "pasta" if scope.is_user() and kind.network == "bridge" else kind.network
 
 
 def network(text: str) -> str:

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Sequence
 
-from sockwake import inventory
+from sockwake import inventory, scope
 from sockwake.errors import EXISTS, SockwakeError
 
 FIRST = 25432
@@ -21,6 +21,10 @@ def claims(root: str = "") -> dict[int, str]:
         version, cluster = path.split("/")[-3:-1]
         for port in _CLUSTER_PORT.findall(_text(path)) or ["5432"]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
+    if scope.is_user():  # whose instances share the host's ports with the system's
+        for path in glob.glob("/etc/sockwake/*/instance.env"):
+            for high, low in _INSTANCE_PORT.findall(_text(path)):
+                claimed[int(high or low)] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
         for high, low in _INSTANCE_PORT.findall(_text(instance.env_file)):
             claimed[int(high or low)] = f"instance '{instance.name}'"

@@ -4,10 +4,10 @@ import os
 import time
 from collections.abc import Callable
 
-from sockwake import cluster, programs, runtime, tls
+from sockwake import cluster, programs, runtime, scope, tls
 from sockwake.compose import Project, require_image
 from sockwake.container import Container
-from sockwake.engine import DOCKER, Engine, socket_of
+from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.readiness import await_ready
@@ -80,12 +80,14 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
         except programs.ProgramError as error:
             raise SockwakeError(
                 f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
-                "is its name right? docker load brings one without a registry",
+                f"is its name right? {engine.program} load brings one without a registry",
             ) from missing
 
 
 def _client(engine: Engine) -> list[str]:
-    return ["podman"] if engine.path != DOCKER else ["docker", f"--host=unix://{engine.path}"]
+    if scope.is_user():  # outside the user namespace we are in
+        return ["systemd-run", "--user", "--quiet", "--collect", "--pipe", "--wait", "podman"]
+    return ["podman"] if engine.is_podman else ["docker", f"--host=unix://{engine.path}"]
 
 
 def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> float:

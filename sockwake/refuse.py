@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from sockwake import http, postgres
+from sockwake import http, postgres, scope
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _PATIENCE = 5.0  # seconds for all clients together
@@ -132,7 +132,8 @@ def reason(name: str, failure_file: str) -> str:
             why = file.read(1000).strip()
     except OSError:
         why = ""
-    return f'sockwake: instance "{name}" cannot start: {why or "its start failed"} (journalctl -u pg-postgres@{name})'
+    journal = scope.command("journalctl", f"-u pg-postgres@{name}")
+    return f'sockwake: instance "{name}" cannot start: {why or "its start failed"} ({journal})'
 
 
 def main(arguments: list[str]) -> int:

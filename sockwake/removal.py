@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from sockwake import clients, cluster, compose, inventory, netns, new, systemctl
+from sockwake import clients, cluster, compose, inventory, netns, new, scope, systemctl
 from sockwake.engine import engines_of
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
@@ -49,7 +49,9 @@ def _find(name: Name, root: str) -> Instance:
     if not os.path.isdir(instance.etc):
         draft = inventory.draft_of(name, root)
         if not draft:
-            raise SockwakeError(f"there is no instance '{name}'", "sockwake ls shows those there are", UNKNOWN)
+            raise SockwakeError(
+                f"there is no instance '{name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
+            )
         if not inventory.is_abandoned(draft):
             raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
         return draft
@@ -64,7 +66,7 @@ def _require_quiet(instance: Instance) -> None:
     if count:
         raise SockwakeError(
             f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-            f"systemctl stop {instance.socket_unit} {instance.proxy_unit} sends them away",
+            f"{scope.command('systemctl', f'stop {instance.socket_unit} {instance.proxy_unit}')} sends them away",
             IN_USE,
         )
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from sockwake import option
+from sockwake import option, scope
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS, SERVICE, Kind
@@ -129,6 +129,8 @@ def decide(arguments: argparse.Namespace) -> Request:
     if arguments.kind not in KINDS:
         raise SockwakeError(f"kind '{arguments.kind}' is not known: {', '.join(KINDS)}", status=USAGE)
     kind = KINDS[arguments.kind]
+    if scope.is_user():
+        option.require_possible_for_a_user(arguments, kind)
     given = _given(arguments, kind)
     root = checked_root(arguments.root)
     request = Request(
@@ -139,7 +141,7 @@ def decide(arguments: argparse.Namespace) -> Request:
         port=None if arguments.port is None else check_port(arguments.port),
         data=option.data_directory(given["data"]) if given.get("data") else "",
     )
-    network = kind.network if arguments.network is None else option.network(arguments.network)
+    network = option.default_network(kind) if arguments.network is None else option.network(arguments.network)
     request.values["network"] = network
     if request.has_cluster:
         _decide_postgres(request, given, network)
@@ -277,6 +279,8 @@ def _engine(given: dict[str, Any], root: str) -> str:
     engine = given["engine"]
     if engine and engine not in ("docker", "podman"):
         raise SockwakeError(f"engine '{engine}' is not known: docker, podman", status=USAGE)
+    if scope.is_user():
+        return "podman"
     installed = [
         each for each in ("dockerd", "podman") if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
     ]

@@ -35,13 +35,16 @@ def make_directories(instance: Instance) -> None:
         os.chmod(path, mode)
 
 
-def announce_ready(instance: Instance, settings: Settings) -> None:
-    """Tell the proxy to go ahead, how long to stay, and where the backend is."""
+def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None:
+    """Tell the proxy to go ahead, how long to stay, and where the backend is.
+
+    pid: a process whose network the proxy has to enter by itself.
+    """
     idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
     where = (
         f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
     )
-    replace(instance.ready_file, f"{idle} {where}\n")
+    replace(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
 
 
 def lock_wake(instance: Instance) -> int:

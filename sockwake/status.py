@@ -1,6 +1,6 @@
 """sockwake status: all that is known of one instance."""
 
-from sockwake import description, listing
+from sockwake import description, listing, scope
 from sockwake.instance import Instance
 from sockwake.kind import NONE
 from sockwake.settings import Settings
@@ -41,6 +41,6 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "failure": facts.get("error"),
         "config": instance.etc,
         "units": " ".join(description.units(instance, settings)),
-        "log": f"journalctl -u {instance.backend_unit}",
+        "log": scope.command("journalctl", f"-u {instance.backend_unit}"),
     }
     return "\n".join(lines + [f"  {name:<10}{value}" for name, value in shown.items() if value])

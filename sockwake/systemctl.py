@@ -2,7 +2,7 @@
 
 import os
 
-from sockwake import programs
+from sockwake import programs, scope
 
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
 
@@ -10,41 +10,51 @@ _NOT_LOADED = 5  # systemctl(1), "Exit status"
 def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
     """Send a signal to a unit's main process, or to everybody in it, if there is one, without queueing a job."""
     whom = "all" if everybody else "main"
-    programs.run(["systemctl", "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit], check=False)
+    programs.run(
+        ["systemctl", *scope.switch(), "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit], check=False
+    )
 
 
 def main_pid(unit: str) -> int:
     """A unit's main process, 0 for none."""
-    shown = programs.run(["systemctl", "show", "--property=MainPID", "--value", unit], check=False)
+    shown = programs.run(["systemctl", *scope.switch(), "show", "--property=MainPID", "--value", unit], check=False)
     return int(shown.strip() or 0)
 
 
 def stop_later(unit: str) -> None:
     """Have a unit stopped, and do not wait for it."""
-    programs.run(["systemctl", "stop", "--no-block", unit])
+    programs.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
 
 
 def reload() -> None:
     """Make systemd run the generators again and read the units anew."""
-    programs.run(["systemctl", "daemon-reload"])
+    programs.run(["systemctl", *scope.switch(), "daemon-reload"])
 
 
 def enable(unit: str, *, root: str = "", now: bool = False) -> None:
     """Enable a unit, in the tree root if there is one; now starts it too. Reads the units anew by itself."""
     programs.run(
-        ["systemctl", *([f"--root={root}"] if root else []), "--quiet", "enable", *(["--now"] if now else []), unit]
+        [
+            "systemctl",
+            *scope.switch(),
+            *([f"--root={root}"] if root else []),
+            "--quiet",
+            "enable",
+            *(["--now"] if now else []),
+            unit,
+        ]
     )
 
 
 def disable(unit: str, *, root: str = "") -> None:
     """Undo enable(); nothing to do for a unit that is not enabled."""
-    programs.run(["systemctl", *([f"--root={root}"] if root else []), "--quiet", "disable", unit])
+    programs.run(["systemctl", *scope.switch(), *([f"--root={root}"] if root else []), "--quiet", "disable", unit])
 
 
 def stop(*units: str) -> None:
     """Stop units and wait until they have; one that systemd does not know, or cannot read, does not run."""
     try:
-        programs.run(["systemctl", "stop", *units])
+        programs.run(["systemctl", *scope.switch(), "stop", *units])
     except programs.ProgramError as error:
         if error.returned != _NOT_LOADED:
             raise
@@ -52,12 +62,14 @@ def stop(*units: str) -> None:
 
 def reset(*units: str) -> None:
     """Forget that units failed."""
-    programs.run(["systemctl", "reset-failed", *units], check=False)
+    programs.run(["systemctl", *scope.switch(), "reset-failed", *units], check=False)
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
-    shown = programs.run(["systemctl", "show", "--property=Id,ActiveState,StatusText", pattern], check=False)
+    shown = programs.run(
+        ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,StatusText", pattern], check=False
+    )
     units = {}
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -67,5 +79,5 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
 
 
 def is_running() -> bool:
-    """Whether systemd is the init of this system (sd_booted(3))."""
-    return os.path.isdir("/run/systemd/system")
+    """Whether systemd is the init of this system (sd_booted(3)), and the user's manager runs."""
+    return os.path.isdir("/run/systemd/system") and (not scope.is_user() or os.path.isdir(f"{scope.runtime()}/systemd"))

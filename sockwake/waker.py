@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, runtime
+from sockwake import checking, clients, journal, netns, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
@@ -38,8 +38,12 @@ class Waker:
     def run(self) -> Container:
         """Wake the instance; raises SockwakeError with nothing left running."""
         runtime.prepare(self.instance)
+        if scope.is_user():
+            from sockwake import userns
+
+            userns.enter()
         settings = self.instance.settings()
-        over_tcp = bool(settings.backend_port)
+        over_tcp = bool(settings.backend_port) and not scope.is_user()
         netns.require_agreement(self.instance, over_tcp)
         waking = runtime.lock_wake(self.instance)
         if over_tcp:
@@ -68,7 +72,7 @@ class Waker:
         except BaseException:
             container.give_up()
             raise
-        self._announce(settings, client)
+        self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
         _start_check(self.instance, settings)
         return container
@@ -84,9 +88,9 @@ class Waker:
 
             provision.make_what_is_missing(self.instance, settings, container, made_of, journal.write)
 
-    def _announce(self, settings: Settings, client: str) -> None:
+    def _announce(self, settings: Settings, client: str, pid: int) -> None:
         """Tell the proxy to go ahead and how long to stay, systemd and the journal what it took."""
-        runtime.announce_ready(self.instance, settings)
+        runtime.announce_ready(self.instance, settings, pid)
         phases = ", ".join(f"{what} {1000 * took:.0f}" for what, took in self._phases())
         total = self._python + self._marks[-1][1] - self._marks[0][1]
         runtime.replace(self.instance.wake_file, f"{total:.3f}\n")

@@ -56,23 +56,27 @@ def test_the_control_file_makes_one_package_for_every_architecture(control: list
     assert (DEBIAN / "source/format").read_text() == "3.0 (native)\n"
 
 
-def test_the_engines_client_is_needed_and_the_engine_recommended(control: list[Deb822]) -> None:
+def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb822]) -> None:
     needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
-    assert ["docker-cli", "docker-ce-cli"] in needed and ["docker-compose >= 2", "docker-compose-plugin"] in needed
-    assert ["docker.io", "docker-ce"] in wanted
+    assert ["docker-cli", "docker-ce-cli", "podman"] in needed and ["docker-compose >= 2", "docker-compose-plugin"] in needed
+    assert ["docker.io", "docker-ce", "podman"] in wanted
 
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
     sources = [source for source, _ in pairs("sockwake.install")]
     assert [source for source in sources if not (SOURCE / source).exists()] == []
-    assert {f"systemd/{path.name}" for path in (SOURCE / "systemd").iterdir()} <= set(sources)
+    assert {str(path.relative_to(SOURCE)) for path in _under_systemd()} <= set(sources)
+
+
+def _under_systemd() -> list[Path]:
+    return [path for path in (SOURCE / "systemd").rglob("*") if path.is_file()]
 
 
 def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree() -> None:
     links = {link: target.replace("usr/share/sockwake/", "") for target, link in pairs("sockwake.links") if "/bin/" in target}
     assert [target for target in links.values() if not (SOURCE / target).is_file()] == []
     called = set()
-    for path in [*(SOURCE / "systemd").iterdir(), *(SOURCE / "bin").iterdir()]:
+    for path in [*_under_systemd(), *(SOURCE / "bin").iterdir()]:
         called |= set(re.findall(r"/(usr/libexec/sockwake/\w+)", path.read_text()))
     assert called <= links.keys() and len(called) >= 3
     assert {"usr/bin/sockwake", "usr/bin/sockwake-new"} <= links.keys()

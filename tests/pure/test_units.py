@@ -11,11 +11,12 @@ from tree import SOURCE, Ran, run
 from sockwake.instance import Instance, Name
 
 UNITS = sorted(path for path in (SOURCE / "systemd").iterdir() if path.suffix in (".service", ".socket", ".target", ".timer"))
+USERS = sorted(path for path in (SOURCE / "systemd/user").iterdir())
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 
 
 def unit_path(path: Path) -> str:
-    return path.name
+    return str(path.relative_to(SOURCE / "systemd"))
 
 
 @pytest.fixture
@@ -55,12 +56,12 @@ def test_the_proxy_is_exposed_to_as_little_as_promised(installed: Path, name: st
     assert level and float(level[1]) <= limit, ran
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=unit_path)
+@pytest.mark.parametrize("unit", UNITS + USERS, ids=unit_path)
 def test_every_unit_has_its_documentation(unit: Path) -> None:
     assert re.search(r"^Documentation=man:sockwake\(8\)$", unit.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=unit_path)
+@pytest.mark.parametrize("unit", UNITS + USERS, ids=unit_path)
 def test_no_unit_gives_up_for_good(unit: Path) -> None:
     """Only the specifier that cannot unescape, and limits that would close a port for ever are off."""
     text = unit.read_text()
@@ -77,6 +78,19 @@ def test_the_units_are_called_what_the_code_calls_them() -> None:
     assert called <= {unit.name for unit in UNITS}
 
 
+def test_users_have_the_same_units_as_the_system() -> None:
+    assert [unit.name for unit in USERS] == [unit.name for unit in UNITS]
+    patience = {re.search(r"^TimeoutStopSec=.*$", (unit.parent / "pg-postgres@.service").read_text(), re.MULTILINE)[0]  # type: ignore[index]
+                for unit in (UNITS[0], USERS[0])}
+    assert len(patience) == 1
+
+
+@pytest.mark.parametrize("unit", [unit for unit in USERS if unit.suffix == ".service"], ids=unit_path)
+def test_every_service_of_a_users_says_whose_it_is(unit: Path) -> None:
+    assert re.search(r"^Environment=(.* )?SOCKWAKE_SCOPE=user$", unit.read_text(), re.MULTILINE)
+    assert "systemctl stop" not in unit.read_text()
+
+
 def test_systemd_kills_no_database_that_the_engine_would_still_wait_for() -> None:
     unit = (SOURCE / "systemd/pg-postgres@.service").read_text()
     compose = (SOURCE / "sockwake/kinds/postgres/compose.yaml.j2").read_text()
@@ -84,7 +98,7 @@ def test_systemd_kills_no_database_that_the_engine_would_still_wait_for() -> Non
     assert patience and grace and int(patience[1]) > int(grace[1])
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=unit_path)
+@pytest.mark.parametrize("unit", UNITS + USERS, ids=unit_path)
 def test_sections_come_in_order_and_hardening_alphabetically(unit: Path) -> None:
     text = unit.read_text()
     sections = re.findall(r"^\[(\w+)\]$", text, re.MULTILINE)

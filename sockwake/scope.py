@@ -1,0 +1,66 @@
+"""Whose systemd, engine and directories: the system's, or a user's own (sockwake … --user).
+
+A process works in one scope from its start to its end, and so does what it becomes: the environment says which.
+The units of the user manager set it, and the command line. Imported on the wake path, so it imports next to nothing.
+"""
+
+import os
+
+_KEY = "SOCKWAKE_SCOPE"
+_USER = "user"
+_UID = os.getuid()  # before userns.enter(), behind which everybody is root
+
+
+def choose(*, user: bool) -> None:
+    """Work in the user's own scope, or in the system's."""
+    os.environ[_KEY] = _USER if user else "system"
+
+
+def is_user() -> bool:
+    """Whether this is about a user's own instances."""
+    return os.environ.get(_KEY) == _USER
+
+
+def etc(root: str = "") -> str:
+    """The directory of the instances' directories; root is the tree they live in."""
+    return _of_the_user("XDG_CONFIG_HOME", ".config") if is_user() else f"{root}/etc/sockwake"
+
+
+def data() -> str:
+    """The directory of the instances' data directories, as the running system sees it."""
+    return _of_the_user("XDG_DATA_HOME", ".local/share") if is_user() else "/var/lib/sockwake"
+
+
+def run(root: str = "") -> str:
+    """The directory of the instances' runtime directories."""
+    return f"{runtime()}/sockwake" if is_user() else f"{root}/run/sockwake"
+
+
+def runtime() -> str:
+    """The user's XDG_RUNTIME_DIR. A shell that su or sudo made has it, though it does not know."""
+    return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{_UID}"
+
+
+def switch() -> tuple[str, ...]:
+    """What systemctl, systemd-run and journalctl have to be told."""
+    return ("--user",) if is_user() else ()
+
+
+def command(program: str, *arguments: str) -> str:
+    """A command line of systemd's, or of sockwake's own, for people to type."""
+    return " ".join((program, *switch(), *arguments))
+
+
+def lingers() -> bool:
+    """Whether systemd starts the user's instances at boot, and lets them be when he logs out."""
+    from sockwake import programs
+
+    argv = ["loginctl", "show-user", str(_UID), "--property=Linger", "--value"]
+    return programs.run(argv, check=False).strip() == "yes"
+
+
+def _of_the_user(variable: str, default: str) -> str:
+    base = os.environ.get(variable, "")
+    if not base.startswith("/"):  # as the XDG Base Directory Specification has it
+        base = f"{os.path.expanduser('~')}/{default}"
+    return f"{base}/sockwake"

@@ -1,0 +1,150 @@
+"""Whose instances a process is about: where they are, whom it asks, and what cannot be had by a user."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_generator import places
+from test_settings import env
+from tree import SOCKWAKE, SOURCE, run
+
+from sockwake import netns, option, runtime, scope
+from sockwake.engine import DOCKER, PODMAN, engines_of, socket_of
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance, Name
+from sockwake.kind import KINDS
+from sockwake.settings import Settings
+
+NAME = Name("pg1")
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The home of a user about whose instances this process is."""
+    monkeypatch.setenv("SOCKWAKE_SCOPE", "user")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    yield tmp_path
+
+
+def test_an_instance_is_the_systems_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOCKWAKE_SCOPE", raising=False)
+    instance = Instance(NAME)
+    assert (instance.etc, instance.data, instance.run) == ("/etc/sockwake/pg1", "/var/lib/sockwake/pg1", "/run/sockwake/pg1")
+    assert (socket_of("docker"), socket_of("podman"), scope.switch()) == (DOCKER, PODMAN, ())
+
+
+def test_a_users_is_at_home(user: Path) -> None:
+    instance = Instance(NAME)
+    assert instance.etc == f"{user}/.config/sockwake/pg1"
+    assert instance.data == f"{user}/.local/share/sockwake/pg1"
+    assert instance.run == f"{user}/runtime/sockwake/pg1"
+    assert scope.command("systemctl", "stop", "x") == "systemctl --user stop x"
+
+
+def test_the_xdg_variables_count_when_they_are_absolute(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/elsewhere")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    assert Instance(NAME).etc == "/elsewhere/sockwake/pg1"
+    assert Instance(NAME).data == f"{user}/.local/share/sockwake/pg1"
+
+
+def test_the_runtime_directory_is_known_where_su_forgot_it(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert scope.run() == f"/run/user/{os.getuid()}/sockwake"
+
+
+def test_a_users_engine_is_always_his_podman(user: Path) -> None:
+    assert {socket_of("docker"), socket_of("podman")} == {f"{user}/runtime/podman/podman.sock"}
+    (user / "runtime/podman").mkdir(parents=True)
+    (user / "runtime/podman/podman.sock").touch()
+    assert len(engines_of(Instance(NAME))) == 1
+
+
+def test_nothing_is_mounted_for_a_user(user: Path) -> None:
+    instance = Instance(NAME)
+    netns.close_off(instance)
+    assert not os.path.exists(instance.netns) and not netns.is_proxys(instance)
+    netns.require_agreement(instance, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace, even its own")
+def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Path) -> None:
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    before = set(os.listdir("/proc/self/fd"))
+    sock = netns._sent_from(own)
+    assert len(set(os.listdir("/proc/self/fd")) - before) == 1
+    assert (sock.family, sock.type, os.get_inheritable(sock.fileno())) == (2, 1, False)
+    sock.close()
+    with open(os.devnull, encoding="ascii") as no_namespace, pytest.raises(OSError, match="cannot be entered"):
+        netns._sent_from(no_namespace.fileno())
+    os.close(own)
+
+
+@pytest.mark.parametrize(("kind", "given", "why"), [
+    ("command", {}, "is of kind postgres or container"),
+    ("native", {}, "is of kind postgres or container"),
+    ("postgres", {"engine": "docker"}, "runs in podman"),
+    ("container", {"socket_user": "root"}, "is the user's"),
+])
+def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
+    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, **given})
+    with pytest.raises(SockwakeError, match=why) as error:
+        option.require_possible_for_a_user(arguments, KINDS[kind])
+    assert error.value.status == 2
+
+
+def test_a_users_container_has_a_network_that_a_user_can_make(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [option.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "pasta"]
+    monkeypatch.delenv("SOCKWAKE_SCOPE")
+    assert [option.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "bridge"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_roots_instances_are_the_systems() -> None:
+    ran = run(*SOCKWAKE, "ls", "--user")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr == "sockwake: error: root's instances are the system's\n(hint: run it as the user)\n"
+
+
+@pytest.mark.parametrize("scope_of", ["user", "system"])
+def test_the_generator_reads_the_users_instances_for_the_users_systemd(tmp_path: Path, scope_of: str) -> None:
+    config = tmp_path / "home/.config/sockwake/pg1"
+    config.mkdir(parents=True)
+    (config / "instance.env").write_text(env(TLS="yes"))
+    out = tmp_path / "out"
+    out.mkdir()
+    environment = {**places(SOURCE), "SYSTEMD_SCOPE": scope_of, "HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": "", "SOCKWAKE_ETC": ""}
+    ran = run("dash", str(SOURCE / "systemd/sockwake-generator"), *[str(out)] * 3, env=environment)
+    assert (ran.status, ran.stderr) == (0, "")
+    # no tcp.conf: no unit of a user's can join a network namespace
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*.conf"))
+    assert found == (["pg-proxy@pg1.socket.d/listen.conf"] if scope_of == "user" else [])
+
+
+def test_the_generator_makes_nothing_for_root_as_a_user(tmp_path: Path) -> None:
+    ran = run("dash", str(SOURCE / "systemd/sockwake-generator"), *[str(tmp_path)] * 3,
+              env={"SYSTEMD_SCOPE": "user", "HOME": "/root"})
+    assert (ran.status, list(tmp_path.iterdir())) == (0, [])
+
+
+@pytest.mark.parametrize(("pid", "expected"), [(0, ""), (1234, "nsenter --preserve-credentials --user --net --target 1234 ")])
+def test_a_users_proxy_goes_where_the_ready_file_says(user: Path, pid: int, expected: str) -> None:
+    instance = Instance(NAME)
+    Path(instance.run).mkdir(parents=True)
+    runtime.announce_ready(instance, Settings(env(BACKEND_PORT="80", IDLE="5s"), instance), pid)
+    assert Path(instance.ready_file).read_text().split() == ["5", "127.0.0.1:80", *([str(pid)] if pid else [])]
+    programs = user / "programs"
+    programs.mkdir()
+    (programs / "nsenter").write_text('#!/bin/sh\necho nsenter "$@"\n')
+    (programs / "nsenter").chmod(0o755)
+    ran = run("dash", str(SOURCE / "bin/proxy"), NAME, env={"PATH": f"{programs}:{os.environ['PATH']}"})
+    if pid:
+        assert ran.stdout.startswith(expected) and ran.stdout.endswith(" --exit-idle-time=5 127.0.0.1:80\n")
+        assert " setpriv --bounding-set=-all " in ran.stdout
+    else:
+        assert "nsenter" not in ran.stdout
