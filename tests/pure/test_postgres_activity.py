@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sockwake import postgres_activity
 
 # neither may break a line of ps, so neither holds a control character
-NAME = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=63)
+NAME = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=63)
 HOSTS = ["[local]", "127.0.0.1(54321)", "::1(1)", "fe80::1%eth0(7)", "localhost(54321)"]  # the last with log_hostname
 CLUSTERS = ["", "main: ", "a b: ", "parallel worker: ", "postgres: ", "x: y: "]
 AT_WORK = ["SELECT", "SELECT waiting", "idle in transaction", "idle in transaction (aborted)", "startup", "authentication", "COPY", "VACUUM",
