@@ -1,0 +1,88 @@
+"""An ordinary user of the machine, with a systemd and a podman of his own, and one instance of his."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from moment import until
+from program import PATIENCE, Ran, run
+
+NAME = "user"
+
+
+class Account:
+    """The user; what he runs, he runs as after a login without a terminal."""
+
+    def __init__(self, name: str = NAME) -> None:
+        entry = pwd.getpwnam(name)
+        self.name = name
+        self.home = Path(entry.pw_dir)
+        self.uid = entry.pw_uid
+        self.runtime = Path(f"/run/user/{entry.pw_uid}")
+
+    def run(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE) -> Ran:
+        environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime), **(env or {})}
+        return run(*argv, user=self.name, env=environment, cwd=str(self.home), timeout=timeout)
+
+    def must(self, *argv: str, timeout: float = PATIENCE) -> str:
+        return self.run(*argv, timeout=timeout).expect(0).out
+
+    def linger(self) -> None:
+        """Have systemd run his units though he is not logged in."""
+        run("loginctl", "enable-linger", self.name).expect(0)
+        until(f"systemd runs for {self.name}", lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running")
+
+    def leave(self) -> None:
+        """The opposite."""
+        run("loginctl", "disable-linger", self.name).expect(0)
+        run("systemctl", "stop", f"user@{self.uid}.service").expect(0)
+
+    def containers(self, *options: str) -> list[str]:
+        return self.must("podman", "ps", *options, "--format={{.Names}}").split()
+
+    def left(self) -> list[str]:
+        """What a test may not leave behind."""
+        places = (self.home / ".config/sockwake", self.home / ".local/share/sockwake", self.runtime / "sockwake")
+        units = self.must("systemctl", "--user", "list-units", "--all", "--no-legend", "--plain", "pg-*@*")
+        links = (self.home / ".config/systemd/user").glob("*.wants/pg-*@*")
+        files = [str(entry) for place in places if place.is_dir() for entry in place.iterdir()]
+        return [*files, *map(str, links), *units.splitlines(), *self.containers("--all")]
+
+
+class Own:
+    """One instance of his."""
+
+    def __init__(self, account: Account, name: str) -> None:
+        self.account = account
+        self.name = name
+        self.etc = account.home / ".config/sockwake" / name
+        self.data = account.home / ".local/share/sockwake" / name
+        self.socket, self.proxy, self.backend = (f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service", f"pg-postgres@{name}.service")
+
+    @property
+    def port(self) -> int:
+        found = re.search(r"^PORT=(\d+)$", (self.etc / "instance.env").read_text(), re.MULTILINE)
+        assert found
+        return int(found.group(1))
+
+    def psql(self, sql: str, *, env: Mapping[str, str] | None = None) -> Ran:
+        """One client on the host, whatever becomes of it."""
+        password = (self.etc / "password").read_text().strip()
+        return run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-XAtc", sql,
+                   env={"PGPASSWORD": password, **os.environ, **(env or {})})
+
+    def answer(self, sql: str) -> str:
+        return self.psql(sql).expect(0).out.strip()
+
+    def property(self, unit: str, name: str) -> str:
+        return self.account.must("systemctl", "--user", "show", "--value", f"--property={name}", unit).strip()
+
+    def asleep(self) -> None:
+        """Wait until nothing but the socket is left."""
+        until(f"{self.name} is asleep", lambda: self.account.containers() == []
+              and {self.property(unit, "ActiveState") for unit in (self.proxy, self.backend)} == {"inactive"}, 40)
+        assert self.property(self.socket, "ActiveState") == "active"

@@ -1,0 +1,135 @@
+"""Instances in root's podman: what the engine does differently, nobody notices.
+
+The image is brought from Docker's store; podman then calls it localhost/…, and finds it under its short name.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Make
+from database import IMAGE, Database
+from moment import until_gone
+from program import must, run
+from recovery import awake, heals
+
+NGINX = "nginx:local"
+
+
+@pytest.fixture(scope="module")
+def podman(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Root's podman, listening, with the images."""
+    if run("sh", "-c", "command -v podman").status:
+        pytest.skip("podman is not installed")
+    archive = tmp_path_factory.mktemp("images") / "images.tar"
+    must("docker", "save", "--output", str(archive), IMAGE, NGINX)
+    must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
+    archive.unlink()
+    must("systemctl", "start", "podman.socket")
+    yield
+    left = containers("--all")
+    run("systemctl", "stop", "podman.socket", "podman.service")
+    run("podman", "rmi", "--all", "--force", timeout=120)
+    assert left == []
+
+
+@pytest.fixture
+def in_podman(instance: Make, podman: None) -> Make:
+    """Like instance(), but in podman."""
+    return lambda *options, **more: instance("--engine", "podman", *options, **more)
+
+
+def containers(*options: str) -> list[str]:
+    return must("podman", "ps", *options, "--format={{.Names}}").split()
+
+
+def asleep(database: Database) -> None:
+    """Database.asleep() looks for Docker's processes; here podman is asked."""
+    database.asleep()
+    until_gone(f"{database} has no container that runs", containers)
+
+
+def page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+        return str(answer.read(1000))
+
+
+def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
+    database = in_podman()
+    assert database.setting("ENGINE") == "podman"
+    assert containers("--all") == ["sockwake-pg1"] and containers() == []
+    assert "sockwake-pg1" not in must("docker", "ps", "--all", "--format={{.Names}}")
+    for answer in ("1", "2"):
+        assert database.psql(f"select {answer}") == answer
+        asleep(database)
+    assert "database system is ready to accept connections" in database.journal()
+    assert "received fast shutdown request" in database.journal()
+
+
+def test_a_long_query_keeps_it_awake(in_podman: Make) -> None:
+    """Podman's API leaves after five seconds without a request; what is attached keeps it."""
+    database = in_podman()
+    assert database.psql("select pg_sleep(9), 1").endswith("|1")
+    asleep(database)
+
+
+def test_edited_files_make_the_container_anew(in_podman: Make) -> None:
+    database = in_podman()
+    database.psql()
+    asleep(database)
+    database.add_guc("work_mem=7MB")
+    assert database.psql("show work_mem") == "7MB"
+    assert containers("--all") == ["sockwake-pg1"]
+
+
+def test_tls_is_offered(in_podman: Make) -> None:
+    database = in_podman("--tls")
+    assert database.psql("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
+
+
+def test_a_web_server_wakes_answers_and_sleeps(podman: None, known: Callable[[str], Database]) -> None:
+    web = known("web")
+    run("sockwake-new", "web", "--engine", "podman", "--kind", "container", "--image", NGINX, "--container-port", "80",
+        "--network", "none", "--idle", "1s", "--enable").expect(0)
+    for _ in range(2):
+        assert "nginx" in page(web.port)
+        asleep(web)
+    run("sockwake", "rm", "web").expect(0)
+    assert containers("--all") == []
+
+
+@pytest.mark.fault
+def test_a_container_that_was_removed_is_made_again(in_podman: Make) -> None:
+    database = in_podman()
+    must("podman", "rm", "--force", "sockwake-pg1")
+    assert database.psql() == "1"
+
+
+@pytest.mark.fault
+def test_a_database_that_is_killed_comes_back(in_podman: Make) -> None:
+    database, client = awake(in_podman)
+    must("podman", "kill", "sockwake-pg1")
+    database.await_journal("its container ended with status 137")
+    heals(database, client)
+
+
+@pytest.mark.fault
+def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
+    database = in_podman()
+    must("systemctl", "stop", "podman.socket", "podman.service")
+    try:
+        assert "does not answer at /run/podman/podman.sock" in database.fatal()
+    finally:
+        must("systemctl", "start", "podman.socket")
+    assert database.psql() == "1"
+
+
+def test_a_missing_image_says_who_is_to_bring_it(podman: None, known: Callable[[str], Database]) -> None:
+    known("pg1")
+    ran = run("sockwake-new", "pg1", "--engine", "podman", "--version", "18", "--image", "localhost/nobody:has")
+    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had", "podman load brings one")
+    assert containers("--all") == [] and not Path("/etc/sockwake/pg1").exists()

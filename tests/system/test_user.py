@@ -1,0 +1,208 @@
+"""An ordinary user's own instances: his files, his systemd, his podman, and no root."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from account import Account, Own
+from database import FIRST_PORT, IMAGE
+from moment import until
+from program import must, run
+
+NGINX = "nginx:local"
+
+
+@pytest.fixture(scope="module")
+def account(image: str) -> Iterator[Account]:
+    """The machine's user, whose podman listens and has the images."""
+    if run("sh", "-c", "command -v podman && getent passwd user").status:
+        pytest.skip("podman is not installed, or there is no user 'user'")
+    one = Account()
+    one.linger()
+    archive = one.home / "images.tar"
+    try:
+        must("docker", "save", "--output", str(archive), IMAGE, NGINX)
+        archive.chmod(0o644)
+        one.must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
+    finally:
+        archive.unlink(missing_ok=True)
+    one.must("systemctl", "--user", "enable", "--now", "podman.socket")
+    yield one
+    one.run("podman", "system", "reset", "--force", timeout=120)
+    one.leave()
+
+
+@pytest.fixture
+def own(account: Account) -> Iterator[Callable[..., Own]]:
+    """own(NAME, OPTION…) makes one with sockwake-new --user; in the end nothing is left of any."""
+    names: list[str] = []
+
+    def make(name: str, *options: str) -> Own:
+        names.append(name)
+        account.run("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options, timeout=120).expect(0)
+        return Own(account, name)
+
+    yield make
+    for name in names:
+        account.run("systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service")
+        account.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
+    assert account.left() == []
+
+
+@pytest.fixture
+def database(own: Callable[..., Own]) -> Own:
+    return own("mine", "--version", "18")
+
+
+@pytest.fixture
+def web(own: Callable[..., Own]) -> Own:
+    return own("web", "--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
+
+
+def page(one: Own) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/", timeout=30) as answer:
+        return str(answer.read(1000))
+
+
+def test_a_database_wakes_answers_and_sleeps(account: Account, database: Own) -> None:
+    assert {(entry.stat().st_uid, entry.name) for entry in database.etc.iterdir()} == {
+        (account.uid, "compose.yaml"), (account.uid, "instance.env"), (account.uid, "password")}
+    assert (database.etc / "password").stat().st_mode & 0o777 == 0o600
+    assert (account.runtime / "sockwake").stat().st_mode & 0o777 == 0o700
+    for answer in ("1", "2"):
+        assert database.answer(f"select {answer}") == answer
+        database.asleep()
+
+
+def test_the_data_belong_to_a_user_of_the_containers(account: Account, database: Own) -> None:
+    cluster = database.data / "18/docker"
+    assert cluster.stat().st_uid not in (0, account.uid)
+    assert not Path("/var/lib/sockwake/mine").exists() and not Path("/etc/sockwake/mine").exists()
+
+
+def test_a_silent_client_is_let_go_and_a_busy_one_is_not(database: Own) -> None:
+    """Podman's API leaves after five seconds without a request; what is attached keeps it."""
+    assert database.answer("select pg_sleep(9), 1").endswith("|1")
+    database.asleep()
+
+
+def test_a_stranger_is_asked_for_a_password(database: Own) -> None:
+    refused = database.psql("select 1", env={"PGPASSWORD": "wrong"})
+    refused.expect(2, "password authentication failed")
+
+
+def test_tls_is_offered_and_data_are_adopted(account: Account, database: Own) -> None:
+    database.answer("create table kept as select 7 as n")
+    database.asleep()
+    account.run("sockwake", "rm", "--user", "mine").expect(0, f"left the data and their password in {database.data}")
+    account.run("sockwake-new", "mine", "--user", "--version", "18", "--tls", "--idle", "1s", "--enable", timeout=120).expect(0)
+    assert database.answer("select n from kept") == "7"
+    assert database.answer("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
+    database.asleep()
+
+
+def test_a_web_server_wakes_answers_and_sleeps(web: Own) -> None:
+    for _ in range(2):
+        assert "nginx" in page(web)
+        web.asleep()
+
+
+def test_the_proxy_of_a_web_server_may_nothing(web: Own) -> None:
+    """It lives in the container's user namespace, whose root it must not be."""
+    page(web)
+    status = Path(f"/proc/{web.property(web.proxy, 'MainPID')}/status").read_text()
+    assert "\nCapPrm:\t0000000000000000\n" in status and "\nCapBnd:\t0000000000000000\n" in status
+    backend = int(web.property(web.backend, "MainPID"))
+    assert Path(f"/proc/{backend}/ns/net").readlink() == Path("/proc/1/ns/net").readlink()
+
+
+def test_it_is_listed_for_the_user_and_for_nobody_else(account: Account, database: Own) -> None:
+    listed = json.loads(account.run("sockwake", "ls", "--user", "--json").expect(0).out)
+    assert [(row["name"], row["port"]) for row in listed] == [("mine", database.port)]
+    assert json.loads(must("sockwake", "ls", "--json")) == []
+    account.run("sockwake", "status", "--user", "mine").expect(0, str(database.etc), "journalctl --user -u")
+
+
+def test_it_keeps_clear_of_the_systems_ports(account: Account, known: Callable[[str], object]) -> None:
+    known("pg1")
+    run("sockwake-new", "pg1", "--version", "18", "--no-provision").expect(0)
+    shown = account.run("sockwake-new", "mine", "--user", "--version", "18", "--dry-run").expect(0)
+    assert f"\nPORT={FIRST_PORT + 1}\n" in shown.out
+    taken = account.run("sockwake-new", "mine", "--user", "--version", "18", "--port", str(FIRST_PORT))
+    taken.expect(3, f"port {FIRST_PORT} is already claimed by the system's instance 'pg1'")
+
+
+def test_clients_are_told_why_it_cannot_start(account: Account, database: Own, web: Own) -> None:
+    account.must("systemctl", "--user", "stop", "podman.socket", "podman.service")
+    try:
+        database.psql("select 1").expect(2, "FATAL:", "does not answer at", "journalctl --user -u pg-postgres@mine")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page(web)
+        assert refused.value.code == 503 and "podman.sock" in refused.value.read().decode()
+    finally:
+        account.must("systemctl", "--user", "start", "podman.socket")
+    assert database.answer("select 1") == "1"
+
+
+@pytest.mark.fault
+def test_a_waker_that_is_killed_leaves_no_container_running(account: Account, database: Own) -> None:
+    database.answer("select 1")
+    account.must("systemctl", "--user", "kill", "--kill-whom=main", "--signal=KILL", database.backend)
+    until("its container has stopped", lambda: account.containers() == [])
+    assert database.answer("select 2") == "2"
+
+
+def test_removing_it_leaves_nothing(account: Account, database: Own) -> None:
+    database.answer("select 1")
+    database.asleep()
+    account.run("sockwake", "rm", "--user", "--purge", "mine").expect(0, f"deleted the data in {database.data}")
+    assert account.left() == []
+
+
+def test_compose_works_on_it(account: Account, database: Own) -> None:
+    account.run("sockwake", "compose", "--user", "mine", "ps", "--all").expect(0, "sockwake-mine")
+
+
+def test_a_draft_that_fails_is_undone(account: Account) -> None:
+    ran = account.run("sockwake-new", "mine", "--user", "--version", "18", "--image", "localhost/nobody:has", timeout=120)
+    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had")
+    assert account.left() == []
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    (("--kind", "command", "--exec", "/bin/sleep {port}"), "of kind postgres or container"),
+    (("--version", "18", "--engine", "docker"), "runs in podman"),
+    (("--version", "18", "--root", "/"), "--user and --root exclude each other"),
+])
+def test_what_cannot_be_is_refused(account: Account, options: tuple[str, ...], text: str) -> None:
+    account.run("sockwake-new", "mine", "--user", *options).expect(2, text)
+    assert account.left() == []
+
+
+def test_root_is_told_to_be_the_user(image: str) -> None:
+    run("sockwake-new", "mine", "--user", "--version", "18").expect(2, "root's instances are the system's", "run it as the user")
+
+
+def test_who_does_not_linger_is_told(account: Account) -> None:
+    must("loginctl", "disable-linger", account.name)  # his systemd runs on for as long as anything of his does
+    try:
+        if not (account.runtime / "systemd").is_dir():
+            pytest.skip("his systemd did not wait")
+        ran = account.run("sockwake-new", "mine", "--user", "--version", "18", "--no-provision")
+        ran.expect(0, "loginctl enable-linger")
+    finally:
+        account.linger()
+        account.run("sockwake", "rm", "--user", "--purge", "mine")
+
+
+def test_it_is_there_after_the_users_systemd_was_started_anew(account: Account, database: Own) -> None:
+    database.answer("select 1")
+    must("systemctl", "restart", f"user@{account.uid}.service")
+    until("his systemd is up", lambda: account.run("systemctl", "--user", "is-active", database.socket).out == "active\n")
+    assert database.answer("select 2") == "2"
