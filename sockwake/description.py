@@ -80,7 +80,7 @@ def slow(seconds: float | None, settings: Settings) -> str:
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
         return ""
-    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see /usr/share/doc/sockwake/slow-starters.md"
+    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see slow-starters.md in /usr/share/doc/sockwake"
 
 
 def address(instance: Instance, settings: Settings) -> str:
