@@ -8,7 +8,7 @@ from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
 
-_PATIENCE_DATABASE = 10  # seconds
+_PATIENCE_DATABASE = 5  # seconds
 _PATIENCE_HTTP = 30
 
 
@@ -74,13 +74,13 @@ def last_wake(instance: Instance) -> float | None:
 def slow(seconds: float | None, settings: Settings) -> str:
     """What a wake this long means for clients that do not wait for ever, or "".
 
-    Libpq waits for ever unless told otherwise (connect_timeout); so does PostgreSQL's JDBC driver for the log-in
-    (loginTimeout), but its connections are often made with ten seconds. HTTP clients and proxies commonly give up after 30.
+    libpq waits for ever unless told otherwise (connect_timeout). PostgreSQL's JDBC driver waits five seconds to hear whether
+    the server speaks TLS (sslResponseTimeout). What stands between HTTP clients and servers commonly gives up after 30 or 60.
     """
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
         return ""
-    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see /usr/share/doc/sockwake/slow-starters.md"
+    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see slow-starters.md in /usr/share/doc/sockwake"
 
 
 def address(instance: Instance, settings: Settings) -> str:

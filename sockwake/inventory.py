@@ -172,9 +172,23 @@ def delete_made_data(draft: Instance) -> None:
     except FileNotFoundError:
         made, path = "", ""
     if made == "directory":
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            delete_data(path)
     elif made == "contents":
         empty(path)
+
+
+def delete_data(path: str) -> None:
+    """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
+    programs with DynamicUser= go with what they lead to."""
+    real = os.path.realpath(path)
+    if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
+        shutil.rmtree(real)
+        os.unlink(path)
+    elif os.path.ismount(path) or os.path.islink(path):
+        empty(path)
+    else:
+        shutil.rmtree(path)
 
 
 def empty(path: str) -> None:

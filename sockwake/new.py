@@ -5,7 +5,7 @@ import shutil
 import sys
 from contextlib import suppress
 
-from sockwake import cluster, compose, description, inventory, ports, programs, runtime, systemctl
+from sockwake import cluster, compose, description, inventory, netns, ports, programs, runtime, systemctl
 from sockwake.engine import EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
@@ -77,6 +77,8 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         if provision:
             if request.keeps_data and not request.adopt:
                 draft.claim_data(request.data_directory)
+            elif request.kind.definition == SERVICE and not os.path.lexists(request.data_directory):
+                draft.claim_data(request.data_directory)  # systemd will make it
             if request.kind.definition == COMPOSE:
                 _provision(draft.instance, quiet=quiet, debug=debug)
         made = draft.publish()
@@ -105,6 +107,7 @@ def discard(draft: Instance) -> None:
 def _discard_files(draft: Instance) -> None:
     inventory.discard(draft)
     if not draft.root:
+        netns.forget(draft)
         shutil.rmtree(draft.run, ignore_errors=True)
 
 
@@ -119,16 +122,20 @@ def remove_containers(instance: Instance) -> None:
 def undo(request: Request, draft: inventory.Draft) -> None:
     """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
     made = draft.instance if os.path.isdir(draft.instance.etc) else draft.final
+    units = (made.socket_unit, made.proxy_unit, made.backend_unit)
     if made is draft.final:
         with suppress(SockwakeError):
             systemctl.disable(made.socket_unit, root=request.root)
             if not request.root:
-                systemctl.stop(made.socket_unit)
-                systemctl.reset(made.socket_unit)
+                systemctl.stop(*units)
+                systemctl.reset(*units)
     with inventory.locked(request.root):
         with suppress(EngineError):  # an engine that does not answer was the reason, most likely
             remove_containers(made)
         _discard_files(made)
+    if made is draft.final and request.kind.definition == SERVICE and not request.root and systemctl.is_running():
+        with suppress(SockwakeError):  # what was linked is gone
+            systemctl.reload()
 
 
 def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:

@@ -156,7 +156,7 @@ def user(name: str, *, root: str) -> str:
 
 def socket_mode(text: str) -> str:
     """An octal mode, as in 0660."""
-    return check_socket_mode(text if text.startswith("0") else f"0{text}")
+    return check_socket_mode(f"0{text}" if len(text) == 3 and text[0] != "0" else text)
 
 
 def command_line(text: str, *, root: str) -> list[str]:

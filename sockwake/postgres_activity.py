@@ -10,9 +10,10 @@ import re
 
 # "postgres: user database host(port) activity", with "[local]" for a unix socket, and "cluster_name: " after the first
 # colon. The last host is the real one: users and databases may be called anything.
-_SESSION = re.compile(r".* (?:\[local\]|\S+\(\d+\))(?: (?P<activity>.*))?")
+_SESSION = re.compile(r".* (?:\[local\]|\S+\(\d+\))(?: (?P<activity>.*))?", re.DOTALL)
 _WORKER = re.compile(
-    r"postgres: (?:.*: )?(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))(?!:)"
+    r"postgres: (?:.*: )?(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))(?!:)",
+    re.DOTALL,
 )
 _SILENT = "idle"
 

@@ -207,7 +207,9 @@ def _began(pid: int) -> float:
 
 
 def _refuse_next(instance: Instance, reason: str) -> None:
-    """Have the next start, if it comes soon, tell the clients that wait why this one failed (bin/native)."""
+    """Have the next start, if it comes soon, tell the clients that wait why this one failed (bin/native), unless a proxy does."""
+    if "SOCKWAKE_TAKES_SOCKET" not in os.environ:
+        return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
     until = time.time() + _REFUSAL_COUNTS

@@ -29,7 +29,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         if not inventory.is_finished(instance):
             inventory.delete_made_data(instance)
         if purge and data and os.path.isdir(data):
-            _delete_data(data)
+            inventory.delete_data(data)
             said.append(f"deleted the data in {data}")
         elif data and os.path.isdir(data):
             kept = not instance.root and cluster.keep_password(instance, data)
@@ -80,16 +80,3 @@ def _volumes(instance: Instance, *, purge: bool) -> list[str]:
                 engine.call("DELETE", f"/volumes/{name}")
             said.append(f"{'deleted' if purge else 'left'} the volume {name}")
     return said
-
-
-def _delete_data(path: str) -> None:
-    """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
-    programs with DynamicUser= go with what they lead to."""
-    real = os.path.realpath(path)
-    if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
-        shutil.rmtree(real)
-        os.unlink(path)
-    elif os.path.ismount(path) or os.path.islink(path):
-        inventory.empty(path)
-    else:
-        shutil.rmtree(path)

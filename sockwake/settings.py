@@ -114,7 +114,8 @@ class Settings:
             raise SockwakeError("TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself")
         if values["BACKEND_PORT"] and (self.has_cluster or self.is_native):
             raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
-        check_socket_mode(values["SOCKET_MODE"])
+        if values["SOCKET_MODE"]:
+            check_socket_mode(values["SOCKET_MODE"])
         if values["SOCKET_USER"]:
             check_user(values["SOCKET_USER"])
 

@@ -21,9 +21,11 @@ from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
+from sockwake.kind import NONE
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
 
+_LONGER_THAN_IDLE = 2  # seconds
 WAKING = "waking"  # the unit's status text until the database is ready
 
 
@@ -42,7 +44,7 @@ class Waker:
             from sockwake import userns
 
             userns.enter()
-        settings = self.instance.settings()
+        settings = self._settings = self.instance.settings()
         over_tcp = bool(settings.backend_port) and not scope.is_user()
         netns.require_agreement(self.instance, over_tcp)
         waking = runtime.lock_wake(self.instance)
@@ -98,6 +100,13 @@ class Waker:
         notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
+    def patience(self) -> list[str]:
+        """Seconds after which the watcher looks at a proxy that nobody may have come through, unless a check does."""
+        settings = self._settings
+        if settings.check != NONE or settings.idle == float("inf"):
+            return []
+        return [f"{settings.idle + _LONGER_THAN_IDLE:.0f}"]
+
     def _mark(self, what: str) -> None:
         self._marks.append((what, time.monotonic()))
 
@@ -131,7 +140,7 @@ def wake(instance: Instance) -> None:
             netns.close_off(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path])
+    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
 
 
 def _start_check(instance: Instance, settings: Settings) -> None:

@@ -11,32 +11,31 @@ import os
 import select
 import sys
 
-from sockwake import clients, journal, netns, runtime
+from sockwake import journal, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
-_LONGER_THAN_IDLE = 2.0  # seconds
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
 
 
 class Watcher:
     """One instance that is awake."""
 
-    def __init__(self, instance: Instance, container: Container) -> None:
+    def __init__(self, instance: Instance, container: Container, forsaken: Forsaken | None) -> None:
         self.instance = instance
         self.container = container
+        self.forsaken = forsaken
         self.stopping = False
         self._catch_sigterm()
 
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
-        forsaken = Forsaken(self.instance)
         while not self.stopping:
-            ready = readable(self._wakeup, self.container.fd, timeout=forsaken.patience)
-            if not ready:
-                forsaken.look()
+            ready = readable(self._wakeup, self.container.fd, timeout=self.forsaken.patience if self.forsaken else None)
+            if not ready and self.forsaken:
+                self.forsaken.look()
             elif self.container.fd in ready and not self.container.relay(journal.write):
                 runtime.remove(self.instance.ready_file)
                 release_clients(self.instance)
@@ -48,6 +47,8 @@ class Watcher:
         self.container.engine.finish(answer)
         while self.container.relay(journal.write):
             pass
+        from sockwake import netns
+
         netns.forget(self.instance)
         journal.say("asleep")
 
@@ -63,23 +64,25 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME FD SOCKET: watch the container of the engine at SOCKET, whose output comes on FD. watcher --after NAME: clean up behind one
-    that was killed. The status is for systemd alone."""
+    """watcher NAME FD SOCKET [SECONDS]: watch the container of the engine at SOCKET, whose output comes on FD, and look
+    after SECONDS whether its proxy is forsaken. watcher --after NAME: clean up behind one that was killed. The status is
+    for systemd alone."""
     try:
         if arguments[0] == "--after":
             clean_up(Instance(Name(arguments[1])))
         else:
-            watch(Instance(Name(arguments[0])), int(arguments[1]), Engine(arguments[2]))
+            watch(Instance(Name(arguments[0])), int(arguments[1]), Engine(arguments[2]), *map(int, arguments[3:]))
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status
     return 0
 
 
-def watch(instance: Instance, stream: int, engine: Engine) -> None:
+def watch(instance: Instance, stream: int, engine: Engine, patience: int = 0) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
+    forsaken = Forsaken(instance, patience) if patience else None
     try:
-        Watcher(instance, Container(instance.container, engine, stream)).run()
+        Watcher(instance, Container(instance.container, engine, stream), forsaken).run()
     except SockwakeError as error:
         runtime.replace(instance.failure_file, f"{error.message}\n")
         raise
@@ -90,6 +93,8 @@ def clean_up(instance: Instance) -> None:
     if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
         runtime.remove(instance.ready_file)
         release_clients(instance)
+    from sockwake import netns
+
     if not os.path.exists(instance.failure_file):
         runtime.replace(instance.failure_file, "its waker was killed\n")
     if netns.is_proxys(instance):
@@ -112,18 +117,19 @@ class Forsaken:
     """A proxy that nobody has connected through, because it was started by hand, or started anew.
 
     It would stay for ever: systemd-socket-proxyd begins to count when a connection closes. So one is made and closed.
-    patience: seconds until the next look, longer than any proxy that does count has left; None for never.
+    An instance with a check does not need this: that looks at the proxy, too.
+    patience: seconds until the next look, longer than any proxy that does count has left.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, patience: int) -> None:
         self.instance = instance
+        self.patience = patience
         self._was_quiet = False
-        with open(instance.ready_file, "rb") as file:
-            idle = file.read().split()[0]
-        self.patience = None if idle == b"infinity" else float(idle) + _LONGER_THAN_IDLE
 
     def look(self) -> None:
         """Nobody at two looks running is nobody in between, too, or the proxy would not be here any more."""
+        from sockwake import clients
+
         try:
             settings = self.instance.settings()
         except SockwakeError:
@@ -133,7 +139,7 @@ class Forsaken:
             clients.knock(settings)
 
 
-def readable(*fds: int, timeout: float | None = None) -> set[int]:
+def readable(*fds: int, timeout: int | None = None) -> set[int]:
     """Wait until some of fds can be read or have ended, and return those; a negative one never does.
 
     timeout: seconds after which it returns none.

@@ -136,7 +136,7 @@ def test_the_generator_makes_nothing_for_root_as_a_user(tmp_path: Path) -> None:
 def test_a_users_proxy_goes_where_the_ready_file_says(user: Path, pid: int, expected: str) -> None:
     instance = Instance(NAME)
     Path(instance.run).mkdir(parents=True)
-    runtime.announce_ready(instance, Settings(env(BACKEND_PORT="80", IDLE="5s"), instance), pid)
+    runtime.announce_ready(instance, Settings("KIND=container\nIMAGE=nginx:1\nLISTEN=127.0.0.1\nPORT=25432\nBACKEND_PORT=80\nIDLE=5s\n", instance), pid)
     assert Path(instance.ready_file).read_text().split() == ["5", "127.0.0.1:80", *([str(pid)] if pid else [])]
     programs = user / "programs"
     programs.mkdir()

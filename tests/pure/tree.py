@@ -80,6 +80,10 @@ class Tree:
             found[str(path.relative_to(self.path))] = (stat.S_IMODE(mode), content)
         return found
 
+    def snapshot_of_names(self) -> dict[str, tuple[int, int]]:
+        """Everything in the tree, whatever is in it: path to (mode, size)."""
+        return {str(path.relative_to(self.path)): (path.lstat().st_mode, path.lstat().st_size) for path in self.path.rglob("*")}
+
     def added_to(self, before: dict[str, tuple[int, str]]) -> list[str]:
         """What is there now and was not before, or is not as it was."""
         now = self.snapshot()

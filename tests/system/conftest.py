@@ -1,4 +1,4 @@
-"""Ring 2: on a real systemd, a real Docker and a real PostgreSQL, as root, with the package installed.
+"""Ring 2: on a real systemd, a real Docker and real servers, as root, with the package installed.
 
 Every test makes what it needs with the real commands, and proves in the end that nothing of it is left.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,10 +17,16 @@ import figures
 import traces
 from database import IMAGE, Database
 from program import run
+from service import Service
 
 Make = Callable[..., Database]
 Know = Callable[[str], Database]
+KnowService = Callable[[str], Service]
+MakeService = Callable[..., Service]
+S = TypeVar("S", bound=Service)
 
+NGINX = "nginx:local"
+PROGRAMS = {"redis": "/usr/bin/redis-server", "gatewayd": "/usr/lib/systemd/systemd-journal-gatewayd"}
 UNKNOWN = 5  # what sockwake ends with when there is no such instance
 
 
@@ -32,19 +39,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with a reason what this machine cannot do; the tests of the package itself come last."""
     missing = _what_is_missing()
     for item in items:
-        if missing and "image" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(reason=missing))
+        for need in missing.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.skip(reason=missing[need]))
     items.sort(key=lambda item: item.path.name == "test_package.py")
 
 
-def _what_is_missing() -> str:
+def _what_is_missing() -> dict[str, str]:
+    """Fixtures that cannot be had on this machine, and why."""
     if os.geteuid() or not Path("/run/systemd/system").is_dir():
-        return "needs root and a running systemd"
+        return {"machine": "needs root and a running systemd"}
     if run("sh", "-c", "command -v sockwake-new").status:
-        return "the package is not installed"
-    if run("docker", "image", "inspect", IMAGE).status:
-        return f"image {IMAGE} is not on this machine"
-    return ""
+        return {"machine": "the package is not installed"}
+    missing = {fixture: f"image {name} is not on this machine" for fixture, name in (("image", IMAGE), ("nginx", NGINX))
+               if run("docker", "image", "inspect", name).status}
+    return missing | {fixture: f"{program} is not on this machine" for fixture, program in PROGRAMS.items()
+                      if not os.path.exists(program)}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,9 +66,32 @@ def figures_of_the_run(record_testsuite_property: Callable[[str, object], None])
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """The image most instances are made of; asking for it skips a test where there is none."""
+def machine() -> None:
+    """This machine with the package on it; asking for it, or for what follows, skips a test where there is none."""
+
+
+@pytest.fixture(scope="session")
+def image(machine: None) -> str:
+    """The image most instances are made of."""
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def nginx(machine: None) -> str:
+    """An image with a web server on port 80."""
+    return NGINX
+
+
+@pytest.fixture(scope="session")
+def redis(machine: None) -> str:
+    """A server that is a program of the machine's."""
+    return PROGRAMS["redis"]
+
+
+@pytest.fixture(scope="session")
+def gatewayd(machine: None) -> str:
+    """A server of Debian's that takes its socket from systemd."""
+    return PROGRAMS["gatewayd"]
 
 
 @pytest.fixture(scope="session")
@@ -71,22 +103,22 @@ class Made:
     """The instances of one test, known before they are made, so that whatever happens they are taken away."""
 
     def __init__(self) -> None:
-        self._databases: list[Database] = []
+        self._services: list[Service] = []
 
-    def know(self, name: str) -> Database:
-        """What the test makes under this name by itself is removed after it, however far it came."""
-        self._databases.append(Database(name))
-        return self._databases[-1]
+    def know(self, service: S) -> S:
+        """What the test makes under its name by itself is removed after it, however far it came."""
+        self._services.append(service)
+        return service
 
     def take_away(self) -> list[str]:
         """Remove them with their data; returns what is wrong, and whether the test left a port dead."""
         problems = []
-        for database in reversed(self._databases):
-            if database.state(database.socket) == "failed":
+        for service in reversed(self._services):
+            if service.state(service.socket) == "failed":
                 figures.count("sockets left failed")
-                problems.append(f"{database.socket} is left failed:\n{database.journal()}")
-            run("systemctl", "stop", database.socket, database.proxy)  # rm sends no clients away
-            removed = run("sockwake", "rm", database.name, "--purge", timeout=120)
+                problems.append(f"{service.socket} is left failed:\n{service.journal()}")
+            run("systemctl", "stop", service.socket, service.proxy, service.backend, timeout=120)  # rm sends no clients away
+            removed = run("sockwake", "rm", service.name, "--purge", timeout=120)
             if removed.status not in (0, UNKNOWN):
                 problems.append(str(removed))
         return problems
@@ -96,7 +128,7 @@ class Made:
 def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     """What the test makes; leave no trace, and prove it."""
     mine = Made()
-    if "image" not in request.fixturenames:
+    if "machine" not in request.fixturenames:
         yield mine
         return
     before = request.getfixturevalue("listening_before")
@@ -114,7 +146,7 @@ def instance(made: Made, image: str) -> Make:
     """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new."""
 
     def make(*options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True) -> Database:
-        database = made.know(name)
+        database = made.know(Database(name))
         database.made = run("sockwake-new", name, "--version", version, "--idle", idle, *(["--enable"] if enable else []),
                             *options).expect(0)
         return database
@@ -123,6 +155,24 @@ def instance(made: Made, image: str) -> Make:
 
 
 @pytest.fixture
-def known(made: Made, image: str) -> Callable[[str], Database]:
+def known(made: Made, image: str) -> Know:
     """known(NAME) is an instance that the test is going to make by itself."""
-    return made.know
+    return lambda name: made.know(Database(name))
+
+
+@pytest.fixture
+def service(made: Made, machine: None) -> MakeService:
+    """service(KIND, *options, name=…, idle=…, enable=…) makes an instance of any kind with sockwake-new."""
+
+    def make(kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True) -> Service:
+        mine = made.know(Service(name))
+        mine.made = run("sockwake-new", name, "--kind", kind, "--idle", idle, *(["--enable"] if enable else []), *options).expect(0)
+        return mine
+
+    return make
+
+
+@pytest.fixture
+def known_service(made: Made, machine: None) -> KnowService:
+    """known_service(NAME) is an instance that the test is going to make by itself."""
+    return lambda name: made.know(Service(name))

@@ -62,7 +62,7 @@ def test_also_spelled_as_a_verb_and_listed_with_its_state(known: Know) -> None:
     assert _listed() == [("asleep", 0)]
     with database.connect():
         assert _listed() == [("awake", 1)]
-        assert "pg1   awake  1        18       1s    127.0.0.1:25432" in must("sockwake", "ls")
+        assert "pg1   awake  1        postgres  18       1s    127.0.0.1:25432" in must("sockwake", "ls")
     database.asleep()
     assert _listed() == [("asleep", 0)]
 

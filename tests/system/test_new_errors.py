@@ -44,7 +44,7 @@ def test_no_engine() -> None:
 
 
 def test_image_that_is_nowhere() -> None:
-    refused(FAILED, "image nosuch:18 is neither on this machine nor to be had", "(hint: check --version and --image",
+    refused(FAILED, "image nosuch:18 is neither on this machine nor to be had", "(hint: is its name right? docker load brings one without a registry",
             options=("--version", "18", "--image", "nosuch:18"))
 
 

@@ -66,7 +66,7 @@ def test_installing_starts_nothing_but_the_target_and_makes_no_instance() -> Non
 
 
 def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgrade_and_downgrade(instance: Make, newer: str) -> None:
-    database = instance()
+    database = instance(idle="10min")
     with database.connect() as client:
         before, session = pids(database), client.value("select pg_backend_pid()")
         for arguments in (("install", "--reinstall", DEB), ("install", newer), ("install", "--allow-downgrades", DEB)):
@@ -74,6 +74,7 @@ def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgr
             assert pids(database) == before, arguments
             assert client.value("select pg_backend_pid()") == session, arguments
             assert database.psql() == "1"
+    must("systemctl", "stop", database.proxy, timeout=120)
     database.asleep()
     assert database.psql() == "1"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from database import FIRST_PORT
 from program import must, run
+from service import FIRST_PORT
 
-_DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/run/sockwake")
+_DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/var/lib/private/sockwake", "/run/sockwake")
 
 
 def found(listening_before: set[int]) -> list[str]:
@@ -24,7 +24,9 @@ def listening() -> set[int]:
 
 def sweep() -> None:
     """Take away by force what a failed test left, so that the next one is judged by itself."""
-    run("systemctl", "stop", "pg-proxy@*.socket", "pg-proxy@*.service", "pg-postgres@*.service")
+    run("systemctl", "stop", "pg-proxy@*.socket", "pg-check@*.timer", "pg-proxy@*.service", "pg-postgres@*.service")
+    for mount in _mounts():
+        run("umount", "--lazy", mount)
     for name in run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out.split():
         run("docker", "rm", "--force", "--volumes", name)
     for link in _links():
@@ -37,8 +39,12 @@ def sweep() -> None:
 
 def _files() -> list[str]:
     left = [entry for directory in _DIRECTORIES if (path := Path(directory)).is_dir() for entry in path.iterdir()]
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "sockwake" in line.split()[1]]
-    return [f"{entry} is left" for entry in (*left, *_links())] + [f"{mount} is mounted" for mount in mounts]
+    left += Path("/run").glob("sockwake-*")
+    return [f"{entry} is left" for entry in (*left, *_links())] + [f"{mount} is mounted" for mount in _mounts()]
+
+
+def _mounts() -> list[str]:
+    return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "sockwake" in line.split()[1]]
 
 
 def _links() -> list[Path]:

@@ -1,0 +1,162 @@
+"""One instance under test, seen from outside: through its files, its units, its port and the process table."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+from moment import until, until_gone
+from program import Ran, must, run
+
+FIRST_PORT = 25432
+
+
+class Service:
+    """The instance NAME of any kind. What it says of itself is read from its files each time: tests edit them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.etc = Path("/etc/sockwake") / name
+        self.run = Path("/run/sockwake") / name
+        self.socket = f"pg-proxy@{name}.socket"
+        self.proxy = f"pg-proxy@{name}.service"
+        self.backend = f"pg-postgres@{name}.service"
+        self.check = f"pg-check@{name}.timer"
+        self.container = f"sockwake-{name}"
+        self.made = Ran((), 0, "", "")  # sockwake-new's own answer
+        self._cursor = must("journalctl", "--lines=0", "--show-cursor").strip().rpartition("cursor: ")[2]
+
+    def __repr__(self) -> str:
+        return self.name
+
+    # what it is
+
+    def setting(self, key: str) -> str:
+        """One value of instance.env."""
+        found = re.search(rf"^{key}=(.*)$", (self.etc / "instance.env").read_text(), re.MULTILINE)
+        return found.group(1) if found else ""
+
+    @property
+    def port(self) -> int:
+        return int(self.setting("PORT"))
+
+    @property
+    def data(self) -> Path:
+        return Path(self.setting("DATA") or f"/var/lib/sockwake/{self.name}")
+
+    @property
+    def is_native(self) -> bool:
+        return self.setting("KIND") == "native"
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last start has; what the proxy then lives in stays until the next."""
+        return (self.run / "failure").exists()
+
+    # files
+
+    def set(self, key: str, value: str) -> None:
+        """Change one value of instance.env, as an editor would."""
+        path = self.etc / "instance.env"
+        path.write_text(re.sub(rf"^{key}=.*$", f"{key}={value}", path.read_text(), flags=re.MULTILINE))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change one of its files."""
+        path = self.etc / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    # state
+
+    def open(self) -> None:
+        """What sockwake-new says to do next."""
+        must("systemctl", "enable", "--now", self.socket)
+
+    def state(self, unit: str) -> str:
+        return must("systemctl", "show", "--value", "--property=ActiveState", unit).strip()
+
+    def property(self, unit: str, name: str) -> str:
+        return must("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.property(unit, "MainPID"))
+
+    def kill(self, unit: str) -> None:
+        """kill -9 the main process of a unit."""
+        pid = self.main_pid(unit)
+        assert pid > 1, f"{unit} has no process"
+        os.kill(pid, signal.SIGKILL)
+
+    def server_pid(self) -> int:
+        """The first process of its container, 0 when it does not run."""
+        shown = run("docker", "inspect", "--format", "{{.State.Pid}}", self.container)
+        return int(shown.out) if shown.status == 0 else 0
+
+    def is_listening(self) -> bool:
+        return self.state(self.socket) == "active"
+
+    def is_awake(self) -> bool:
+        return self.state(self.backend) == "active"
+
+    def ls(self) -> dict[str, object]:
+        """Its row in ls --json."""
+        return next(row for row in json.loads(must("sockwake", "ls", "--json")) if row["name"] == self.name)
+
+    def exposure(self, unit: str) -> float:
+        """What systemd thinks of the sandbox of a unit: 0 is closed, 10 is none."""
+        said = must("systemd-analyze", "security", "--no-pager", unit)
+        return float(said.rpartition("Overall exposure level")[2].split(":")[1].split()[0])
+
+    def await_awake(self) -> None:
+        until(f"{self.name} is awake", lambda: (self.run / "ready").exists())
+
+    def asleep(self, timeout: float = 40.0, backend: tuple[str, ...] = ("inactive",)) -> None:
+        """Wait until nothing but the socket is left. backend: the states its unit may be in."""
+        until_gone(f"{self.name} is asleep", lambda: self._not_asleep(backend), timeout)
+        assert self.is_listening(), f"{self.socket} is {self.state(self.socket)}"
+
+    def _not_asleep(self, backend: tuple[str, ...]) -> list[str]:
+        shown = must("systemctl", "show", "--value", "--property=ActiveState", self.proxy, self.backend).split()
+        awake = [f"{unit} is {state}" for unit, state, allowed in
+                 ((self.proxy, shown[0], ("inactive",)), (self.backend, shown[1], backend)) if state not in allowed]
+        if awake:  # what follows costs more, and would show the same
+            return awake
+        timers = must("systemctl", "list-timers", "--all", "--no-legend")
+        mounts = Path("/proc/mounts").read_text()
+        return [*self.processes(), *(line for line in timers.splitlines() if f"@{self.name}." in line),
+                *(line for line in mounts.splitlines() if f"{self.run}/" in line and not self.failed)]
+
+    def processes(self) -> list[str]:
+        """Every process of the instance: of its units, of its containers, and their shims."""
+        ids = must("docker", "ps", "--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}").split()
+        return [f"{pid} {' '.join(argv)[:120]}" for pid, cgroup, argv in _processes()
+                if re.search(rf"/pg-(proxy|postgres|check)@{self.name}\.service", cgroup)
+                or any(key in cgroup or key in argv for key in ids)]
+
+    # journal
+
+    def journal(self, *matches: str) -> str:
+        """What its units have said since this object was made."""
+        must("journalctl", "--sync")
+        return must("journalctl", f"--after-cursor={self._cursor}", "--output=cat", "--no-pager",
+                    *(matches or (f"--unit={self.proxy}", f"--unit={self.backend}", f"--unit={self.socket}")))
+
+    def await_journal(self, text: str, *matches: str) -> None:
+        until(f"{text!r} is in the journal", lambda: text in self.journal(*matches))
+
+
+def _processes() -> list[tuple[int, str, list[str]]]:
+    """(process id, cgroup, argv) of everything that runs."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                cgroup = Path(f"/proc/{entry}/cgroup").read_text()
+                argv = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            found.append((int(entry), cgroup, argv))
+    return found

@@ -1,0 +1,67 @@
+"""Somebody on this machine who listens on every port he can get, and hopes that somebody's client comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from program import start
+
+SOMEBODY = "nobody"
+# A process for each span. No port of 32768 and more: clients' own ports are from there, and they would have none left.
+ANY = (range(1024, 16384), range(16384, 32768))
+_PROGRAM = """
+import selectors, socket, sys
+doors, selector = [], selectors.DefaultSelector()
+for span in sys.argv[1:]:
+    first, last = map(int, span.split("-"))
+    for port in range(first, last + 1):
+        door = socket.socket()
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", port))
+            door.listen(16)
+        except OSError:
+            door.close()
+            continue
+        selector.register(door, selectors.EVENT_READ)
+print("listening on", len(selector.get_map()), flush=True)
+while True:
+    for key, _ in selector.select():
+        client = key.fileobj.accept()[0]
+        client.settimeout(5)
+        try:
+            said = client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\nstolen")
+        except OSError:
+            said = b""
+        print("caught", key.fileobj.getsockname()[1], said, flush=True)
+        client.close()
+"""
+
+
+class Catch:
+    """What the squatter was told, known when he has ended."""
+
+    def __init__(self) -> None:
+        self.ports = 0
+        self.said: list[str] = []
+
+
+@contextmanager
+def squatting(*spans: range) -> Iterator[Catch]:
+    """Somebody listens on every free port of these meanwhile."""
+    catch = Catch()
+    somebody = ("prlimit", "--nofile=17000", "setpriv", f"--reuid={SOMEBODY}", "--regid=nogroup", "--clear-groups")
+    children = [start(*somebody, "python3", "-c", _PROGRAM, f"{span[0]}-{span[-1]}") for span in spans or ANY]
+    try:
+        for child in children:
+            assert child.stdout
+            first = child.stdout.readline()
+            assert first.startswith("listening on "), first + child.stdout.read()
+            catch.ports += int(first.split()[-1])
+        yield catch
+    finally:
+        for child in children:
+            child.terminate()
+            catch.said += [line for line in child.communicate(timeout=30)[0].splitlines() if line.startswith("caught")]

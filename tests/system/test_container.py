@@ -1,0 +1,145 @@
+"""A container of any image sleeps, too: woken by HTTP, its data and its edits kept."""
+
+from __future__ import annotations
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from conftest import MakeService
+from moment import until
+from program import must, run
+from service import Service
+from web import get
+from webshop import container, opened_since, served, slow_to_get_up
+
+
+def test_woken_by_http_and_nothing_is_left_when_it_sleeps(service: MakeService, nginx: str) -> None:
+    before = opened_since(set())
+    shop = container(service, nginx)
+    for _ in range(2):
+        assert shop.processes() == []
+        assert "Welcome to nginx" in get(shop.port).text
+        assert len(shop.processes()) >= 4, "the search for processes finds none"
+        assert opened_since(before) == {f"127.0.0.1:{shop.port}"}
+        assert shop.ls()["state"] == "awake"
+        shop.asleep()
+        assert shop.ls()["state"] == "asleep"
+    assert must("docker", "ps", "--quiet") == ""
+    assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container) == "exited 0\n"
+    assert "netns" not in Path("/proc/mounts").read_text()
+
+
+def test_says_what_was_made_and_how_long_its_first_wake_took(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx, "--json", enable=False)
+    said = json.loads(shop.made.out)
+    assert (said["kind"], said["dsn"], said["data"]) == ("container", "http://127.0.0.1:25432/", "")
+    assert 0 < said["first_wake_seconds"] < 30
+    assert (said["password_file"], sorted(entry.name for entry in shop.etc.iterdir())) == (None, ["compose.yaml", "instance.env"])
+    shop.open()
+    served(shop)
+
+
+def test_a_dozen_at_once_onto_a_sleeping_one(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: get(shop.port), range(12)))
+    assert [answer.status for answer in answers] == [200] * 12
+    assert shop.journal().count("woken by") == 1
+    shop.asleep()
+
+
+def test_published_port_of_a_compose_file_is_taken_over(service: MakeService, nginx: str, tmp_path: Path) -> None:
+    before = opened_since(set())
+    shop = slow_to_get_up(service, tmp_path)
+    assert shop.port == 25480
+    assert opened_since(before) == {"127.0.0.1:25480"}
+    assert get(25480).text == "up"
+    assert must("docker", "inspect", "--format={{json .HostConfig.PortBindings}}", shop.container) in ("{}\n", "null\n")
+    assert opened_since(before) == {"127.0.0.1:25480"}
+    shop.asleep()
+    assert get(25480).text == "up"
+    shop.asleep()
+
+
+def test_ready_by_http_waits_for_more_than_503(service: MakeService, nginx: str, tmp_path: Path) -> None:
+    shop = slow_to_get_up(service, tmp_path, "--ready", "http:/health")
+    for _ in range(2):
+        assert (get(shop.port).status, get(shop.port, "/health").text) == (200, "up")
+        shop.asleep()
+
+
+def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(service: MakeService, nginx: str, tmp_path: Path) -> None:
+    shop = slow_to_get_up(service, tmp_path, "--ready", "tcp")
+    answer = get(shop.port)
+    assert answer.status == 503 and "sockwake" not in answer.text and "nginx" in answer.text
+    until("its server is up", lambda: get(shop.port).text == "up")
+    shop.asleep()
+
+
+def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, nginx: str) -> None:
+    counts = '    command: ["sh", "-c", "echo start >>/var/www/html/starts; exec nginx -g \'daemon off;\'"]\n'
+    shop = container(service, nginx, "--mount", "/var/www/html")
+    assert str(shop.data) == "/var/lib/sockwake/svc1"
+    (shop.data / "page").write_text("kept")
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + counts)
+    for times in (1, 2):
+        assert get(shop.port, "/page").text == "kept"
+        assert get(shop.port, "/starts").text == "start\n" * times
+        shop.asleep()
+    run("sockwake", "rm", "svc1").expect(0, "left the data in /var/lib/sockwake/svc1")
+    again = container(service, nginx, "--mount", "/var/www/html")
+    assert get(again.port, "/starts").text == "start\n" * 2
+    again.asleep()
+    run("sockwake", "rm", "svc1", "--purge").expect(0, "deleted the data in /var/lib/sockwake/svc1")
+    assert not again.etc.exists() and not Path("/var/lib/sockwake/svc1").exists()
+
+
+def test_volume_of_a_compose_file_outlives_all_but_purge(service: MakeService, nginx: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "services: {shop: {image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']}}\nvolumes: {pages: {}}\n")
+
+    def make() -> Service:
+        return service("container", "--compose", f"{tmp_path}/compose.yaml")
+
+    volume = "sockwake-svc1_pages"
+    shop = make()
+    folder = Path(must("docker", "volume", "inspect", "--format={{.Mountpoint}}", volume).strip())
+    (folder / "page").write_text("kept")
+    run("sockwake", "rm", "svc1").expect(0, f"left the volume {volume}")
+    assert get(make().port, "/page").text == "kept"
+    shop.asleep()
+    run("sockwake", "rm", "svc1", "--purge").expect(0, f"deleted the volume {volume}")
+    assert must("docker", "volume", "ls", "--quiet") == ""
+
+
+def test_edits_of_compose_yaml_count_from_the_next_wake_on(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+
+    def label() -> str:
+        return must("docker", "inspect", '--format={{index .Config.Labels "mine"}} {{.Id}}', shop.container).strip()
+
+    before = label()
+    get(shop.port)
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n    labels: {mine: edited}\n")
+    get(shop.port)
+    assert label() == before
+    shop.asleep()
+    get(shop.port)
+    after = label()
+    assert after.startswith("edited ")
+    shop.asleep()
+    get(shop.port)
+    assert label() == after
+    shop.asleep()
+
+
+def test_rm_refuses_while_clients_are_connected(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+    with socket.create_connection(("127.0.0.1", shop.port)):
+        until("it is awake", lambda: shop.ls()["clients"] == 1)
+        run("sockwake", "rm", "svc1").expect(4, "instance 'svc1' has 1 connected client")
+    shop.asleep()
+    run("sockwake", "rm", "svc1").expect(0)
+    assert run("docker", "inspect", shop.container).status == 1

@@ -1,0 +1,92 @@
+"""A container that cannot start says why in HTTP and heals by itself; and nobody gets in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import MakeService
+from moment import until
+from program import must, run
+from squatter import squatting
+from web import get
+from webshop import container, served, slow_to_get_up, unserved
+
+NEVER_ANSWERS = '    command: ["sh", "-c", "trap exit QUIT; sleep 1000 & wait"]\n'
+
+
+@pytest.fixture
+def borrowed(nginx: str) -> Iterator[str]:
+    """An image under a name that can be taken away."""
+    must("docker", "tag", nginx, "borrowed:1")
+    yield "borrowed:1"
+    run("docker", "rmi", "--force", "borrowed:1")
+
+
+@pytest.mark.fault
+def test_without_its_image(service: MakeService, nginx: str, borrowed: str) -> None:
+    shop = container(service, borrowed)
+    must("docker", "rm", shop.container)
+    must("docker", "rmi", borrowed)
+    unserved(shop, f"image {borrowed} is not on this machine")
+    must("docker", "tag", nginx, borrowed)
+    served(shop)
+
+
+@pytest.mark.fault
+def test_server_that_never_answers(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+    shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + NEVER_ANSWERS)
+    unserved(shop, "its server did not answer HTTP on port 80 within 3 s")
+    shop.edit("compose.yaml", NEVER_ANSWERS, "")
+    served(shop)
+
+
+@pytest.mark.fault
+def test_server_that_ends_at_once(service: MakeService, nginx: str) -> None:
+    ends = '    command: ["sh", "-c", "echo no more paper >&2; exit 7"]\n'
+    shop = container(service, nginx)
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + ends)
+    unserved(shop, "its container ended with status 7: no more paper")
+    shop.edit("compose.yaml", ends, "")
+    served(shop)
+
+
+@pytest.mark.fault
+def test_container_killed_under_a_client(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx, idle="10min")
+    assert get(shop.port).status == 200
+    proxy = shop.main_pid(shop.proxy)
+    must("docker", "kill", shop.container)
+    until("its proxy has gone", lambda: shop.main_pid(shop.proxy) != proxy)
+    assert get(shop.port).status == 200
+    shop.set("IDLE", "1s")
+    must("systemctl", "stop", shop.proxy)
+    served(shop)
+
+
+@pytest.mark.parametrize("more", ["", "network_mode: none"], ids=["bridge", "no network"])
+def test_no_request_ever_reaches_who_listens_while_it_sleeps(
+        service: MakeService, nginx: str, tmp_path: Path, more: str) -> None:
+    shop = slow_to_get_up(service, tmp_path, more=more)
+    with squatting() as catch:
+        for _ in range(3):
+            assert get(shop.port).text == "up"
+            shop.asleep()
+    assert catch.ports > 10000
+    assert catch.said == []
+
+
+@pytest.mark.fault
+def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(service: MakeService, nginx: str, tmp_path: Path) -> None:
+    shop = slow_to_get_up(service, tmp_path, more="network_mode: host")
+    with squatting(range(8080, 8081)) as catch:
+        assert catch.ports == 1
+        unserved(shop, "port 8080 is not its own: process ")
+    assert [line for line in catch.said if "User-Agent: sockwake" not in line] == [], "more than the proof got to the stranger"
+    assert catch.said, "the stranger was not even asked"
+    assert get(shop.port).text == "up"
+    shop.asleep()

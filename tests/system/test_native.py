@@ -1,0 +1,153 @@
+"""A program that takes the socket from systemd: it sees its clients themselves, and sleeps when none is connected."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from client import Lost
+from conftest import MakeService
+from moment import until
+from program import must, run
+from refusal import ASLEEP_OR_FAILED
+from service import Service
+from web import get
+
+BROKEN = "/run/broken-by-the-tests"
+
+
+@pytest.fixture
+def program(machine: None) -> Iterator[str]:
+    """The tests' own server, where a sandbox and another user can read it."""
+    path = "/usr/local/bin/native-service-of-the-tests"
+    shutil.copy(Path(__file__).with_name("native_service.py"), path)
+    os.chmod(path, 0o755)
+    yield path
+    for each in (path, BROKEN):
+        Path(each).unlink(missing_ok=True)
+
+
+def native(service: MakeService, command: str, *options: str, **more: object) -> Service:
+    return service("native", "--exec", command, *options, **more)
+
+
+def starts(web: Service) -> int:
+    """How often the program itself was started."""
+    return (web.data / "starts").read_text().count("start")
+
+
+def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(service: MakeService, program: str) -> None:
+    web = native(service, program)
+    for times in (1, 2):
+        assert web.processes() == []
+        answer = get(web.port, source="127.0.0.77")
+        assert answer.text.split()[0] == answer.address and answer.address.startswith("127.0.0.77:")
+        assert int(answer.text.split()[1]) == web.main_pid(web.backend)
+        assert 61184 <= int(answer.text.split()[2]) <= 65519, "systemd's dynamic users"
+        assert web.ls()["state"] == "awake"
+        assert web.state(web.check) == "active"
+        web.asleep()
+        assert starts(web) == times
+        assert web.state(web.check) == "inactive"
+    assert web.state(web.proxy) == "inactive"
+
+
+def test_a_connection_keeps_it_awake(service: MakeService, program: str) -> None:
+    web = native(service, program)
+    with socket.create_connection(("127.0.0.1", web.port)):
+        web.await_awake()
+        pid = web.main_pid(web.backend)
+        time.sleep(4)  # four times IDLE: what must not happen cannot be waited for
+        assert web.main_pid(web.backend) == pid
+    web.asleep()
+
+
+def test_a_dozen_at_once_onto_a_sleeping_one(service: MakeService, program: str) -> None:
+    web = native(service, program)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: get(web.port), range(12)))
+    assert [answer.status for answer in answers] == [200] * 12
+    assert starts(web) == 1
+    web.asleep()
+
+
+def test_unix_socket(service: MakeService, program: str) -> None:
+    front = "/run/native-of-the-tests.sock"
+    web = native(service, program, "--listen", front, "--socket-mode", "0660")
+    assert stat.filemode(os.stat(front).st_mode) == "srw-rw----"
+    for _ in range(2):
+        assert get(front).text.startswith(":0 ")
+        web.asleep()
+
+
+def test_ready_by_notify_waits_for_its_word(service: MakeService, program: str) -> None:
+    web = native(service, f"{program} --notify 1.5", "--ready", "notify")
+    assert web.setting("READY") == "notify"
+    began = time.monotonic()
+    assert get(web.port).status == 200
+    assert time.monotonic() - began > 1.5
+    web.await_journal("woken by ")
+    web.asleep()
+
+
+@pytest.mark.fault
+def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeService, program: str) -> None:
+    web = native(service, f"{program} --broken {BROKEN}")
+    Path(BROKEN).touch()
+    for times in (1, 2):
+        answer = get(web.port)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert "cannot start: its program ended with status 1: there is no more paper" in answer.text
+        assert starts(web) <= 2 * times, "it is started in a loop"
+        web.asleep(backend=ASLEEP_OR_FAILED)
+        assert "there is no more paper" in str(web.ls()["error"])
+    Path(BROKEN).unlink()
+    until("it is served", lambda: get(web.port).status == 200)
+    web.asleep()
+    assert "error" not in web.ls()
+
+
+@pytest.mark.fault
+def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeService, program: str) -> None:
+    web = native(service, f"{program} --broken {BROKEN}")
+    Path(BROKEN).touch()
+    with socket.create_connection(("127.0.0.1", web.port), 30) as client:
+        try:
+            assert client.recv(1) == b""
+        except ConnectionError:
+            pass
+    web.asleep(backend=ASLEEP_OR_FAILED)
+    assert starts(web) <= 2
+    assert web.journal(f"--unit={web.backend}").count("Starting ") <= 4
+
+
+@pytest.mark.fault
+def test_killed_under_its_clients(service: MakeService, program: str) -> None:
+    web = native(service, program)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(get, web.port, "/hold/20")
+        until("it has a client", lambda: web.is_awake() and web.ls()["clients"] == 1)
+        pid = web.main_pid(web.backend)
+        web.kill(web.backend)
+        with pytest.raises(Lost):
+            held.result(30)
+    until("the next client is served", lambda: get(web.port).status == 200)
+    assert web.main_pid(web.backend) not in (0, pid)
+    web.asleep()
+
+
+def test_systemd_journal_gatewayd(service: MakeService, gatewayd: str) -> None:
+    web = native(service, gatewayd, idle="2s")
+    for _ in range(2):
+        answer = get(web.port, "/machine")
+        assert answer.status == 200 and '"machine_id"' in answer.text, answer
+        web.asleep()
+    run("sockwake", "rm", "svc1", "--purge").expect(0, "Removed /etc/sockwake/svc1")

@@ -1,0 +1,59 @@
+"""A container with a web server, as an instance under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import MakeService
+from program import must
+from refusal import ASLEEP_OR_FAILED
+from service import Service
+from web import get
+
+# a server of its own on port 8080, that says 503 for its first second
+SLOW_TO_GET_UP = """\
+services:
+  shop:
+    image: nginx:local
+    ports: ["25480:8080"]
+    {more}
+    command:
+      - sh
+      - -c
+      - |
+        rm -f /tmp/up
+        echo 'server {{ listen 127.0.0.1:8080; location / {{ if (!-f /tmp/up) {{ return 503; }} return 200 "up"; }} }}' >/etc/nginx/conf.d/shop.conf
+        (sleep 1; touch /tmp/up) &
+        exec nginx -g 'daemon off;'
+"""
+
+
+def container(service: MakeService, image: str, *options: str, **more: object) -> Service:
+    return service("container", "--image", image, "--container-port", "80", *options, **more)
+
+
+def slow_to_get_up(service: MakeService, folder: Path, *options: str, more: str = "") -> Service:
+    (folder / "compose.yaml").write_text(SLOW_TO_GET_UP.format(more=more))
+    return service("container", "--compose", f"{folder}/compose.yaml", *options)
+
+
+def unserved(shop: Service, reason: str) -> None:
+    """A client is told with HTTP's own words why, so is the administrator, and nothing is left running."""
+    answer = get(shop.port)
+    assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
+    assert answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ') and reason in answer.text
+    shop.asleep(backend=ASLEEP_OR_FAILED)
+    assert reason in str(shop.ls()["error"])
+    assert reason in shop.journal(f"--unit={shop.backend}")
+    assert must("docker", "ps", "--quiet") == ""
+
+
+def served(shop: Service) -> None:
+    """The next client is, with nothing to reset."""
+    assert get(shop.port).status == 200
+    shop.asleep()
+    assert "error" not in shop.ls()
+
+
+def opened_since(before: set[str]) -> set[str]:
+    return {line.split()[3] for line in must("ss", "-Hltn").splitlines()} - before
