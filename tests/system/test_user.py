@@ -12,9 +12,10 @@ import pytest
 
 from account import Account, Own
 from client import Client
-from database import FIRST_PORT, IMAGE
+from database import IMAGE
 from moment import until
 from program import must, run
+from service import FIRST_PORT
 from test_package import DEB, apt
 
 NGINX = "nginx:local"
