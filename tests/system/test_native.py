@@ -15,7 +15,7 @@ import pytest
 from client import Lost
 from conftest import MakeService
 from moment import until
-from program import must, run
+from program import run
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
