@@ -35,6 +35,7 @@ class Check:
         self.settings = instance.settings()
         self.has_proxy = not self.settings.is_native
         self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
+        self._known = clients.each(self.settings)  # before they are counted: who comes in between is a newcomer
         self.connections = clients.connected(self.settings)
         self._go_on()
         self.silent = _FOREVER if self.has_proxy and not self.proxy else self._silence()
@@ -59,6 +60,15 @@ class Check:
         elif not self.proxy or self._end_proxy():
             if self.connections:
                 journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
+            self._end_timer()
+
+    def _end_timer(self) -> None:
+        """Let the backend go, unless the next client has it already: it needs the timer as much as the last one did."""
+        proxy = self.instance.proxy_unit
+        deadline = time.monotonic() + _STOPS_WITHIN
+        while self.proxy and time.monotonic() < deadline and systemctl.main_pid(proxy) == self.proxy:
+            time.sleep(0.005)
+        if systemctl.states(proxy).get(proxy, ("inactive", ""))[0] not in ("active", "activating"):
             systemctl.stop(f"{self.instance.check_unit}.timer")
 
     def _go_on(self) -> None:
@@ -115,7 +125,8 @@ class Check:
         return True
 
     def _end_proxy(self) -> bool:
-        """End the proxy, unless a client has just said something."""
+        """End the proxy, unless a client has just come or said something."""
+        builtin = self.settings.check == BUILTIN
         try:
             proxy = os.pidfd_open(self.proxy)
         except ProcessLookupError:
@@ -123,7 +134,7 @@ class Check:
         try:
             _send(proxy, signal.SIGSTOP)
             _await_standstill(self.proxy)
-            if clients.pending(self.settings) or (self.settings.check == BUILTIN and self._is_working()):
+            if clients.pending(self.settings) or self._has_newcomers() or (builtin and self._is_working()):
                 return False
             _send(proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
             return True
@@ -131,11 +142,15 @@ class Check:
             _send(proxy, signal.SIGCONT)
             os.close(proxy)
 
+    def _has_newcomers(self) -> bool:
+        """Whether anybody has come since the look: a check may take its time, and it did not know of them."""
+        return bool(clients.each(self.settings) - self._known)
+
     def _stop_program(self) -> None:
         """Stop a program that takes its clients itself, unless one has just come. A stop job lets it go on to end."""
         unit = self.instance.backend_unit
         systemctl.signal(unit, "STOP", everybody=True)
-        if self.settings.check == BUILTIN and clients.connected(self.settings):
+        if self._has_newcomers():
             systemctl.signal(unit, "CONT", everybody=True)
         else:
             systemctl.stop_later(unit)

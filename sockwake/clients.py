@@ -25,7 +25,12 @@ def waiting(settings: Settings) -> str:
 
 def connected(settings: Settings) -> int:
     """How many clients hold a connection, accepted or not."""
-    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix_states(settings))
+    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix(settings))
+
+
+def each(settings: Settings) -> set[str]:
+    """Whoever is connected, by what tells one from the others."""
+    return {remote for remote, _ in _tcp(settings.port)} | {inode for _, inode in _unix(settings)}
 
 
 def pending(settings: Settings) -> bool:
@@ -36,7 +41,7 @@ def pending(settings: Settings) -> bool:
             if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
                 if fields[9] == "0" or not fields[4].endswith(":00000000"):
                     return True
-    return any(row == _UNIX_CONNECTED[0] for row in _unix_states(settings))
+    return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
 
 def knock(settings: Settings) -> None:
@@ -64,12 +69,12 @@ def _tcp(port: int) -> Iterator[tuple[str, str]]:
                 yield _address(fields[2]), fields[9]
 
 
-def _unix_states(settings: Settings) -> Iterator[str]:
-    """The state of every connection to a unix socket of the instance."""
+def _unix(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(state, inode) of every connection to a unix socket of the instance."""
     paths = {item for item in settings.listen if item.startswith("/")}
     for fields in _rows("/proc/net/unix") if paths else ():
         if len(fields) > 7 and fields[7] in paths and fields[5] in _UNIX_CONNECTED:
-            yield fields[5]
+            yield fields[5], fields[6]
 
 
 def _rows(table: str) -> Iterator[list[str]]:

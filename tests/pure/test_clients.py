@@ -68,3 +68,24 @@ def test_a_knock_reaches_a_unix_socket_and_is_no_error_where_nobody_listens(tmp_
         clients.knock(read)
         with door.accept()[0] as visitor:
             assert visitor.recv(1) == b""
+
+
+def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    host, port = listener.getsockname()[:2]
+    read = settings(env(LISTEN=f"{host},{path}", PORT=str(port)))
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(path)
+        door.listen()
+        seen: list[set[str]] = [clients.each(read)]
+        ends = []
+        for _ in range(2):
+            ends += [socket.create_connection((host, port)), listener.accept()[0]]
+            seen.append(clients.each(read))
+            local = socket.socket(socket.AF_UNIX)
+            local.connect(path)
+            ends += [local, door.accept()[0]]
+            seen.append(clients.each(read))
+        assert [len(each) for each in seen] == [0, 1, 2, 3, 4]
+        for end in ends:
+            end.close()

@@ -6,6 +6,7 @@ Every test makes what it needs with the real commands, and proves in the end tha
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,16 @@ def gatewayd(machine: None) -> str:
 @pytest.fixture(scope="session")
 def listening_before() -> set[int]:
     return traces.listening()
+
+
+@pytest.fixture
+def program(machine: None) -> Iterator[str]:
+    """The tests' own server, where a sandbox and another user can read it."""
+    path = Path("/usr/local/bin/native-service-of-the-tests")
+    shutil.copy(Path(__file__).with_name("native_service.py"), path)
+    path.chmod(0o755)
+    yield str(path)
+    path.unlink()
 
 
 class Made:

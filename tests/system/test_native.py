@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import stat
 import time
@@ -16,23 +15,20 @@ import pytest
 from client import Lost
 from conftest import MakeService
 from moment import until
-from program import must, run
+from program import run
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
 
-BROKEN = "/run/broken-by-the-tests"
+BROKEN = Path("/run/broken-by-the-tests")
 
 
 @pytest.fixture
-def program(machine: None) -> Iterator[str]:
-    """The tests' own server, where a sandbox and another user can read it."""
-    path = "/usr/local/bin/native-service-of-the-tests"
-    shutil.copy(Path(__file__).with_name("native_service.py"), path)
-    os.chmod(path, 0o755)
-    yield path
-    for each in (path, BROKEN):
-        Path(each).unlink(missing_ok=True)
+def broken() -> Iterator[Path]:
+    """The program does not start while this file is there."""
+    BROKEN.touch()
+    yield BROKEN
+    BROKEN.unlink(missing_ok=True)
 
 
 def native(service: MakeService, command: str, *options: str, **more: object) -> Service:
@@ -99,9 +95,8 @@ def test_ready_by_notify_waits_for_its_word(service: MakeService, program: str) 
 
 
 @pytest.mark.fault
-def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeService, program: str) -> None:
-    web = native(service, f"{program} --broken {BROKEN}")
-    Path(BROKEN).touch()
+def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeService, program: str, broken: Path) -> None:
+    web = native(service, f"{program} --broken {broken}")
     for times in (1, 2):
         answer = get(web.port)
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
@@ -109,16 +104,15 @@ def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeS
         assert starts(web) <= 2 * times, "it is started in a loop"
         web.asleep(backend=ASLEEP_OR_FAILED)
         assert "there is no more paper" in str(web.ls()["error"])
-    Path(BROKEN).unlink()
+    broken.unlink()
     until("it is served", lambda: get(web.port).status == 200)
     web.asleep()
     assert "error" not in web.ls()
 
 
 @pytest.mark.fault
-def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeService, program: str) -> None:
-    web = native(service, f"{program} --broken {BROKEN}")
-    Path(BROKEN).touch()
+def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeService, program: str, broken: Path) -> None:
+    web = native(service, f"{program} --broken {broken}")
     with socket.create_connection(("127.0.0.1", web.port), 30) as client:
         try:
             assert client.recv(1) == b""

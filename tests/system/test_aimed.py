@@ -1,0 +1,85 @@
+"""Requests aimed at the moment a service of another kind is put to sleep: none is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import figures
+from client import Lost
+from conftest import MakeService
+from program import run
+from service import Service
+from web import get
+
+SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
+REQUESTS = 1000 if SOAK else 50  # for each kind
+SIDE_BY_SIDE = 5  # instances
+IDLE = 1.0  # seconds; a check is made as often
+# from the last answer on: before the first check that may find it idle, at it, in the stop, after it
+EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6
+
+
+@pytest.fixture
+def check(machine: None) -> Iterator[str]:
+    """Lets sleep whatever has no client."""
+    path = Path("/run/check-of-the-tests")
+    path.write_text('#!/bin/sh\n[ "$SOCKWAKE_CONNECTIONS" = 0 ]\n')
+    path.chmod(0o755)
+    yield str(path)
+    path.unlink()
+
+
+def aim(service: Service, ask: Callable[[Service], None]) -> list[str]:
+    """Ask again and again at such moments; returns what was lost."""
+    chance, lost = random.Random(service.name), []
+    for number in range(REQUESTS // SIDE_BY_SIDE):
+        time.sleep(chance.uniform(EARLIEST, LATEST))  # this is the aiming
+        try:
+            ask(service)
+        except Lost as error:
+            figures.count("connections lost")
+            lost.append(f"{service}, request {number}: {error}")
+    return lost
+
+
+def web(service: Service) -> None:
+    answer = get(service.port)
+    if answer.status != 200:
+        raise Lost(str(answer))
+
+
+def redis_ping(service: Service) -> None:
+    figures.count("connections made")
+    ran = run("redis-cli", "-e", "-p", str(service.port), "ping")
+    if ran.out != "PONG\n":
+        raise Lost(str(ran))
+
+
+@pytest.mark.parametrize(("kind", "checked"), [("native", True), ("container", True), ("command", True),
+                                               *([("container", False), ("command", False)] if SOAK else [])])
+def test_no_request_is_lost_whenever_it_arrives(
+        service: MakeService, nginx: str, redis: str, program: str, check: str, kind: str, checked: bool) -> None:
+    options = {"native": ("--exec", program), "container": ("--image", nginx, "--container-port", "80"),
+               "command": ("--exec", f"{redis} --port {{port}}")}[kind]
+    ask = redis_ping if kind == "command" else web
+    if checked and kind != "native":
+        options += ("--check", check)
+    services = [service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        lost = [line for lines in pool.map(lambda each: aim(each, ask), services) for line in lines]
+    assert lost == []
+    woken = 0
+    for each in services:
+        each.asleep()
+        said = each.journal()
+        assert "no check runs" not in said
+        woken += said.count("woken by")
+    print(f"{REQUESTS} requests, {woken} cold starts")
+    assert woken > REQUESTS / 5, "the aim is bad"
