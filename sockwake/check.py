@@ -20,6 +20,7 @@ from sockwake.kind import BUILTIN
 from sockwake.settings import Settings
 
 _STOPS_WITHIN = 1.0  # seconds a process may take to stand still
+_BY_STANDING_STILL = 1  # switches of a process that sleeps
 _FOREVER = float("inf")
 
 
@@ -35,6 +36,7 @@ class Check:
         self.settings = instance.settings()
         self.has_proxy = not self.settings.is_native
         self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
+        self._switches = _switches(self.proxy) if self.proxy else (0, 0)
         self._known = clients.each(self.settings)  # before they are counted: who comes in between is a newcomer
         self.connections = clients.connected(self.settings)
         self._go_on()
@@ -82,7 +84,7 @@ class Check:
         """Seconds since something was last different. A proxy only ever runs to carry bytes; of a program that has the
         connections itself the kernel knows."""
         if self.has_proxy:
-            state = f"{self.proxy} {_switches(self.proxy)}"
+            state = f"{self.proxy} {self._switches[0]},{self._switches[1]}"
         elif self.connections:
             state = f"{time.monotonic()}"
         else:
@@ -125,7 +127,7 @@ class Check:
         return True
 
     def _end_proxy(self) -> bool:
-        """End the proxy, unless a client has just come or said something."""
+        """End the proxy, unless a client has come or said something since the look."""
         builtin = self.settings.check == BUILTIN
         try:
             proxy = os.pidfd_open(self.proxy)
@@ -134,7 +136,8 @@ class Check:
         try:
             _send(proxy, signal.SIGSTOP)
             _await_standstill(self.proxy)
-            if clients.pending(self.settings) or self._has_newcomers() or (builtin and self._is_working()):
+            has_run = sum(_switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
+            if has_run or clients.pending(self.settings) or self._has_newcomers() or (builtin and self._is_working()):
                 return False
             _send(proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
             return True
@@ -193,18 +196,12 @@ def _await_standstill(pid: int) -> None:
         time.sleep(0.001)
 
 
-def _is_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(") ")[2][:1] in ("T", "t", "Z")
-    except OSError:
-        return False
-
-
-def _switches(pid: int) -> str:
-    """How often a process has been given the processor."""
+            state = f"{self.proxy} {self._switches[0]},{self._switches[1]}"
+        elif self.connections:
+            state = f"{time.monotonic()}"
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            return ",".join(line.split()[1] for line in file if line.startswith(("voluntary", "nonvoluntary")))
+            found = [int(line.split()[1]) for line in file if line.startswith(("voluntary", "nonvoluntary"))]
     except OSError:
-        return ""
+        found = []
+    return (found[0], found[1]) if len(found) == 2 else (0, 0)

@@ -16,6 +16,7 @@ import pytest
 
 import figures
 import traces
+from check_program import CheckProgram
 from database import IMAGE, Database
 from program import run
 from service import Service
@@ -108,6 +109,14 @@ def program(machine: None) -> Iterator[str]:
     path.chmod(0o755)
     yield str(path)
     path.unlink()
+
+
+@pytest.fixture
+def check(machine: None) -> Iterator[CheckProgram]:
+    """check(BODY) makes a program for --check, or changes it; returns its path."""
+    program = CheckProgram(Path("/run/check-of-the-tests"))
+    yield program
+    shutil.rmtree(program.folder)
 
 
 class Made:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 import figures
+from check_program import CheckProgram
 from client import Lost
 from conftest import MakeService
 from program import run
@@ -24,16 +24,6 @@ SIDE_BY_SIDE = 5  # instances
 IDLE = 1.0  # seconds; a check is made as often
 # from the last answer on: before the first check that may find it idle, at it, in the stop, after it
 EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6
-
-
-@pytest.fixture
-def check(machine: None) -> Iterator[str]:
-    """Lets sleep whatever has no client."""
-    path = Path("/run/check-of-the-tests")
-    path.write_text('#!/bin/sh\n[ "$SOCKWAKE_CONNECTIONS" = 0 ]\n')
-    path.chmod(0o755)
-    yield str(path)
-    path.unlink()
 
 
 def aim(service: Service, ask: Callable[[Service], None]) -> list[str]:
@@ -65,12 +55,12 @@ def redis_ping(service: Service) -> None:
 @pytest.mark.parametrize(("kind", "checked"), [("native", True), ("container", True), ("command", True),
                                                *([("container", False), ("command", False)] if SOAK else [])])
 def test_no_request_is_lost_whenever_it_arrives(
-        service: MakeService, nginx: str, redis: str, program: str, check: str, kind: str, checked: bool) -> None:
+        service: MakeService, nginx: str, redis: str, program: str, check: CheckProgram, kind: str, checked: bool) -> None:
     options = {"native": ("--exec", program), "container": ("--image", nginx, "--container-port", "80"),
                "command": ("--exec", f"{redis} --port {{port}}")}[kind]
     ask = redis_ping if kind == "command" else web
     if checked and kind != "native":
-        options += ("--check", check)
+        options += ("--check", check('[ "$SOCKWAKE_CONNECTIONS" = 0 ]'))
     services = [service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         lost = [line for lines in pool.map(lambda each: aim(each, ask), services) for line in lines]

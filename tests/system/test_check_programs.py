@@ -5,64 +5,33 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from check_program import CheckProgram
 from conftest import MakeService
 from moment import until
-from program import must, run
-from service import Service
+from program import must
 from web import get
 from webshop import container
 
-FOLDER = Path("/run/checks-of-the-tests")
-Write = Callable[[str], str]
 
-
-@pytest.fixture
-def check(machine: None) -> Iterator[Write]:
-    """check(BODY) makes a program of sh that is asked, or changes it; returns its path."""
-    FOLDER.mkdir()
-    path = FOLDER / "check"
-
-    def write(body: str) -> str:
-        fresh = path.with_suffix(".new")
-        fresh.write_text(f"#!/bin/sh\ncd {FOLDER}; echo asked >>asked\n{body}\n")
-        fresh.chmod(0o755)
-        fresh.rename(path)
-        return str(path)
-
-    yield write
-    must("rm", "-r", str(FOLDER))
-
-
-def asked() -> int:
-    return (FOLDER / "asked").read_text().count("asked") if (FOLDER / "asked").exists() else 0
-
-
-def await_asked(times: int) -> None:
-    target = asked() + times
-    until(f"it is asked {times} times", lambda: asked() >= target)
-
-
-def test_is_told_what_is_known(service: MakeService, nginx: str, check: Write) -> None:
+def test_is_told_what_is_known(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("env | grep ^SOCKWAKE_ | sort >told.new; mv told.new told; exit 0"))
     get(shop.port)
     shop.asleep()
-    told = dict(line.split("=", 1) for line in (FOLDER / "told").read_text().splitlines())
+    told = dict(line.split("=", 1) for line in (check.folder / "told").read_text().splitlines())
     assert int(told.pop("SOCKWAKE_SILENT")) >= 0
     assert told == {"SOCKWAKE_NAME": "svc1", "SOCKWAKE_ADDRESS": f"127.0.0.1:{shop.port}", "SOCKWAKE_CONNECTIONS": "0"}
-    assert asked() >= 1
+    assert check.asked() >= 1
 
 
-def test_clients_are_counted_and_time_without_a_word_too(service: MakeService, nginx: str, check: Write) -> None:
+def test_clients_are_counted_and_time_without_a_word_too(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("echo $SOCKWAKE_CONNECTIONS $SOCKWAKE_SILENT >>counted; exit 1"))
     with socket.create_connection(("127.0.0.1", shop.port)), socket.create_connection(("127.0.0.1", shop.port)):
         shop.await_awake()
-        await_asked(4)
-    counted = [line.split() for line in (FOLDER / "counted").read_text().splitlines()]
+        check.await_asked(4)
+    counted = [line.split() for line in (check.folder / "counted").read_text().splitlines()]
     assert counted[-1][0] == "2" and 1 <= int(counted[-1][1]) < 10, counted
     check("exit 0")
     shop.asleep()
@@ -70,12 +39,12 @@ def test_clients_are_counted_and_time_without_a_word_too(service: MakeService, n
 
 @pytest.mark.fault
 @pytest.mark.parametrize("body", ["exit 1", "exit 75", "kill -SEGV $$"], ids=["busy", "another status", "crash"])
-def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check: Write, body: str) -> None:
+def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram, body: str) -> None:
     shop = container(service, nginx, "--check", check(body))
     get(shop.port)
     server = shop.server_pid()
     until("its proxy has left", lambda: shop.state(shop.proxy) == "inactive")
-    await_asked(3)
+    check.await_asked(3)
     assert shop.server_pid() == server != 0
     assert get(shop.port).status == 200
     check("exit 0")
@@ -83,15 +52,15 @@ def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check
 
 
 @pytest.mark.fault
-def test_one_that_does_not_end_is_killed_and_keeps_it_awake(service: MakeService, nginx: str, check: Write) -> None:
+def test_one_that_does_not_end_is_killed_and_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("sleep 1000"))
     get(shop.port)
-    await_asked(1)
+    check.await_asked(1)
     service_unit = shop.check.replace(".timer", ".service")
     assert shop.property(service_unit, "TimeoutStartUSec") == "1min"
     server = shop.server_pid()
     must("systemctl", "kill", "--signal=SIGTERM", service_unit)  # as systemd does when a minute has passed
-    await_asked(1)
+    check.await_asked(1)
     assert shop.server_pid() == server != 0
     check("exit 0")
     must("systemctl", "kill", "--signal=SIGKILL", service_unit)
@@ -99,7 +68,7 @@ def test_one_that_does_not_end_is_killed_and_keeps_it_awake(service: MakeService
 
 
 @pytest.mark.fault
-def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, nginx: str, check: Write) -> None:
+def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram) -> None:
     path = check("exit 1")
     shop = container(service, nginx, "--check", path)
     get(shop.port)
@@ -113,7 +82,7 @@ def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, 
     shop.asleep()
 
 
-def test_its_word_ends_silent_connections(service: MakeService, nginx: str, check: Write) -> None:
+def test_its_word_ends_silent_connections(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("[ $SOCKWAKE_SILENT -ge 2 ]"))
     with socket.create_connection(("127.0.0.1", shop.port), 30) as client:
         shop.await_awake()
@@ -122,33 +91,11 @@ def test_its_word_ends_silent_connections(service: MakeService, nginx: str, chec
     shop.asleep()
 
 
-def test_is_asked_as_often_as_told(service: MakeService, nginx: str, check: Write) -> None:
-    shop: Service = container(service, nginx, "--check", check("exit 1"), "--check-every", "3s")
+def test_is_asked_as_often_as_told(service: MakeService, nginx: str, check: CheckProgram) -> None:
+    shop = container(service, nginx, "--check", check("exit 1"), "--check-every", "3s")
     get(shop.port)
     began = time.monotonic()
-    await_asked(3)
+    check.await_asked(3)
     assert 5 < time.monotonic() - began < 25
     check("exit 0")
     shop.asleep()
-
-
-DECIDES_SLOWLY = "[ $SOCKWAKE_CONNECTIONS = 0 ] || exit 1; touch deciding; sleep 1; exit 0"
-
-
-def test_who_comes_while_it_is_asked_is_served_through_the_proxy(service: MakeService, redis: str, check: Write) -> None:
-    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(DECIDES_SLOWLY), idle="5s")
-    ask = ("redis-cli", "-e", "-p", str(cache.port))
-    run(*ask, "ping").expect(0, "PONG")
-    until("it is asked", (FOLDER / "deciding").exists)
-    run(*ask, "blpop", "nothing", "3").expect(0)
-    check("exit 0")
-    cache.asleep()
-
-
-def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(service: MakeService, program: str, check: Write) -> None:
-    web = service("native", "--exec", program, "--check", check(DECIDES_SLOWLY))
-    get(web.port)
-    until("it is asked", (FOLDER / "deciding").exists)
-    assert get(web.port, "/hold/3").status == 200
-    check("exit 0")
-    web.asleep()

@@ -1,0 +1,44 @@
+"""Who comes or speaks while a check is being asked is served: the check has not known of that."""
+
+from __future__ import annotations
+
+import socket
+
+from check_program import CheckProgram
+from conftest import MakeService
+from program import run
+from web import get
+
+DECIDES_SLOWLY = "[ $SOCKWAKE_CONNECTIONS = 0 ] || exit 1; touch deciding; sleep 1; exit 0"
+
+
+def test_who_comes_while_it_is_asked_is_served_through_the_proxy(service: MakeService, redis: str, check: CheckProgram) -> None:
+    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(DECIDES_SLOWLY), idle="5s")
+    ask = ("redis-cli", "-e", "-p", str(cache.port))
+    run(*ask, "ping").expect(0, "PONG")
+    check.await_note("deciding")
+    run(*ask, "blpop", "nothing", "3").expect(0)
+    check("exit 0")
+    cache.asleep()
+
+
+def test_who_was_silent_and_speaks_while_it_is_asked_is_served(service: MakeService, redis: str, check: CheckProgram) -> None:
+    silent = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch deciding; sleep 1; exit 0"
+    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(silent))
+    with socket.create_connection(("127.0.0.1", cache.port), 30) as client:
+        client.sendall(b"PING\r\n")
+        assert client.recv(100) == b"+PONG\r\n"
+        check.await_note("deciding")
+        client.sendall(b"BLPOP nothing 3\r\n")
+        assert client.recv(100) == b"*-1\r\n"
+    check("exit 0")
+    cache.asleep()
+
+
+def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(service: MakeService, program: str, check: CheckProgram) -> None:
+    web = service("native", "--exec", program, "--check", check(DECIDES_SLOWLY))
+    get(web.port)
+    check.await_note("deciding")
+    assert get(web.port, "/hold/3").status == 200
+    check("exit 0")
+    web.asleep()
