@@ -14,7 +14,7 @@ def test_silent_connection_is_let_go_and_the_server_sleeps(instance: Make) -> No
     database = instance(idle=f"{IDLE}s")
     client = database.connect()
     client.query("select 1")
-    assert database.state(database.check) == "active"
+    until("the timer is there", lambda: database.state(database.check) == "active")
     database.asleep()
     assert "1 silent for " in database.journal("--identifier=sockwake-check", "--identifier=sockwake")
     assert database.psql() == "1"
@@ -47,7 +47,7 @@ def test_timer_is_there_only_while_it_is_awake_and_as_often_as_asked_for(instanc
     database = instance("--check-every", "7s", idle=f"{IDLE}s")
     assert database.state(database.check) == "inactive"
     with database.connect():
-        assert database.state(database.check) == "active"
+        until("the timer is there", lambda: database.state(database.check) == "active")
         assert "7s" in database.property(database.check, "TimersMonotonic")
         assert database.property(database.check, "BindsTo") == database.backend
     run("systemctl", "stop", database.proxy, database.backend)

@@ -48,8 +48,7 @@ def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(servic
         assert answer.text.split()[0] == answer.address and answer.address.startswith("127.0.0.77:")
         assert int(answer.text.split()[1]) == web.main_pid(web.backend)
         assert 61184 <= int(answer.text.split()[2]) <= 65519, "systemd's dynamic users"
-        assert web.ls()["state"] == "awake"
-        assert web.state(web.check) == "active"
+        until("the timer is there", lambda: web.state(web.check) == "active")
         web.asleep()
         assert starts(web) == times
         assert web.state(web.check) == "inactive"

@@ -21,7 +21,7 @@ CYCLES = 1000 if SOAK else 50
 LONGEST = 3000.0 if SOAK else 200.0  # seconds
 IDLE = 1.0  # seconds
 # from the last goodbye on: shortly before the idle exit, in it, at the next check, in PostgreSQL's stop, after it
-EARLIEST, LATEST = IDLE - 0.05, 2 * IDLE + 0.6
+EARLIEST, LATEST = IDLE - 0.05, 3 * IDLE + 0.6
 COMPANIONS_WITHIN = 0.5  # seconds: from the start of a wake to its end
 
 
