@@ -97,7 +97,7 @@ def measure(rounds: int, wanted: int) -> dict[str, Any]:
     for kind in KINDS:
         service = make(kind, f"{kind.name}1")
         found[kind.name] = _cold(kind, service, rounds) | {"throughput": _throughput(kind, service, rounds)}
-        crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 8)]
+        crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 12)]
         found[kind.name]["aimed"] = aimed.attack(crowd, wanted, exit_spread=1.2 if service.native else aimed.EXIT_SPREAD_S)
     return found
 
