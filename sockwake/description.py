@@ -10,6 +10,7 @@ from sockwake.settings import Settings
 
 _PATIENCE_DATABASE = 5  # seconds
 _PATIENCE_HTTP = 30
+_SLOW = "/usr/share/doc/sockwake/slow-starters.md"
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
@@ -75,7 +76,7 @@ def slow(seconds: float | None, settings: Settings) -> str:
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
         return ""
-    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see slow-starters.md"
+    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see {_SLOW}"
 
 
 def address(instance: Instance, settings: Settings) -> str:
