@@ -65,7 +65,7 @@ class Waker:
             self._mark("preparation")
             container.start(settings.start_timeout)
             if over_tcp:
-                netns.lead_to(self.instance, container.pid())
+                self._lead_proxy(container)
                 notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             client = clients.waiting(settings)
@@ -78,6 +78,17 @@ class Waker:
         os.close(waking)
         _start_check(self.instance, settings)
         return container
+
+    def _lead_proxy(self, container: Container) -> None:
+        """Lead the proxy to the container's namespace, which goes with a container that ends at once."""
+        try:
+            netns.lead_to(self.instance, container.pid())
+        except SockwakeError:
+            if container.pid():
+                raise
+            while container.relay(journal.write):
+                pass
+            raise SockwakeError(container.how_it_ended()) from None
 
     def _make_what_is_missing(self, settings: Settings, container: Container) -> None:
         """The container as the files want it, made anew when they changed, and the cluster when it was never made."""

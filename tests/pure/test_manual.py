@@ -8,6 +8,7 @@ import pytest
 from tree import SOCKWAKE, SOURCE, run
 
 from sockwake import errors, listing, settings
+from sockwake.kind import KINDS
 
 MANUAL = SOURCE / "docs/man"
 COMPLETION = SOURCE / "debian/completions/sockwake"
@@ -75,6 +76,14 @@ def test_every_key_of_instance_env_has_its_entry() -> None:
     text = page("sockwake.8").partition(".Sh INSTANCE.ENV")[2].partition(".Sh COMPOSE.YAML")[0]
     keys = {key for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE) for key in line.split(" , ")}
     assert keys == {*settings._REQUIRED, *settings._DEFAULTS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_entry_its_row_and_its_example(kind: str) -> None:
+    assert re.search(rf"^\.It Cm {kind}$", page("sockwake-new.8").partition(".It Fl -kind")[2].partition("\n.El")[0], re.MULTILINE)
+    readme = (SOURCE / "README.md").read_text()
+    assert f"\n| `{kind}` |" in readme
+    assert re.search(rf"^    sockwake-new .*{'--version 18' if kind == 'postgres' else f'--kind {kind}'}", readme, re.MULTILINE)
 
 
 def test_every_state_has_its_entry() -> None:
