@@ -3,14 +3,14 @@
 from ipaddress import ip_address
 from urllib.parse import quote
 
-from sockwake import timespan
+from sockwake import scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
 
 _PATIENCE_DATABASE = 5  # seconds
-_PATIENCE_HTTP = 30
 _SLOW = "/usr/share/doc/sockwake/slow-starters.md"
+_PATIENCE_HTTP = 30
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
@@ -31,7 +31,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "tls": settings.tls,
         "first_wake_seconds": last_wake(instance),
         "config": instance.etc,
-        "units": [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit],
+        "units": units(instance, settings),
     }
 
 
@@ -47,6 +47,11 @@ def _password_file(request: Request, instance: Instance) -> str | None:
     if not request.has_cluster or (request.adopt and not _has_password(instance)):
         return None
     return instance.password_file
+
+
+def units(instance: Instance, settings: Settings) -> list[str]:
+    """Its systemd units, from the client on."""
+    return [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit]
 
 
 def last_failure(instance: Instance) -> str:
@@ -124,6 +129,10 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  note      {note}")
     if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
         lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
+    if scope.is_user() and not scope.lingers():
+        lines.append(
+            "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
+        )
     if enabled:
         lines.append(
             "Its port will be open after the next boot."
@@ -132,7 +141,10 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         )
     else:
         lines.append(
-            f"Next:\n  systemctl {f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
+            "Next:\n  "
+            + scope.command(
+                "systemctl", f"{f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
+            )
         )
     return "\n".join(lines)
 
