@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 from test_settings import env
-from tree import SOURCE, Ran, run
+from tree import SOURCE, Ran, Tree, run
 
 from sockwake.instance import Instance, Name
 
 UNITS = sorted(path for path in (SOURCE / "systemd").iterdir() if path.suffix in (".service", ".socket", ".target", ".timer"))
 USERS = sorted(path for path in (SOURCE / "systemd/user").iterdir())
+OTHERS = {
+    "web": ["--kind", "container", "--image", "nginx", "--container-port", "80"],
+    "port": ["--kind", "command", "--exec", "/bin/true {port}", "--port", "25433"],
+    "socket": ["--kind", "command", "--exec", "/bin/true {socket}", "--run-as", "daemon", "--listen", "/run/s"],
+    "host": ["--kind", "command", "--exec", "/bin/true {port}", "--network", "host"],
+    "own": ["--kind", "native", "--exec", "/bin/true"],
+    "says": ["--kind", "native", "--exec", "/bin/true", "--ready", "notify", "--socket-mode", "0660", "--listen", "/run/n"],
+}
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 
 
@@ -21,25 +29,42 @@ def unit_path(path: Path) -> str:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units in a directory of their own, their programs in the source tree, and the generator's drop-ins of two instances."""
-    units = tmp_path / "units"
+    """The units in a directory of their own, their programs in the source tree, and the generator's drop-ins of an instance of
+    every kind. What is linked is a copy, too."""
+    units, kinds = tmp_path / "units", tmp_path / "share/sockwake/kinds"
     units.mkdir()
+    shutil.copytree(SOURCE / "sockwake/kinds", kinds)
     for unit in UNITS:
-        (units / unit.name).write_text(unit.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
+        shutil.copy(unit, units)
+    make_others(tmp_path)
     for name, text in (("pg1", env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432")), ("pg2", env(TLS="yes", PORT="25433"))):
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
-    ran = run("sh", str(SOURCE / "systemd/sockwake-generator"), *[str(units)] * 3, env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(SOURCE)})
-    assert ran.status == 0, ran
+    for path in (*units.iterdir(), *kinds.rglob("*.conf"), *(tmp_path / "etc").rglob("service.conf")):
+        path.write_text(path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
+    ran = run("sh", str(SOURCE / "systemd/sockwake-generator"), *[str(units)] * 3,
+              env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(tmp_path / "share")})
+    assert (ran.status, ran.stderr) == (0, "")
     return units
 
 
-def analyze(directory: Path, *arguments: str) -> Ran:
-    return run("systemd-analyze", *arguments, env={"SYSTEMD_UNIT_PATH": f"{directory}:", "LC_ALL": "C.UTF-8"})
+def make_others(base: Path) -> None:
+    """An instance of each other kind, as sockwake-new makes it; of a program one for each way to run it."""
+    tree = Tree(base / "tree")
+    (tree.path / "bin").mkdir()
+    shutil.copy("/bin/true", tree.path / "bin/true")
+    for name, options in OTHERS.items():
+        ran = tree.sockwake("new", name, *options)
+        assert ran.status == 0, ran
+        shutil.copytree(tree.instance(name).etc, base / "etc" / name)
+
+
+def analyze(directory: Path, *arguments: str, level: str = "info") -> Ran:
+    return run("systemd-analyze", *arguments, env={"SYSTEMD_UNIT_PATH": f"{directory}:", "SYSTEMD_LOG_LEVEL": level, "LC_ALL": "C.UTF-8"})
 
 
 def test_systemd_has_nothing_to_say_about_them(installed: Path) -> None:
-    names = [unit.name.replace("@.", f"@{name}.") for unit in UNITS for name in ("pg1", "pg2")]
+    names = [unit.name.replace("@.", f"@{name}.") for unit in UNITS for name in ("pg1", "pg2", *OTHERS)]
     ran = analyze(installed, "verify", "--man=no", *names)
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
 
@@ -49,7 +74,22 @@ def test_a_name_without_an_instance_does_not_open_a_port(installed: Path) -> Non
     assert ran.status != 0 and "pg-proxy@nobody.socket: Unit has no Listen setting" in ran.stderr
 
 
-@pytest.mark.parametrize(("name", "limit"), [("pg1", 1.0), ("pg2", 1.5)])
+def test_each_kind_s_unit_runs_what_its_kind_says(installed: Path) -> None:
+    """A drop-in that is not read would leave the waker in charge."""
+    for name, program in (("pg1", "waker pg1"), ("web", "waker web"), ("port", "/bin/true 25433"), ("own", "native /bin/true")):
+        shown = analyze(installed, "verify", "--man=no", f"pg-postgres@{name}.service", level="debug").stdout
+        commands = re.findall(r"^\s*Command Line: (.*)$", shown.partition(f"Unit pg-postgres@{name}.service:")[2].partition("→ Unit ")[0], re.MULTILINE)
+        assert len([command for command in commands if program in command]) == 1, (name, commands)
+
+
+@pytest.mark.parametrize("name", ["port", "socket", "own"])
+def test_a_program_is_exposed_to_little_unless_told_otherwise(installed: Path, name: str) -> None:
+    ran = analyze(installed, "security", "--offline=true", "--no-pager", f"pg-postgres@{name}.service")
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", ran.stdout)
+    assert exposure and float(exposure[1]) <= 2.5, ran.stdout
+
+
+@pytest.mark.parametrize(("name", "limit"), [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5)])
 def test_the_proxy_is_exposed_to_as_little_as_promised(installed: Path, name: str, limit: float) -> None:
     ran = analyze(installed, "security", "--offline=true", "--no-pager", f"pg-proxy@{name}.service")
     level = re.search(rf"Overall exposure level for pg-proxy@{name}.service: ([\d.]+)", ran.stdout)
