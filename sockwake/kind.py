@@ -7,6 +7,7 @@ the wake path, so it imports nothing.
 from __future__ import annotations
 
 COMPOSE, SERVICE = "compose.yaml", "service.conf"
+POSTGRES = "postgres"  # the proof no other kind can give
 NONE, BUILTIN = "none", "builtin"  # --check, beside the path of a program
 
 
@@ -45,6 +46,11 @@ class Kind:
         self.network = network
         self.takes_socket = takes_socket
 
+    @property
+    def has_cluster(self) -> bool:
+        """Whether its data are a PostgreSQL cluster, which has a password and a proof of readiness of its own."""
+        return self.ready == POSTGRES
+
 
 _POSTGRES: dict[str, str | None] = {
     "version": None,
@@ -75,7 +81,7 @@ KINDS = {
         COMPOSE,
         keys=("VERSION", "IMAGE", "DB_USER", "DB_NAME"),
         options=_POSTGRES,
-        ready="postgres",
+        ready=POSTGRES,
         check=BUILTIN,
     ),
     "container": Kind(COMPOSE, options=_CONTAINER, ready="http:/", network="bridge"),

@@ -16,7 +16,6 @@ _ORDER = (
     *("KIND", "ENGINE", "VERSION", "IMAGE", "LISTEN", "PORT", "SOCKET_USER", "SOCKET_MODE", "BACKEND_PORT", "READY"),
     *("IDLE", "CHECK", "CHECK_EVERY", "DB_USER", "DB_NAME", "DATA", "TLS"),
 )
-_POSTGRES = "postgres"  # how a backend is ready that keeps a cluster, and has a password
 
 
 @dataclass
@@ -62,7 +61,7 @@ class Request:
     @property
     def has_cluster(self) -> bool:
         """Whether its data are a PostgreSQL cluster."""
-        return self.kind.ready == _POSTGRES
+        return self.kind.has_cluster
 
     @property
     def keeps_data(self) -> bool:
@@ -183,7 +182,7 @@ def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
         if name in kind.options:
             default = kind.options[name]
             if value is None and default is None:
-                what = "which PostgreSQL? " if name == "version" and kind.ready == _POSTGRES else ""
+                what = "which PostgreSQL? " if name == "version" and kind.has_cluster else ""
                 raise SockwakeError(f"{what}{flag} is missing", _EXAMPLES.get(arguments.kind, ""), USAGE)
             values[name] = default if value is None else value
     return values

@@ -90,9 +90,9 @@ class Settings:
         self.port = check_port(values["PORT"])
         self.idle = check_idle(values["IDLE"])
         self.version = values["VERSION"]
-        self.major = check_version(self.version) if kind.ready == "postgres" else 0
+        self.major = check_version(self.version) if kind.has_cluster else 0
         self.image = values["IMAGE"]
-        keeps_data = values["DATA"] or kind.ready == "postgres"
+        keeps_data = values["DATA"] or kind.has_cluster
         self.data = instance.root + _absolute(values["DATA"] or instance.data, "DATA") if keeps_data else ""
         self.db_user = values["DB_USER"]
         self.db_name = values["DB_NAME"]
@@ -122,7 +122,7 @@ class Settings:
     @property
     def socket_name(self) -> str:
         """The unix socket in the backend's directory."""
-        return f".s.PGSQL.{_POSTGRES_PORT}" if self.ready == "postgres" else "socket"
+        return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
 
     @property
     def is_native(self) -> bool:
@@ -132,7 +132,7 @@ class Settings:
     @property
     def has_cluster(self) -> bool:
         """Whether its data are a PostgreSQL cluster."""
-        return self.ready == "postgres"
+        return KINDS[self.kind].has_cluster
 
     @property
     def is_container(self) -> bool:
@@ -213,7 +213,7 @@ def check_idle(text: str) -> float:
 def check_ready(text: str, kind_name: str) -> str:
     """text, when it names a proof of readiness that an instance of this kind can give."""
     kind = KINDS[kind_name]
-    words = ("notify", "start") if kind.takes_socket else (kind.ready,) if kind.ready == "postgres" else ("tcp",)
+    words = ("notify", "start") if kind.takes_socket else (kind.ready,) if kind.has_cluster else ("tcp",)
     by_http = words == ("tcp",) and text.startswith("http:/") and " " not in text
     if text not in words and not by_http:
         known = " or ".join((*words, "http:/PATH") if words == ("tcp",) else words)
