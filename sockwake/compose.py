@@ -36,7 +36,7 @@ class Project:
         """The compose command line for this project."""
         files = [self.instance.compose_file, *([overlay] if overlay else [])]
         return [
-            *(["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]),
+            *_program(),
             *("--project-name", project or self.instance.container),
             *("--project-directory", self.instance.etc),
             *("--env-file", self.instance.env_file),
@@ -95,9 +95,8 @@ def published(path: str, port: int | None) -> tuple[str, int]:
 
     port: for clients, if one was asked for. Raises SockwakeError when the file does not tell.
     """
-    command = ["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]
     try:
-        config = json.loads(programs.run([*command, "--file", path, "config", "--format", "json"]))
+        config = json.loads(programs.run([*_program(), "--file", path, "config", "--format", "json"]))
     except programs.ProgramError as error:
         raise SockwakeError(f"{path}: {error.said or error.message}") from error
     ports = [port for service in (config.get("services") or {}).values() for port in service.get("ports") or ()]
@@ -105,6 +104,11 @@ def published(path: str, port: int | None) -> tuple[str, int]:
         raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
     outside = str(ports[0].get("published", ""))
     return str(ports[0]["target"]), port or (check_port(outside) if outside.isdigit() else 0)
+
+
+def _program() -> list[str]:
+    """compose, as Debian or as Docker packages it."""
+    return ["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]
 
 
 def remove_networks(engine: Engine, project: str) -> None:
