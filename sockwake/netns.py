@@ -25,14 +25,25 @@ def close_off(instance: Instance) -> None:
     if scope.is_user():
         return
     forget(instance)
-    os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
+    _make_place(instance)
     programs.spawn(["unshare", f"--net={instance.netns}", "true"])
 
 
 def lead_to(instance: Instance, pid: int) -> None:
     """Lead to the namespace of process pid, over whatever it led to."""
-    os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
+    _make_place(instance)
     programs.spawn(["mount", "--bind", f"/proc/{pid}/ns/net", instance.netns])
+
+
+def lead_somewhere(instance: Instance) -> None:
+    """Lead to an empty namespace if a proxy is going to start in one, and there is none yet."""
+    if is_proxys(instance) and not os.path.ismount(instance.netns):
+        close_off(instance)
+
+
+def _make_place(instance: Instance) -> None:
+    """The file a namespace is mounted on."""
+    os.close(os.open(instance.netns, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
 
 
 def forget(instance: Instance) -> None:

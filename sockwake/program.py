@@ -35,8 +35,7 @@ def main(arguments: list[str]) -> int:
     except (SockwakeError, OSError) as error:
         problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
         runtime.replace(instance.failure_file, f"{problem.message}\n")
-        if netns.is_proxys(instance) and not os.path.ismount(instance.netns):
-            netns.close_off(instance)
+        netns.lead_somewhere(instance)
         print(problem, file=sys.stderr)
         return 1
     return 0

@@ -147,8 +147,7 @@ def wake(instance: Instance) -> None:
         stream = container.hand_over(journal.write)
     except Exception as error:
         runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
-        if netns.is_proxys(instance) and not os.path.ismount(instance.netns):
-            netns.close_off(instance)
+        netns.lead_somewhere(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
