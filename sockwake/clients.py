@@ -35,12 +35,8 @@ def each(settings: Settings) -> set[str]:
 
 def pending(settings: Settings) -> bool:
     """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
-    suffix = f":{settings.port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for fields in _rows(table):
-            if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
-                if fields[9] == "0" or not fields[4].endswith(":00000000"):
-                    return True
+    if any(fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _established(settings.port)):
+        return True
     return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
 
@@ -62,11 +58,16 @@ def knock(settings: Settings) -> None:
 
 def _tcp(port: int) -> Iterator[tuple[str, str]]:
     """(remote address, inode) of every established connection to a local port."""
+    for fields in _established(port):
+        yield _address(fields[2]), fields[9]
+
+
+def _established(port: int) -> Iterator[list[str]]:
     suffix = f":{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for fields in _rows(table):
             if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
-                yield _address(fields[2]), fields[9]
+                yield fields
 
 
 def _unix(settings: Settings) -> Iterator[tuple[str, str]]:
