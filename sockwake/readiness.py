@@ -25,9 +25,6 @@ _HTTP = "http:"
 
 def await_ready(container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]) -> None:
     """Return once the server in a container serves; raises SockwakeError when it never does."""
-    if settings.has_cluster:
-        await_postgres(container, instance, settings, write)
-        return
     poll = select.poll()
     poll.register(container.fd, select.POLLIN)
 
@@ -35,7 +32,10 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
         if poll.poll(_PROBE_EVERY) and not container.relay(write):
             raise SockwakeError(container.how_it_ended())
 
-    await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
+    if settings.has_cluster:
+        await_postgres(instance, settings, wait)
+    else:
+        await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
 
 
 def await_server(pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
@@ -78,22 +78,18 @@ def await_server(pid: int, instance: Instance, settings: Settings, wait: Callabl
         listeners.require_owner(settings.backend_port, pid)
 
 
-def await_postgres(
-    container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]
-) -> None:
+def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
     """Return once the server takes queries, and only from who knows a password.
 
+    wait: as in await_server().
     A server that is alive but still recovering after start_timeout is handed over as it is: it tells
     its clients so itself, as it would without us, and stopping it would only start its recovery anew.
     """
-    poll = select.poll()
-    poll.register(container.fd, select.POLLIN)
     deadline = time.monotonic() + settings.start_timeout
     socket_path = f"{instance.backend}/{settings.socket_name}"
     server = 0
     while time.monotonic() < deadline:
-        if poll.poll(_PROBE_EVERY) and not container.relay(write):
-            raise SockwakeError(container.how_it_ended())
+        wait()
         if not server:
             pid = postgres.listener(socket_path)
             server = pid if postgres.is_main_process(pid) else 0
