@@ -154,7 +154,7 @@ def _try_out(instance: Instance) -> None:
     if instance.settings().is_native:
         return
     try:
-        programs.run(["systemctl", "start", instance.backend_unit])
+        systemctl.start(instance.backend_unit)
     except programs.ProgramError:
         why = description.last_failure(instance) or "systemd did not start it"
         raise SockwakeError(

@@ -21,6 +21,11 @@ def main_pid(unit: str) -> int:
     return int(shown.strip() or 0)
 
 
+def start(unit: str) -> None:
+    """Start a unit and wait until it has; raises ProgramError when it does not."""
+    programs.run(["systemctl", *scope.switch(), "start", unit])
+
+
 def stop_later(unit: str) -> None:
     """Have a unit stopped, and do not wait for it."""
     programs.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
