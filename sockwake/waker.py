@@ -76,7 +76,7 @@ class Waker:
             raise
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
-        _start_check(self.instance, settings)
+        checking.start(self.instance, settings, wait=False)
         return container
 
     def _lead_proxy(self, container: Container) -> None:
@@ -151,13 +151,6 @@ def wake(instance: Instance) -> None:
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
-
-
-def _start_check(instance: Instance, settings: Settings) -> None:
-    try:
-        checking.start(instance, settings)
-    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
-        journal.say(f"no check runs: {error.message}")
 
 
 def notify(state: str) -> None:
