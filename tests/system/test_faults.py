@@ -15,6 +15,7 @@ from recovery import awake, heals
 pytestmark = pytest.mark.fault
 
 
+@pytest.mark.kills
 def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
@@ -37,6 +38,7 @@ def test_engine_restarted(instance: Make) -> None:
     heals(database, client)
 
 
+@pytest.mark.kills
 def test_engine_killed(instance: Make) -> None:
     database, client = awake(instance)
     must("systemctl", "kill", "--signal=KILL", "docker.service")
