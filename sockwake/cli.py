@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sockwake import description, inventory, listing, new, removal, scope, status, systemctl, version
+from sockwake import description, exposure, inventory, listing, new, removal, scope, status, systemctl, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS
@@ -215,6 +215,8 @@ def _new(arguments: argparse.Namespace) -> None:
         request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug
     )
     facts = description.describe(request, made)
+    for warning in [] if arguments.quiet else exposure.warnings(made, made.settings()):
+        print(f"sockwake: warning: {warning}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:

@@ -1,9 +1,8 @@
 """What sockwake-new made, for people and for --json."""
 
-from ipaddress import ip_address
 from urllib.parse import quote
 
-from sockwake import scope, timespan
+from sockwake import exposure, scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
@@ -14,7 +13,10 @@ _PATIENCE_HTTP = 30
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
-    """The facts, as --json has them; "password_file" is null when nobody here knows the password."""
+    """The facts, as --json has them; "password_file" is null when nobody here knows the password.
+
+    "warning" is there when there is something to warn of.
+    """
     settings = instance.settings()
     return {
         "name": instance.name,
@@ -32,7 +34,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "first_wake_seconds": last_wake(instance),
         "config": instance.etc,
         "units": units(instance, settings),
-    }
+    } | ({"warning": warning} if (warning := exposure.warning(settings)) else {})
 
 
 def _has_password(instance: Instance) -> bool:
@@ -127,8 +129,6 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  data      {facts['data']}")
     if note := slow(last_wake(made), settings):
         lines.append(f"  note      {note}")
-    if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
-        lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
     if scope.is_user() and not scope.lingers():
         lines.append(
             "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
@@ -147,13 +147,3 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
             )
         )
     return "\n".join(lines)
-
-
-def _who_can_reach_it(request: Request) -> str:
-    if not request.has_cluster:
-        return "others can reach it"
-    return f"others can try passwords{'' if request.tls else ', and read what is not encrypted (--tls)'}"
-
-
-def _is_beyond_loopback(address: str) -> bool:
-    return not address.startswith("/") and not ip_address(address).is_loopback

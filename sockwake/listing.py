@@ -1,6 +1,6 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
-from sockwake import clients, description, inventory, systemctl, timespan
+from sockwake import clients, description, exposure, inventory, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.waker import WAKING
@@ -72,6 +72,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "data": settings.data,
         "tls": settings.tls,
     }
+    row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
     return row | ({"error": failure} if (failure := description.last_failure(instance)) else {})
 
 

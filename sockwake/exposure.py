@@ -1,0 +1,33 @@
+"""What strangers can do to an instance, and what its clients may mind: said when it is made, shown for as long as it is so."""
+
+from ipaddress import ip_address
+
+from sockwake import tls
+from sockwake.instance import Instance
+from sockwake.settings import Settings
+
+
+def warning(settings: Settings) -> str:
+    """What nothing keeps other machines from, or ""."""
+    beyond = ", ".join(item for item in settings.listen if _is_beyond_loopback(item))
+    is_guarded = settings.tls
+    if not beyond or is_guarded:
+        return ""
+    what = "can try passwords, and read what is not encrypted (--tls)" if settings.has_cluster else "can use it"
+    return f"it listens on {beyond}: whoever reaches that {what}"
+
+
+def warnings(instance: Instance, settings: Settings) -> list[str]:
+    """Everything that is worth a second thought when an instance is made, one sentence each."""
+    found = [warning(settings)]
+    if settings.tls and tls.has_expired(instance.tls_certificate):
+        found.append(f"{instance.tls_certificate} has expired: a client that verifies it will not connect")
+    return list(filter(None, found))
+
+
+def _is_beyond_loopback(item: str) -> bool:
+    """Whether other machines may get there; what is no address systemd does not open."""
+    try:
+        return not item.startswith("/") and not ip_address(item).is_loopback
+    except ValueError:
+        return False
