@@ -86,6 +86,8 @@ class Container:
         import json
 
         try:
+            # its output may end a moment before the engine knows how it has
+            self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
         except (EngineError, ValueError, KeyError):
             return "its container is gone"

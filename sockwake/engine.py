@@ -122,10 +122,19 @@ def engines_of(instance: Instance) -> list[Engine]:
     """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
     try:
         settings = instance.settings()
-        paths = [socket_of(settings.engine)] if settings.is_container else []
     except SockwakeError:
-        paths = list({socket_of(engine) for engine in ("docker", "podman")})
-    return [Engine(path) for path in paths if os.path.exists(path)]
+        return [Engine(path) for path in {socket_of("docker"), socket_of("podman")} if _listens(path)]
+    path = socket_of(settings.engine)
+    return [Engine(path)] if settings.is_container and os.path.exists(path) else []
+
+
+def _listens(path: str) -> bool:
+    """Whether anybody does; the socket of an engine that was stopped may still be there."""
+    try:
+        connect(path).close()
+    except OSError:
+        return False
+    return True
 
 
 def parse_answer(answer: bytes) -> bytes:
