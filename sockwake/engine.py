@@ -7,7 +7,6 @@ unchunked, closes the connection behind its answer, and takes the newest API it 
 
 from __future__ import annotations
 
-import _socket
 import os
 
 from sockwake import scope
@@ -15,6 +14,8 @@ from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+
     from sockwake.instance import Instance
 
 DOCKER = "/run/docker.sock"
@@ -33,6 +34,8 @@ class EngineError(SockwakeError):
 
 def connect(path: str, timeout: float | None = None) -> _socket.socket:
     """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
+    import _socket  # 0.2 MB, which the watcher does without until it stops its container
+
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)
     try:

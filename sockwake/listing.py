@@ -68,6 +68,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
         "listen": list(settings.listen),
         "port": settings.port,
+        "allow": list(settings.allow),
         "image": settings.image,
         "data": settings.data,
         "tls": settings.tls,

@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, programs, runtime
+from sockwake import allow, checking, clients, journal, netns, programs, runtime
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
@@ -49,6 +49,7 @@ def await_ready(instance: Instance) -> None:
     runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
+    allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
     if settings.ready not in ("start", "notify") and not settings.is_native:
@@ -75,6 +76,7 @@ def await_ready(instance: Instance) -> None:
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings, wait=False)
+    allow.note_dropped(instance, settings)
 
 
 def clean_up(instance: Instance) -> None:

@@ -13,7 +13,19 @@ from sockwake.settings import check_check, check_every, check_idle, check_port, 
 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _ORDER = (
-    *("KIND", "ENGINE", "VERSION", "IMAGE", "LISTEN", "PORT", "SOCKET_USER", "SOCKET_MODE", "BACKEND_PORT", "READY"),
+    *(
+        "KIND",
+        "ENGINE",
+        "VERSION",
+        "IMAGE",
+        "LISTEN",
+        "PORT",
+        "ALLOW",
+        "SOCKET_USER",
+        "SOCKET_MODE",
+        "BACKEND_PORT",
+        "READY",
+    ),
     *("IDLE", "CHECK", "CHECK_EVERY", "DB_USER", "DB_NAME", "DATA", "TLS"),
 )
 
@@ -149,6 +161,7 @@ def decide(arguments: argparse.Namespace) -> Request:
     elif kind.definition == SERVICE:
         _decide_program(request, given, network)
     _decide_idle(request, arguments)
+    _decide_access(request, arguments)
     if given.get("ready"):
         ready = check_ready(check_value(given["ready"], "--ready"), request.kind_name)
         request.lines["READY"] = request.values["ready"] = ready
@@ -203,6 +216,14 @@ def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
     if arguments.check_every is not None:
         check_every(arguments.check_every)
         request.lines["CHECK_EVERY"] = " ".join(arguments.check_every.split())
+
+
+def _decide_access(request: Request, arguments: argparse.Namespace) -> None:
+    if arguments.allow:
+        if all(item.startswith("/") for item in request.listen):
+            raise SockwakeError("--allow is for IP addresses", "--socket-mode is for unix sockets", USAGE)
+        networks = dict.fromkeys(option.network_of_clients(item) for item in arguments.allow)
+        request.lines["ALLOW"] = ",".join(networks)
     if arguments.socket_user is not None:
         request.lines["SOCKET_USER"] = option.user(arguments.socket_user, root=request.root)
     if arguments.socket_mode is not None:

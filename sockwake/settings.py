@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE")
 _DEFAULTS = {
+    "ALLOW": "any",
     "BACKEND_PORT": "",
     "CHECK": "",
     "CHECK_EVERY": "",
@@ -34,6 +35,8 @@ _DEFAULTS = {
 }
 ENGINES = ("docker", "podman")
 _POSTGRES_PORT = 5432
+_SHORTEST_STARTUP = 8  # bytes, an SSLRequest
+_SHORTEST_REQUEST = len("GET / HTTP/1.0\r\n\r\n")
 _CHECK_EVERY = 30.0  # seconds, unless IDLE is shorter
 _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 
@@ -42,6 +45,7 @@ class Settings:
     """The settings of one instance, checked.
 
     listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
+    allow: the networks and addresses of clients; none for any.
     idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
     data: the directory of its data on the host, "" when it keeps none.
     backend_port: where its server is in its own network namespace; 0 for a unix socket.
@@ -49,6 +53,7 @@ class Settings:
     """
 
     __slots__ = (
+        "allow",
         "backend_port",
         "check",
         "check_every",
@@ -88,6 +93,9 @@ class Settings:
         kind = KINDS[self.kind]
         self.listen = tuple(check_listen(item) for item in values["LISTEN"].split(","))
         self.port = check_port(values["PORT"])
+        self.allow = (
+            () if values["ALLOW"] == "any" else tuple(check_network(item) for item in values["ALLOW"].split(","))
+        )
         self.idle = check_idle(values["IDLE"])
         self.version = values["VERSION"]
         self.major = check_version(self.version) if kind.has_cluster else 0
@@ -123,6 +131,11 @@ class Settings:
     def socket_name(self) -> str:
         """The unix socket in the backend's directory."""
         return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
+
+    @property
+    def first_words(self) -> int:
+        """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
+        return _SHORTEST_STARTUP if self.has_cluster else _SHORTEST_REQUEST if self.ready.startswith("http:") else 0
 
     @property
     def is_native(self) -> bool:
@@ -193,6 +206,13 @@ def check_listen(item: str) -> str:
             USAGE,
         )
     return item
+
+
+def check_network(text: str) -> str:
+    """text, when it is an address or a network the generator will take."""
+    if not text or text.strip("0123456789abcdefABCDEF.:/"):
+        raise SockwakeError(f"'{text}' is neither an IP address nor a network", "as in 10.0.0.0/8", USAGE)
+    return text
 
 
 def check_port(text: str) -> int:

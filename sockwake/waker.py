@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, runtime, scope
+from sockwake import allow, checking, clients, journal, netns, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
@@ -37,8 +37,8 @@ class Waker:
         self._python = time.process_time()  # seconds; what starting the interpreter and importing took
         self._marks = [("", time.monotonic())]
 
-    def run(self) -> Container:
-        """Wake the instance; raises SockwakeError with nothing left running."""
+    def run(self) -> Container | None:
+        """Wake the instance, unless nobody is there to wake for; raises SockwakeError with nothing left running."""
         runtime.prepare(self.instance)
         if scope.is_user():
             from sockwake import userns
@@ -52,6 +52,11 @@ class Waker:
             netns.close_off(self.instance)
         else:
             notify(f"READY=1\nSTATUS={WAKING}")
+        client = clients.awaited(settings)
+        if not client:
+            self._turn_away(waking)
+            return None
+        allow.require_enforced(settings)
         if settings.data:
             runtime.make_data_directory(self.instance, settings.data)
             os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
@@ -68,7 +73,6 @@ class Waker:
                 self._lead_proxy(container)
                 notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
-            client = clients.waiting(settings)
             await_ready(container, self.instance, settings, journal.write)
             self._mark(settings.kind)
         except BaseException:
@@ -77,7 +81,20 @@ class Waker:
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
         _start_check(self.instance, settings)
+        allow.note_dropped(self.instance, settings)
         return container
+
+    def _turn_away(self, waking: int) -> None:
+        """Let the proxy hand over who has woken this for nothing."""
+        from sockwake.door import Door
+
+        # kept: the proxy may end only when this process has, or a client that comes then would find it as it ends
+        self._door = Door(self.instance)
+        notify("READY=1\nSTATUS=turning away who is no client")
+        os.close(waking)
+        self._door.turn_away(self._settings)
+        self._door.close()
+        netns.forget(self.instance)
 
     def _lead_proxy(self, container: Container) -> None:
         """Lead the proxy to the container's namespace, which goes with a container that ends at once."""
@@ -111,12 +128,16 @@ class Waker:
         notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
-    def patience(self) -> list[str]:
-        """Seconds after which the watcher looks at a proxy that nobody may have come through, unless a check does."""
+    def watched(self) -> list[str]:
+        """What the watcher looks after beside the container: a proxy that nobody may have come through, unless a check
+        does, and for that one who has been connected. A user is not told, and of a unix socket nobody is."""
         settings = self._settings
-        if settings.check != NONE or settings.idle == float("inf"):
-            return []
-        return [f"{settings.idle + _LONGER_THAN_IDLE:.0f}"]
+        patience, visits = 0.0, -1
+        if settings.check == NONE:
+            patience = 0 if settings.idle == float("inf") else settings.idle + _LONGER_THAN_IDLE
+        elif settings.first_words and not scope.is_user() and not any(item.startswith("/") for item in settings.listen):
+            visits = _hear_of_visits(settings.port)
+        return [f"{patience:.0f}", f"{visits}", f"{settings.first_words}"]
 
     def _mark(self, what: str) -> None:
         self._marks.append((what, time.monotonic()))
@@ -127,7 +148,7 @@ class Waker:
 
 
 def main(arguments: list[str]) -> int:
-    """waker NAME. Does not return when all goes well; the status is for systemd alone."""
+    """waker NAME. Does not return when it has woken the instance; the status is for systemd alone."""
     # A stop that is asked for meanwhile has to wait, for the watcher to take the signal off the mask: before the
     # image's entrypoint has become PostgreSQL, a container cannot be stopped but by killing it.
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTERM})
@@ -140,17 +161,19 @@ def main(arguments: list[str]) -> int:
 
 
 def wake(instance: Instance) -> None:
-    """Wake, and become the watcher; when it fails, leave the reason where the refusing program finds it."""
+    """Wake, and become the watcher, unless there is nobody to wake for; when it fails, leave the reason where the refusing program finds it."""
     try:
         waker = Waker(instance)
         container = waker.run()
+        if not container:
+            return
         stream = container.hand_over(journal.write)
     except Exception as error:
         runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
         netns.lead_somewhere(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
+    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.watched()])
 
 
 def _start_check(instance: Instance, settings: Settings) -> None:
@@ -158,6 +181,19 @@ def _start_check(instance: Instance, settings: Settings) -> None:
         checking.start(instance, settings)
     except SockwakeError as error:  # without it the proxy leaves when nobody is connected
         journal.say(f"no check runs: {error.message}")
+
+
+def _hear_of_visits(port: int) -> int:
+    """The descriptor to hear on, or -1."""
+    from sockwake import visits
+
+    try:
+        fd = visits.listen(port)
+    except OSError as error:
+        journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
+        return -1
+    os.set_inheritable(fd, True)
+    return fd
 
 
 def notify(state: str) -> None:

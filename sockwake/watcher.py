@@ -10,6 +10,7 @@ import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import select
 import sys
+import time
 
 from sockwake import journal, runtime
 from sockwake.container import Container
@@ -23,20 +24,26 @@ _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
 class Watcher:
     """One instance that is awake."""
 
-    def __init__(self, instance: Instance, container: Container, forsaken: Forsaken | None) -> None:
+    def __init__(
+        self, instance: Instance, container: Container, forsaken: Forsaken | None = None, guests: Guests | None = None
+    ) -> None:
         self.instance = instance
         self.container = container
         self.forsaken = forsaken
+        self.guests = guests
         self.stopping = False
         self._catch_sigterm()
 
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
         while not self.stopping:
-            ready = readable(self._wakeup, self.container.fd, timeout=self.forsaken.patience if self.forsaken else None)
+            patience = self.forsaken.patience if self.forsaken else None
+            ready = readable(self._wakeup, self.container.fd, self.guests.fd if self.guests else -1, timeout=patience)
             if not ready and self.forsaken:
                 self.forsaken.look()
-            elif self.container.fd in ready and not self.container.relay(journal.write):
+            if self.guests and self.guests.fd in ready:
+                self.guests.see_off()
+            if self.container.fd in ready and not self.container.relay(journal.write):
                 runtime.remove(self.instance.ready_file)
                 release_clients(self.instance)
                 raise SockwakeError(self.container.how_it_ended())
@@ -64,25 +71,32 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME FD SOCKET [SECONDS]: watch the container of the engine at SOCKET, whose output comes on FD, and look
-    after SECONDS whether its proxy is forsaken. watcher --after NAME: clean up behind one that was killed. The status is
-    for systemd alone."""
+    """watcher NAME FD SOCKET SECONDS VISITS WORDS: watch the container of the engine at SOCKET, whose output comes on FD.
+    Look every SECONDS whether its proxy is forsaken; 0 for never. Note of the clients that the descriptor VISITS tells
+    of who has said more than WORDS bytes; -1 for none.
+    watcher --after NAME: clean up behind one that was killed. The status is for systemd alone."""
     try:
         if arguments[0] == "--after":
             clean_up(Instance(Name(arguments[1])))
         else:
-            watch(Instance(Name(arguments[0])), int(arguments[1]), Engine(arguments[2]), *map(int, arguments[3:]))
+            stream, patience, visits, words = (int(number) for number in (arguments[1], *arguments[3:]))
+            instance = Instance(Name(arguments[0]))
+            watch(
+                instance,
+                Container(instance.container, Engine(arguments[2]), stream),
+                Forsaken(instance, patience) if patience else None,
+                Guests(instance, visits, words) if visits >= 0 else None,
+            )
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status
     return 0
 
 
-def watch(instance: Instance, stream: int, engine: Engine, patience: int = 0) -> None:
+def watch(instance: Instance, container: Container, forsaken: Forsaken | None, guests: Guests | None) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
-    forsaken = Forsaken(instance, patience) if patience else None
     try:
-        Watcher(instance, Container(instance.container, engine, stream), forsaken).run()
+        Watcher(instance, container, forsaken, guests).run()
     except SockwakeError as error:
         runtime.replace(instance.failure_file, f"{error.message}\n")
         raise
@@ -137,6 +151,38 @@ class Forsaken:
         was_quiet, self._was_quiet = self._was_quiet, clients.connected(settings) == 0
         if was_quiet and self._was_quiet:
             clients.knock(settings)
+
+
+class Guests:
+    """Who has been connected: notes when the last who said something left, which is what the check goes by, and says of
+    the others that they were here. Otherwise whoever only connects, time and again, would keep the instance awake.
+
+    visits: the descriptor of visits.listen(). words: bytes that are no more than a goodbye, or less than any client says.
+    """
+
+    def __init__(self, instance: Instance, visits: int, words: int) -> None:
+        self.fd = visits
+        self._words = words
+        self._note = os.open(instance.last_visit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._take_note()
+
+    def see_off(self) -> None:
+        from sockwake import visits
+
+        spoken = False
+        try:
+            for visit, said in visits.read(self.fd):
+                if said > self._words:
+                    spoken = True
+                else:
+                    journal.say(f"{visits.client_of(visit)} came and said nothing")
+        except OSError:  # there were more than could be told of
+            spoken = True
+        if spoken:
+            self._take_note()
+
+    def _take_note(self) -> None:
+        os.pwrite(self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
 
 
 def readable(*fds: int, timeout: int | None = None) -> set[int]:
