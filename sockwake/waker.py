@@ -53,8 +53,7 @@ class Waker:
         else:
             notify(f"READY=1\nSTATUS={WAKING}")
         if settings.data:
-            runtime.make_data_directory(self.instance, settings.data)
-            os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
+            os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
         container = Container(self.instance.container, Engine(socket_of(settings.engine)))
         self._make_what_is_missing(settings, container)
         if settings.tls:
