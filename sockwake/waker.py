@@ -79,9 +79,13 @@ class Waker:
         return container
 
     def _lead_proxy(self, container: Container) -> None:
-        """Lead the proxy to the container's namespace, which goes with a container that ends at once."""
+        """Lead the proxy, and nobody else, to the container's port. Its namespace goes with a container that ends at once."""
+        from sockwake import seclusion
+
         try:
-            netns.lead_to(self.instance, container.pid())
+            pid = container.pid()
+            seclusion.seclude(pid, self._settings.backend_port)
+            netns.lead_to(self.instance, pid)
         except SockwakeError:
             if container.pid():
                 raise
