@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from sockwake import allow, clients, journal, programs, runtime, systemctl
+from sockwake import allow, clients, journal, programs, runtime, systemctl, trust
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError, socket_of
 from sockwake.errors import SockwakeError
@@ -123,6 +123,7 @@ class Check:
         return postgres_activity.is_busy(pid)
 
     def _ask_program(self) -> bool:
+        trust.require_program(self.settings.check, "check")
         listen = self.settings.listen[0]
         environment = {
             "SOCKWAKE_NAME": self.instance.name,

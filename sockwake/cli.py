@@ -1,6 +1,7 @@
 """The command line: what was asked, and how it ended."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
     os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path or a name may have letters that this locale has not
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
         parsed = _parser().parse_args(arguments)

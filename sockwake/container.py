@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONFIG_LABEL = "io.sockwake.config"
+_LONGEST_PID = 9  # digits
 _PIECE = 8192  # bytes; what is kept ready for more would stay in memory
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
@@ -33,7 +34,10 @@ class Container:
         """Whether a container made from these very files exists."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
         escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
-        return self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip() != b"[]"
+        found = self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip()
+        if found[:1] + found[-1:] != b"[]":
+            raise EngineError("the container engine's list of containers was cut short")
+        return found != b"[]"
 
     def start(self, timeout: float) -> None:
         """Start it, listening to what it says from its first line on; returns when its processes run.
@@ -51,7 +55,10 @@ class Container:
     def pid(self) -> int:
         """Its process 1, as a process of ours. Cut out of the answer: a JSON parser would cost every wake 7 ms."""
         answer = self.engine.call("GET", f"/containers/{self.name}/json")
-        return int(answer.partition(b'"Pid":')[2].partition(b",")[0] or 0)
+        pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
+        if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:  # half a number is another process
+            raise EngineError("the container engine does not tell its container's process")
+        return int(pid)
 
     def relay(self, write: Callable[[bytes], object]) -> bool:
         """Pass on what the container wrote; False when it has ended."""
@@ -84,7 +91,9 @@ class Container:
             # its output may end a moment before the engine knows how it has
             self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
-        except (EngineError, ValueError, KeyError):
+        except (EngineError, ValueError, KeyError, TypeError, RecursionError):
+            state = None
+        if not isinstance(state, dict):
             return "its container is gone"
         reason = (
             "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"

@@ -22,6 +22,7 @@ DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
+_LONGEST_NUMBER = 20  # digits
 
 
 class EngineError(SockwakeError):
@@ -113,6 +114,8 @@ class Engine:
                 if not chunk:
                     break
                 head += chunk
+                if len(head) > _LONGEST_ANSWER:
+                    break
         except OSError as error:
             raise EngineError(f"the container engine does not answer: {_why(error)}") from None
         if b"\r\n\r\n" not in head or not 100 <= _status(head) < 400:
@@ -171,14 +174,16 @@ def split_frames(buffer: bytearray) -> bytes:
 
 def _status(head: bytes) -> int:
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or len(words[1]) != 3 or not words[1].isdigit():
+        return 0
+    return int(words[1])
 
 
 def _content_length(head: bytes) -> int | None:
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length" and value.strip().isdigit():
-            return int(value)
+        if name.lower() == b"content-length":
+            return int(value) if value.strip().isdigit() and len(value) < _LONGEST_NUMBER else _LONGEST_ANSWER + 1
     return None
 
 
@@ -187,7 +192,7 @@ def _message(body: bytes) -> str:
 
     try:
         return str(json.loads(body)["message"]).strip()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode(errors="replace").strip()
 
 

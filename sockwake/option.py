@@ -7,7 +7,7 @@ import pwd
 import re
 import shlex
 
-from sockwake import scope, timespan, tls
+from sockwake import scope, timespan, tls, trust
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import COMPOSE, Kind
 from sockwake.settings import check_listen, check_network, check_port, check_socket_mode, check_user, check_value
@@ -206,6 +206,8 @@ def check_program(text: str, *, root: str) -> str:
     check_value(text, "--check")
     if text.startswith("/"):
         _require_program(text, root)
+        if not root:
+            trust.require_program(text, "check")
     return text
 
 

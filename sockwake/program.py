@@ -12,7 +12,7 @@ import sys
 import time
 
 from sockwake import allow, checking, clients, journal, netns, programs, runtime
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
@@ -125,7 +125,7 @@ def _why() -> str:
         check=False,
     ).splitlines()
     last = next((line for line in reversed(said) if line and not line.startswith("sockwake: ")), "")
-    return f"its program {ended}: {last}" if last else f"its program {ended}"
+    return shown(f"its program {ended}: {last}" if last else f"its program {ended}")
 
 
 def _is_vague(instance: Instance) -> bool:

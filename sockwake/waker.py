@@ -58,8 +58,7 @@ class Waker:
             return None
         allow.require_enforced(settings)
         if settings.data:
-            runtime.make_data_directory(self.instance, settings.data)
-            os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
+            os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
         container = Container(self.instance.container, Engine(socket_of(settings.engine)))
         self._make_what_is_missing(settings, container)
         if settings.tls:
@@ -97,9 +96,13 @@ class Waker:
         netns.forget(self.instance)
 
     def _lead_proxy(self, container: Container) -> None:
-        """Lead the proxy to the container's namespace, which goes with a container that ends at once."""
+        """Lead the proxy, and nobody else, to the container's port. Its namespace goes with a container that ends at once."""
+        from sockwake import seclusion
+
         try:
-            netns.lead_to(self.instance, container.pid())
+            pid = container.pid()
+            seclusion.seclude(pid, self._settings.backend_port)
+            netns.lead_to(self.instance, pid)
         except SockwakeError:
             if container.pid():
                 raise

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from fuzz import cases
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_settings import GOOD, env
 from tree import SOURCE, Ran, run
@@ -105,7 +106,7 @@ def require_refused(base: Path, text: str) -> None:
     assert files == GOOD_DROP_IN
 
 
-@settings(max_examples=60)
+@cases(60)
 @given(st.one_of(st.binary(), st.lists(LINES).map(b"\n".join)))
 @example(b"LISTEN=127.0.0.1\nPORT=1\0\n")
 @example(b"LISTEN=/a\\nb\nPORT=1")
@@ -125,7 +126,7 @@ def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text
     assert written is None or DROP_IN.fullmatch(written)
 
 
-@settings(max_examples=60)
+@cases(60)
 @given(st.lists(st.sampled_from([b"# LISTEN=::2", b"", b"DATA=/x", b"START_TIMEOUT=5s", b"SERVICE=PORT=1", b" "]), unique=True), st.sampled_from(
     ["::1", "127.0.0.1,::1", "/run/a-b_c+d@e.f/.s.PGSQL.1", "1.2,dead.beef,::", "/" + "x" * 106]), st.integers(1, 65535))
 def test_what_the_waker_accepts_the_generator_reads_the_same(extra: list[bytes], listen: str, port: int) -> None:
@@ -136,7 +137,7 @@ def test_what_the_waker_accepts_the_generator_reads_the_same(extra: list[bytes],
     assert streams(files) == [item if item.startswith("/") else f"[{item}]:{port}" if ":" in item else f"{item}:{port}" for item in read.listen]
 
 
-@settings(max_examples=60)
+@cases(60)
 @given(st.sets(st.one_of(st.binary(min_size=1, max_size=40), st.from_regex(rb"[a-z0-9.A-Z-]{1,33}", fullmatch=True)).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..")), max_size=6))
 @example({b"a" * 31, b"a" * 32, b".new-a", b"a b", b"*", b"$(id)", b"%i", b"a\n", b"\xc3\xa4", b"-a", b"a-"})

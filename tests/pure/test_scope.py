@@ -4,13 +4,14 @@ import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from test_generator import places
 from test_settings import env
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import netns, option, runtime, scope
+from sockwake import netns, option, programs, runtime, scope
 from sockwake.engine import DOCKER, PODMAN, engines_of, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
@@ -148,3 +149,19 @@ def test_a_users_proxy_goes_where_the_ready_file_says(user: Path, pid: int, expe
         assert " setpriv --bounding-set=-all " in ran.stdout
     else:
         assert "nsenter" not in ran.stdout
+
+
+MEANT_FOR_OTHERS = {name: "/home/somebody/x" for name in (
+    "IMAGE", "COMPOSE_FILE", "DOCKER_CONFIG", "DOCKER_HOST", "LD_LIBRARY_PATH", "LD_PRELOAD", "OPENSSL_CONF", "PYTHONPATH", "PYTHONSTARTUP",
+    "SOCKWAKE_ETC", "SOCKWAKE_NAME", "SYSTEMD_UNIT_PATH", "TMPDIR")}
+
+
+@pytest.mark.parametrize("user", [False, True])
+def test_what_a_caller_has_in_his_environment_gets_into_no_program_that_is_run(monkeypatch: pytest.MonkeyPatch, user: bool) -> None:
+    own = {"HOME": "/home/somebody", "PATH": "/home/somebody/bin:/usr/bin", "https_proxy": "http://proxy:3128", "XDG_RUNTIME_DIR": "/run/user/7"}
+    with mock.patch.dict(os.environ, MEANT_FOR_OTHERS | own, clear=True):
+        scope.choose(user=user)
+        seen = dict(line.split("=", 1) for line in programs.run(["env"]).splitlines())
+    assert seen == {
+        "HOME": own["HOME"] if user else "/root", "PATH": own["PATH"] if user else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "https_proxy": own["https_proxy"], "XDG_RUNTIME_DIR": own["XDG_RUNTIME_DIR"], "SOCKWAKE_SCOPE": "user" if user else "system", "LC_ALL": "C.UTF-8"}
