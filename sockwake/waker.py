@@ -11,12 +11,11 @@ that reaches its backend over TCP needs the container's network namespace, and h
 from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
-import _socket
 import os
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, runtime, scope
+from sockwake import checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
@@ -51,7 +50,7 @@ class Waker:
         if over_tcp:
             netns.close_off(self.instance)
         else:
-            notify(f"READY=1\nSTATUS={WAKING}")
+            manager.notify(f"READY=1\nSTATUS={WAKING}")
         if settings.data:
             runtime.make_data_directory(self.instance, settings.data)
             os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
@@ -66,7 +65,7 @@ class Waker:
             container.start(settings.start_timeout)
             if over_tcp:
                 self._lead_proxy(container)
-                notify(f"READY=1\nSTATUS={WAKING}")
+                manager.notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             client = clients.waiting(settings)
             await_ready(container, self.instance, settings, journal.write)
@@ -108,7 +107,7 @@ class Waker:
         total = self._python + self._marks[-1][1] - self._marks[0][1]
         runtime.replace(self.instance.wake_file, f"{total:.3f}\n")
         woken = f"woken by {client} in {1000 * total:.0f} ms"
-        notify(f"STATUS={woken}")
+        manager.notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
     def patience(self) -> list[str]:
@@ -158,13 +157,3 @@ def _start_check(instance: Instance, settings: Settings) -> None:
         checking.start(instance, settings)
     except SockwakeError as error:  # without it the proxy leaves when nobody is connected
         journal.say(f"no check runs: {error.message}")
-
-
-def notify(state: str) -> None:
-    """sd_notify(3), as far as it is needed."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
-    sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-    sock.close()
