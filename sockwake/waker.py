@@ -11,12 +11,11 @@ that reaches its backend over TCP needs the container's network namespace, and h
 from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
-import _socket
 import os
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, netns, runtime, scope
+from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, socket_of
 from sockwake.errors import SockwakeError
@@ -51,7 +50,7 @@ class Waker:
         if over_tcp:
             netns.close_off(self.instance)
         else:
-            notify(f"READY=1\nSTATUS={WAKING}")
+            manager.notify(f"READY=1\nSTATUS={WAKING}")
         client = clients.awaited(settings)
         if not client:
             self._turn_away(waking)
@@ -70,7 +69,7 @@ class Waker:
             container.start(settings.start_timeout)
             if over_tcp:
                 self._lead_proxy(container)
-                notify(f"READY=1\nSTATUS={WAKING}")
+                manager.notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             await_ready(container, self.instance, settings, journal.write)
             self._mark(settings.kind)
@@ -89,7 +88,7 @@ class Waker:
 
         # kept: the proxy may end only when this process has, or a client that comes then would find it as it ends
         self._door = Door(self.instance)
-        notify("READY=1\nSTATUS=turning away who is no client")
+        manager.notify("READY=1\nSTATUS=turning away who is no client")
         os.close(waking)
         self._door.turn_away(self._settings)
         self._door.close()
@@ -128,7 +127,7 @@ class Waker:
         total = self._python + self._marks[-1][1] - self._marks[0][1]
         runtime.replace(self.instance.wake_file, f"{total:.3f}\n")
         woken = f"woken by {client} in {1000 * total:.0f} ms"
-        notify(f"STATUS={woken}")
+        manager.notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
     def watched(self) -> list[str]:
@@ -197,13 +196,3 @@ def _hear_of_visits(port: int) -> int:
         return -1
     os.set_inheritable(fd, True)
     return fd
-
-
-def notify(state: str) -> None:
-    """sd_notify(3), as far as it is needed."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
-    sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-    sock.close()

@@ -12,13 +12,14 @@ import select
 import sys
 import time
 
-from sockwake import journal, runtime
+from sockwake import journal, manager, proxies, runtime
 from sockwake.container import Container
-from sockwake.engine import Engine, engines_of
+from sockwake.engine import Engine, EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
+_LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
 
 
 class Watcher:
@@ -32,21 +33,22 @@ class Watcher:
         self.forsaken = forsaken
         self.guests = guests
         self.stopping = False
+        self._server = self._hold_server()
         self._catch_sigterm()
 
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
+        patience = self.forsaken.patience if self.forsaken else None
         while not self.stopping:
-            patience = self.forsaken.patience if self.forsaken else None
-            ready = readable(self._wakeup, self.container.fd, self.guests.fd if self.guests else -1, timeout=patience)
+            ready = readable(
+                self._wakeup, self.container.fd, self._server, self.guests.fd if self.guests else -1, timeout=patience
+            )
             if not ready and self.forsaken:
                 self.forsaken.look()
             if self.guests and self.guests.fd in ready:
                 self.guests.see_off()
-            if self.container.fd in ready and not self.container.relay(journal.write):
-                runtime.remove(self.instance.ready_file)
-                release_clients(self.instance)
-                raise SockwakeError(self.container.how_it_ended())
+            if self._server in ready or (self.container.fd in ready and not self.container.relay(journal.write)):
+                self._lose_container()
         runtime.remove(self.instance.ready_file)
         answer = self.container.begin_stop()
         while answer.fileno() not in readable(answer.fileno(), self.container.fd):
@@ -58,6 +60,26 @@ class Watcher:
 
         netns.forget(self.instance)
         journal.say("asleep")
+
+    def _hold_server(self) -> int:
+        """What can be read when the container's process 1 has ended, or -1: the kernel tells long before the engine."""
+        try:
+            return os.pidfd_open(self.container.pid() or -1)
+        except (EngineError, OSError):
+            return -1  # it has ended already, or the engine has; the stream will tell
+
+    def _lose_container(self) -> None:
+        """The container has ended unasked; raises SockwakeError with the reason.
+
+        From its first word on systemd holds back the next wake until this process has ended, and does not take the
+        backend for one that runs.
+        """
+        manager.notify("STOPPING=1")
+        runtime.remove(self.instance.ready_file)
+        proxies.end(self.instance)
+        while readable(self.container.fd, timeout=_LAST_WORDS) and self.container.relay(journal.write):
+            pass
+        raise SockwakeError(self.container.how_it_ended())
 
     def _catch_sigterm(self) -> None:
         """A stop is a byte in a pipe: nothing is interrupted half-way, and poll() sees it."""
@@ -106,7 +128,7 @@ def clean_up(instance: Instance) -> None:
     """After an end that was not asked for: no container runs on unwatched, no proxy leads nowhere."""
     if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
         runtime.remove(instance.ready_file)
-        release_clients(instance)
+        proxies.end(instance)
     from sockwake import netns
 
     if not os.path.exists(instance.failure_file):
@@ -115,16 +137,6 @@ def clean_up(instance: Instance) -> None:
         netns.close_off(instance)
     for engine in engines_of(instance):
         Container(instance.container, engine).stop()
-
-
-def release_clients(instance: Instance) -> None:
-    """End the proxy of a backend that is gone, so that the next client wakes everything.
-
-    A signal and not a stop job: a job would also cancel the start that the next client has already asked for.
-    """
-    from sockwake import systemctl
-
-    systemctl.signal(instance.proxy_unit)
 
 
 class Forsaken:
