@@ -5,8 +5,8 @@ Imported on the wake path, so it imports next to nothing itself.
 
 from __future__ import annotations
 
-from sockwake import timespan
-from sockwake.errors import FAILED, USAGE, SockwakeError
+from sockwake import env, timespan
+from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import BUILTIN, COMPOSE, KINDS, NONE
 
 TYPE_CHECKING = False
@@ -75,10 +75,10 @@ class Settings:
     )
 
     def __init__(self, text: str, instance: Instance) -> None:
-        values = parse_env(text, instance.env_file)
+        values = env.parse(text, instance.env_file)
         for key in values:
             if key not in _REQUIRED and key not in _DEFAULTS:
-                raise SockwakeError(f"{instance.env_file}:{_line_of(text, key)}: unknown key '{key}'")
+                raise SockwakeError(f"{instance.env_file}:{env.line_of(text, key)}: unknown key '{key}'")
         kind = KINDS.get(values.get("KIND", ""))
         for key in _REQUIRED + (kind.keys if kind else ()):
             if not values.get(key):
@@ -160,35 +160,6 @@ class Settings:
 def pgdata(data: str, major: int) -> str:
     """Where the official image keeps a cluster in a data directory: with 18 it got one directory per version."""
     return f"{data}/{major}/docker" if major >= 18 else data
-
-
-def parse_env(text: str, path: str) -> dict[str, str]:
-    """KEY=value lines as a dict; raises SockwakeError naming path and line.
-
-    systemd, compose and the generator read the same file, each with its own idea of quotes, so that
-    every character on which they could differ is refused.
-    """
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
-            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
-        if key in values:
-            raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
-        check_value(value, f"{path}:{number}: the value of {key}", FAILED)
-        values[key] = value
-    return values
-
-
-def check_value(value: str, what: str, status: int = USAGE) -> str:
-    """value, when every reader of instance.env takes it for the same text."""
-    if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
-        raise SockwakeError(
-            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
-        )
-    return value
 
 
 def check_listen(item: str) -> str:
@@ -304,7 +275,3 @@ def _one_of(text: str, known: tuple[str, ...], what: str) -> str:
     if text not in known:
         raise SockwakeError(f"{what} '{text}' is not known: {', '.join(known)}", status=USAGE)
     return text
-
-
-def _line_of(text: str, key: str) -> int:
-    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))

@@ -17,7 +17,7 @@ import time
 
 from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
-from sockwake.engine import Engine, socket_of
+from sockwake.engine import Engine, EngineError, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import NONE
@@ -141,6 +141,15 @@ class Waker:
             visits = _hear_of_visits(settings.port)
         return [f"{patience:.0f}", f"{visits}", f"{settings.first_words}"]
 
+    def process(self, container: Container) -> int:
+        """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
+        try:
+            server = os.pidfd_open(container.pid() or -1)
+        except (EngineError, OSError):
+            return -1
+        os.set_inheritable(server, True)
+        return server
+
     def _mark(self, what: str) -> None:
         self._marks.append((what, time.monotonic()))
 
@@ -175,7 +184,8 @@ def wake(instance: Instance) -> None:
         netns.lead_somewhere(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.watched()])
+    fds = [f"{stream}", f"{waker.process(container)}"]
+    os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.watched()])
 
 
 def _start_check(instance: Instance, settings: Settings) -> None:

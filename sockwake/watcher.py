@@ -14,7 +14,7 @@ import time
 
 from sockwake import journal, manager, proxies, runtime
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError, engines_of
+from sockwake.engine import Engine, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
@@ -23,17 +23,18 @@ _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that 
 
 
 class Watcher:
-    """One instance that is awake."""
+    """One instance that is awake. server: what can be read when the container's process 1 has ended (pidfd_open(2)); the
+    kernel tells long before the engine."""
 
     def __init__(
-        self, instance: Instance, container: Container, forsaken: Forsaken | None = None, guests: Guests | None = None
+        self, instance: Instance, container: Container, server: int, forsaken: Forsaken | None, guests: Guests | None
     ) -> None:
         self.instance = instance
         self.container = container
         self.forsaken = forsaken
         self.guests = guests
         self.stopping = False
-        self._server = self._hold_server()
+        self._server = server
         self._catch_sigterm()
 
     def run(self) -> None:
@@ -61,13 +62,6 @@ class Watcher:
         netns.forget(self.instance)
         journal.say("asleep")
 
-    def _hold_server(self) -> int:
-        """What can be read when the container's process 1 has ended, or -1: the kernel tells long before the engine."""
-        try:
-            return os.pidfd_open(self.container.pid() or -1)
-        except (EngineError, OSError):
-            return -1  # it has ended already, or the engine has; the stream will tell
-
     def _lose_container(self) -> None:
         """The container has ended unasked; raises SockwakeError with the reason.
 
@@ -93,21 +87,20 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME FD SOCKET SECONDS VISITS WORDS: watch the container of the engine at SOCKET, whose output comes on FD.
-    Look every SECONDS whether its proxy is forsaken; 0 for never. Note of the clients that the descriptor VISITS tells
-    of who has said more than WORDS bytes; -1 for none.
+    """watcher NAME SOCKET OUTPUT SERVER SECONDS VISITS WORDS: watch the container of the engine at SOCKET through the
+    descriptors of its output and its process. Look every SECONDS whether its proxy is forsaken; 0 for never. Note who of
+    those that the descriptor VISITS tells of has said more than WORDS bytes; -1 for none.
     watcher --after NAME: clean up behind one that was killed. The status is for systemd alone."""
     try:
         if arguments[0] == "--after":
             clean_up(Instance(Name(arguments[1])))
         else:
-            stream, patience, visits, words = (int(number) for number in (arguments[1], *arguments[3:]))
+            output, server, patience, visits, words = map(int, arguments[2:])
             instance = Instance(Name(arguments[0]))
+            container = Container(instance.container, Engine(arguments[1]), output)
+            forsaken = Forsaken(instance, patience) if patience else None
             watch(
-                instance,
-                Container(instance.container, Engine(arguments[2]), stream),
-                Forsaken(instance, patience) if patience else None,
-                Guests(instance, visits, words) if visits >= 0 else None,
+                Watcher(instance, container, server, forsaken, Guests(instance, visits, words) if visits >= 0 else None)
             )
     except SockwakeError as error:
         print(error, file=sys.stderr)
@@ -115,12 +108,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def watch(instance: Instance, container: Container, forsaken: Forsaken | None, guests: Guests | None) -> None:
+def watch(watcher: Watcher) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
     try:
-        Watcher(instance, container, forsaken, guests).run()
+        watcher.run()
     except SockwakeError as error:
-        runtime.replace(instance.failure_file, f"{error.message}\n")
+        runtime.replace(watcher.instance.failure_file, f"{error.message}\n")
         raise
 
 
