@@ -62,7 +62,7 @@ def waiting(settings: Settings) -> str:
     for visitor in queue(settings):
         if visitor.is_client(settings):
             return visitor.remote
-    return "a client that has left"
+    return "a local client" if any(item.startswith("/") for item in settings.listen) else "a client that has left"
 
 
 def awaited(settings: Settings) -> str:
