@@ -25,6 +25,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "image": settings.image,
         "listen": list(settings.listen),
         "port": settings.port,
+        "allow": list(settings.allow),
         "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
         "dsn": address(instance, settings),
         "password_file": _password_file(request, instance),

@@ -10,19 +10,24 @@ from sockwake.settings import Settings
 def warning(settings: Settings) -> str:
     """What nothing keeps other machines from, or ""."""
     beyond = ", ".join(item for item in settings.listen if _is_beyond_loopback(item))
-    is_guarded = settings.tls
+    is_guarded = settings.tls or settings.allow
     if not beyond or is_guarded:
         return ""
-    what = "can try passwords, and read what is not encrypted (--tls)" if settings.has_cluster else "can use it"
+    what = (
+        "can try passwords, and read what is not encrypted (--tls, --allow)"
+        if settings.has_cluster
+        else "can use it (--allow)"
+    )
     return f"it listens on {beyond}: whoever reaches that {what}"
 
 
-def warnings(instance: Instance, settings: Settings) -> list[str]:
-    """Everything that is worth a second thought when an instance is made, one sentence each."""
+def aloud(instance: Instance) -> str:
+    """Everything that is worth a second thought when an instance is made, one line each."""
+    settings = instance.settings()
     found = [warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
         found.append(f"{instance.tls_certificate} has expired: a client that verifies it will not connect")
-    return list(filter(None, found))
+    return "".join(f"sockwake: warning: {sentence}\n" for sentence in found if sentence)
 
 
 def _is_beyond_loopback(item: str) -> bool:

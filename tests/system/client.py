@@ -81,6 +81,10 @@ class Client:
             pass
         self._sock.close()
 
+    def say_no_more(self) -> None:
+        """Close this half, and go on listening."""
+        self._sock.shutdown(socket.SHUT_WR)
+
     def vanish(self) -> None:
         """Close without a goodbye."""
         self._sock.close()

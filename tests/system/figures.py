@@ -8,7 +8,8 @@ from collections import Counter
 
 from program import run
 
-NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "crash recoveries seen")
+NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "crash recoveries seen", "hostile attempts",
+         "fuzz cases")
 _RECOVERS = "database system was not properly shut down"  # in the log of every PostgreSQL
 _counted: Counter[str] = Counter()
 _lock = threading.Lock()
