@@ -73,7 +73,7 @@ def await_ready(instance: Instance) -> None:
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
-    checking.start(instance, settings, wait=False)
+    checking.start(instance, settings)
 
 
 def clean_up(instance: Instance) -> None:

@@ -75,7 +75,8 @@ class Waker:
             raise
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
-        _start_check(self.instance, settings)
+        if _signal.SIGTERM not in _signal.sigpending():  # it would hold awake what shall stop
+            checking.start(self.instance, settings)
         return container
 
     def _lead_proxy(self, container: Container) -> None:
@@ -151,9 +152,3 @@ def wake(instance: Instance) -> None:
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
 
-
-def _start_check(instance: Instance, settings: Settings) -> None:
-    try:
-        checking.start(instance, settings)
-    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
-        journal.say(f"no check runs: {error.message}")
