@@ -151,4 +151,3 @@ def wake(instance: Instance) -> None:
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
-
