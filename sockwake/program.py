@@ -18,7 +18,7 @@ from sockwake.readiness import await_server
 from sockwake.settings import Settings
 
 _LOOK_EVERY = 0.002  # seconds
-_REFUSAL_COUNTS = 5.0  # seconds; later it is another client, who may find it repaired
+_REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repaired
 _ENDED = "its program has ended"
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 
@@ -45,7 +45,7 @@ def await_ready(instance: Instance) -> None:
     if _is_refusing():
         return
     runtime.prepare(instance)
-    runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
+    runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
     allow.require_enforced(settings)
@@ -74,7 +74,7 @@ def await_ready(instance: Instance) -> None:
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
-    checking.start(instance, settings, wait=False)
+    checking.start(instance, settings)
     allow.note_dropped(instance, settings)
 
 
@@ -105,9 +105,13 @@ def clean_up(instance: Instance) -> None:
 
 def _is_refusing() -> bool:
     """Whether this start is only there to refuse clients; bin/native decides alike."""
-    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and time.time() < float(
-        os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0")
-    )
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and _uptime() < int(os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0"))
+
+
+def _uptime() -> int:
+    """Seconds since the machine was started, whatever becomes of its clock; from where bin/native has them, too."""
+    with open("/proc/uptime", encoding="ascii") as file:
+        return int(file.read().partition(".")[0])
 
 
 def _why() -> str:
@@ -138,18 +142,21 @@ def _is_vague(instance: Instance) -> bool:
 
 def _was_awaited(instance: Instance) -> bool:
     """Whether anybody waited for this very run, and left a reason."""
-    try:
-        with open(_awaited(instance), encoding="ascii") as file:
-            return file.read() == os.environ.get("INVOCATION_ID")
-    except OSError:
-        return False
+    return _last_awaited(instance)[0] == os.environ.get("INVOCATION_ID")
 
 
 def _woke_just_now(instance: Instance) -> bool:
+    return _uptime() - int(_last_awaited(instance)[1]) < _REFUSAL_COUNTS
+
+
+def _last_awaited(instance: Instance) -> tuple[str, str]:
+    """Which run was last waited for, and since when."""
     try:
-        return time.time() - os.stat(_awaited(instance)).st_mtime < _REFUSAL_COUNTS
-    except OSError:
-        return False
+        with open(_awaited(instance), encoding="ascii") as file:
+            run, since = file.read().split()
+    except (OSError, ValueError):
+        return "", f"{-_REFUSAL_COUNTS}"
+    return run, since
 
 
 def _expose_socket(instance: Instance, settings: Settings) -> bool:
@@ -192,7 +199,7 @@ def _exposed(instance: Instance) -> str:
 
 
 def _awaited(instance: Instance) -> str:
-    """Which run was last waited for."""
+    """A file that names the run that was last waited for."""
     return f"{instance.run}/awaited"
 
 
@@ -212,8 +219,8 @@ def _refuse_next(instance: Instance, reason: str) -> None:
         return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
-    until = time.time() + _REFUSAL_COUNTS
-    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until:.0f}\n')
+    until = _uptime() + _REFUSAL_COUNTS
+    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n')
 
 
 def _refusal(instance: Instance) -> str:

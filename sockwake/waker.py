@@ -78,7 +78,8 @@ class Waker:
             raise
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
-        checking.start(self.instance, settings, wait=False)
+        if _signal.SIGTERM not in _signal.sigpending():  # it would hold awake what shall stop
+            checking.start(self.instance, settings)
         allow.note_dropped(self.instance, settings)
         return container
 

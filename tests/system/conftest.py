@@ -35,11 +35,15 @@ UNKNOWN = 5  # what sockwake ends with when there is no such instance
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault: does damage, and looks who says what and whether it heals")
     config.addinivalue_line("markers", "kills: ends a PostgreSQL without asking it, which then may recover from that")
+    config.addinivalue_line("markers", "after(boot): its turn is when SOCKWAKE_BOOT says so")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would ours
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with a reason what this machine cannot do; the tests of the package itself come last."""
+    boot = os.environ.get("SOCKWAKE_BOOT")
+    if boot:
+        items[:] = [item for item in items if not (turn := item.get_closest_marker("after")) or turn.args == (boot,)]
     missing = _what_is_missing()
     for item in items:
         for need in missing.keys() & set(getattr(item, "fixturenames", ())):

@@ -70,6 +70,18 @@ def test_engine_restarted(instance: Make) -> None:
     heals(database, client)
 
 
+def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
+    database, client = awake(instance)
+    try:
+        must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
+        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
+        assert "the container engine does not answer at /run/docker.sock" in database.fatal()
+    finally:
+        must("systemctl", "start", "docker.socket", "docker.service")
+    heals(database, client)
+    assert "not properly shut down" not in database.journal()
+
+
 @pytest.mark.kills
 def test_engine_killed(instance: Make) -> None:
     database, client = awake(instance)
