@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tree import SOURCE
 
+BY_DATE = {"tls.py"}  # a certificate ends on a day
 OF_THE_WALL = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "datetime.now", "datetime.today"}
 
 
@@ -13,7 +14,7 @@ OF_THE_WALL = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "ti
 def test_no_module_reads_the_clock_on_the_wall(path: Path) -> None:
     tree = ast.parse(path.read_text())
     read = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not read & OF_THE_WALL
+    assert not read & OF_THE_WALL or path.name in BY_DATE
     assert not {name for name in read if name.endswith(("CLOCK_REALTIME", ".st_mtime", ".st_ctime"))}
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "time" for alias in node.names}
     assert imported == set(), "from time import … would hide from this test"
