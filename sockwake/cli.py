@@ -238,12 +238,7 @@ def _dry_run(request: Request, arguments: argparse.Namespace) -> None:
         ]
     )
     if arguments.enable:
-        commands.append(
-            scope.command(
-                "systemctl",
-                f"{f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}",
-            )
-        )
+        commands.append(request.enabling())
     if arguments.json:
         shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
         print(json.dumps({"files": shown, "commands": commands}, indent=2))
@@ -279,10 +274,10 @@ def _rm(arguments: argparse.Namespace) -> None:
 
 def _compose(arguments: argparse.Namespace) -> None:
     from sockwake.compose import Project
-    from sockwake.engine import Engine, socket_of
+    from sockwake.engine import Engine
 
     instance = Instance(Name(arguments.name))
     settings = instance.settings()
-    project = Project(instance, settings, Engine(socket_of(settings.engine)))
+    project = Project(instance, settings, Engine.of(settings))
     command = project.command(*arguments.arguments)
     os.execvpe(command[0], command, os.environ | project.environment)

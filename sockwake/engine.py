@@ -16,6 +16,7 @@ from sockwake.errors import SockwakeError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.instance import Instance
+    from sockwake.settings import Settings
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
@@ -55,6 +56,11 @@ class Engine:
 
     def __init__(self, path: str = DOCKER) -> None:
         self.path = path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Engine:
+        """That of an instance."""
+        return cls(socket_of(settings.engine))
 
     @property
     def is_podman(self) -> bool:

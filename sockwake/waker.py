@@ -18,7 +18,7 @@ import time
 
 from sockwake import checking, clients, journal, netns, runtime, scope
 from sockwake.container import Container
-from sockwake.engine import Engine, socket_of
+from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import NONE
@@ -55,7 +55,7 @@ class Waker:
         if settings.data:
             runtime.make_data_directory(self.instance, settings.data)
             os.set_inheritable(runtime.lock_data(settings.data), True)  # held until the watcher ends
-        container = Container(self.instance.container, Engine(socket_of(settings.engine)))
+        container = Container(self.instance.container, Engine.of(settings))
         self._make_what_is_missing(settings, container)
         if settings.tls:
             from sockwake import tls
