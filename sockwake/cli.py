@@ -56,7 +56,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="sockwake",
         allow_abbrev=False,
-        description="Databases that sleep until a client connects.",
+        description="Databases, containers and programs that sleep until a client connects.",
         epilog=f"{_EXIT_STATUS}. See sockwake(8).",
     )
     parser.add_argument("--version", action=_Version)
@@ -139,23 +139,7 @@ def _add_new(parser: Parser) -> None:
     where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
     where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
     where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
-    server = parser.add_argument_group("what it is")
-    server.add_argument("--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)")
-    server.add_argument("--version", metavar="N", help="the PostgreSQL version, as in 18")
-    server.add_argument("--image", metavar="REF", help="of its container (default: postgres:N)")
-    server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
-    server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
-    server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
-    server.add_argument(
-        "--network",
-        metavar="NET",
-        help="the network for its own connections: a container's, or host (default: none; of a container bridge)",
-    )
-    server.add_argument("--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate")
-    server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
-    server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
-    server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
-    _add_other_kinds(parser.add_argument_group("what it is, when it is no PostgreSQL"))
+    _add_kinds(parser)
     _add_sleep(parser.add_argument_group("when it sleeps"))
     how = parser.add_argument_group("how it is made")
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
@@ -168,16 +152,38 @@ def _add_new(parser: Parser) -> None:
     how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
 
 
-def _add_other_kinds(other: argparse._ArgumentGroup) -> None:
-    other.add_argument("--container-port", metavar="N", help="the port of the server in the container")
-    other.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
-    other.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
-    other.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")
-    other.add_argument("--run-as", metavar="USER", help="the program's user (default: one of its own, DynamicUser=)")
-    other.add_argument(
-        "--ready", metavar="PROOF", help="http:/PATH or tcp; notify or start for a native one (default: as its kind)"
+def _add_kinds(parser: Parser) -> None:
+    what = parser.add_argument_group("what it is")
+    what.add_argument("--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)")
+    what.add_argument(
+        "--network",
+        metavar="NET",
+        help="the network for its own connections: a container's, or host (default: none; of a container bridge)",
     )
-    other.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
+    what.add_argument(
+        "--ready",
+        metavar="PROOF",
+        help="http:/PATH or tcp; notify or start for a native one (default: as its kind; not for postgres)",
+    )
+    server = parser.add_argument_group("of kind postgres")
+    server.add_argument("--version", metavar="N", help="its version, as in 18; must be given")
+    server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
+    server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
+    server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
+    server.add_argument("--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate")
+    server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
+    server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
+    either = parser.add_argument_group("of kinds postgres and container")
+    either.add_argument("--image", metavar="REF", help="what it is made of (default of a PostgreSQL: postgres:N)")
+    either.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
+    either.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
+    container = parser.add_argument_group("of kind container")
+    container.add_argument("--container-port", metavar="N", help="the port of the server in the container")
+    container.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
+    container.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
+    program = parser.add_argument_group("of kinds command and native")
+    program.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")
+    program.add_argument("--run-as", metavar="USER", help="the program's user (default: one of its own, DynamicUser=)")
 
 
 def _add_sleep(sleep: argparse._ArgumentGroup) -> None:
@@ -185,7 +191,7 @@ def _add_sleep(sleep: argparse._ArgumentGroup) -> None:
     sleep.add_argument(
         "--session-idle",
         metavar="TIME",
-        help="let the server end sessions that are idle this long (default: 15min, 0: never)",
+        help="let a PostgreSQL end sessions that are idle this long (default: 15min, 0: never)",
     )
     sleep.add_argument(
         "--check",
