@@ -1,6 +1,7 @@
 """The command line: what was asked, and how it ended."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
     os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path or a name may have letters that this locale has not
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
         parsed = _parser().parse_args(arguments)
@@ -137,6 +141,12 @@ def _add_new(parser: Parser) -> None:
         help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
     )
     where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
+    where.add_argument(
+        "--allow",
+        metavar="CIDR",
+        action="append",
+        help="close its port to all other addresses; repeatable (default: any)",
+    )
     where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
     where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
     _add_kinds(parser)

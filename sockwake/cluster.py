@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 
-from sockwake import files, runtime, tls
+from sockwake import files, runtime, tls, trust
 from sockwake.compose import Project
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
@@ -55,12 +55,10 @@ def keep_password(instance: Instance, data: str) -> bool:
 def kept_password(data: str) -> str:
     """The password keep_password() left there, or ""."""
     try:
-        fd = os.open(f"{data}/{_KEPT_PASSWORD}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        line = files.read_plain(f"{data}/{_KEPT_PASSWORD}").partition("\n")[0].strip()
     except OSError:
         return ""
-    with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
-        line = file.readline(1000).strip()
-    return line if os.path.isfile(f"{data}/{_KEPT_PASSWORD}") and line.isprintable() else ""
+    return line if line.isprintable() else ""
 
 
 def forget_password(data: str) -> None:
@@ -70,8 +68,7 @@ def forget_password(data: str) -> None:
 
 def check_adoptable(pgdata: str, major: int) -> None:
     """Raise SockwakeError unless the cluster that is there is of this version and not in use."""
-    with open(f"{pgdata}/PG_VERSION", encoding="ascii", errors="replace") as file:
-        found = file.read().strip()
+    found = files.read_plain(f"{pgdata}/PG_VERSION").strip()
     if found != str(major):
         raise SockwakeError(
             f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
@@ -93,6 +90,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     """
     staged, made = f"{settings.data}/.initialising", f"{settings.data}/.initialised"
     if not exists(settings) and not os.path.exists(made):
+        trust.require_way(staged, "data directory")
         _require_room(settings.data)
         shutil.rmtree(staged, ignore_errors=True)
         os.mkdir(staged, 0o711)

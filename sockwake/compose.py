@@ -113,9 +113,9 @@ def _program() -> list[str]:
 
 def remove_networks(engine: Engine, project: str) -> None:
     """Remove the networks compose has made for a project, but for those that others have joined."""
-    for network in _of_project(engine, project, "/networks"):
+    for network in _of_project(engine, project, "/networks", "Id"):
         try:
-            engine.call("DELETE", f"/networks/{network['Id']}")
+            engine.call("DELETE", f"/networks/{network}")
         except EngineError as error:
             if error.code not in (403, 404, 409):
                 raise
@@ -123,13 +123,17 @@ def remove_networks(engine: Engine, project: str) -> None:
 
 def volumes(engine: Engine, project: str) -> list[str]:
     """The names of the volumes compose has made for a project."""
-    return [str(volume["Name"]) for volume in _of_project(engine, project, "/volumes")]
+    return _of_project(engine, project, "/volumes", "Name")
 
 
-def _of_project(engine: Engine, project: str, what: str) -> list[dict[str, Any]]:
+def _of_project(engine: Engine, project: str, what: str, key: str) -> list[str]:
     filters = quote(json.dumps({"label": [f"com.docker.compose.project={project}"]}))
-    answer = json.loads(engine.call("GET", f"{what}?filters={filters}"))
-    return (answer.get("Volumes") or []) if isinstance(answer, dict) else answer
+    answer = engine.call("GET", f"{what}?filters={filters}")
+    try:
+        found = json.loads(answer)
+        return [str(each[key]) for each in (found["Volumes"] or [] if isinstance(found, dict) else found)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise EngineError(f"the container engine's answer to {what} makes no sense") from None
 
 
 def _overlay(service: str, overlay: dict[str, object], *, unpublish: bool) -> str:

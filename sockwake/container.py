@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import _socket
 import os
 
 from sockwake.engine import Engine, EngineError, split_frames
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable
 
 CONFIG_LABEL = "io.sockwake.config"
+_LONGEST_PID = 9  # digits
 _PIECE = 8192  # bytes; what is kept ready for more would stay in memory
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
@@ -22,18 +23,21 @@ class Container:
     """One container, by its name, in one engine."""
 
     def __init__(self, name: str, engine: Engine, stream: int = -1) -> None:
-        """stream: the descriptor of an attached connection, from hand_over() in the program before."""
+        """stream: the descriptor of an attached connection, from hand_over() in the program before; -1 for none."""
         self.name = name
         self.engine = engine
         self.last_line = b""
-        self._stream = _socket.socket(fileno=stream) if stream >= 0 else None
+        self.fd = stream  # what to poll for relay()
         self._frames = bytearray()
 
     def is_current(self, fingerprint: str) -> bool:
         """Whether a container made from these very files exists."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
         escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
-        return self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip() != b"[]"
+        found = self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip()
+        if found[:1] + found[-1:] != b"[]":
+            raise EngineError("the container engine's list of containers was cut short")
+        return found != b"[]"
 
     def start(self, timeout: float) -> None:
         """Start it, listening to what it says from its first line on; returns when its processes run.
@@ -41,7 +45,7 @@ class Container:
         timeout: seconds the engine may take.
         """
         stream, rest = self.engine.attach(self.name)
-        self._stream, self._frames = stream, bytearray(rest)
+        self.fd, self._frames = stream.detach(), bytearray(rest)
         try:
             self.engine.call("POST", f"/containers/{self.name}/start", timeout)
         except EngineError:
@@ -51,19 +55,17 @@ class Container:
     def pid(self) -> int:
         """Its process 1, as a process of ours. Cut out of the answer: a JSON parser would cost every wake 7 ms."""
         answer = self.engine.call("GET", f"/containers/{self.name}/json")
-        return int(answer.partition(b'"Pid":')[2].partition(b",")[0] or 0)
-
-    @property
-    def fd(self) -> int:
-        """What to poll for relay()."""
-        return self._stream.fileno() if self._stream else -1
+        pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
+        if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:  # half a number is another process
+            raise EngineError("the container engine does not tell its container's process")
+        return int(pid)
 
     def relay(self, write: Callable[[bytes], object]) -> bool:
         """Pass on what the container wrote; False when it has ended."""
-        if not self._stream:
+        if self.fd < 0:
             return False
         try:
-            chunk = self._stream.recv(_PIECE)
+            chunk = os.read(self.fd, _PIECE)
         except ConnectionError:
             chunk = b""
         self._frames += chunk
@@ -86,8 +88,12 @@ class Container:
         import json
 
         try:
+            # its output may end a moment before the engine knows how it has
+            self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
-        except (EngineError, ValueError, KeyError):
+        except (EngineError, ValueError, KeyError, TypeError, RecursionError):
+            state = None
+        if not isinstance(state, dict):
             return "its container is gone"
         reason = (
             "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
@@ -122,6 +128,6 @@ class Container:
             self.close()
 
     def close(self) -> None:
-        if self._stream:
-            self._stream.close()
-            self._stream = None
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

@@ -7,7 +7,6 @@ unchunked, closes the connection behind its answer, and takes the newest API it 
 
 from __future__ import annotations
 
-import _socket
 import os
 
 from sockwake import scope
@@ -15,6 +14,8 @@ from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+
     from sockwake.instance import Instance
     from sockwake.settings import Settings
 
@@ -22,6 +23,7 @@ DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
+_LONGEST_NUMBER = 20  # digits
 
 
 class EngineError(SockwakeError):
@@ -34,6 +36,8 @@ class EngineError(SockwakeError):
 
 def connect(path: str, timeout: float | None = None) -> _socket.socket:
     """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
+    import _socket  # 0.2 MB, which the watcher does without until it stops its container
+
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)
     try:
@@ -116,6 +120,8 @@ class Engine:
                 if not chunk:
                     break
                 head += chunk
+                if len(head) > _LONGEST_ANSWER:
+                    break
         except OSError as error:
             raise EngineError(f"the container engine does not answer: {_why(error)}") from None
         if b"\r\n\r\n" not in head or not 100 <= _status(head) < 400:
@@ -128,10 +134,19 @@ def engines_of(instance: Instance) -> list[Engine]:
     """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
     try:
         settings = instance.settings()
-        paths = [socket_of(settings.engine)] if settings.is_container else []
     except SockwakeError:
-        paths = list({socket_of(engine) for engine in ("docker", "podman")})
-    return [Engine(path) for path in paths if os.path.exists(path)]
+        return [Engine(path) for path in {socket_of("docker"), socket_of("podman")} if _listens(path)]
+    path = socket_of(settings.engine)
+    return [Engine(path)] if settings.is_container and os.path.exists(path) else []
+
+
+def _listens(path: str) -> bool:
+    """Whether anybody does; the socket of an engine that was stopped may still be there."""
+    try:
+        connect(path).close()
+    except OSError:
+        return False
+    return True
 
 
 def parse_answer(answer: bytes) -> bytes:
@@ -165,14 +180,16 @@ def split_frames(buffer: bytearray) -> bytes:
 
 def _status(head: bytes) -> int:
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or len(words[1]) != 3 or not words[1].isdigit():
+        return 0
+    return int(words[1])
 
 
 def _content_length(head: bytes) -> int | None:
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length" and value.strip().isdigit():
-            return int(value)
+        if name.lower() == b"content-length":
+            return int(value) if value.strip().isdigit() and len(value) < _LONGEST_NUMBER else _LONGEST_ANSWER + 1
     return None
 
 
@@ -181,7 +198,7 @@ def _message(body: bytes) -> str:
 
     try:
         return str(json.loads(body)["message"]).strip()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode(errors="replace").strip()
 
 

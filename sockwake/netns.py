@@ -73,11 +73,14 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
     timeout: seconds for this and every later step on it.
     """
-    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        sock = _sent_from(theirs) if scope.is_user() else _made_in(theirs)
-    finally:
-        os.close(theirs)
+    if scope.is_user():
+        theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            sock = _sent_from(theirs)
+        finally:
+            os.close(theirs)
+    else:
+        sock = socket_in(pid, _socket.AF_INET, _socket.SOCK_STREAM)
     sock.settimeout(timeout)
     try:
         sock.connect(("127.0.0.1", port))
@@ -87,16 +90,17 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
     return sock
 
 
-def _made_in(namespace: int) -> _socket.socket:
-    """A socket of a network namespace, where it stays."""
-    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.socket:
+    """A socket of the network namespace of process pid, where it stays; raises OSError."""
+    ours, theirs = (os.open(f"/proc/{whose}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for whose in ("self", pid))
     try:
-        enter(namespace)
+        enter(theirs)
         try:
-            return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+            return _socket.socket(family, kind | _socket.SOCK_CLOEXEC, protocol)
         finally:
             enter(ours)
     finally:
+        os.close(theirs)
         os.close(ours)
 
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from contextlib import suppress
 
-from sockwake import cluster, compose, description, inventory, netns, ports, programs, runtime, systemctl
+from sockwake import cluster, compose, description, inventory, netns, ports, programs, runtime, systemctl, trust
 from sockwake.engine import EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
@@ -34,6 +34,8 @@ def finds_data(request: Request) -> bool:
     A container's or program's data are adopted as they are; of a PostgreSQL's something is known.
     """
     path = request.root + request.data_directory
+    if not request.root:
+        trust.require_way(path, "data directory")
     if request.data or os.path.exists(path):
         inventory.require_unclaimed(path, request.root)
     if request.has_cluster:

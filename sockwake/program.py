@@ -12,12 +12,11 @@ import stat
 import sys
 import time
 
-from sockwake import checking, clients, files, journal, netns, programs, runtime, systemctl
-from sockwake.errors import SockwakeError
+from sockwake import allow, checking, clients, files, journal, netns, programs, proxies, runtime, systemctl
+from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
-from sockwake.watcher import release_clients
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
+    allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
@@ -82,6 +82,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         os.close(lock)
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings, wait=False)
+    allow.note_dropped(instance, settings)
 
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
@@ -133,7 +134,7 @@ def clean_up(instance: Instance) -> None:
     was_ready = os.path.exists(instance.ready_file)
     runtime.remove(instance.ready_file)
     if was_ready:
-        release_clients(instance)
+        proxies.end(instance)
     _hide_socket(instance)
     if _has_failed(instance, was_ready):
         reason = _why()
@@ -178,7 +179,7 @@ def _why() -> str:
         check=False,
     ).splitlines()
     last = next((line for line in reversed(said) if line and not line.startswith("sockwake: ")), "")
-    return f"its program {ended}: {last}" if last else f"its program {ended}"
+    return shown(f"its program {ended}: {last}" if last else f"its program {ended}")
 
 
 def _has_said_why(instance: Instance) -> bool:

@@ -50,8 +50,7 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
     locks = []
     try:
         if settings.data:
-            runtime.make_data_directory(instance, settings.data)
-            locks.append(runtime.lock_data(settings.data))
+            locks.append(runtime.take_data(instance, settings.data))
         if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
             cluster.check_adoptable(settings.cluster, settings.major)
         container = Container(instance.container, engine)

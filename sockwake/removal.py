@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from sockwake import clients, cluster, compose, inventory, netns, new, scope, systemctl
+from sockwake import clients, cluster, compose, inventory, netns, new, scope, systemctl, trust
 from sockwake.engine import engines_of
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
@@ -20,6 +20,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         data = instance.settings().data if purge and inventory.is_finished(instance) else inventory.data_of(instance)
         if not root:
             _require_quiet(instance)
+            trust.require_way(data, "data directory")
         if inventory.is_finished(instance):
             systemctl.disable(instance.socket_unit, root=root)
         if not root and systemctl.is_running():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
+from sockwake import trust
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.instance import Instance
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    for path in (instance.ready_file, instance.failure_file):
+    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit):
         remove(path)
 
 
@@ -54,18 +55,16 @@ def lock_wake(instance: Instance) -> int:
     return lock
 
 
-def make_data_directory(instance: Instance, path: str) -> None:
-    """Make the data directory of an instance whose cluster has still to be made. Any other one is missed, not made."""
-    if os.path.exists(instance.uninitialised_file):
-        os.makedirs(path, 0o711, exist_ok=True)
-
-
-def lock_data(path: str) -> int:
+def take_data(instance: Instance, path: str) -> int:
     """Take the data directory for this process; returns the descriptor to close.
 
-    Two servers on one cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
-    Raises SockwakeError when somebody else has it, or it is not there.
+    It is made if the instance's data have still to be made; any other one is missed, not made. Two servers on one
+    cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
+    Raises SockwakeError when somebody else has it or could lead it elsewhere, or it is not there.
     """
+    trust.require_way(path, "data directory")
+    if os.path.exists(instance.uninitialised_file):
+        os.makedirs(path, 0o711, exist_ok=True)
     try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

@@ -8,12 +8,26 @@ import os
 
 _KEY = "SOCKWAKE_SCOPE"
 _USER = "user"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# what stays of a caller's environment: who it is, where its systemd listens, and how to reach a registry
+_KEPT = {
+    *("HOME", "LOGNAME", "SHELL", "TERM", "USER"),
+    *("DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+}
 _UID = os.getuid()  # before userns.enter(), behind which everybody is root
 
 
 def choose(*, user: bool) -> None:
-    """Work in the user's own scope, or in the system's."""
-    os.environ[_KEY] = _USER if user else "system"
+    """Work in the user's own scope, or in the system's, where nothing of a caller's environment gets into what root runs.
+
+    sudo and su let more or less of it through: an LD_PRELOAD, a DOCKER_HOST, a PATH, a HOME with a .docker in it. And
+    compose would take an IMAGE of somebody's shell for the one of instance.env.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    own = {"PATH": os.environ.get("PATH", _PATH)} if user else {"HOME": os.path.expanduser("~root"), "PATH": _PATH}
+    os.environ.clear()
+    os.environ.update(kept | own | {_KEY: _USER if user else "system"})
 
 
 def is_user() -> bool:

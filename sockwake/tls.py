@@ -6,10 +6,9 @@ where the key can belong to the container's user. To renew them, replace the fil
 
 import os
 import socket
-import stat
 from collections.abc import Sequence
 
-from sockwake import files, programs
+from sockwake import files, programs, trust
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings
@@ -72,23 +71,34 @@ def make_missing(instance: Instance, settings: Settings) -> None:
 
 def place(instance: Instance, settings: Settings) -> None:
     """Copy certificate and key into the cluster, if the instance has them and they are not the same already."""
-    owner = os.stat(f"{settings.cluster}/PG_VERSION").st_uid
-    for source in (instance.tls_key, instance.tls_certificate):
-        target = f"{settings.cluster}/{os.path.basename(source)}"
-        if os.path.exists(source) and not _is_same(source, target):
-            with open(source, encoding="ascii") as file:
-                files.replace(target, 0o600, file.read(), owner)
-
-
-def _is_same(source: str, target: str) -> bool:
-    """Whether target is a plain file with the content of source."""
+    below = settings.cluster.removeprefix(settings.data).split("/")[1:]
     try:
-        if not stat.S_ISREG(os.lstat(target).st_mode):
-            return False
-        with open(source, "rb") as one, open(target, "rb") as other:
-            return one.read() == other.read()
+        cluster = trust.open_directory(settings.data, *below)
+        try:
+            _place(instance, f"/proc/self/fd/{cluster}")
+        finally:
+            os.close(cluster)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise SockwakeError(f"cannot put certificate and key into {settings.cluster}: {why}") from None
+
+
+def _place(instance: Instance, cluster: str) -> None:
+    owner = os.lstat(f"{cluster}/PG_VERSION").st_uid
+    for source in (instance.tls_key, instance.tls_certificate):
+        if os.path.exists(source):
+            with open(source, encoding="ascii") as file:
+                _put(f"{cluster}/{os.path.basename(source)}", file.read(), owner)
+
+
+def _put(path: str, text: str, owner: int) -> None:
+    """Have a file with this text in the cluster, which is its server's: nothing in there is followed."""
+    try:
+        if files.read_plain(path, len(text) + 1) == text:
+            return
     except OSError:
-        return False
+        pass
+    files.replace(path, 0o600, text, owner)
 
 
 def _pem(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,12 +11,26 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
+import fuzz  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from tree import Tree  # noqa: E402
 
-# no deadline: these tests prove what comes out, never how fast
-hypothesis.settings.register_profile("pure", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("pure")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count what the properties are tried with."""
+    for item in items:
+        handle = getattr(getattr(item, "obj", None), "hypothesis", None)
+        if handle and not hasattr(handle.inner_test, "__wrapped__"):
+            handle.inner_test = fuzz.counted(handle.inner_test)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def figures_of_the_run(record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Keep how many there were in the report."""
+    yield
+    record_testsuite_property("fuzz cases", fuzz.tried)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from test_settings import env
 from tree import SOCKWAKE, Tree, run
 
 from sockwake import cli
-from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE
+from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, shown
 
 NAME_RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"
 UNQUOTED = "has a space at an end, or one of \" ' \\ $ ` # ; or a control character"
@@ -112,7 +112,7 @@ def test_new_refuses_a_bad_option(tree: Tree, options: list[str], message: str, 
     before = tree.snapshot()
     ended = undisturbed(lambda: cli.main(["new", "pg1", "--version", "18", "--root", str(tree), *options]))
     assert (ended.status, ended.stdout) == (USAGE, "")
-    assert ended.stderr == told(message.replace("\udcff", "\\udcff"), hint)
+    assert ended.stderr == told(shown(message), hint)
     assert tree.added_to(before) == []
 
 

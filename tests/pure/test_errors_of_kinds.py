@@ -8,7 +8,7 @@ from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
 from tree import Tree
 
 from sockwake import cli
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 from sockwake.request import decide
 
 PROGRAM = "--exec '/path/of/program --port {port}'"
@@ -119,7 +119,7 @@ def test_new_refuses_a_bad_option_of_every_kind(tree: Tree, options: list[str], 
     (tree.path / "bin/check.txt").write_text("")
     before = tree.snapshot_of_names()
     ended = undisturbed(lambda: cli.main(["new", "a", "--root", str(tree), *options]))
-    assert (ended.status, ended.stdout, ended.stderr) == (USAGE, "", told(message, hint))
+    assert (ended.status, ended.stdout, ended.stderr) == (USAGE, "", told(shown(message), hint))
     assert tree.snapshot_of_names() == before
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 from sockwake.instance import Name
 
 RULE = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
@@ -25,7 +25,7 @@ def test_a_name_is_valid_exactly_when_the_documented_rule_says_so(text: str) -> 
 def test_the_error_names_the_value_and_the_rule(text: str) -> None:
     with pytest.raises(SockwakeError) as caught:
         Name(text)
-    assert caught.value.message == f"instance name '{text}' is not valid: {Name.RULE}"
+    assert caught.value.message == shown(f"instance name '{text}' is not valid: {Name.RULE}")
     assert caught.value.status == USAGE
 
 

@@ -7,12 +7,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from fuzz import cases
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import run
 
 from sockwake import option
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 
 # whatever command_line() lets through: printable, and any program whose path systemd takes
 WORD = st.one_of(st.text().filter(str.isprintable), st.text("\\\"'$%;{}#@!|:+- \tnx041").filter(str.isprintable))
@@ -53,7 +54,7 @@ class TestSystemdRunsTheWordsGiven:
         commands = [["/bin/echo", word, "end"] for word in NASTY] + [["/bin/echo", *NASTY]]
         assert as_systemd_reads([option.exec_line(words, {}) for words in commands]) == commands
 
-    @settings(max_examples=40)
+    @cases(40)
     @given(st.lists(st.lists(WORD, max_size=5), min_size=1, max_size=20))
     @example([["\\"], ["\\\\", ""], ["$" * 5, "%" * 5]])
     def test_any_words(self, commands: list[list[str]]) -> None:
@@ -92,7 +93,7 @@ def test_places_are_filled_in_wherever_they_are() -> None:
 def test_what_is_no_command_is_refused(text: str, message: str) -> None:
     with pytest.raises(SockwakeError) as caught:
         option.command_line(text, root="")
-    assert (caught.value.message, caught.value.status) == (message, USAGE)
+    assert (caught.value.message, caught.value.status) == (shown(message), USAGE)
 
 
 @pytest.mark.parametrize("name", ["a'b", 'a"b', "a\\b", "a$b", "$HOME"])
@@ -139,7 +140,7 @@ def test_no_name_of_a_user_means_something_else_in_a_unit_file(name: str) -> Non
     try:
         option.user(name, root="/tree")
     except SockwakeError as error:
-        assert error.message == f"'{name}' is not the name of a user"
+        assert error.message == shown(f"'{name}' is not the name of a user")
         return
     assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name)
 

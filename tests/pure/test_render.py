@@ -5,7 +5,8 @@ import importlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from fuzz import cases
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sockwake import cli, description
@@ -86,7 +87,7 @@ OPTIONS: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries({}, optional=
 })
 
 
-@settings(max_examples=150)
+@cases(150)
 @given(OPTIONS)
 @example({"--listen": "/" + "x" * 100})
 @example({"--listen": "/run/.."})

@@ -42,24 +42,23 @@ def test_how_the_last_wake_ended_is_forgotten(tree: Tree) -> None:
     assert not os.path.exists(instance.ready_file) and not os.path.exists(instance.failure_file)
 
 
-def test_data_are_used_by_one_at_a_time(tmp_path: Path) -> None:
-    data = str(tmp_path)
-    first = runtime.lock_data(data)
+def test_data_are_used_by_one_at_a_time(tree: Tree) -> None:
+    instance, data = tree.instance("pg1"), str(tree)
+    first = runtime.take_data(instance, data)
     with pytest.raises(SockwakeError, match=f"another instance is using {data}") as caught:
-        runtime.lock_data(data)
+        runtime.take_data(instance, data)
     assert caught.value.status == IN_USE
     os.close(first)
-    os.close(runtime.lock_data(data))
+    os.close(runtime.take_data(instance, data))
 
 
 def test_only_for_a_cluster_that_was_never_made_a_directory_is_made(tree: Tree) -> None:
     """Else it is a disk that is not mounted."""
     instance, data = tree.write_env("pg1", ""), f"{tree}/srv/pg"
-    runtime.make_data_directory(instance, data)
     with pytest.raises(SockwakeError, match=f"cannot use data directory {data}: no such file or directory"):
-        runtime.lock_data(data)
+        runtime.take_data(instance, data)
     Path(instance.uninitialised_file).write_text("")
-    runtime.make_data_directory(instance, data)
+    os.close(runtime.take_data(instance, data))
     assert mode(data) & 0o066 == 0
 
 

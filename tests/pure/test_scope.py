@@ -2,15 +2,17 @@
 
 import argparse
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from test_generator import places
 from test_settings import env
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import netns, option, runtime, scope
+from sockwake import netns, option, programs, runtime, scope
 from sockwake.engine import DOCKER, PODMAN, engines_of, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
@@ -61,8 +63,12 @@ def test_the_runtime_directory_is_known_where_su_forgot_it(user: Path, monkeypat
 def test_a_users_engine_is_always_his_podman(user: Path) -> None:
     assert {socket_of("docker"), socket_of("podman")} == {f"{user}/runtime/podman/podman.sock"}
     (user / "runtime/podman").mkdir(parents=True)
-    (user / "runtime/podman/podman.sock").touch()
-    assert len(engines_of(Instance(NAME))) == 1
+    path = user / "runtime/podman/podman.sock"
+    with socket.socket(socket.AF_UNIX) as podman:
+        podman.bind(str(path))
+        podman.listen()
+        assert [engine.path for engine in engines_of(Instance(NAME))] == [str(path)]
+    assert path.exists() and engines_of(Instance(NAME)) == [], "it has been stopped"
 
 
 def test_nothing_is_mounted_for_a_user(user: Path) -> None:
@@ -89,10 +95,11 @@ def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Pat
     ("command", {}, "is of kind postgres or container"),
     ("native", {}, "is of kind postgres or container"),
     ("postgres", {"engine": "docker"}, "runs in podman"),
+    ("container", {"allow": ["::1"]}, "cannot filter addresses"),
     ("container", {"socket_user": "root"}, "is the user's"),
 ])
 def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
-    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, **given})
+    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, "allow": None, **given})
     with pytest.raises(SockwakeError, match=why) as error:
         option.require_possible_for_a_user(arguments, KINDS[kind])
     assert error.value.status == 2
@@ -148,3 +155,19 @@ def test_a_users_proxy_goes_where_the_ready_file_says(user: Path, pid: int, expe
         assert " setpriv --bounding-set=-all " in ran.stdout
     else:
         assert "nsenter" not in ran.stdout
+
+
+MEANT_FOR_OTHERS = {name: "/home/somebody/x" for name in (
+    "IMAGE", "COMPOSE_FILE", "DOCKER_CONFIG", "DOCKER_HOST", "LD_LIBRARY_PATH", "LD_PRELOAD", "OPENSSL_CONF", "PYTHONPATH", "PYTHONSTARTUP",
+    "SOCKWAKE_ETC", "SOCKWAKE_NAME", "SYSTEMD_UNIT_PATH", "TMPDIR")}
+
+
+@pytest.mark.parametrize("user", [False, True])
+def test_what_a_caller_has_in_his_environment_gets_into_no_program_that_is_run(monkeypatch: pytest.MonkeyPatch, user: bool) -> None:
+    own = {"HOME": "/home/somebody", "PATH": "/home/somebody/bin:/usr/bin", "https_proxy": "http://proxy:3128", "XDG_RUNTIME_DIR": "/run/user/7"}
+    with mock.patch.dict(os.environ, MEANT_FOR_OTHERS | own, clear=True):
+        scope.choose(user=user)
+        seen = dict(line.split("=", 1) for line in programs.run(["env"]).splitlines())
+    assert seen == {
+        "HOME": own["HOME"] if user else "/root", "PATH": own["PATH"] if user else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "https_proxy": own["https_proxy"], "XDG_RUNTIME_DIR": own["XDG_RUNTIME_DIR"], "SOCKWAKE_SCOPE": "user" if user else "system", "LC_ALL": "C.UTF-8"}

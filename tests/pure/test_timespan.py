@@ -3,7 +3,8 @@
 import shutil
 
 import pytest
-from hypothesis import example, given, settings
+from fuzz import cases
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import run
 
@@ -27,7 +28,7 @@ def systemd_seconds(text: str) -> float | None:
 
 
 @needs_systemd_analyze
-@settings(max_examples=40)
+@cases(40)
 @given(st.one_of(SPANS, st.text("0123456789. smhdwin", min_size=1, max_size=8)))
 @example("5.")
 @example(".5")

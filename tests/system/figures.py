@@ -8,7 +8,7 @@ from collections import Counter
 
 from program import run
 
-NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed")
+NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "hostile attempts", "fuzz cases")
 _counted: Counter[str] = Counter()
 _lock = threading.Lock()
 

@@ -1,0 +1,111 @@
+"""What root does at a path, it does only where nobody else can have put something else in place of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from test_settings import env
+from tree import Tree
+
+from sockwake import option, runtime, scope, tls, trust
+from sockwake.errors import SockwakeError
+
+SOMEBODY = 1000
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to others")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """/…/own/theirs/data: a directory of somebody's below one of root's."""
+    (tmp_path / "own/theirs/data").mkdir(parents=True)
+    os.chown(tmp_path / "own/theirs", SOMEBODY, SOMEBODY)
+    return tmp_path / "own"
+
+
+def refused(path: Path | str) -> str:
+    with pytest.raises(SockwakeError) as caught:
+        trust.require_way(str(path), "data directory")
+    return caught.value.message
+
+
+def test_a_place_of_roots_alone_is_good_whoever_has_the_directory_itself(place: Path) -> None:
+    for path in ("/var/lib/sockwake/pg1", place, place / "new/er", place / "theirs"):
+        trust.require_way(str(path), "data directory")
+
+
+def test_below_a_directory_of_somebody_s_none_is(place: Path) -> None:
+    for path in (place / "theirs/data", place / "theirs/new", place / "theirs/data/deeper"):
+        assert refused(path) == f"data directory {path} can be replaced by others than root: {place}/theirs belongs to user {SOMEBODY}"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+def test_nor_below_one_that_others_can_write(place: Path, mode: int) -> None:
+    os.chown(place, 0, SOMEBODY)
+    place.chmod(mode)
+    assert refused(place / "data").endswith(f"{place} can be written by others")
+
+
+def test_what_the_staff_can_write_is_roots(place: Path) -> None:
+    os.chown(place, 0, 50)
+    place.chmod(0o2775)
+    trust.require_way(str(place / "data"), "check")
+
+
+def test_in_a_sticky_directory_only_what_is_roots_own_stays_where_it_is(place: Path) -> None:
+    place.chmod(0o1777)
+    (place / "data").mkdir()
+    trust.require_way(str(place / "data"), "data directory")
+    assert refused(place / "new").endswith(f"{place} is everybody's")
+    assert refused(place / "theirs").endswith(f"{place} is everybody's, and theirs belongs to user {SOMEBODY}")
+
+
+@pytest.mark.parametrize("link", ["theirs/data", "theirs/../theirs/data", "{place}/theirs/data", "other"])
+def test_a_link_is_no_better_than_the_way_it_leads(place: Path, link: str) -> None:
+    (place / "link").symlink_to(link.format(place=place))
+    (place / "other").symlink_to("theirs/data/deeper")
+    assert f"{place}/theirs belongs to" in refused(place / "link" / "x")
+
+
+def test_links_that_lead_in_circles_end(place: Path) -> None:
+    (place / "one").symlink_to("two")
+    (place / "two").symlink_to("one")
+    trust.require_way(str(place / "one"), "data directory")
+
+
+def test_a_program_has_to_be_roots_itself(place: Path) -> None:
+    program = place / "check"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert option.check_program(str(program), root="") == str(program)
+    os.chown(program, SOMEBODY, SOMEBODY)
+    with pytest.raises(SockwakeError, match=f"check {program} can be written by others than root: it belongs to user {SOMEBODY}"):
+        option.check_program(str(program), root="")
+
+
+def test_a_user_s_own_are_the_users(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKWAKE_SCOPE", "user")
+    assert scope.is_user()
+    trust.require_way(str(place / "theirs/data"), "data directory")
+
+
+def test_no_wake_takes_data_that_somebody_can_lead_elsewhere(tree: Tree, place: Path) -> None:
+    instance = tree.write_env("pg1", env())
+    Path(instance.uninitialised_file).write_text("")
+    with pytest.raises(SockwakeError, match="can be replaced by others than root"):
+        runtime.take_data(instance, str(place / "theirs/new"))
+    assert not (place / "theirs/new").exists()
+
+
+@pytest.mark.parametrize("linked", ["18", "18/docker"])
+def test_the_key_of_a_server_goes_through_no_link_of_its_servers(tree: Tree, tmp_path: Path, linked: str) -> None:
+    """To the container's user the directories of the cluster may belong, and other clusters have a PG_VERSION, too."""
+    tree.write_cluster("/srv/victim/18/docker", "18")
+    instance = tree.write_env("pg1", env(TLS="yes"))
+    Path(instance.tls_key).write_text("key\n")
+    data = Path(f"{tree}{instance.data}")
+    (data / linked).parent.mkdir(parents=True)
+    (data / linked).symlink_to(f"{tree}/srv/victim/{linked}")
+    before = tree.snapshot()
+    with pytest.raises(SockwakeError, match=f"cannot put certificate and key into {data}/18/docker: not a directory"):
+        tls.place(instance, instance.settings())
+    assert tree.added_to(before) == []
