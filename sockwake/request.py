@@ -72,7 +72,6 @@ class Request:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether its data are a PostgreSQL cluster."""
         return self.kind.has_cluster
 
     @property
