@@ -13,7 +13,7 @@ from sockwake import arguments as new_arguments
 from sockwake import description, exposure, inventory, listing, new, removal, scope, status, systemctl, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
-from sockwake.kind import COMPOSE, KINDS
+from sockwake.kind import COMPOSE
 from sockwake.request import Request, checked_root, decide
 
 _EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 
-from sockwake import allow, checking, clients, files, journal, netns, programs, proxies, runtime, systemctl
+from sockwake import allow, checking, clients, journal, netns, programs, proxies, runtime, systemctl
 from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server

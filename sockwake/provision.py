@@ -13,7 +13,6 @@ from sockwake.instance import Instance
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
 
-
 _NAMES = {
     "docker": "is its name right?",
     "podman": "is its name right, with its registry, as in docker.io/library/postgres:18?",
