@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from sockwake import clients, journal, programs, runtime, systemctl, trust
+from sockwake import allow, clients, journal, programs, runtime, systemctl, trust
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError, socket_of
 from sockwake.errors import SockwakeError
@@ -81,8 +81,10 @@ class Check:
             systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
 
     def _silence(self) -> float:
-        """Seconds since something was last different. A proxy only ever runs to carry bytes; of a program that has the
-        connections itself the kernel knows."""
+        """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry
+        bytes; of a program that has the connections itself the kernel knows."""
+        if self.has_proxy and (noted := self._last_visit()) is not None:
+            return min(noted, _last_byte(self.settings))
         if self.has_proxy:
             state = f"{self.proxy} {self._switches[0]},{self._switches[1]}"
         elif self.connections:
@@ -99,6 +101,14 @@ class Check:
             return now - float(at)
         runtime.replace(path, f"{state} {now}")
         return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
+
+    def _last_visit(self) -> float | None:
+        """Seconds since the last client left who had said anything; None when the watcher takes no note of it."""
+        try:
+            with open(self.instance.last_visit, encoding="ascii") as file:
+                return time.monotonic() - float(file.read())
+        except (OSError, ValueError):
+            return None
 
     def _is_working(self) -> bool:
         """Whether the server does something of its own accord."""
@@ -164,7 +174,9 @@ def main(arguments: list[str]) -> int:
     """check NAME. A look that fails, or takes too long, leaves the instance awake."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nobody is left standing still
     try:
-        Check(Instance(Name(arguments[0]))).run()
+        check = Check(Instance(Name(arguments[0])))
+        allow.note_dropped(check.instance, check.settings)
+        check.run()
     except (SockwakeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -174,14 +186,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _last_byte(settings: Settings) -> float:
-    """Seconds since the last byte on any connection to the port; 0 for a unix socket's, of which nobody knows."""
+    """Seconds since the last byte on any connection to the port; 0 with a unix socket, of which nobody knows."""
     if any(item.startswith("/") for item in settings.listen):
         return 0.0
     said = programs.run(
         ["ss", "--no-header", "--tcp", "--numeric", "--info", "state", "established", "sport", f"= {settings.port}"]
     )
     times = [int(word.partition(":")[2]) for word in said.split() if word.startswith(("lastsnd:", "lastrcv:"))]
-    return min(times, default=0) / 1000
+    return min(times, default=_FOREVER) / 1000
 
 
 def _send(pidfd: int, number: int) -> None:

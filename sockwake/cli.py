@@ -141,6 +141,12 @@ def _add_new(parser: Parser) -> None:
         help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
     )
     where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
+    where.add_argument(
+        "--allow",
+        metavar="CIDR",
+        action="append",
+        help="close its port to all other addresses; repeatable (default: any)",
+    )
     where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
     where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
     server = parser.add_argument_group("what it is")

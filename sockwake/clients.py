@@ -5,22 +5,79 @@ Source: proc_net_tcp in the kernel's documentation; the inode column is 0 for a 
 
 from __future__ import annotations
 
+import time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sockwake.settings import Settings
 
-_ESTABLISHED = "01"
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"  # the second has closed its half; in the kernel's count that is a byte, too
+_SPEAKS_WITHIN = 2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
+_LOOK_EVERY = 0.05  # seconds
 _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
 
+class Visitor:
+    """Somebody in the queue of a port, accepted by nobody yet.
+
+    said: bytes that wait to be read; of a unix socket, whose queue does not tell, as many as it takes.
+    """
+
+    __slots__ = ("has_left", "remote", "said")
+
+    def __init__(self, remote: str, said: int, has_left: bool = False) -> None:
+        self.remote = remote
+        self.said = said
+        self.has_left = has_left
+
+    def is_client(self, settings: Settings) -> bool:
+        """Whether this is worth a wake: it has said as much as a client says first, and no PostgreSQL client hangs up
+        before it has its answer. Where the server speaks first, it is enough to stay."""
+        if self.has_left and (settings.has_cluster or not self.said):
+            return False
+        return self.said >= settings.first_words
+
+
+def queue(settings: Settings) -> list[Visitor]:
+    """Who waits to be accepted."""
+    visitors = []
+    for fields in _connections(settings.port, _ESTABLISHED, _CLOSE_WAIT):
+        if fields[9] == "0":
+            has_left = fields[3] == _CLOSE_WAIT
+            visitors.append(Visitor(_address(fields[2]), int(fields[4].rpartition(":")[2], 16) - has_left, has_left))
+    return visitors + [
+        Visitor("a local client", settings.first_words) for state, _ in _unix(settings) if state == _UNIX_CONNECTED[0]
+    ]
+
+
+def has_client(settings: Settings) -> bool:
+    """Whether anybody in the queue is worth a wake."""
+    return any(visitor.is_client(settings) for visitor in queue(settings))
+
+
 def waiting(settings: Settings) -> str:
-    """The first client in the queue of the port as address:port, or what can be said when there is none to see."""
-    for remote, inode in _tcp(settings.port):
-        if inode == "0":
-            return remote
+    """The first client in the queue as address:port, or what can be said when there is none to see."""
+    for visitor in queue(settings):
+        if visitor.is_client(settings):
+            return visitor.remote
     return "a local client" if any(item.startswith("/") for item in settings.listen) else "a client that has left"
+
+
+def awaited(settings: Settings) -> str:
+    """The same, after a moment for those in the queue to say their first words; "" when none of them is a client.
+
+    Without a queue it was somebody who left no trace, or who starts units by hand.
+    """
+    visitors = queue(settings)
+    deadline = time.monotonic() + _SPEAKS_WITHIN
+    while visitors and not any(visitor.is_client(settings) for visitor in visitors):
+        if all(visitor.has_left for visitor in visitors) or time.monotonic() > deadline:
+            return ""
+        time.sleep(_LOOK_EVERY)
+        visitors = queue(settings) or visitors
+    return waiting(settings)
 
 
 def connected(settings: Settings) -> int:
@@ -35,7 +92,9 @@ def each(settings: Settings) -> set[str]:
 
 def pending(settings: Settings) -> bool:
     """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
-    if any(fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _established(settings.port)):
+    if any(
+        fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _connections(settings.port, _ESTABLISHED)
+    ):
         return True
     return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
@@ -58,15 +117,15 @@ def knock(settings: Settings) -> None:
 
 def _tcp(port: int) -> Iterator[tuple[str, str]]:
     """(remote address, inode) of every established connection to a local port."""
-    for fields in _established(port):
+    for fields in _connections(port, _ESTABLISHED):
         yield _address(fields[2]), fields[9]
 
 
-def _established(port: int) -> Iterator[list[str]]:
+def _connections(port: int, *states: str) -> Iterator[list[str]]:
     suffix = f":{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for fields in _rows(table):
-            if fields[1].endswith(suffix) and fields[3] == _ESTABLISHED:
+            if fields[1].endswith(suffix) and fields[3] in states:
                 yield fields
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import _socket
 import os
 
 from sockwake.engine import Engine, EngineError, split_frames
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable
 
 CONFIG_LABEL = "io.sockwake.config"
@@ -23,11 +23,11 @@ class Container:
     """One container, by its name, in one engine."""
 
     def __init__(self, name: str, engine: Engine, stream: int = -1) -> None:
-        """stream: the descriptor of an attached connection, from hand_over() in the program before."""
+        """stream: the descriptor of an attached connection, from hand_over() in the program before; -1 for none."""
         self.name = name
         self.engine = engine
         self.last_line = b""
-        self._stream = _socket.socket(fileno=stream) if stream >= 0 else None
+        self.fd = stream  # what to poll for relay()
         self._frames = bytearray()
 
     def is_current(self, fingerprint: str) -> bool:
@@ -45,7 +45,7 @@ class Container:
         timeout: seconds the engine may take.
         """
         stream, rest = self.engine.attach(self.name)
-        self._stream, self._frames = stream, bytearray(rest)
+        self.fd, self._frames = stream.detach(), bytearray(rest)
         try:
             self.engine.call("POST", f"/containers/{self.name}/start", timeout)
         except EngineError:
@@ -60,17 +60,12 @@ class Container:
             raise EngineError("the container engine does not tell its container's process")
         return int(pid)
 
-    @property
-    def fd(self) -> int:
-        """What to poll for relay()."""
-        return self._stream.fileno() if self._stream else -1
-
     def relay(self, write: Callable[[bytes], object]) -> bool:
         """Pass on what the container wrote; False when it has ended."""
-        if not self._stream:
+        if self.fd < 0:
             return False
         try:
-            chunk = self._stream.recv(_PIECE)
+            chunk = os.read(self.fd, _PIECE)
         except ConnectionError:
             chunk = b""
         self._frames += chunk
@@ -93,6 +88,8 @@ class Container:
         import json
 
         try:
+            # its output may end a moment before the engine knows how it has
+            self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
         except (EngineError, ValueError, KeyError, TypeError, RecursionError):
             state = None
@@ -131,6 +128,6 @@ class Container:
             self.close()
 
     def close(self) -> None:
-        if self._stream:
-            self._stream.close()
-            self._stream = None
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

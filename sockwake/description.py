@@ -23,6 +23,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "image": settings.image,
         "listen": list(settings.listen),
         "port": settings.port,
+        "allow": list(settings.allow),
         "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
         "dsn": address(instance, settings),
         "password_file": _password_file(request, instance),
@@ -127,7 +128,8 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  data      {facts['data']}")
     if note := slow(last_wake(made), settings):
         lines.append(f"  note      {note}")
-    if open_to := [address for address in request.listen if _is_beyond_loopback(address)]:
+    open_to = [address for address in request.listen if _is_beyond_loopback(address)]
+    if open_to and not settings.allow:
         lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
     if scope.is_user() and not scope.lingers():
         lines.append(

@@ -7,7 +7,6 @@ unchunked, closes the connection behind its answer, and takes the newest API it 
 
 from __future__ import annotations
 
-import _socket
 import os
 
 from sockwake import scope
@@ -15,6 +14,8 @@ from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+
     from sockwake.instance import Instance
 
 DOCKER = "/run/docker.sock"
@@ -34,6 +35,8 @@ class EngineError(SockwakeError):
 
 def connect(path: str, timeout: float | None = None) -> _socket.socket:
     """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
+    import _socket  # 0.2 MB, which the watcher does without until it stops its container
+
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)
     try:
@@ -125,10 +128,19 @@ def engines_of(instance: Instance) -> list[Engine]:
     """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
     try:
         settings = instance.settings()
-        paths = [socket_of(settings.engine)] if settings.is_container else []
     except SockwakeError:
-        paths = list({socket_of(engine) for engine in ("docker", "podman")})
-    return [Engine(path) for path in paths if os.path.exists(path)]
+        return [Engine(path) for path in {socket_of("docker"), socket_of("podman")} if _listens(path)]
+    path = socket_of(settings.engine)
+    return [Engine(path)] if settings.is_container and os.path.exists(path) else []
+
+
+def _listens(path: str) -> bool:
+    """Whether anybody does; the socket of an engine that was stopped may still be there."""
+    try:
+        connect(path).close()
+    except OSError:
+        return False
+    return True
 
 
 def parse_answer(answer: bytes) -> bytes:

@@ -97,6 +97,16 @@ class Instance:
         return f"{self.run}/ready"
 
     @property
+    def door(self) -> str:
+        """Where the proxy hands its sockets to the waker when there is no client to wake for."""
+        return f"{self.run}/door"
+
+    @property
+    def last_visit(self) -> str:
+        """When the last client that said anything left, in seconds of CLOCK_MONOTONIC; not of every instance."""
+        return f"{self.run}/last-visit"
+
+    @property
     def wake_lock(self) -> str:
         """Locked by the waker from its first moment until the ready file or its own end."""
         return f"{self.run}/wake.lock"

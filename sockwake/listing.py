@@ -1,11 +1,13 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
-from sockwake import clients, description, inventory, systemctl, timespan
+from sockwake import clients, description, inventory, listeners, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
+from sockwake.settings import Settings
 from sockwake.waker import WAKING
 
 _COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
+FAILED = "failed"
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
@@ -15,7 +17,7 @@ def state(socket: str, backend: str, status: str) -> str:
         return "waking" if status == WAKING else "awake"
     if backend in _BACKEND_STATES:
         return _BACKEND_STATES[backend]
-    return {"active": "asleep", "failed": "failed"}.get(socket, "off")
+    return {"active": "asleep", "failed": FAILED}.get(socket, "off")
 
 
 def rows(root: str = "") -> list[dict[str, object]]:
@@ -47,7 +49,9 @@ def table(listed: list[dict[str, object]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
     shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip() for line in lines]
     failures = [
-        f"{row['name']}: the last wake failed: {row['error']}" for row in listed if "listen" in row and "error" in row
+        f"{row['name']}: {'' if row['state'] == FAILED else 'the last wake failed: '}{row['error']}"
+        for row in listed
+        if "listen" in row and "error" in row
     ]
     return "\n".join(shown + failures)
 
@@ -68,11 +72,19 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
         "listen": list(settings.listen),
         "port": settings.port,
+        "allow": list(settings.allow),
         "image": settings.image,
         "data": settings.data,
         "tls": settings.tls,
     }
-    return row | ({"error": failure} if (failure := description.last_failure(instance)) else {})
+    failure = _unopened(settings) if row["state"] == FAILED else description.last_failure(instance)
+    return row | ({"error": failure} if failure else {})
+
+
+def _unopened(settings: Settings) -> str:
+    """Why the port could not be opened, as far as that is still so."""
+    holder = listeners.holder(settings.port) if settings.port else ""
+    return f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
 
 
 def _draft_state(draft: Instance) -> str:

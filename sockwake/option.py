@@ -8,9 +8,10 @@ import re
 import shlex
 
 from sockwake import scope, timespan, tls, trust
+from sockwake.env import check_value
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import COMPOSE, Kind
-from sockwake.settings import check_listen, check_port, check_socket_mode, check_user, check_value
+from sockwake.settings import ENGINES, check_listen, check_network, check_port, check_socket_mode, check_user
 
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
@@ -42,6 +43,16 @@ def listen_item(item: str) -> str:
         except ValueError:
             raise SockwakeError(f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE) from None
     return item
+
+
+def network_of_clients(text: str) -> str:
+    """An address or a network, as systemd takes it: "10.0.0.0/8"."""
+    check_network(text)
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise SockwakeError(f"'{text}' is neither an IP address nor a network", str(error), USAGE) from None
+    return text
 
 
 def socket_path(path: str, port: int) -> str:
@@ -101,6 +112,8 @@ def require_possible_for_a_user(arguments: argparse.Namespace, kind: Kind) -> No
         raise SockwakeError("a user's own instance is of kind postgres or container", status=USAGE)
     if arguments.engine == "docker":
         raise SockwakeError("a user's own instance runs in podman", "leave out --engine", USAGE)
+    if arguments.allow:
+        raise SockwakeError("a user's own systemd cannot filter addresses", "leave out --allow", USAGE)
     if arguments.socket_user is not None:
         raise SockwakeError("the socket of a user's own instance is the user's", "leave out --socket-user", USAGE)
 
@@ -141,6 +154,18 @@ def compose_file(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise SockwakeError(f"cannot read {path}: {why}", status=USAGE) from None
+
+
+def engine(text: str, *, root: str) -> str:
+    """The engine asked for, or the one that is installed."""
+    if text and text not in ENGINES:
+        raise SockwakeError(f"engine '{text}' is not known: {', '.join(ENGINES)}", status=USAGE)
+    if scope.is_user():
+        return "podman"
+    installed = [
+        each for each in ("dockerd", "podman") if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
+    ]
+    return text or ("podman" if installed == ["podman"] else "docker")
 
 
 def user(name: str, *, root: str) -> str:

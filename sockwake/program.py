@@ -11,12 +11,11 @@ import stat
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, programs, runtime
+from sockwake import allow, checking, clients, journal, netns, programs, proxies, runtime
 from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
-from sockwake.watcher import release_clients
 
 _LOOK_EVERY = 0.002  # seconds
 _REFUSAL_COUNTS = 5.0  # seconds; later it is another client, who may find it repaired
@@ -49,6 +48,7 @@ def await_ready(instance: Instance) -> None:
     runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
+    allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
     if settings.ready not in ("start", "notify") and not settings.is_native:
@@ -75,6 +75,7 @@ def await_ready(instance: Instance) -> None:
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings, wait=False)
+    allow.note_dropped(instance, settings)
 
 
 def clean_up(instance: Instance) -> None:
@@ -86,7 +87,7 @@ def clean_up(instance: Instance) -> None:
     was_ready = os.path.exists(instance.ready_file)
     runtime.remove(instance.ready_file)
     if was_ready:
-        release_clients(instance)
+        proxies.end(instance)
     _hide_socket(instance)
     failed = os.environ.get("SERVICE_RESULT") != "success"
     if failed:

@@ -140,9 +140,14 @@ def main(arguments: list[str]) -> int:
     """refuse NAME FAILURE_FILE, or refuse --because MESSAGE, with LISTEN_FDS in the environment."""
     import os
 
+    from sockwake import door
+
     first, second = arguments
     count = int(os.environ.get("LISTEN_FDS", "0"))
+    listeners = [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)]
+    if first != "--because" and door.hand_over(f"{os.path.dirname(second)}/door", listeners):
+        return 0
     message = second if first == "--because" else reason(first, second)
-    answered = refuse([socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)], message)
+    answered = refuse(listeners, message)
     print(f"refused {answered} client{'' if answered == 1 else 's'}: {message}", file=sys.stderr)
     return 0

@@ -6,14 +6,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sockwake import option, scope
+from sockwake.env import check_value
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, KINDS, SERVICE, Kind
-from sockwake.settings import check_check, check_every, check_idle, check_port, check_ready, check_value, check_version
+from sockwake.settings import check_check, check_every, check_idle, check_port, check_ready, check_version
 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _ORDER = (
-    *("KIND", "ENGINE", "VERSION", "IMAGE", "LISTEN", "PORT", "SOCKET_USER", "SOCKET_MODE", "BACKEND_PORT", "READY"),
+    *(
+        "KIND",
+        "ENGINE",
+        "VERSION",
+        "IMAGE",
+        "LISTEN",
+        "PORT",
+        "ALLOW",
+        "SOCKET_USER",
+        "SOCKET_MODE",
+        "BACKEND_PORT",
+        "READY",
+    ),
     *("IDLE", "CHECK", "CHECK_EVERY", "DB_USER", "DB_NAME", "DATA", "TLS"),
 )
 
@@ -149,10 +162,11 @@ def decide(arguments: argparse.Namespace) -> Request:
     elif kind.definition == SERVICE:
         _decide_program(request, given, network)
     _decide_idle(request, arguments)
+    _decide_access(request, arguments)
     if given.get("ready"):
         ready = check_ready(check_value(given["ready"], "--ready"), request.kind_name)
         request.lines["READY"] = request.values["ready"] = ready
-    if _engine(given, root) == "podman":
+    if "engine" in given and option.engine(given["engine"], root=root) == "podman":
         request.lines["ENGINE"] = "podman"
     if request.data or (kind.definition == COMPOSE and request.keeps_data and not request.has_cluster):
         request.lines["DATA"] = request.data_directory
@@ -203,6 +217,14 @@ def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
     if arguments.check_every is not None:
         check_every(arguments.check_every)
         request.lines["CHECK_EVERY"] = " ".join(arguments.check_every.split())
+
+
+def _decide_access(request: Request, arguments: argparse.Namespace) -> None:
+    if arguments.allow:
+        if all(item.startswith("/") for item in request.listen):
+            raise SockwakeError("--allow is for IP addresses", "--socket-mode is for unix sockets", USAGE)
+        networks = dict.fromkeys(option.network_of_clients(item) for item in arguments.allow)
+        request.lines["ALLOW"] = ",".join(networks)
     if arguments.socket_user is not None:
         request.lines["SOCKET_USER"] = option.user(arguments.socket_user, root=request.root)
     if arguments.socket_mode is not None:
@@ -269,18 +291,3 @@ def _decide_program(request: Request, given: dict[str, Any], network: str) -> No
     request.private_port = network == "none"
     request.lines["DATA"] = request.data_directory
     request.values["run_as"] = option.user(given["run_as"], root=request.root) if given["run_as"] else ""
-
-
-def _engine(given: dict[str, Any], root: str) -> str:
-    """The engine asked for, or the one that is installed."""
-    if "engine" not in given:
-        return ""
-    engine = given["engine"]
-    if engine and engine not in ("docker", "podman"):
-        raise SockwakeError(f"engine '{engine}' is not known: docker, podman", status=USAGE)
-    if scope.is_user():
-        return "podman"
-    installed = [
-        each for each in ("dockerd", "podman") if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
-    ]
-    return engine or ("podman" if installed == ["podman"] else "docker")

@@ -5,8 +5,8 @@ Imported on the wake path, so it imports next to nothing itself.
 
 from __future__ import annotations
 
-from sockwake import timespan
-from sockwake.errors import FAILED, USAGE, SockwakeError
+from sockwake import env, timespan
+from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import BUILTIN, COMPOSE, KINDS, NONE
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE")
 _DEFAULTS = {
+    "ALLOW": "any",
     "BACKEND_PORT": "",
     "CHECK": "",
     "CHECK_EVERY": "",
@@ -34,6 +35,8 @@ _DEFAULTS = {
 }
 ENGINES = ("docker", "podman")
 _POSTGRES_PORT = 5432
+_SHORTEST_STARTUP = 8  # bytes, an SSLRequest
+_SHORTEST_REQUEST = len("GET / HTTP/1.0\r\n\r\n")
 _CHECK_EVERY = 30.0  # seconds, unless IDLE is shorter
 _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 
@@ -42,6 +45,7 @@ class Settings:
     """The settings of one instance, checked.
 
     listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
+    allow: the networks and addresses of clients; none for any.
     idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
     data: the directory of its data on the host, "" when it keeps none.
     backend_port: where its server is in its own network namespace; 0 for a unix socket.
@@ -49,6 +53,7 @@ class Settings:
     """
 
     __slots__ = (
+        "allow",
         "backend_port",
         "check",
         "check_every",
@@ -70,10 +75,10 @@ class Settings:
     )
 
     def __init__(self, text: str, instance: Instance) -> None:
-        values = parse_env(text, instance.env_file)
+        values = env.parse(text, instance.env_file)
         for key in values:
             if key not in _REQUIRED and key not in _DEFAULTS:
-                raise SockwakeError(f"{instance.env_file}:{_line_of(text, key)}: unknown key '{key}'")
+                raise SockwakeError(f"{instance.env_file}:{env.line_of(text, key)}: unknown key '{key}'")
         kind = KINDS.get(values.get("KIND", ""))
         for key in _REQUIRED + (kind.keys if kind else ()):
             if not values.get(key):
@@ -88,6 +93,9 @@ class Settings:
         kind = KINDS[self.kind]
         self.listen = tuple(check_listen(item) for item in values["LISTEN"].split(","))
         self.port = check_port(values["PORT"])
+        self.allow = (
+            () if values["ALLOW"] == "any" else tuple(check_network(item) for item in values["ALLOW"].split(","))
+        )
         self.idle = check_idle(values["IDLE"])
         self.version = values["VERSION"]
         self.major = check_version(self.version) if kind.has_cluster else 0
@@ -125,6 +133,11 @@ class Settings:
         return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
 
     @property
+    def first_words(self) -> int:
+        """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
+        return _SHORTEST_STARTUP if self.has_cluster else _SHORTEST_REQUEST if self.ready.startswith("http:") else 0
+
+    @property
     def is_native(self) -> bool:
         """Whether the program itself takes the listening socket, and there is no proxy."""
         return KINDS[self.kind].takes_socket
@@ -149,35 +162,6 @@ def pgdata(data: str, major: int) -> str:
     return f"{data}/{major}/docker" if major >= 18 else data
 
 
-def parse_env(text: str, path: str) -> dict[str, str]:
-    """KEY=value lines as a dict; raises SockwakeError naming path and line.
-
-    systemd, compose and the generator read the same file, each with its own idea of quotes, so that
-    every character on which they could differ is refused.
-    """
-    values: dict[str, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
-            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
-        if key in values:
-            raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
-        check_value(value, f"{path}:{number}: the value of {key}", FAILED)
-        values[key] = value
-    return values
-
-
-def check_value(value: str, what: str, status: int = USAGE) -> str:
-    """value, when every reader of instance.env takes it for the same text."""
-    if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
-        raise SockwakeError(
-            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
-        )
-    return value
-
-
 def check_listen(item: str) -> str:
     """item, when it is an address or the absolute path of a socket the generator will take."""
     of_a_path = _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
@@ -193,6 +177,13 @@ def check_listen(item: str) -> str:
             USAGE,
         )
     return item
+
+
+def check_network(text: str) -> str:
+    """text, when it is an address or a network the generator will take."""
+    if not text or text.strip("0123456789abcdefABCDEF.:/"):
+        raise SockwakeError(f"'{text}' is neither an IP address nor a network", "as in 10.0.0.0/8", USAGE)
+    return text
 
 
 def check_port(text: str) -> int:
@@ -284,7 +275,3 @@ def _one_of(text: str, known: tuple[str, ...], what: str) -> str:
     if text not in known:
         raise SockwakeError(f"{what} '{text}' is not known: {', '.join(known)}", status=USAGE)
     return text
-
-
-def _line_of(text: str, key: str) -> int:
-    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))

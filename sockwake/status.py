@@ -1,6 +1,6 @@
 """sockwake status: all that is known of one instance."""
 
-from sockwake import description, listing, scope
+from sockwake import allow, description, listing, scope
 from sockwake.instance import Instance
 from sockwake.kind import NONE
 from sockwake.settings import Settings
@@ -9,12 +9,13 @@ from sockwake.settings import Settings
 def of(instance: Instance) -> dict[str, object]:
     """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
 
-    "last_wake_seconds" is null when it has not been woken since the machine was started.
+    "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the machine was started.
     """
     settings = instance.settings()
     took = description.last_wake(instance)
     return listing.row(instance) | {
         "address": description.address(instance, settings),
+        "dropped": allow.dropped(settings) if settings.allow and not instance.root else 0,
         "check": settings.check,
         "check_every_seconds": None if settings.check == NONE else settings.check_every,
         "last_wake_seconds": took,
@@ -32,6 +33,9 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
     lines = [f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."]
     shown = {
         "address": facts["address"],
+        "allow": f"{', '.join(settings.allow)} ({facts['dropped']} packets from others dropped)"
+        if settings.allow
+        else "",
         "kind": f"{settings.kind} {settings.version}".strip(),
         "image": facts["image"],
         "data": facts["data"],

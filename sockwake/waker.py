@@ -11,14 +11,13 @@ that reaches its backend over TCP needs the container's network namespace, and h
 from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
-import _socket
 import os
 import sys
 import time
 
-from sockwake import checking, clients, journal, netns, runtime, scope
+from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
-from sockwake.engine import Engine, socket_of
+from sockwake.engine import Engine, EngineError, socket_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import NONE
@@ -37,8 +36,8 @@ class Waker:
         self._python = time.process_time()  # seconds; what starting the interpreter and importing took
         self._marks = [("", time.monotonic())]
 
-    def run(self) -> Container:
-        """Wake the instance; raises SockwakeError with nothing left running."""
+    def run(self) -> Container | None:
+        """Wake the instance, unless nobody is there to wake for; raises SockwakeError with nothing left running."""
         runtime.prepare(self.instance)
         if scope.is_user():
             from sockwake import userns
@@ -51,7 +50,12 @@ class Waker:
         if over_tcp:
             netns.close_off(self.instance)
         else:
-            notify(f"READY=1\nSTATUS={WAKING}")
+            manager.notify(f"READY=1\nSTATUS={WAKING}")
+        client = clients.awaited(settings)
+        if not client:
+            self._turn_away(waking)
+            return None
+        allow.require_enforced(settings)
         if settings.data:
             os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
         container = Container(self.instance.container, Engine(socket_of(settings.engine)))
@@ -65,9 +69,8 @@ class Waker:
             container.start(settings.start_timeout)
             if over_tcp:
                 self._lead_proxy(container)
-                notify(f"READY=1\nSTATUS={WAKING}")
+                manager.notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
-            client = clients.waiting(settings)
             await_ready(container, self.instance, settings, journal.write)
             self._mark(settings.kind)
         except BaseException:
@@ -76,7 +79,20 @@ class Waker:
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
         _start_check(self.instance, settings)
+        allow.note_dropped(self.instance, settings)
         return container
+
+    def _turn_away(self, waking: int) -> None:
+        """Let the proxy hand over who has woken this for nothing."""
+        from sockwake.door import Door
+
+        # kept: the proxy may end only when this process has, or a client that comes then would find it as it ends
+        self._door = Door(self.instance)
+        manager.notify("READY=1\nSTATUS=turning away who is no client")
+        os.close(waking)
+        self._door.turn_away(self._settings)
+        self._door.close()
+        netns.forget(self.instance)
 
     def _lead_proxy(self, container: Container) -> None:
         """Lead the proxy, and nobody else, to the container's port. Its namespace goes with a container that ends at once."""
@@ -111,15 +127,28 @@ class Waker:
         total = self._python + self._marks[-1][1] - self._marks[0][1]
         runtime.replace(self.instance.wake_file, f"{total:.3f}\n")
         woken = f"woken by {client} in {1000 * total:.0f} ms"
-        notify(f"STATUS={woken}")
+        manager.notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
-    def patience(self) -> list[str]:
-        """Seconds after which the watcher looks at a proxy that nobody may have come through, unless a check does."""
+    def watched(self) -> list[str]:
+        """What the watcher looks after beside the container: a proxy that nobody may have come through, unless a check
+        does, and for that one who has been connected. A user is not told, and of a unix socket nobody is."""
         settings = self._settings
-        if settings.check != NONE or settings.idle == float("inf"):
-            return []
-        return [f"{settings.idle + _LONGER_THAN_IDLE:.0f}"]
+        patience, visits = 0.0, -1
+        if settings.check == NONE:
+            patience = 0 if settings.idle == float("inf") else settings.idle + _LONGER_THAN_IDLE
+        elif settings.first_words and not scope.is_user() and not any(item.startswith("/") for item in settings.listen):
+            visits = _hear_of_visits(settings.port)
+        return [f"{patience:.0f}", f"{visits}", f"{settings.first_words}"]
+
+    def process(self, container: Container) -> int:
+        """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
+        try:
+            server = os.pidfd_open(container.pid() or -1)
+        except (EngineError, OSError):
+            return -1
+        os.set_inheritable(server, True)
+        return server
 
     def _mark(self, what: str) -> None:
         self._marks.append((what, time.monotonic()))
@@ -130,7 +159,7 @@ class Waker:
 
 
 def main(arguments: list[str]) -> int:
-    """waker NAME. Does not return when all goes well; the status is for systemd alone."""
+    """waker NAME. Does not return when it has woken the instance; the status is for systemd alone."""
     # A stop that is asked for meanwhile has to wait, for the watcher to take the signal off the mask: before the
     # image's entrypoint has become PostgreSQL, a container cannot be stopped but by killing it.
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTERM})
@@ -143,17 +172,20 @@ def main(arguments: list[str]) -> int:
 
 
 def wake(instance: Instance) -> None:
-    """Wake, and become the watcher; when it fails, leave the reason where the refusing program finds it."""
+    """Wake, and become the watcher, unless there is nobody to wake for; when it fails, leave the reason where the refusing program finds it."""
     try:
         waker = Waker(instance)
         container = waker.run()
+        if not container:
+            return
         stream = container.hand_over(journal.write)
     except Exception as error:
         runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
         netns.lead_somewhere(instance)
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, instance.name, str(stream), container.engine.path, *waker.patience()])
+    fds = [f"{stream}", f"{waker.process(container)}"]
+    os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.watched()])
 
 
 def _start_check(instance: Instance, settings: Settings) -> None:
@@ -163,11 +195,14 @@ def _start_check(instance: Instance, settings: Settings) -> None:
         journal.say(f"no check runs: {error.message}")
 
 
-def notify(state: str) -> None:
-    """sd_notify(3), as far as it is needed."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
-    sock.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-    sock.close()
+def _hear_of_visits(port: int) -> int:
+    """The descriptor to hear on, or -1."""
+    from sockwake import visits
+
+    try:
+        fd = visits.listen(port)
+    except OSError as error:
+        journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
+        return -1
+    os.set_inheritable(fd, True)
+    return fd

@@ -10,36 +10,46 @@ import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import select
 import sys
+import time
 
-from sockwake import journal, runtime
+from sockwake import journal, manager, proxies, runtime
 from sockwake.container import Container
 from sockwake.engine import Engine, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
+_LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
 
 
 class Watcher:
-    """One instance that is awake."""
+    """One instance that is awake. server: what can be read when the container's process 1 has ended (pidfd_open(2)); the
+    kernel tells long before the engine."""
 
-    def __init__(self, instance: Instance, container: Container, forsaken: Forsaken | None) -> None:
+    def __init__(
+        self, instance: Instance, container: Container, server: int, forsaken: Forsaken | None, guests: Guests | None
+    ) -> None:
         self.instance = instance
         self.container = container
         self.forsaken = forsaken
+        self.guests = guests
         self.stopping = False
+        self._server = server
         self._catch_sigterm()
 
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
+        patience = self.forsaken.patience if self.forsaken else None
         while not self.stopping:
-            ready = readable(self._wakeup, self.container.fd, timeout=self.forsaken.patience if self.forsaken else None)
+            ready = readable(
+                self._wakeup, self.container.fd, self._server, self.guests.fd if self.guests else -1, timeout=patience
+            )
             if not ready and self.forsaken:
                 self.forsaken.look()
-            elif self.container.fd in ready and not self.container.relay(journal.write):
-                runtime.remove(self.instance.ready_file)
-                release_clients(self.instance)
-                raise SockwakeError(self.container.how_it_ended())
+            if self.guests and self.guests.fd in ready:
+                self.guests.see_off()
+            if self._server in ready or (self.container.fd in ready and not self.container.relay(journal.write)):
+                self._lose_container()
         runtime.remove(self.instance.ready_file)
         answer = self.container.begin_stop()
         while answer.fileno() not in readable(answer.fileno(), self.container.fd):
@@ -51,6 +61,19 @@ class Watcher:
 
         netns.forget(self.instance)
         journal.say("asleep")
+
+    def _lose_container(self) -> None:
+        """The container has ended unasked; raises SockwakeError with the reason.
+
+        From its first word on systemd holds back the next wake until this process has ended, and does not take the
+        backend for one that runs.
+        """
+        manager.notify("STOPPING=1")
+        runtime.remove(self.instance.ready_file)
+        proxies.end(self.instance)
+        while readable(self.container.fd, timeout=_LAST_WORDS) and self.container.relay(journal.write):
+            pass
+        raise SockwakeError(self.container.how_it_ended())
 
     def _catch_sigterm(self) -> None:
         """A stop is a byte in a pipe: nothing is interrupted half-way, and poll() sees it."""
@@ -64,27 +87,33 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME FD SOCKET [SECONDS]: watch the container of the engine at SOCKET, whose output comes on FD, and look
-    after SECONDS whether its proxy is forsaken. watcher --after NAME: clean up behind one that was killed. The status is
-    for systemd alone."""
+    """watcher NAME SOCKET OUTPUT SERVER SECONDS VISITS WORDS: watch the container of the engine at SOCKET through the
+    descriptors of its output and its process. Look every SECONDS whether its proxy is forsaken; 0 for never. Note who of
+    those that the descriptor VISITS tells of has said more than WORDS bytes; -1 for none.
+    watcher --after NAME: clean up behind one that was killed. The status is for systemd alone."""
     try:
         if arguments[0] == "--after":
             clean_up(Instance(Name(arguments[1])))
         else:
-            watch(Instance(Name(arguments[0])), int(arguments[1]), Engine(arguments[2]), *map(int, arguments[3:]))
+            output, server, patience, visits, words = map(int, arguments[2:])
+            instance = Instance(Name(arguments[0]))
+            container = Container(instance.container, Engine(arguments[1]), output)
+            forsaken = Forsaken(instance, patience) if patience else None
+            watch(
+                Watcher(instance, container, server, forsaken, Guests(instance, visits, words) if visits >= 0 else None)
+            )
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status
     return 0
 
 
-def watch(instance: Instance, stream: int, engine: Engine, patience: int = 0) -> None:
+def watch(watcher: Watcher) -> None:
     """Watch until the end; of an unwanted one leave the reason."""
-    forsaken = Forsaken(instance, patience) if patience else None
     try:
-        Watcher(instance, Container(instance.container, engine, stream), forsaken).run()
+        watcher.run()
     except SockwakeError as error:
-        runtime.replace(instance.failure_file, f"{error.message}\n")
+        runtime.replace(watcher.instance.failure_file, f"{error.message}\n")
         raise
 
 
@@ -92,7 +121,7 @@ def clean_up(instance: Instance) -> None:
     """After an end that was not asked for: no container runs on unwatched, no proxy leads nowhere."""
     if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
         runtime.remove(instance.ready_file)
-        release_clients(instance)
+        proxies.end(instance)
     from sockwake import netns
 
     if not os.path.exists(instance.failure_file):
@@ -101,16 +130,6 @@ def clean_up(instance: Instance) -> None:
         netns.close_off(instance)
     for engine in engines_of(instance):
         Container(instance.container, engine).stop()
-
-
-def release_clients(instance: Instance) -> None:
-    """End the proxy of a backend that is gone, so that the next client wakes everything.
-
-    A signal and not a stop job: a job would also cancel the start that the next client has already asked for.
-    """
-    from sockwake import systemctl
-
-    systemctl.signal(instance.proxy_unit)
 
 
 class Forsaken:
@@ -137,6 +156,38 @@ class Forsaken:
         was_quiet, self._was_quiet = self._was_quiet, clients.connected(settings) == 0
         if was_quiet and self._was_quiet:
             clients.knock(settings)
+
+
+class Guests:
+    """Who has been connected: notes when the last who said something left, which is what the check goes by, and says of
+    the others that they were here. Otherwise whoever only connects, time and again, would keep the instance awake.
+
+    visits: the descriptor of visits.listen(). words: bytes that are no more than a goodbye, or less than any client says.
+    """
+
+    def __init__(self, instance: Instance, visits: int, words: int) -> None:
+        self.fd = visits
+        self._words = words
+        self._note = os.open(instance.last_visit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._take_note()
+
+    def see_off(self) -> None:
+        from sockwake import visits
+
+        spoken = False
+        try:
+            for visit, said in visits.read(self.fd):
+                if said > self._words:
+                    spoken = True
+                else:
+                    journal.say(f"{visits.client_of(visit)} came and said nothing")
+        except OSError:  # there were more than could be told of
+            spoken = True
+        if spoken:
+            self._take_note()
+
+    def _take_note(self) -> None:
+        os.pwrite(self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
 
 
 def readable(*fds: int, timeout: int | None = None) -> set[int]:

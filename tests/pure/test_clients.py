@@ -1,6 +1,7 @@
 """Clients are counted from the kernel's tables, without touching a connection."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def test_the_client_that_waits_is_named_and_one_that_is_served_is_not(listener: 
     read = settings(env(PORT=str(listener.getsockname()[1])))
     assert clients.waiting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
+        assert clients.waiting(read) == "a client that has left", "who says nothing is no client"
+        client.sendall(b"SSLplz??")
         host, port = client.getsockname()[:2]
         assert clients.waiting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         with listener.accept()[0]:
@@ -51,6 +54,43 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
         with door.accept()[0]:
             assert clients.connected(read) == 1
         assert clients.waiting(read) == "a local client"
+
+
+@pytest.mark.parametrize(("kind", "said", "hangs_up", "is_client"), [
+    ("postgres", b"", False, False), ("postgres", b"7 bytes", False, False), ("postgres", b"8 bytes.", False, True),
+    ("postgres", b"", True, False), ("postgres", b"GET / HTTP/1.0\r\n\r\n", True, False),
+    ("container", b"", False, False), ("container", b"GET / HTTP/1.0\r\n", False, False), ("container", b"GET / HTTP/1.0\r\n\r\n", True, True),
+    ("container", b"", True, False), ("command", b"", False, True), ("command", b"", True, False), ("command", b"x", True, True),
+])
+def test_who_is_a_client_is_told_by_what_he_said(
+        listener: socket.socket, kind: str, said: bytes, hangs_up: bool, is_client: bool) -> None:
+    read = settings(env(KIND=kind, PORT=str(listener.getsockname()[1])))
+    assert not clients.has_client(read)
+    with socket.create_connection(listener.getsockname()[:2]) as client:
+        client.sendall(said)
+        if hangs_up:
+            client.shutdown(socket.SHUT_WR)
+        assert clients.has_client(read) == is_client
+        with listener.accept()[0]:
+            assert not clients.has_client(read), "somebody has him"
+
+
+def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket) -> None:
+    read = settings(env(PORT=str(listener.getsockname()[1])))
+    assert clients.awaited(read) == "a client that has left"
+    with socket.create_connection(listener.getsockname()[:2]) as client:
+        timer = threading.Timer(0.2, client.sendall, [b"SSLplz??"])
+        timer.start()
+        assert clients.awaited(read).endswith(f":{client.getsockname()[1]}")
+        timer.join()
+
+
+def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_SPEAKS_WITHIN", 0.2)
+    read = settings(env(PORT=str(listener.getsockname()[1])))
+    with socket.create_connection(listener.getsockname()[:2]):
+        assert clients.awaited(read) == ""
+    assert clients.awaited(read) == ""
 
 
 def test_a_knock_is_a_connection_that_ends_at_once(listener: socket.socket) -> None:

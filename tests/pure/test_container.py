@@ -19,6 +19,7 @@ INSPECT = "GET /containers/sockwake-pg1/json"
 START = "POST /containers/sockwake-pg1/start"
 STOP = "POST /containers/sockwake-pg1/stop"
 ATTACH = "POST /containers/sockwake-pg1/attach"
+WAIT = "POST /containers/sockwake-pg1/wait"
 
 
 @pytest.fixture
@@ -85,6 +86,7 @@ def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Dae
 def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, values: dict[str, object], sentence: str) -> None:
     daemon.answers |= {ATTACH: (200, frame(b"starting\nFATAL: bad setting\n")), START: (204, b"")}
     state(daemon, **values)
+    daemon.answers[WAIT] = (200, b'{"StatusCode":1}')
     container.start(10)
     while container.relay(lambda text: None):
         pass
@@ -94,6 +96,7 @@ def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, valu
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
 def test_of_one_that_is_gone_that_is_said(daemon: Daemon, container: Container, answer: tuple[int, bytes]) -> None:
     daemon.answers[INSPECT] = answer
+    daemon.answers[WAIT] = (200, b"{}")
     assert container.how_it_ended() == "its container is gone"
 
 

@@ -59,6 +59,7 @@ def test_the_control_file_makes_one_package_for_every_architecture(control: list
 def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb822]) -> None:
     needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
     assert ["docker-cli", "docker-ce-cli", "podman"] in needed and ["docker-compose >= 2", "docker-compose-plugin"] in needed
+    assert ["docker-compose >= 2", "docker-ce-cli"] in needed, "the plugin is a plugin of Docker's own client"
     assert ["docker.io", "docker-ce", "podman"] in wanted
 
 

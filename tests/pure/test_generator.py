@@ -17,12 +17,13 @@ from sockwake.instance import Instance, Name
 from sockwake.settings import Settings
 
 STREAM = rb"ListenStream=(/[A-Za-z0-9._/:@+-]*|[0-9a-fA-F.]+:[0-9]{1,5}|\[[0-9a-fA-F.:]+\]:[0-9]{1,5})\n"
+FILTER = rb"(IPAddressDeny=any\nIPAddressAllow=( [0-9a-fA-F.:/]+)+\n)?(DeferAcceptSec=60\n)?"
 OWNER = rb"(SocketUser=[A-Za-z0-9_.-]+\n)?(SocketMode=0[0-7]{3}\n)?"
-DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+" + OWNER)
-GOOD_DROP_IN = {"pg-proxy@good.socket.d/listen.conf": b"[Socket]\nListenStream=127.0.0.1:25432\n"}
+DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+" + FILTER + OWNER)
+GOOD_DROP_IN = {"pg-proxy@good.socket.d/listen.conf": b"[Socket]\nListenStream=127.0.0.1:25432\nDeferAcceptSec=60\n"}
 KINDS = SOURCE / "sockwake/kinds"
 TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
-KEYS = [b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
+KEYS = [b"ALLOW=", b"READY=", b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
 VALUES = st.one_of(st.binary(max_size=12), st.from_regex(rb"[0-9a-f.:,/ $%\[\]\n*]{0,20}", fullmatch=True), st.sampled_from(
     [b"command", b"native", b"../kinds/native", b".", b"80", b"0660", b"660", b"06600", b"user", b"%i", b"a b", b"yes", b"yes1"]))
 LINES = st.one_of(st.sampled_from([line.encode() for line in env().splitlines()]), st.binary(max_size=20),
@@ -101,7 +102,7 @@ def test_without_a_kind_nothing_listens(tmp_path: Path) -> None:
 def require_refused(base: Path, text: str) -> None:
     ran, files = generate(base, {b"bad": text.encode(), b"good": env().encode()})
     assert ran.status == 0
-    assert ran.stderr == (f"sockwake-generator: {base}/etc/bad/instance.env: KIND, LISTEN, PORT, SOCKET_USER or SOCKET_MODE cannot be used, "
+    assert ran.stderr == (f"sockwake-generator: {base}/etc/bad/instance.env: ALLOW, KIND, LISTEN, PORT, SOCKET_USER or SOCKET_MODE cannot be used, "
                           "so pg-proxy@bad.socket will not start\n")
     assert files == GOOD_DROP_IN
 
@@ -187,7 +188,7 @@ def test_only_a_proxy_that_has_to_enters_a_namespace(tmp_path: Path, line: str, 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_a_unix_socket_has_the_owner_and_mode_asked_for(tmp_path: Path, shell: str, lines: str, expected: bytes) -> None:
     _, files = generate(tmp_path / "g", {b"pg1": (env(LISTEN="/run/db/s") + lines).encode()}, shell)
-    assert files == {"pg-proxy@pg1.socket.d/listen.conf": b"[Socket]\nListenStream=/run/db/s\n" + expected}
+    assert files == {"pg-proxy@pg1.socket.d/listen.conf": b"[Socket]\nListenStream=/run/db/s\nDeferAcceptSec=60\n" + expected}
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
@@ -208,7 +209,33 @@ def test_an_instance_gets_the_drop_ins_of_its_kind_and_its_own(tmp_path: Path, s
 
 def test_a_kind_that_is_not_known_here_listens_so_that_its_clients_can_be_told(tmp_path: Path) -> None:
     ran, files = generate(tmp_path / "g", {b"good": env(KIND="no-such-kind").encode()})
-    assert (ran.stderr, files) == ("", GOOD_DROP_IN)
+    assert (ran.stderr, files) == ("", {name: text.replace(b"DeferAcceptSec=60\n", b"") for name, text in GOOD_DROP_IN.items()})
+
+
+@pytest.mark.parametrize(("lines", "filtered"), [
+    ("ALLOW=10.0.0.0/8", b"IPAddressDeny=any\nIPAddressAllow= 10.0.0.0/8\n"),
+    ("ALLOW=::1,fe80::/64,1.2.3.4", b"IPAddressDeny=any\nIPAddressAllow= ::1 fe80::/64 1.2.3.4\n"),
+    ("ALLOW=any", b""), ("", b""),
+])
+def test_other_addresses_are_kept_out(tmp_path: Path, lines: str, filtered: bytes) -> None:
+    _, files = generate(tmp_path / "g", {b"pg1": f"{env()}{lines}\n".encode()})
+    assert files["pg-proxy@pg1.socket.d/listen.conf"] == b"[Socket]\nListenStream=127.0.0.1:25432\n" + filtered + b"DeferAcceptSec=60\n"
+
+
+@pytest.mark.parametrize("allowed", ["", ",", "10.0.0.0/8,", ",::1", "::1,,::2", "localhost", "10.0.0.0/8 ::1", "any,::1", "%i", "::1]"])
+def test_a_filter_that_cannot_be_used_opens_nothing(tmp_path: Path, allowed: str) -> None:
+    require_refused(tmp_path / "g", env(ALLOW=allowed))
+    with pytest.raises(SockwakeError):
+        Settings(env(ALLOW=allowed), Instance(Name("bad")))
+
+
+@pytest.mark.parametrize(("lines", "waits"), [
+    ("KIND=postgres", True), ("KIND=container", True), ("KIND=container\nREADY=http:/x", True), ("KIND=container\nREADY=tcp", False),
+    ("KIND=command", False), ("KIND=command\nREADY=http:/", True), ("KIND=native", False), ("KIND=native\nREADY=notify", False),
+])
+def test_the_kernel_waits_for_a_word_where_clients_speak_first(tmp_path: Path, lines: str, waits: bool) -> None:
+    _, files = generate(tmp_path / "g", {b"a": f"LISTEN=::\nPORT=1\n{lines}\n".encode()})
+    assert (b"DeferAcceptSec=60\n" in files["pg-proxy@a.socket.d/listen.conf"]) == waits
 
 
 def test_without_any_instance_it_does_nothing(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def test_a_process_s_own_port_is_its_own(cgroups: dict[int, str]) -> None:
         listeners.require_owner(port, pid)
 
 
+def test_who_listens_is_named() -> None:
+    with server() as (pid, port):
+        assert listeners.holder(port).startswith(f"process {pid} (")
+    assert listeners.holder(port) == ""
+
+
 def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: "/system.slice/a.service/worker"}

@@ -30,7 +30,7 @@ def test_the_table_has_a_row_for_every_instance_by_name(tree: Tree) -> None:
 def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
     tree.write_env("a", env(IDLE="1000000"))
     assert json.loads(tree.sockwake("ls", "--json").stdout) == [{
-        "name": "a", "state": "off", "clients": 0, "version": "18", "idle": "1000000s", "listen": ["127.0.0.1"], "port": 25432,
+        "name": "a", "state": "off", "clients": 0, "version": "18", "idle": "1000000s", "listen": ["127.0.0.1"], "port": 25432, "allow": [],
         "kind": "postgres", "image": "postgres:18", "data": f"{tree}/var/lib/sockwake/a",
         "tls": False,
     }]

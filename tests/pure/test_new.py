@@ -71,7 +71,7 @@ def test_quiet_says_nothing(tree: Tree) -> None:
 
 def test_json_says_the_same(tree: Tree) -> None:
     assert tree.new("pg1", "--idle", "infinity") == {
-        "name": "pg1", "kind": "postgres", "version": "18", "image": "postgres:18", "listen": ["127.0.0.1"], "port": 25432,
+        "name": "pg1", "kind": "postgres", "version": "18", "image": "postgres:18", "listen": ["127.0.0.1"], "port": 25432, "allow": [],
         "idle_seconds": None, "dsn": "postgresql://postgres@127.0.0.1:25432/postgres", "adopted": False,
         "password_file": f"{tree}/etc/sockwake/pg1/password", "data": f"{tree}/var/lib/sockwake/pg1",
         "config": f"{tree}/etc/sockwake/pg1", "tls": False, "first_wake_seconds": None,

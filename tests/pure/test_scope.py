@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -62,8 +63,12 @@ def test_the_runtime_directory_is_known_where_su_forgot_it(user: Path, monkeypat
 def test_a_users_engine_is_always_his_podman(user: Path) -> None:
     assert {socket_of("docker"), socket_of("podman")} == {f"{user}/runtime/podman/podman.sock"}
     (user / "runtime/podman").mkdir(parents=True)
-    (user / "runtime/podman/podman.sock").touch()
-    assert len(engines_of(Instance(NAME))) == 1
+    path = user / "runtime/podman/podman.sock"
+    with socket.socket(socket.AF_UNIX) as podman:
+        podman.bind(str(path))
+        podman.listen()
+        assert [engine.path for engine in engines_of(Instance(NAME))] == [str(path)]
+    assert path.exists() and engines_of(Instance(NAME)) == [], "it has been stopped"
 
 
 def test_nothing_is_mounted_for_a_user(user: Path) -> None:
@@ -90,10 +95,11 @@ def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Pat
     ("command", {}, "is of kind postgres or container"),
     ("native", {}, "is of kind postgres or container"),
     ("postgres", {"engine": "docker"}, "runs in podman"),
+    ("container", {"allow": ["::1"]}, "cannot filter addresses"),
     ("container", {"socket_user": "root"}, "is the user's"),
 ])
 def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
-    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, **given})
+    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, "allow": None, **given})
     with pytest.raises(SockwakeError, match=why) as error:
         option.require_possible_for_a_user(arguments, KINDS[kind])
     assert error.value.status == 2

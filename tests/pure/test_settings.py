@@ -7,9 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import Tree
 
+from sockwake.env import parse
 from sockwake.errors import FAILED, UNKNOWN, SockwakeError
 from sockwake.instance import Instance, Name
-from sockwake.settings import Settings, parse_env
+from sockwake.settings import Settings
 
 GOOD = {"KIND": "postgres", "LISTEN": "127.0.0.1", "PORT": "25432", "IDLE": "3min", "VERSION": "18", "IMAGE": "postgres:18",
         "DB_USER": "postgres", "DB_NAME": "postgres"}
@@ -58,7 +59,7 @@ def test_in_another_root_the_data_are_in_that_root(data: str) -> None:
 
 
 def test_comments_and_empty_lines_are_skipped_and_a_last_line_needs_no_end() -> None:
-    assert parse_env("# a=b\n\n   \nA=1\nB=2", "f") == {"A": "1", "B": "2"}
+    assert parse("# a=b\n\n   \nA=1\nB=2", "f") == {"A": "1", "B": "2"}
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 
 import pytest
@@ -12,7 +11,7 @@ from check_program import CheckProgram
 from conftest import MakeService
 from moment import until
 from program import must
-from web import get
+from web import get, staying
 from webshop import container
 
 
@@ -28,8 +27,7 @@ def test_is_told_what_is_known(service: MakeService, nginx: str, check: CheckPro
 
 def test_clients_are_counted_and_time_without_a_word_too(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("echo $SOCKWAKE_CONNECTIONS $SOCKWAKE_SILENT >>counted; exit 1"))
-    with socket.create_connection(("127.0.0.1", shop.port)), socket.create_connection(("127.0.0.1", shop.port)):
-        shop.await_awake()
+    with staying(shop.port), staying(shop.port):
         check.await_asked(4)
     counted = [line.split() for line in (check.folder / "counted").read_text().splitlines()]
     assert counted[-1][0] == "2" and 1 <= int(counted[-1][1]) < 10, counted
@@ -84,9 +82,7 @@ def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, 
 
 def test_its_word_ends_silent_connections(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("[ $SOCKWAKE_SILENT -ge 2 ]"))
-    with socket.create_connection(("127.0.0.1", shop.port), 30) as client:
-        shop.await_awake()
-        client.settimeout(30)
+    with staying(shop.port) as client:
         assert client.recv(1) == b""
     shop.asleep()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from conftest import MakeService
 from moment import until
 from program import must, run
 from service import Service
-from web import get
+from web import get, staying
 from webshop import container, opened_since, served, slow_to_get_up
 
 
@@ -137,8 +136,7 @@ def test_edits_of_compose_yaml_count_from_the_next_wake_on(service: MakeService,
 
 def test_rm_refuses_while_clients_are_connected(service: MakeService, nginx: str) -> None:
     shop = container(service, nginx)
-    with socket.create_connection(("127.0.0.1", shop.port)):
-        until("it is awake", lambda: shop.ls()["clients"] == 1)
+    with staying(shop.port):
         run("sockwake", "rm", "svc1").expect(4, "instance 'svc1' has 1 connected client")
     shop.asleep()
     run("sockwake", "rm", "svc1").expect(0)

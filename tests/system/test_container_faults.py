@@ -64,7 +64,7 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
     until("its proxy has gone", lambda: shop.main_pid(shop.proxy) != proxy)
     assert get(shop.port).status == 200
     shop.set("IDLE", "1s")
-    must("systemctl", "stop", shop.proxy)
+    must("systemctl", "stop", shop.backend)  # the new IDLE counts from the next wake on
     served(shop)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from conftest import Make
+from database import Database
 from moment import until
-from program import must, run
+from program import must, run, start
 from recovery import awake, heals
 
 pytestmark = pytest.mark.fault
@@ -22,6 +25,34 @@ def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
     os.kill(pid, signal.SIGKILL)
     heals(database, client)
     assert "its container ended with status 137" in database.journal()
+
+
+def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
+    database, client = awake(instance)
+    pid = database.server_pid()
+    with frozen("docker.service", "containerd.service"):
+        os.kill(pid, signal.SIGKILL)
+        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before, 3)
+        next_client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select sum(n) from kept", env=database.environment)
+        until("it has connected", lambda: clients(database) == 1)
+        assert next_client.poll() is None
+    assert next_client.communicate(timeout=60)[0] == "500500\n"
+    heals(database, client)
+
+
+def clients(database: Database) -> int:
+    listed = must("ss", "-Htn", "state", "established", f"sport = :{database.port}")
+    return len(listed.splitlines())
+
+
+@contextmanager
+def frozen(*units: str) -> Iterator[None]:
+    """They do nothing meanwhile."""
+    must("systemctl", "kill", "--signal=STOP", *units)
+    try:
+        yield
+    finally:
+        must("systemctl", "kill", "--signal=CONT", *units)
 
 
 def test_container_stopped_behind_our_back(instance: Make) -> None:

@@ -101,6 +101,7 @@ def test_refusing_program_killed(instance: Make) -> None:
     database = instance("--no-provision")
     (database.etc / "uninitialised").unlink()
     with closing(create_connection(("127.0.0.1", database.port), 30)) as silent:
+        silent.sendall(b"\0\0\0\x20half a startup packet")
         until("the refusing program runs", lambda: "refuse" in " ".join(database.processes()))
         database.kill(database.proxy)
         silent.settimeout(30)

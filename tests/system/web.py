@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import figures
@@ -36,6 +38,17 @@ def get(where: int | str, path: str = "/", *, source: str = "", timeout: float =
         connection.close()
     address = f"{name[0]}:{name[1]}" if isinstance(where, int) else ""
     return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, text, address)
+
+
+@contextmanager
+def staying(port: int) -> Iterator[socket.socket]:
+    """A connection that has had an answer, is kept open, and says no more."""
+    with _connect(port, "", PATIENCE) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: it\r\n\r\n")
+        answer = http.client.HTTPResponse(sock)
+        answer.begin()
+        answer.read()
+        yield sock
 
 
 def _connect(where: int | str, source: str, timeout: float) -> socket.socket:

@@ -41,7 +41,7 @@ def unserved(shop: Service, reason: str) -> None:
     """A client is told with HTTP's own words why, so is the administrator, and nothing is left running."""
     answer = get(shop.port)
     assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
-    assert answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ') and reason in answer.text
+    assert answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ') and reason in answer.text, answer
     shop.asleep(backend=ASLEEP_OR_FAILED)
     assert reason in str(shop.ls()["error"])
     assert reason in shop.journal(f"--unit={shop.backend}")

@@ -1,0 +1,57 @@
+"""ALLOW, the addresses that clients may have: whether systemd really keeps the others out, and how many it has.
+
+The kernel drops their packets before anything sees them (IPAddressDeny= of the socket, systemd.resource-control(5)), and
+counts them with the listening socket.
+"""
+
+from __future__ import annotations
+
+from sockwake import clients, journal, programs, runtime
+from sockwake.errors import SockwakeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.instance import Instance
+    from sockwake.settings import Settings
+
+
+def require_enforced(settings: Settings) -> None:
+    """Raise SockwakeError when somebody is in the queue who should never have come that far: without BPF in its kernel
+    systemd warns, and opens the port to all."""
+    if not settings.allow:
+        return
+    from ipaddress import ip_address, ip_network  # 8 ms, for who filters addresses
+
+    networks = [ip_network(item) for item in settings.allow]
+    for visitor in clients.queue(settings):
+        host = visitor.remote.rpartition(":")[0].strip("[]")
+        if host and not any(ip_address(host) in network for network in networks):
+            raise SockwakeError(
+                f"{host} is not in ALLOW and came through: this system filters no addresses",
+                "systemd needs a kernel with BPF for cgroups",
+            )
+
+
+def dropped(settings: Settings) -> int:
+    """How many packets the open port has dropped; a client that gets no answer sends its first one several times."""
+    said = programs.run(
+        ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", f"sport = {settings.port}"]
+    )
+    counts = (part.partition(")")[0] for part in said.split(",d")[1:])
+    return sum(int(count) for count in counts if count.isdigit())
+
+
+def note_dropped(instance: Instance, settings: Settings) -> None:
+    """Say in the journal how many there have been since the last time."""
+    if not settings.allow:
+        return
+    path, count = f"{instance.run}/dropped", dropped(settings)
+    try:
+        with open(path, encoding="ascii") as file:
+            before = int(file.read())
+    except (OSError, ValueError):
+        before = 0
+    if count != before:
+        runtime.replace(path, f"{count}\n")
+    if since := count - before if count >= before else count:  # less when the port was opened anew
+        journal.say(f"dropped {since} packet{'' if since == 1 else 's'} from addresses that are not allowed")

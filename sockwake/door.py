@@ -1,0 +1,73 @@
+"""Turning away who is no client: a port scan, a health check that connects and closes, one who says nothing.
+
+They, too, make systemd start the proxy and with it the backend. Only the port's queue tells whether that is worth it
+(clients.Visitor). The waker can see the queue, the proxy has the socket: so when there is no client in it, the proxy
+hands the listening sockets to the waker, over a unix socket beside the ready file, and waits for its end.
+
+A client who comes meanwhile must not be turned away with them. So the first in a queue is accepted only after it has
+been seen that nobody in any queue is a client: who was first before that still is.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+
+from sockwake import clients, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.instance import Instance
+    from sockwake.settings import Settings
+
+_PROXY_COMES_WITHIN = 10.0  # seconds
+_MOST_ADDRESSES = 64  # of one instance
+
+
+class Door:
+    """The place where the proxy hands over its listening sockets, until it is closed."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._path = instance.door
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.bind(self._path)
+        os.chmod(self._path, 0o666)  # for the proxy's user; nobody else gets into the directory above
+        self._sock.listen(1)
+        self._sock.settimeout(_PROXY_COMES_WITHIN)
+
+    def turn_away(self, settings: Settings) -> None:
+        """Accept and close, one by one, until there is nobody, or a client: for that one the socket starts all anew."""
+        try:
+            self._proxy, _ = self._sock.accept()  # open until this process has ended
+        except TimeoutError:
+            return  # there is none: the backend was started by hand
+        listeners = [socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]]
+        while (queues := select.select(listeners, [], [], 0)[0]) and not clients.has_client(settings):
+            for listener in queues:
+                _dismiss(listener)
+
+    def close(self) -> None:
+        os.unlink(self._path)
+
+
+def hand_over(path: str, listeners: list[socket.socket]) -> bool:
+    """Hand the listening sockets to the waker, and wait for its end; False when it is not there for them."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(path)
+            socket.send_fds(sock, [b"."], [listener.fileno() for listener in listeners])
+            sock.recv(1)
+        except OSError:
+            return False
+    return True
+
+
+def _dismiss(listener: socket.socket) -> None:
+    try:
+        visitor, address = listener.accept()
+    except OSError:
+        return  # it has gone, and left nothing to close
+    visitor.close()
+    who = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
+    journal.say(f"turned away {who}, who said nothing")

@@ -1,0 +1,39 @@
+"""instance.env as text: KEY=value lines.
+
+systemd, compose and the generator read the same file, each with its own idea of quotes, so that every character on which
+they could differ is refused.
+"""
+
+from __future__ import annotations
+
+from sockwake.errors import FAILED, USAGE, SockwakeError
+
+
+def parse(text: str, path: str) -> dict[str, str]:
+    """KEY=value lines as a dict; raises SockwakeError naming path and line."""
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
+            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
+        if key in values:
+            raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
+        check_value(value, f"{path}:{number}: the value of {key}", FAILED)
+        values[key] = value
+    return values
+
+
+def check_value(value: str, what: str, status: int = USAGE) -> str:
+    """value, when every reader of instance.env takes it for the same text."""
+    if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
+        raise SockwakeError(
+            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
+        )
+    return value
+
+
+def line_of(text: str, key: str) -> int:
+    """The number of the line of a key that is there."""
+    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))

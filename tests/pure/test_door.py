@@ -1,0 +1,85 @@
+"""Strangers are turned away by whoever the proxy hands its sockets to, and a client among them is not."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from test_settings import env, settings
+from tree import Tree
+
+from sockwake import runtime
+from sockwake.door import Door, hand_over
+from sockwake.instance import Instance
+
+STARTUP = b"8 bytes."
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+@pytest.fixture
+def instance(tree: Tree, listener: socket.socket) -> Instance:
+    instance = tree.write_env("pg1", env(PORT=str(listener.getsockname()[1])))
+    runtime.prepare(instance)
+    return instance
+
+
+def knock(listener: socket.socket, said: bytes = b"") -> socket.socket:
+    sock = socket.create_connection(listener.getsockname())
+    sock.sendall(said)
+    return sock
+
+
+def turn_away(instance: Instance, listener: socket.socket) -> bool:
+    """As waker and proxy do it; what hand_over() says."""
+    door = Door(instance)
+    waker = threading.Thread(target=door.turn_away, args=[instance.settings()])
+    waker.start()
+    proxy_said: list[bool] = []
+    proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.door, [listener])))
+    proxy.start()
+    waker.join(10)
+    assert not proxy_said, "the proxy waits for the end of the waker"
+    door.close()
+    del door
+    proxy.join(10)
+    return proxy_said[0]
+
+
+def test_who_says_nothing_is_hung_up_on_and_named(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
+    knock(listener).close()
+    with knock(listener) as silent:
+        assert turn_away(instance, listener)
+        assert silent.recv(1) == b""
+        host, port = silent.getsockname()
+    assert f"sockwake: turned away {host}:{port}, who said nothing\n" in capfd.readouterr().out
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: Instance, listener: socket.socket) -> None:
+    with knock(listener) as silent, knock(listener, STARTUP) as client:
+        assert turn_away(instance, listener)
+        assert listener.accept()[1] == silent.getsockname()
+        accepted, address = listener.accept()
+        with accepted:
+            assert (address, accepted.recv(8)) == (client.getsockname(), STARTUP)
+
+
+def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance, listener: socket.socket) -> None:
+    assert not hand_over(instance.door, [listener])
+    socket.socket(socket.AF_UNIX).bind(instance.door)  # of a waker that was killed
+    assert not hand_over(instance.door, [listener])
+    runtime.prepare(instance)
+    assert not os.path.exists(instance.door)
+
+
+def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwake.door._PROXY_COMES_WITHIN", 0.1)
+    Door(instance).turn_away(settings(env()))

@@ -1,0 +1,86 @@
+"""What the kernel tells of connections that have ended."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tree import Tree
+
+from sockwake import runtime, visits
+from sockwake.watcher import Guests, readable
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.create_server((request.param, 0), family=family) as sock:
+        yield sock
+
+
+@pytest.fixture
+def hearing(listener: socket.socket) -> Iterator[int]:
+    fd = visits.listen(listener.getsockname()[1])
+    yield fd
+    os.close(fd)
+
+
+def visit(listener: socket.socket, said: bytes) -> str:
+    """Connect, say this and leave; who that was."""
+    with socket.create_connection(listener.getsockname()[:2]) as client:
+        client.sendall(said)
+        host, port = client.getsockname()[:2]
+        client.shutdown(socket.SHUT_WR)
+        with listener.accept()[0] as accepted:
+            while accepted.recv(100):
+                pass
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@pytest.mark.parametrize("said", [b"", b"x" * 77])
+def test_a_client_that_has_left_is_named_with_what_he_said(listener: socket.socket, hearing: int, said: bytes) -> None:
+    assert list(visits.read(hearing)) == []
+    who = visit(listener, said)
+    assert readable(hearing, timeout=5) == {hearing}
+    assert [(visits.client_of(message), count) for message, count in visits.read(hearing)] == [(who, len(said) + 1)]
+
+
+def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> None:
+    with socket.create_server(listener.getsockname()[:1] + (0,), family=listener.family) as other:
+        visit(other, b"hello")
+    visit(listener, b"")
+    assert readable(hearing, timeout=5) == {hearing}
+    assert [count for _, count in visits.read(hearing)] == [1]
+
+
+@pytest.mark.parametrize(("leave", "counts"), [
+    (lambda listener: visit(listener, b"startup"), False), (lambda listener: visit(listener, b"startup."), True)])
+def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str],
+                                              leave: Callable[[socket.socket], str], counts: bool) -> None:
+    instance = tree.write_env("pg1", "")
+    runtime.prepare(instance)
+    guests = Guests(instance, hearing, 8)
+    before = open(instance.last_visit).read()
+    time.sleep(0.01)
+    who = leave(listener)
+    assert readable(hearing, timeout=5) == {hearing}
+    guests.see_off()
+    assert (open(instance.last_visit).read() > before) == counts
+    assert (f"{who} came and said nothing" in capfd.readouterr().out) == (not counts)
+
+
+def test_more_visits_than_the_kernel_can_keep_count_as_guests(tree: Tree, listener: socket.socket, hearing: int) -> None:
+    instance = tree.write_env("pg1", "")
+    runtime.prepare(instance)
+    guests = Guests(instance, hearing, 8)
+    before = open(instance.last_visit).read()
+    socket.socket(fileno=os.dup(hearing)).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    for _ in range(20):
+        visit(listener, b"")
+    deadline = time.monotonic() + 10  # the kernel tells a little later
+    while open(instance.last_visit).read() == before and time.monotonic() < deadline:
+        guests.see_off()
+    assert open(instance.last_visit).read() > before

@@ -1,0 +1,49 @@
+"""A port that somebody else has: the administrator reads who, and it is opened without a hand when it is free again."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from conftest import Make
+from database import Database
+from moment import until
+from program import run
+
+pytestmark = pytest.mark.fault
+REOPEN = "sockwake-reopen.service"
+
+
+def taken(database: Database) -> socket.socket:
+    """Somebody listens on its port while it is closed, as at boot when he was first."""
+    run("systemctl", "stop", database.socket)
+    squatter = socket.create_server(("127.0.0.1", database.port))
+    run("systemctl", "start", database.socket).expect(1)
+    assert database.state(database.socket) == "failed"
+    return squatter
+
+
+def test_it_is_said_who_has_it_and_it_is_opened_when_it_is_free(instance: Make) -> None:
+    database = instance()
+    database.psql("create table kept as select 1 as n")
+    database.asleep()
+    with taken(database):
+        assert "Address already in use" in database.journal()
+        why = f"port {database.port} is taken by process {os.getpid()} ("
+        assert database.ls()["state"] == "failed" and str(database.ls()["error"]).startswith(why)
+        assert why in run("sockwake", "status", "pg1").expect(0).out
+        assert database.state(REOPEN) == "active"
+    until("the port is open", database.is_listening, 40)
+    assert database.psql("select n from kept") == "1"
+    until("nobody tries any more", lambda: database.state(REOPEN) == "inactive", 40)
+    assert "opened pg-proxy@pg1.socket after all" in database.journal(f"--unit={REOPEN}")
+
+
+def test_one_that_is_not_enabled_stays_closed(instance: Make) -> None:
+    database = instance(enable=False)
+    taken(database).close()
+    until("nobody tries any more", lambda: database.state(REOPEN) == "inactive", 40)
+    assert database.state(database.socket) == "failed"
+    run("systemctl", "start", database.socket).expect(0)
