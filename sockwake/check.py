@@ -13,7 +13,7 @@ import time
 
 from sockwake import allow, checking, clients, journal, programs, runtime, scope, systemctl, tcp, trust
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError, socket_of
+from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import BUILTIN
@@ -80,7 +80,7 @@ class Check:
         if has_ended and not _is_wanted(proxy):
             systemctl.stop(f"{self.instance.check_unit}.timer")
             if not _within_a_moment(lambda: not _is_wanted(backend)):
-                checking.start(self.instance, self.settings)
+                checking.start(self.instance, self.settings, wait=True)
 
     def _go_on(self) -> None:
         """Whatever a look that was killed has made stand still."""
@@ -135,7 +135,7 @@ class Check:
         from sockwake import postgres_activity
 
         try:
-            pid = Container(self.instance.container, Engine(socket_of(self.settings.engine))).pid()
+            pid = Container(self.instance.container, Engine.of(self.settings)).pid()
         except EngineError:
             return False  # there is nothing to keep awake
         return postgres_activity.is_busy(pid)

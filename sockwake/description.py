@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from sockwake import exposure, scope, timespan
+from sockwake import exposure, files, scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
@@ -59,19 +59,14 @@ def units(instance: Instance, settings: Settings) -> list[str]:
 
 def last_failure(instance: Instance) -> str:
     """Why the last wake failed, or ""."""
-    try:
-        with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    return files.text_of(instance.failure_file).strip()
 
 
 def last_wake(instance: Instance) -> float | None:
     """How many seconds the last wake took; None when nothing is known."""
     try:
-        with open(instance.wake_file, encoding="ascii") as file:
-            return float(file.read())
-    except (OSError, ValueError):
+        return float(files.text_of(instance.wake_file))
+    except ValueError:
         return None
 
 
@@ -141,10 +136,5 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
             else "Its port is open; the first client wakes it."
         )
     else:
-        lines.append(
-            "Next:\n  "
-            + scope.command(
-                "systemctl", f"{f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
-            )
-        )
+        lines.append(f"Next:\n  {request.enabling()}")
     return "\n".join(lines)

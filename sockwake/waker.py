@@ -17,7 +17,7 @@ import time
 
 from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError, socket_of
+from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import NONE
@@ -58,7 +58,7 @@ class Waker:
         allow.require_enforced(settings)
         if settings.data:
             os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
-        container = Container(self.instance.container, Engine(socket_of(settings.engine)))
+        container = Container(self.instance.container, Engine.of(settings))
         self._make_what_is_missing(settings, container)
         if settings.tls:
             from sockwake import tls

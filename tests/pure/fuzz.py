@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import settings
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
-_LONGER = 20  # times as many
+_LONGER = 10  # times as many
 _EACH = 100  # what hypothesis does by itself
 
 # no deadline: these tests prove what comes out, never how fast

@@ -89,7 +89,7 @@ def test_a_program_is_exposed_to_little_unless_told_otherwise(installed: Path, n
     assert exposure and float(exposure[1]) <= 2.5, ran.stdout
 
 
-@pytest.mark.parametrize(("name", "limit"), [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5)])
+@pytest.mark.parametrize(("name", "limit"), [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5), ("socket", 1.0), ("host", 1.5)])
 def test_the_proxy_is_exposed_to_as_little_as_promised(installed: Path, name: str, limit: float) -> None:
     ran = analyze(installed, "security", "--offline=true", "--no-pager", f"pg-proxy@{name}.service")
     level = re.search(rf"Overall exposure level for pg-proxy@{name}.service: ([\d.]+)", ran.stdout)

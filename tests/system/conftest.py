@@ -18,6 +18,7 @@ import figures
 import traces
 from check_program import CheckProgram
 from database import IMAGE, Database
+from intruder import Intruder, intruder
 from program import run
 from service import Service
 
@@ -114,6 +115,13 @@ def program(machine: None) -> Iterator[str]:
     path.chmod(0o755)
     yield str(path)
     path.unlink()
+
+
+@pytest.fixture(scope="module")
+def somebody(machine: None) -> Iterator[Intruder]:
+    """An ordinary user who is logged in, and means no good."""
+    with intruder() as one:
+        yield one
 
 
 @pytest.fixture
