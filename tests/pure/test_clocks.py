@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from tree import SOURCE
 
-BY_DATE = {"tls.py"}  # a certificate ends on a day
 OF_THE_WALL = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "datetime.now", "datetime.today"}
 
 
@@ -17,7 +16,7 @@ ABOUT_DATES = ("tls.py",)  # a certificate ends on one
 def test_no_module_reads_the_clock_on_the_wall(path: Path) -> None:
     tree = ast.parse(path.read_text())
     read = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not read & OF_THE_WALL or path.name in BY_DATE
+    assert not read & OF_THE_WALL
     assert not {name for name in read if name.endswith(("CLOCK_REALTIME", ".st_mtime", ".st_ctime"))}
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "time" for alias in node.names}
     assert imported == set(), "from time import … would hide from this test"
