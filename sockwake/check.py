@@ -11,13 +11,17 @@ import signal
 import sys
 import time
 
-from sockwake import allow, clients, journal, programs, runtime, systemctl, trust
+from sockwake import allow, checking, clients, journal, programs, runtime, scope, systemctl, tcp, trust
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError, socket_of
+from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import BUILTIN
 from sockwake.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STOPS_WITHIN = 1.0  # seconds a process may take to stand still
 _BY_STANDING_STILL = 1  # switches of a process that sleeps
@@ -37,6 +41,8 @@ class Check:
         self.has_proxy = not self.settings.is_native
         self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
         self._switches = _switches(self.proxy) if self.proxy else (0, 0)
+        self._let_go_of_the_vanished()
+        self._began = time.monotonic()
         self._known = clients.each(self.settings)  # before they are counted: who comes in between is a newcomer
         self.connections = clients.connected(self.settings)
         self._go_on()
@@ -65,13 +71,16 @@ class Check:
             self._end_timer()
 
     def _end_timer(self) -> None:
-        """Let the backend go, unless the next client has it already: it needs the timer as much as the last one did."""
-        proxy = self.instance.proxy_unit
-        deadline = time.monotonic() + _STOPS_WITHIN
-        while self.proxy and time.monotonic() < deadline and systemctl.main_pid(proxy) == self.proxy:
-            time.sleep(0.005)
-        if systemctl.states(proxy).get(proxy, ("inactive", ""))[0] not in ("active", "activating"):
+        """Let the backend go, unless the next client has it already: it needs the timer as much as the last one did.
+
+        Who takes it while the timer ends, or holds it awake by a unit of his own, gets another.
+        """
+        proxy, backend = self.instance.proxy_unit, self.instance.backend_unit
+        has_ended = _within_a_moment(lambda: not self.proxy or systemctl.main_pid(proxy) != self.proxy)
+        if has_ended and not _is_wanted(proxy):
             systemctl.stop(f"{self.instance.check_unit}.timer")
+            if not _within_a_moment(lambda: not _is_wanted(backend)):
+                checking.start(self.instance, self.settings)
 
     def _go_on(self) -> None:
         """Whatever a look that was killed has made stand still."""
@@ -79,6 +88,15 @@ class Check:
             os.kill(self.proxy, signal.SIGCONT)
         elif not self.has_proxy and _is_stopped(systemctl.main_pid(self.instance.backend_unit)):
             systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
+
+    def _let_go_of_the_vanished(self) -> None:
+        """End what is left of connections whose other end has gone without a goodbye; only root can."""
+        if scope.is_user() or not clients.is_owed(self.settings):
+            return
+        for connection in tcp.each(self.settings.port):
+            if connection.has_vanished:
+                tcp.kill(self.settings.port, connection.remote)
+                journal.say(f"{connection.remote} has vanished")
 
     def _silence(self) -> float:
         """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry
@@ -117,7 +135,7 @@ class Check:
         from sockwake import postgres_activity
 
         try:
-            pid = Container(self.instance.container, Engine(socket_of(self.settings.engine))).pid()
+            pid = Container(self.instance.container, Engine.of(self.settings)).pid()
         except EngineError:
             return False  # there is nothing to keep awake
         return postgres_activity.is_busy(pid)
@@ -160,11 +178,18 @@ class Check:
         """Whether anybody has come since the look: a check may take its time, and it did not know of them."""
         return bool(clients.each(self.settings) - self._known)
 
+    def _was_spoken_to(self) -> bool:
+        """Whether a byte has come or gone since the look; a unix socket does not tell."""
+        if not self.connections or any(item.startswith("/") for item in self.settings.listen):
+            return False
+        return _last_byte(self.settings) < time.monotonic() - self._began
+
     def _stop_program(self) -> None:
-        """Stop a program that takes its clients itself, unless one has just come. A stop job lets it go on to end."""
+        """Stop a program that takes its clients itself, unless one has just come or said something. A stop job lets it
+        go on to end."""
         unit = self.instance.backend_unit
         systemctl.signal(unit, "STOP", everybody=True)
-        if self._has_newcomers():
+        if self._has_newcomers() or self._was_spoken_to():
             systemctl.signal(unit, "CONT", everybody=True)
         else:
             systemctl.stop_later(unit)
@@ -189,11 +214,21 @@ def _last_byte(settings: Settings) -> float:
     """Seconds since the last byte on any connection to the port; 0 with a unix socket, of which nobody knows."""
     if any(item.startswith("/") for item in settings.listen):
         return 0.0
-    said = programs.run(
-        ["ss", "--no-header", "--tcp", "--numeric", "--info", "state", "established", "sport", f"= {settings.port}"]
-    )
-    times = [int(word.partition(":")[2]) for word in said.split() if word.startswith(("lastsnd:", "lastrcv:"))]
-    return min(times, default=_FOREVER) / 1000
+    return min((connection.since_byte for connection in tcp.each(settings.port)), default=_FOREVER)
+
+
+def _is_wanted(unit: str) -> bool:
+    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("active", "activating")
+
+
+def _within_a_moment(done: Callable[[], bool]) -> bool:
+    """Whether it is done before one has to act."""
+    deadline = time.monotonic() + _STOPS_WITHIN
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def _send(pidfd: int, number: int) -> None:
@@ -204,9 +239,7 @@ def _send(pidfd: int, number: int) -> None:
 
 
 def _await_standstill(pid: int) -> None:
-    deadline = time.monotonic() + _STOPS_WITHIN
-    while time.monotonic() < deadline and os.path.exists(f"/proc/{pid}") and not _is_stopped(pid):
-        time.sleep(0.001)
+    _within_a_moment(lambda: not os.path.exists(f"/proc/{pid}") or _is_stopped(pid))
 
 
 def _is_stopped(pid: int) -> bool:

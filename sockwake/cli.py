@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sockwake import description, inventory, listing, new, removal, scope, status, systemctl, version
+from sockwake import arguments as new_arguments
+from sockwake import description, exposure, inventory, listing, new, removal, scope, status, systemctl, version
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance, Name
-from sockwake.kind import COMPOSE, KINDS
+from sockwake.kind import COMPOSE
 from sockwake.request import Request, checked_root, decide
 
 _EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"
@@ -60,20 +61,21 @@ def _parser() -> Parser:
     parser = Parser(
         prog="sockwake",
         allow_abbrev=False,
-        description="Databases that sleep until a client connects.",
+        description="Databases, containers and programs that sleep until a client connects.",
         epilog=f"{_EXIT_STATUS}. See sockwake(8).",
     )
     parser.add_argument("--version", action=_Version)
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_new(
-        verbs.add_parser(
-            "new",
-            help="make an instance",
-            allow_abbrev=False,
-            epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
-            description="Make an instance: a PostgreSQL, or whatever else it is, whose port is always open and which runs only while clients are connected.",
-        )
+    maker = verbs.add_parser(
+        "new",
+        help="make an instance",
+        allow_abbrev=False,
+        epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
+        description="Make an instance: a PostgreSQL, or whatever else it is, "
+        "whose port is always open and which runs only while clients are connected.",
     )
+    maker.set_defaults(run=_new)
+    new_arguments.add_to(maker)
     ls = _verb(verbs, "ls", _ls, "list the instances and their states")
     ls.add_argument("--json", action="store_true", help="as a JSON array")
     shown = _verb(verbs, "status", _status, "show all that is known of an instance")
@@ -130,81 +132,6 @@ def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, run: object, t
     return verb
 
 
-def _add_new(parser: Parser) -> None:
-    parser.set_defaults(run=_new)
-    parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-', starting with a letter")
-    where = parser.add_argument_group("where clients find it")
-    where.add_argument(
-        "--listen",
-        metavar="ADDR",
-        action="append",
-        help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
-    )
-    where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
-    where.add_argument(
-        "--allow",
-        metavar="CIDR",
-        action="append",
-        help="close its port to all other addresses; repeatable (default: any)",
-    )
-    where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
-    where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
-    server = parser.add_argument_group("what it is")
-    server.add_argument("--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)")
-    server.add_argument("--version", metavar="N", help="the PostgreSQL version, as in 18")
-    server.add_argument("--image", metavar="REF", help="of its container (default: postgres:N)")
-    server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
-    server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
-    server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
-    server.add_argument(
-        "--network",
-        metavar="NET",
-        help="the network for its own connections: a container's, or host (default: none; of a container bridge)",
-    )
-    server.add_argument("--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate")
-    server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
-    server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
-    server.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
-    _add_other_kinds(parser.add_argument_group("what it is, when it is no PostgreSQL"))
-    _add_sleep(parser.add_argument_group("when it sleeps"))
-    how = parser.add_argument_group("how it is made")
-    how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
-    how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
-    how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
-    how.add_argument("--user", action="store_true", help="make it the calling user's own, in his podman")
-    how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
-    how.add_argument("--json", action="store_true", help="say what was made as JSON")
-    how.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
-
-
-def _add_other_kinds(other: argparse._ArgumentGroup) -> None:
-    other.add_argument("--container-port", metavar="N", help="the port of the server in the container")
-    other.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
-    other.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
-    other.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")
-    other.add_argument("--run-as", metavar="USER", help="the program's user (default: one of its own, DynamicUser=)")
-    other.add_argument(
-        "--ready", metavar="PROOF", help="http:/PATH or tcp; notify or start for a native one (default: as its kind)"
-    )
-    other.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
-
-
-def _add_sleep(sleep: argparse._ArgumentGroup) -> None:
-    sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
-    sleep.add_argument(
-        "--session-idle",
-        metavar="TIME",
-        help="let the server end sessions that are idle this long (default: 15min, 0: never)",
-    )
-    sleep.add_argument(
-        "--check",
-        metavar="PROGRAM",
-        help="ask it whether the instance may sleep; or builtin, or none (default: as its kind)",
-    )
-    sleep.add_argument("--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter")
-
-
 class _Version(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help="show the version")
@@ -225,6 +152,7 @@ def _new(arguments: argparse.Namespace) -> None:
         request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug
     )
     facts = description.describe(request, made)
+    sys.stderr.write("" if arguments.quiet else exposure.aloud(made))
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:
@@ -248,12 +176,7 @@ def _dry_run(request: Request, arguments: argparse.Namespace) -> None:
         ]
     )
     if arguments.enable:
-        commands.append(
-            scope.command(
-                "systemctl",
-                f"{f'--root={request.root} enable' if request.root else 'enable --now'} {request.final.socket_unit}",
-            )
-        )
+        commands.append(request.enabling())
     if arguments.json:
         shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
         print(json.dumps({"files": shown, "commands": commands}, indent=2))
@@ -289,10 +212,10 @@ def _rm(arguments: argparse.Namespace) -> None:
 
 def _compose(arguments: argparse.Namespace) -> None:
     from sockwake.compose import Project
-    from sockwake.engine import Engine, socket_of
+    from sockwake.engine import Engine
 
     instance = Instance(Name(arguments.name))
     settings = instance.settings()
-    project = Project(instance, settings, Engine(socket_of(settings.engine)))
+    project = Project(instance, settings, Engine.of(settings))
     command = project.command(*arguments.arguments)
     os.execvpe(command[0], command, os.environ | project.environment)

@@ -99,6 +99,11 @@ def pending(settings: Settings) -> bool:
     return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
 
+def is_owed(settings: Settings) -> bool:
+    """Whether somebody has been sent something that he has not acknowledged yet."""
+    return any(not fields[4].startswith("00000000:") for fields in _connections(settings.port, _ESTABLISHED))
+
+
 def knock(settings: Settings) -> None:
     """Connect to where the clients do, and hang up."""
     import _socket

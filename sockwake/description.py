@@ -1,9 +1,8 @@
 """What sockwake-new made, for people and for --json."""
 
-from ipaddress import ip_address
 from urllib.parse import quote
 
-from sockwake import scope, timespan
+from sockwake import exposure, files, scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
@@ -14,7 +13,10 @@ _PATIENCE_HTTP = 30
 
 
 def describe(request: Request, instance: Instance) -> dict[str, object]:
-    """The facts, as --json has them; "password_file" is null when nobody here knows the password."""
+    """The facts, as --json has them; "password_file" is null when nobody here knows the password.
+
+    "warning" is there when there is something to warn of.
+    """
     settings = instance.settings()
     return {
         "name": instance.name,
@@ -33,7 +35,7 @@ def describe(request: Request, instance: Instance) -> dict[str, object]:
         "first_wake_seconds": last_wake(instance),
         "config": instance.etc,
         "units": units(instance, settings),
-    }
+    } | ({"warning": warning} if (warning := exposure.warning(settings)) else {})
 
 
 def _has_password(instance: Instance) -> bool:
@@ -57,19 +59,14 @@ def units(instance: Instance, settings: Settings) -> list[str]:
 
 def last_failure(instance: Instance) -> str:
     """Why the last wake failed, or ""."""
-    try:
-        with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    return files.text_of(instance.failure_file).strip()
 
 
 def last_wake(instance: Instance) -> float | None:
     """How many seconds the last wake took; None when nothing is known."""
     try:
-        with open(instance.wake_file, encoding="ascii") as file:
-            return float(file.read())
-    except (OSError, ValueError):
+        return float(files.text_of(instance.wake_file))
+    except ValueError:
         return None
 
 
@@ -128,9 +125,6 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  data      {facts['data']}")
     if note := slow(last_wake(made), settings):
         lines.append(f"  note      {note}")
-    open_to = [address for address in request.listen if _is_beyond_loopback(address)]
-    if open_to and not settings.allow:
-        lines.append(f"  note      {', '.join(open_to)}: {_who_can_reach_it(request)}")
     if scope.is_user() and not scope.lingers():
         lines.append(
             "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
@@ -142,20 +136,5 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
             else "Its port is open; the first client wakes it."
         )
     else:
-        lines.append(
-            "Next:\n  "
-            + scope.command(
-                "systemctl", f"{f'--root={request.root} enable' if request.root else 'enable --now'} {made.socket_unit}"
-            )
-        )
+        lines.append(f"Next:\n  {request.enabling()}")
     return "\n".join(lines)
-
-
-def _who_can_reach_it(request: Request) -> str:
-    if not request.has_cluster:
-        return "others can reach it"
-    return f"others can try passwords{'' if request.tls else ', and read what is not encrypted (--tls)'}"
-
-
-def _is_beyond_loopback(address: str) -> bool:
-    return not address.startswith("/") and not ip_address(address).is_loopback

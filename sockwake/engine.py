@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import _socket
 
     from sockwake.instance import Instance
+    from sockwake.settings import Settings
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
@@ -59,6 +60,11 @@ class Engine:
 
     def __init__(self, path: str = DOCKER) -> None:
         self.path = path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Engine:
+        """That of an instance."""
+        return cls(socket_of(settings.engine))
 
     @property
     def is_podman(self) -> bool:

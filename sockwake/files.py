@@ -1,4 +1,4 @@
-"""Files that are whole or absent, with their final owner and mode from the first byte."""
+"""Files that are whole or absent, with their final owner and mode from the first byte; and those that may be gone."""
 
 import os
 import stat
@@ -35,6 +35,15 @@ def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
     write_new(f"{path}.new", mode, text, uid)
     os.rename(f"{path}.new", path)
     sync(os.path.dirname(path))
+
+
+def text_of(path: str) -> str:
+    """What is in a file, "" when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def sync(directory: str) -> None:

@@ -1,6 +1,8 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
-from sockwake import clients, description, inventory, listeners, systemctl, timespan
+import os
+
+from sockwake import clients, description, exposure, inventory, listeners, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings
@@ -60,6 +62,8 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
     nothing = ("inactive", "")
     socket, _ = units.get(instance.socket_unit, nothing)
     backend, status = units.get(instance.backend_unit, nothing)
+    if not status and not _may_be_ready(instance):
+        status = WAKING
     row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, status)}
     try:
         settings = instance.settings()
@@ -77,6 +81,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "data": settings.data,
         "tls": settings.tls,
     }
+    row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
     failure = _unopened(settings) if row["state"] == FAILED else description.last_failure(instance)
     return row | ({"error": failure} if failure else {})
 
@@ -85,6 +90,16 @@ def _unopened(settings: Settings) -> str:
     """Why the port could not be opened, as far as that is still so."""
     holder = listeners.holder(settings.port) if settings.port else ""
     return f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
+
+
+def _may_be_ready(instance: Instance) -> bool:
+    """Of a program systemd knows only that it runs. Who may not look believes that."""
+    try:
+        return bool(os.stat(instance.ready_file))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def _draft_state(draft: Instance) -> str:

@@ -152,18 +152,19 @@ def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
 
 
 def _try_out(instance: Instance) -> None:
-    """Start the program once, to see that it becomes ready. Nobody needs it, so it stops by itself."""
+    """Start the program once, to see that it becomes ready."""
     if instance.settings().is_native:
         return
     try:
-        systemctl.start(instance.backend_unit)
+        systemctl.hold(instance.backend_unit, "flock", instance.wake_lock, "test", "-e", instance.ready_file)
+        failed = False
     except programs.ProgramError:
-        why = description.last_failure(instance) or "systemd did not start it"
-        raise SockwakeError(
-            f"instance '{instance.name}' cannot start: {why}", f"journalctl -u {instance.backend_unit}"
-        ) from None
+        failed = True
     finally:
         systemctl.stop(instance.backend_unit)
+    if failed:
+        why = description.last_failure(instance) or "systemd did not start it"
+        raise SockwakeError(f"instance '{instance.name}' cannot start: {why}", f"journalctl -u {instance.backend_unit}")
 
 
 def _password(request: Request) -> str:

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Sequence
 
-from sockwake import inventory, scope
+from sockwake import files, inventory, scope
 from sockwake.errors import EXISTS, SockwakeError
 
 FIRST = 25432
@@ -19,14 +19,14 @@ def claims(root: str = "") -> dict[int, str]:
     claimed = {}
     for path in sorted(glob.glob(f"{glob.escape(root)}/etc/postgresql/*/*/postgresql.conf")):
         version, cluster = path.split("/")[-3:-1]
-        for port in _CLUSTER_PORT.findall(_text(path)) or ["5432"]:
+        for port in _CLUSTER_PORT.findall(files.text_of(path)) or ["5432"]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
     if scope.is_user():  # whose instances share the host's ports with the system's
         for path in glob.glob("/etc/sockwake/*/instance.env"):
-            for high, low in _INSTANCE_PORT.findall(_text(path)):
+            for high, low in _INSTANCE_PORT.findall(files.text_of(path)):
                 claimed[int(high or low)] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
-        for high, low in _INSTANCE_PORT.findall(_text(instance.env_file)):
+        for high, low in _INSTANCE_PORT.findall(files.text_of(instance.env_file)):
             claimed[int(high or low)] = f"instance '{instance.name}'"
     return claimed
 
@@ -68,15 +68,7 @@ def _holder(port: int, addresses: Sequence[str]) -> str:
 
 
 def _first_ephemeral() -> int:
-    return int((_text("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+    return int((files.text_of("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
 
 
 _IP_FREEBIND = 15  # linux/in.h; an address may come later than the boot does

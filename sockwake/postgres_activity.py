@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from sockwake import files
+
 # "postgres: user database host(port) activity", with "[local]" for a unix socket, and "cluster_name: " after the first
 # colon. The last host is the real one: users and databases may be called anything.
 _SESSION = re.compile(r".* (?:\[local\]|\S+\(\d+\))(?: (?P<activity>.*))?", re.DOTALL)
@@ -32,14 +34,6 @@ def is_at_work(title: str) -> bool:
 
 def _titles(postmaster: int) -> list[str]:
     titles = []
-    for pid in _read(f"/proc/{postmaster}/task/{postmaster}/children").split():
-        titles.append(_read(f"/proc/{pid}/cmdline").replace("\0", " ").strip())
+    for pid in files.text_of(f"/proc/{postmaster}/task/{postmaster}/children").split():
+        titles.append(files.text_of(f"/proc/{pid}/cmdline").replace("\0", " ").strip())
     return titles
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""

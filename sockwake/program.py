@@ -1,7 +1,8 @@
 """An instance whose backend is a program of the host, run by systemd: what goes on beside and after it.
 
 ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the program's
-sandbox; the program is believed nothing. Nothing goes on before it: the client would wait for that, too.
+sandbox; the program is believed nothing. Nothing goes on before it: the client would wait for that, too. For kind
+command the proof goes on behind ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
 """
 
 from __future__ import annotations
@@ -11,71 +12,117 @@ import stat
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, netns, programs, proxies, runtime
+from sockwake import allow, checking, clients, journal, netns, programs, proxies, runtime, systemctl
 from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LOOK_EVERY = 0.002  # seconds
-_REFUSAL_COUNTS = 5.0  # seconds; later it is another client, who may find it repaired
-_ENDED = "its program has ended"
+_REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repaired
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
+_NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")  # what its process runs until its sandbox is done
+
+
+class Ended(SockwakeError):
+    """The program is no more. Why it has ended is for clean_up() to say, which is told by systemd."""
 
 
 def main(arguments: list[str]) -> int:
-    """program await|after NAME, in the environment systemd gives such commands. The status is for systemd alone."""
-    verb, name = arguments
+    """program await NAME [LOCK], or program after NAME, in the environment systemd gives such commands.
+
+    LOCK: a descriptor that holds the proxy back; the program is then ours to end when it never gets ready. The status is
+    for systemd alone.
+    """
+    verb, name, *lock = arguments
     instance = Instance(Name(name))
     os.umask(0o022)  # service.conf may have another
     try:
         netns.leave_sandbox()
-        {"await": await_ready, "after": clean_up}[verb](instance)
+        if verb == "await":
+            await_ready(instance, *map(int, lock))
+        else:
+            clean_up(instance)
+    except Ended as error:
+        print(error, file=sys.stderr)
+        return 1
     except (SockwakeError, OSError) as error:
         problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
         runtime.replace(instance.failure_file, f"{problem.message}\n")
-        netns.lead_somewhere(instance)
         print(problem, file=sys.stderr)
+        if lock:
+            _end_program()
         return 1
     return 0
 
 
-def await_ready(instance: Instance) -> None:
-    """Return once the program answers, and its proxy may go ahead; raises SockwakeError when it never does."""
+def await_ready(instance: Instance, lock: int = -1) -> None:
+    """Return once the program answers, and its proxy may go ahead; raises SockwakeError when it never does.
+
+    lock: closed as soon as the proxy may.
+    """
     if _is_refusing():
         return
     runtime.prepare(instance)
-    runtime.replace(_awaited(instance), os.environ["INVOCATION_ID"])
+    runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     client = clients.waiting(settings)
     allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
-    if settings.ready not in ("start", "notify") and not settings.is_native:
-        deadline = time.monotonic() + settings.start_timeout
-
-        def wait() -> None:
-            time.sleep(_LOOK_EVERY)
-            if not os.path.exists(f"/proc/{pid}/exe"):
-                raise SockwakeError(_ENDED)
-
-        if not settings.backend_port:
-            while not _expose_socket(instance, settings):
-                wait()
-                if time.monotonic() > deadline:
-                    raise SockwakeError(
-                        f"its program has made no socket {_own_socket(instance, settings)} "
-                        f"within {settings.start_timeout:g} s"
-                    )
-        await_server(pid, instance, settings, wait)
-    if settings.backend_port:
-        netns.lead_to(instance, pid)
-    runtime.announce_ready(instance, settings)
+        _await_server(pid, instance, settings)
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
     runtime.replace(instance.wake_file, f"{took:.3f}\n")
+    runtime.announce_ready(instance, settings)
+    if lock >= 0:
+        os.close(lock)
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
-    checking.start(instance, settings, wait=False)
+    checking.start(instance, settings)
     allow.note_dropped(instance, settings)
+
+
+def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
+    """Return once the program of process pid serves."""
+
+    def wait() -> None:
+        time.sleep(_LOOK_EVERY)
+        _executable(pid)
+
+    def await_that(done: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + settings.start_timeout
+        while not done():
+            wait()
+            if time.monotonic() > deadline:
+                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
+
+    # until then it is in the host's network, where anybody can listen
+    await_that(lambda: _executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
+    if not settings.backend_port:
+        socket = _own_socket(instance, settings)
+        await_that(lambda: _expose_socket(instance, settings), f"its program has made no socket {socket}")
+    await_server(pid, instance, settings, wait)
+
+
+def _executable(pid: int) -> str:
+    """The name of the file that process pid runs; raises Ended."""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
+    except OSError:
+        raise Ended("its program has ended") from None
+
+
+def _end_program() -> None:
+    """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
+    import signal  # 5 ms, which a wake that succeeds needs not pay
+
+    try:
+        os.kill(int(os.environ["MAINPID"]), signal.SIGTERM)
+    except ProcessLookupError:
+        pass
 
 
 def clean_up(instance: Instance) -> None:
@@ -89,25 +136,37 @@ def clean_up(instance: Instance) -> None:
     if was_ready:
         proxies.end(instance)
     _hide_socket(instance)
-    failed = os.environ.get("SERVICE_RESULT") != "success"
-    if failed:
+    if _has_failed(instance, was_ready):
         reason = _why()
-        if was_ready or not _was_awaited(instance) or _is_vague(instance):
+        if was_ready or not _has_said_why(instance):
             runtime.replace(instance.failure_file, f"{reason}\n")
-        if not was_ready or _woke_just_now(
-            instance
-        ):  # of a native one nobody asked how it is before it was called ready
+        # of a native one nobody asked how it is before it was called ready
+        if not was_ready or _woke_just_now(instance):
             _refuse_next(instance, reason)
-    if netns.is_proxys(instance):
-        netns.close_off(instance) if failed else netns.forget(instance)
+    if os.path.exists(instance.failure_file):
+        netns.lead_somewhere(instance)  # a proxy may still be on its way in there
+    else:
+        netns.forget(instance)
     journal.say("asleep")
 
 
 def _is_refusing() -> bool:
     """Whether this start is only there to refuse clients; bin/native decides alike."""
-    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and time.time() < float(
-        os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0")
-    )
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and _uptime() < int(os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0"))
+
+
+def _uptime() -> int:
+    """Seconds since the machine was started, whatever becomes of its clock; from where bin/native has them, too."""
+    with open("/proc/uptime", encoding="ascii") as file:
+        return int(file.read().partition(".")[0])
+
+
+def _has_failed(instance: Instance, was_ready: bool) -> bool:
+    """Whether nobody asked for its end. One that ends well, but before it was ready, has failed, too."""
+    if os.environ.get("SERVICE_RESULT") != "success":
+        return True
+    said_why = os.path.exists(instance.failure_file)
+    return not (was_ready or said_why or _takes_socket() or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
 def _why() -> str:
@@ -127,29 +186,24 @@ def _why() -> str:
     return shown(f"its program {ended}: {last}" if last else f"its program {ended}")
 
 
-def _is_vague(instance: Instance) -> bool:
-    """Whether the reason that is there is only that the program has ended."""
-    try:
-        with open(instance.failure_file, encoding="utf-8", errors="replace") as file:
-            return file.read().strip() == _ENDED
-    except OSError:
-        return True
-
-
-def _was_awaited(instance: Instance) -> bool:
-    """Whether anybody waited for this very run, and left a reason."""
-    try:
-        with open(_awaited(instance), encoding="ascii") as file:
-            return file.read() == os.environ.get("INVOCATION_ID")
-    except OSError:
-        return False
+def _has_said_why(instance: Instance) -> bool:
+    """Whether who waited for this very run has left a reason."""
+    was_awaited = _last_awaited(instance)[0] == os.environ.get("INVOCATION_ID")
+    return was_awaited and os.path.exists(instance.failure_file)
 
 
 def _woke_just_now(instance: Instance) -> bool:
+    return _uptime() - int(_last_awaited(instance)[1]) < _REFUSAL_COUNTS
+
+
+def _last_awaited(instance: Instance) -> tuple[str, str]:
+    """Which run was last waited for, and since when."""
     try:
-        return time.time() - os.stat(_awaited(instance)).st_mtime < _REFUSAL_COUNTS
-    except OSError:
-        return False
+        with open(_awaited(instance), encoding="ascii") as file:
+            run, since = file.read().split()
+    except (OSError, ValueError):
+        return "", f"{-_REFUSAL_COUNTS}"
+    return run, since
 
 
 def _expose_socket(instance: Instance, settings: Settings) -> bool:
@@ -192,7 +246,7 @@ def _exposed(instance: Instance) -> str:
 
 
 def _awaited(instance: Instance) -> str:
-    """Which run was last waited for."""
+    """A file that names the run that was last waited for."""
     return f"{instance.run}/awaited"
 
 
@@ -202,18 +256,23 @@ def _began(pid: int) -> float:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             ticks = int(file.read().rpartition(")")[2].split()[19])
     except OSError:
-        raise SockwakeError(_ENDED) from None
+        raise Ended("its program has ended") from None
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _refuse_next(instance: Instance, reason: str) -> None:
     """Have the next start, if it comes soon, tell the clients that wait why this one failed (bin/native), unless a proxy does."""
-    if "SOCKWAKE_TAKES_SOCKET" not in os.environ:
+    if not _takes_socket():
         return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
-    until = time.time() + _REFUSAL_COUNTS
-    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until:.0f}\n')
+    until = _uptime() + _REFUSAL_COUNTS
+    runtime.replace(_refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n')
+
+
+def _takes_socket() -> bool:
+    """Whether it is a native one. instance.env may be what is broken."""
+    return "SOCKWAKE_TAKES_SOCKET" in os.environ
 
 
 def _refusal(instance: Instance) -> str:

@@ -46,14 +46,12 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, show: bool
     return done.stdout or ""
 
 
-def spawn(argv: list[str], *, wait: bool = True) -> None:
-    """Run argv for its status alone, as cheaply as can be; raises ProgramError. Without wait it is left to itself."""
+def spawn(argv: list[str]) -> None:
+    """Run argv for its status alone, as cheaply as can be; raises ProgramError."""
     try:
         pid = os.posix_spawnp(argv[0], argv, os.environ)
     except OSError as error:
         raise SockwakeError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}") from None
-    if not wait:
-        return
     if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         raise ProgramError(argv, status, "")
 

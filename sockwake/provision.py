@@ -7,12 +7,11 @@ from collections.abc import Callable
 from sockwake import cluster, programs, runtime, scope, tls
 from sockwake.compose import Project, require_image
 from sockwake.container import Container
-from sockwake.engine import Engine, socket_of
+from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
-
 
 _NAMES = {
     "docker": "is its name right?",
@@ -43,7 +42,7 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
 
     It is started once, to see that it becomes ready; returns how many seconds that took.
     """
-    engine = Engine(socket_of(settings.engine))
+    engine = Engine.of(settings)
     engine.call("GET", "/_ping")
     _pull_image(instance, settings, engine, quiet=quiet)
     runtime.prepare(instance)

@@ -72,7 +72,9 @@ def await_server(pid: int, instance: Instance, settings: Settings, wait: Callabl
                 f"its server did not answer {'HTTP ' if settings.ready.startswith(_HTTP) else ''}on {where} "
                 f"within {settings.start_timeout:g} s"
             )
-    if pid and netns.is_shared(pid):
+    if not settings.backend_port:
+        _lengthen_queue(postgres.listener(f"{instance.backend}/{settings.socket_name}"))
+    elif pid and netns.is_shared(pid):
         from sockwake import listeners
 
         listeners.require_owner(settings.backend_port, pid)
@@ -93,6 +95,8 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
         if not server:
             pid = postgres.listener(socket_path)
             server = pid if postgres.is_main_process(pid) else 0
+            if server and not settings.backend_port:
+                _lengthen_queue(server)  # beside its own start
         elif postgres.is_settled(server):
             break
     waited = f"within {settings.start_timeout:g} s"
@@ -107,6 +111,15 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
             _ask(lambda: netns.connect(server, settings.backend_port, _PATIENCE), settings),
             f"on TCP port {settings.backend_port} of its container {waited}",
         )
+
+
+def _lengthen_queue(pid: int) -> None:
+    from sockwake import backlog
+
+    try:
+        backlog.lengthen(pid)
+    except OSError:
+        pass  # it has ended, or is not ours to touch; fewer clients can then come at once
 
 
 def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:

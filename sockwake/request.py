@@ -36,9 +36,8 @@ class Request:
     """One checked sockwake-new. port None is the next free one; data "" the default directory, or none.
 
     lines: of instance.env, that are known before the port is. values: for the template of the definition.
-    definition: the definition itself, where it was brought along. words: the command of a program.
-    private_port: the backend's port is in a namespace of its own, so that any will do.
-    tls: certificate and key; ("", "") where the first wake makes them.
+    definition: the definition itself, where it was brought along. words: the command of a program. private_port: the
+    backend's is in a namespace of its own, so that any will do. tls: certificate and key; ("", "") where a wake makes them.
     """
 
     name: Name
@@ -73,7 +72,6 @@ class Request:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether its data are a PostgreSQL cluster."""
         return self.kind.has_cluster
 
     @property
@@ -86,9 +84,18 @@ class Request:
         """Where the data are, as the running instance will see it."""
         return self.data or self.final.data
 
+    def is_told(self, place: str) -> bool:
+        """Whether its program is told its "port", "socket" or "data"."""
+        return f"{{{place}}}" in " ".join(self.words)
+
     def needs_port(self) -> bool:
         """Whether the backend has to have a port of the host's to itself."""
-        return not self.private_port and "{port}" in " ".join(self.words)
+        return not self.private_port and self.is_told("port")
+
+    def enabling(self) -> str:
+        """The command that opens its port: at once, or in a tree from the next boot on."""
+        how = f"--root={self.root} enable" if self.root else "enable --now"
+        return scope.command("systemctl", how, self.final.socket_unit)
 
     def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
         """The lines of instance.env, in their order. backend_port: for a program that needs one of the host's."""
@@ -97,7 +104,7 @@ class Request:
             for item in self.listen
         ]
         lines = {"KIND": self.kind_name, **self.lines, "LISTEN": ",".join(listen), "PORT": str(port)}
-        if "{port}" in " ".join(self.words) and not self.kind.takes_socket:
+        if self.is_told("port") and not self.kind.takes_socket:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:
             lines["TLS"] = "yes"
@@ -281,10 +288,9 @@ def _decide_container(request: Request, given: dict[str, Any], *, network_given:
 
 def _decide_program(request: Request, given: dict[str, Any], network: str) -> None:
     request.words = option.command_line(given["exec"], root=request.root)
-    line = " ".join(request.words)
     if network not in ("none", "host"):
         raise SockwakeError(f"a program's network is 'none' or 'host', not '{network}'", status=USAGE)
-    if not request.kind.takes_socket and ("{port}" in line) == ("{socket}" in line):
+    if not request.kind.takes_socket and request.is_told("port") == request.is_told("socket"):
         raise SockwakeError(
             "--exec does not tell where the program listens", "say {port} or {socket} where it takes either", USAGE
         )

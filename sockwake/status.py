@@ -1,6 +1,6 @@
 """sockwake status: all that is known of one instance."""
 
-from sockwake import allow, description, listing, scope
+from sockwake import allow, description, listing, scope, tls
 from sockwake.instance import Instance
 from sockwake.kind import NONE
 from sockwake.settings import Settings
@@ -9,13 +9,15 @@ from sockwake.settings import Settings
 def of(instance: Instance) -> dict[str, object]:
     """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
 
-    "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the machine was started.
+    "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the
+    machine was started, "certificate_expires" when it has no certificate, or none that can be read.
     """
     settings = instance.settings()
     took = description.last_wake(instance)
     return listing.row(instance) | {
         "address": description.address(instance, settings),
         "dropped": allow.dropped(settings) if settings.allow and not instance.root else 0,
+        "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
         "check": settings.check,
         "check_every_seconds": None if settings.check == NONE else settings.check_every,
         "last_wake_seconds": took,
@@ -41,10 +43,12 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "data": facts["data"],
         "idle": f"{facts['idle']}, check {settings.check}",
         "last wake": f"{took} s" if took is not None else "none since the machine was started",
+        "certificate": tls.validity(instance.tls_certificate) if settings.tls else "",
         "note": facts["slow"],
+        "warning": facts.get("warning"),
         "failure": facts.get("error"),
         "config": instance.etc,
         "units": " ".join(description.units(instance, settings)),
         "log": scope.command("journalctl", f"-u {instance.backend_unit}"),
     }
-    return "\n".join(lines + [f"  {name:<10}{value}" for name, value in shown.items() if value])
+    return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown.items() if value])

@@ -21,9 +21,16 @@ def main_pid(unit: str) -> int:
     return int(shown.strip() or 0)
 
 
-def start(unit: str) -> None:
-    """Start a unit and wait until it has; raises ProgramError when it does not."""
-    programs.run(["systemctl", *scope.switch(), "start", unit])
+def hold(unit: str, *argv: str) -> None:
+    """Start a unit, and keep it up until argv has ended; raises ProgramError when that fails."""
+    needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]
+    programs.run(["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv])
+
+
+def is_asked_to_stop(unit: str) -> bool:
+    """Whether systemd stops it because somebody wants it to, or nobody needs it."""
+    jobs = programs.run(["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False)
+    return "stop" in jobs.split()
 
 
 def stop_later(unit: str) -> None:

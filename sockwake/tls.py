@@ -6,7 +6,9 @@ where the key can belong to the container's user. To renew them, replace the fil
 
 import os
 import socket
+import stat
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
 from sockwake import files, programs, trust
 from sockwake.errors import USAGE, SockwakeError
@@ -52,6 +54,8 @@ def self_signed(listen: Sequence[str]) -> tuple[str, str]:
 def read_pair(certificate: str, key: str) -> tuple[str, str]:
     """The contents of two PEM files; raises SockwakeError (usage) when they do not belong together."""
     pair = _pem(certificate), _pem(key)
+    if os.stat(key).st_mode & stat.S_IROTH:
+        raise SockwakeError(f"{key} is no secret: everybody may read it", f"chmod 600 {key}", USAGE)
     public = [
         _public_key(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], certificate),
         _public_key(["openssl", "pkey", "-in", key, "-pubout", "-passin", "pass:"], key),
@@ -59,6 +63,25 @@ def read_pair(certificate: str, key: str) -> tuple[str, str]:
     if public[0] != public[1]:
         raise SockwakeError(f"{key} is not the key of the certificate {certificate}", status=USAGE)
     return pair
+
+
+def expiry(certificate: str) -> str | None:
+    """When the certificate in a PEM file expires, as 2036-11-18 12:00:00Z; None when it cannot be read."""
+    asked = ["openssl", "x509", "-in", certificate, "-noout", "-enddate", "-dateopt", "iso_8601"]
+    return programs.run(asked, check=False).strip().partition("=")[2] or None
+
+
+def has_expired(certificate: str) -> bool:
+    """Whether clients that verify the certificate in a PEM file take it for too old."""
+    until = expiry(certificate)
+    return until is not None and datetime.fromisoformat(until.replace("Z", "+00:00")) < datetime.now(timezone.utc)
+
+
+def validity(certificate: str) -> str:
+    """The same for people."""
+    return (
+        f"{'EXPIRED on' if has_expired(certificate) else 'valid until'} {expiry(certificate) or '(it cannot be read)'}"
+    )
 
 
 def make_missing(instance: Instance, settings: Settings) -> None:

@@ -17,7 +17,7 @@ import time
 
 from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError, socket_of
+from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.kind import NONE
@@ -58,7 +58,7 @@ class Waker:
         allow.require_enforced(settings)
         if settings.data:
             os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
-        container = Container(self.instance.container, Engine(socket_of(settings.engine)))
+        container = Container(self.instance.container, Engine.of(settings))
         self._make_what_is_missing(settings, container)
         if settings.tls:
             from sockwake import tls
@@ -78,7 +78,8 @@ class Waker:
             raise
         self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
         os.close(waking)
-        _start_check(self.instance, settings)
+        if _signal.SIGTERM not in _signal.sigpending():  # it would hold awake what shall stop
+            checking.start(self.instance, settings)
         allow.note_dropped(self.instance, settings)
         return container
 
@@ -186,13 +187,6 @@ def wake(instance: Instance) -> None:
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     fds = [f"{stream}", f"{waker.process(container)}"]
     os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.watched()])
-
-
-def _start_check(instance: Instance, settings: Settings) -> None:
-    try:
-        checking.start(instance, settings)
-    except SockwakeError as error:  # without it the proxy leaves when nobody is connected
-        journal.say(f"no check runs: {error.message}")
 
 
 def _hear_of_visits(port: int) -> int:

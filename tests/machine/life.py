@@ -40,8 +40,8 @@ NSPAWN = [
     "--keep-unit",
     "--private-network",
     "--capability=all",
-    # What container engines need beyond nspawn's usual filter.
-    "--system-call-filter=add_key keyctl bpf perf_event_open",
+    # Beyond nspawn's usual filter: what container engines need, and what root may do to a process on any machine.
+    "--system-call-filter=add_key keyctl bpf perf_event_open pidfd_getfd",
     "--console=read-only",
     "--link-journal=no",
     "--resolv-conf=off",

@@ -129,3 +129,17 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
         assert [len(each) for each in seen] == [0, 1, 2, 3, 4]
         for end in ends:
             end.close()
+
+
+def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> None:
+    read = settings(env(PORT=str(listener.getsockname()[1])))
+    with socket.create_connection(listener.getsockname()[:2]) as client, listener.accept()[0] as server:
+        assert not clients.is_owed(read)
+        server.setblocking(False)
+        try:
+            while True:
+                server.send(bytes(1 << 20))
+        except BlockingIOError:
+            pass
+        assert clients.is_owed(read)
+        assert client.recv(1)

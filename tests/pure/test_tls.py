@@ -1,5 +1,6 @@
 """Certificates: made so that a client can verify them, refused when they do not fit, put where the server looks."""
 
+import json
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     paths = tmp_path / "server.crt", tmp_path / "server.key"
     for path, text in zip(paths, tls.self_signed(["127.0.0.1"])):
         path.write_text(text)
+        path.chmod(0o600)
     return paths
 
 
@@ -68,7 +70,30 @@ def test_a_pair_that_fits_is_taken_as_it_is(pair: tuple[Path, Path]) -> None:
     assert tls.read_pair(*map(str, pair)) == (pair[0].read_text(), pair[1].read_text())
 
 
-@pytest.mark.parametrize("how", ["another", "missing", "empty", "swapped", "der", "encrypted", "directory"])
+def test_the_chain_behind_a_certificate_is_taken_too(tree: Tree, pair: tuple[Path, Path]) -> None:
+    chain = pair[0].read_text() + tls.self_signed(["192.0.2.7"])[0]
+    pair[0].write_text(chain)
+    tree.new("pg1", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
+    assert Path(tree.instance("pg1").tls_certificate).read_text() == chain
+
+
+def test_how_long_a_certificate_is_valid_is_shown_and_an_expired_one_said_aloud(tree: Tree, pair: tuple[Path, Path]) -> None:
+    fresh = tls.expiry(str(pair[0]))
+    assert fresh and not tls.has_expired(str(pair[0]))
+    tree.new("pg1", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
+    assert f"  certificate valid until {fresh}\n" in tree.sockwake("status", "pg1").stdout
+    made = run("openssl", "req", "-x509", "-key", str(pair[1]), "-subj", "/CN=old", "-out", str(pair[0]),
+               "-not_before", "20200101000000Z", "-not_after", "20210101000000Z")
+    assert made.status == 0, made
+    ran = tree.sockwake("new", "pg2", "--version", "18", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
+    assert ran.status == 0
+    assert ran.stderr == f"sockwake: warning: {tree.instance('pg2').tls_certificate} has expired: a client that verifies it will not connect\n"
+    assert "  certificate EXPIRED on 2021-01-01 00:00:00Z\n" in tree.sockwake("status", "pg2").stdout
+    Path(tree.instance("pg2").tls_certificate).write_text("no certificate\n")
+    assert json.loads(tree.sockwake("status", "pg2", "--json").stdout)["certificate_expires"] is None
+
+
+@pytest.mark.parametrize("how", ["another", "missing", "empty", "swapped", "der", "encrypted", "directory", "readable"])
 def test_a_pair_that_does_not_fit_is_refused_and_nothing_written(tree: Tree, pair: tuple[Path, Path], how: str) -> None:
     crt, key = pair
     message, status = f"{crt} is not a PEM file", USAGE
@@ -90,6 +115,9 @@ def test_a_pair_that_does_not_fit_is_refused_and_nothing_written(tree: Tree, pai
         assert run("openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:secret", "-out", f"{key}.aes").status == 0
         os.rename(f"{key}.aes", key)
         message = f"{key} cannot be used for TLS: "
+    elif how == "readable":
+        key.chmod(0o644)
+        message = f"{key} is no secret: everybody may read it"
     else:
         crt = crt.parent
         message, status = f"cannot use {crt}: is a directory", FAILED

@@ -51,7 +51,7 @@ class Client:
 
     def query(self, sql: str) -> list[list[str]]:
         """The rows of a simple query; raises Refused with the server's error."""
-        self._send(b"Q", sql.encode() + b"\0")
+        self.ask(sql)
         rows: list[list[str]] = []
         refusal: Refused | None = None
         while (message := self._receive())[0] != b"Z":
@@ -65,6 +65,10 @@ class Client:
             raise refusal
         return rows
 
+    def ask(self, sql: str) -> None:
+        """Send a simple query, and do not wait for what comes of it."""
+        self._send(b"Q", sql.encode() + b"\0")
+
     def value(self, sql: str) -> str:
         """The first column of the first row."""
         return self.query(sql)[0][0]
@@ -76,6 +80,10 @@ class Client:
         except Lost:
             pass
         self._sock.close()
+
+    def say_no_more(self) -> None:
+        """Close this half, and go on listening."""
+        self._sock.shutdown(socket.SHUT_WR)
 
     def vanish(self) -> None:
         """Close without a goodbye."""

@@ -35,11 +35,16 @@ UNKNOWN = 5  # what sockwake ends with when there is no such instance
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault: does damage, and looks who says what and whether it heals")
+    config.addinivalue_line("markers", "kills: ends a PostgreSQL without asking it, which then may recover from that")
+    config.addinivalue_line("markers", "after(boot): its turn is when SOCKWAKE_BOOT says so")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would ours
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with a reason what this machine cannot do; the tests of the package itself come last."""
+    boot = os.environ.get("SOCKWAKE_BOOT")
+    if boot:
+        items[:] = [item for item in items if not (turn := item.get_closest_marker("after")) or turn.args == (boot,)]
     missing = _what_is_missing()
     for item in items:
         for need in missing.keys() & set(getattr(item, "fixturenames", ())):
@@ -62,7 +67,7 @@ def _what_is_missing() -> dict[str, str]:
 @pytest.fixture(scope="session", autouse=True)
 def figures_of_the_run(record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
     """Keep what the run did in its report."""
-    cursor = run("journalctl", "--lines=0", "--show-cursor").out.strip().rpartition("cursor: ")[2]
+    cursor = figures.place()
     yield
     for name, value in figures.total(cursor).items():
         record_testsuite_property(name, value)
@@ -162,10 +167,14 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     before = request.getfixturevalue("listening_before")
     if request.node.get_closest_marker("fault"):
         figures.count("faults tried")
+    place = figures.place()
     yield mine
     left = mine.take_away() + traces.found(before)
     if left:
         traces.sweep()
+    if not request.node.get_closest_marker("kills") and (recovered := figures.recoveries(place)):
+        figures.count("crash recoveries seen", recovered)
+        left.append(f"{recovered} times a server had to recover from a crash")
     assert not left, "\n".join(left)
 
 

@@ -8,7 +8,9 @@ from collections import Counter
 
 from program import run
 
-NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "hostile attempts", "fuzz cases")
+NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "crash recoveries seen", "hostile attempts",
+         "fuzz cases")
+_RECOVERS = "database system was not properly shut down"  # in the log of every PostgreSQL
 _counted: Counter[str] = Counter()
 _lock = threading.Lock()
 
@@ -21,7 +23,20 @@ def count(what: str, by: int = 1) -> None:
 
 def total(cursor: str) -> dict[str, int]:
     """Every figure of the run that began at this place in the journal."""
-    run("journalctl", "--sync")
-    said = run("journalctl", f"--after-cursor={cursor}", "--output=cat", "--no-pager", "--identifier=sockwake").out
-    woken = re.findall(r"^sockwake: woken by .* in (\d+) ms", said, re.MULTILINE)
+    woken = re.findall(r"^sockwake: woken by .* in (\d+) ms", _said_since(cursor), re.MULTILINE)
     return {"cold starts tried": len(woken), **{name: _counted[name] for name in NAMES}}
+
+
+def place() -> str:
+    """Where the journal ends now."""
+    return run("journalctl", "--lines=0", "--show-cursor").out.strip().rpartition("cursor: ")[2]
+
+
+def recoveries(cursor: str) -> int:
+    """How often any instance's server, root's or a user's, has had to recover from a crash since that place."""
+    return _said_since(cursor).count(_RECOVERS)
+
+
+def _said_since(cursor: str) -> str:
+    run("journalctl", "--sync")
+    return run("journalctl", f"--after-cursor={cursor}", "--output=cat", "--no-pager", "--identifier=sockwake").out

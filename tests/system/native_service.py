@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""native-service [--broken FILE] [--notify SECONDS]: an HTTP server on the socket systemd passes it.
+"""native-service [--broken FILE] [--notify SECONDS] [--socket PATH]: an HTTP server on the socket systemd passes it.
 
 It says who asks, and who it is; /hold/SECONDS takes that long. --broken: end at once while FILE exists. --notify: be
-ready only after SECONDS, and say so. It notes each of its starts in the file "starts" of its state directory.
+ready only after SECONDS, and say so. --socket: listen there instead, with a queue for five. It notes each of its
+starts in the file "starts" of its state directory.
 """
 
 import argparse
@@ -45,13 +46,20 @@ class Server(ThreadingMixIn, TCPServer):
 parser = argparse.ArgumentParser()
 parser.add_argument("--broken", default="")
 parser.add_argument("--notify", type=float)
+parser.add_argument("--socket")
 asked = parser.parse_args()
 with open("starts", "a") as starts:
     starts.write("start\n")
 if asked.broken and os.path.exists(asked.broken):
     sys.exit("there is no more paper")
-assert os.environ["LISTEN_FDS"] == "1" and os.environ["LISTEN_PID"] == str(os.getpid())
-server = Server(socket.socket(fileno=3))
+if asked.socket:
+    own = socket.socket(socket.AF_UNIX)
+    own.bind(asked.socket)
+    own.listen(5)
+else:
+    assert os.environ["LISTEN_FDS"] == "1" and os.environ["LISTEN_PID"] == str(os.getpid())
+    own = socket.socket(fileno=3)
+server = Server(own)
 if asked.notify is not None:
     time.sleep(asked.notify)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:

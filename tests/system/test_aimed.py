@@ -26,10 +26,10 @@ IDLE = 1.0  # seconds; a check is made as often
 EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6
 
 
-def aim(service: Service, ask: Callable[[Service], None]) -> list[str]:
+def aim(service: Service, ask: Callable[[Service], None], requests: int) -> list[str]:
     """Ask again and again at such moments; returns what was lost."""
     chance, lost = random.Random(service.name), []
-    for number in range(REQUESTS // SIDE_BY_SIDE):
+    for number in range(requests):
         time.sleep(chance.uniform(EARLIEST, LATEST))  # this is the aiming
         try:
             ask(service)
@@ -53,7 +53,7 @@ def redis_ping(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("kind", "checked"), [("native", True), ("container", True), ("command", True),
-                                               *([("container", False), ("command", False)] if SOAK else [])])
+                                               ("container", False), ("command", False)])
 def test_no_request_is_lost_whenever_it_arrives(
         service: MakeService, nginx: str, redis: str, program: str, check: CheckProgram, kind: str, checked: bool) -> None:
     options = {"native": ("--exec", program), "container": ("--image", nginx, "--container-port", "80"),
@@ -62,14 +62,15 @@ def test_no_request_is_lost_whenever_it_arrives(
     if checked and kind != "native":
         options += ("--check", check('[ "$SOCKWAKE_CONNECTIONS" = 0 ]'))
     services = [service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
+    requests = REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE  # of each; a native one sleeps by its check alone
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        lost = [line for lines in pool.map(lambda each: aim(each, ask), services) for line in lines]
+        lost = [line for lines in pool.map(lambda each: aim(each, ask, requests), services) for line in lines]
     assert lost == []
     woken = 0
     for each in services:
         each.asleep()
         said = each.journal()
-        assert "no check runs" not in said
+        assert "was already loaded" not in said and "Failed to start transient timer" not in said, "it had no timer of its own"
         woken += said.count("woken by")
-    print(f"{REQUESTS} requests, {woken} cold starts")
-    assert woken > REQUESTS / 5, "the aim is bad"
+    print(f"{requests * SIDE_BY_SIDE} requests, {woken} cold starts")
+    assert woken > requests * SIDE_BY_SIDE / 5, "the aim is bad"

@@ -6,9 +6,10 @@ import socket
 
 from check_program import CheckProgram
 from conftest import MakeService
-from program import run
+from program import must, run
 from web import get
 
+SILENT_AND_DECIDES_SLOWLY = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch deciding; sleep 1; exit 0"
 DECIDES_SLOWLY = "[ $SOCKWAKE_CONNECTIONS = 0 ] || exit 1; touch deciding; sleep 1; exit 0"
 
 
@@ -23,8 +24,7 @@ def test_who_comes_while_it_is_asked_is_served_through_the_proxy(service: MakeSe
 
 
 def test_who_was_silent_and_speaks_while_it_is_asked_is_served(service: MakeService, redis: str, check: CheckProgram) -> None:
-    silent = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch deciding; sleep 1; exit 0"
-    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(silent))
+    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(SILENT_AND_DECIDES_SLOWLY))
     with socket.create_connection(("127.0.0.1", cache.port), 30) as client:
         client.sendall(b"PING\r\n")
         assert client.recv(100) == b"+PONG\r\n"
@@ -42,3 +42,28 @@ def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(service: Ma
     assert get(web.port, "/hold/3").status == 200
     check("exit 0")
     web.asleep()
+
+
+def test_who_was_silent_and_speaks_while_it_is_asked_is_served_by_the_program_itself(
+        service: MakeService, program: str, check: CheckProgram) -> None:
+    web = service("native", "--exec", program, "--check", check(SILENT_AND_DECIDES_SLOWLY))
+    with socket.create_connection(("127.0.0.1", web.port), 30) as client:
+        check.await_note("deciding")
+        client.sendall(b"GET /hold/3 HTTP/1.0\r\n\r\n")
+        assert b" 200 OK" in client.recv(1000)
+    check("exit 0")
+    web.asleep()
+
+
+def test_who_holds_it_awake_when_its_check_lets_go_gets_another(service: MakeService, redis: str, check: CheckProgram) -> None:
+    """As a client does who comes in the milliseconds in which the timer ends: there must be one that asks for him, too."""
+    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check("exit 0"))
+    holder = "holder-of-the-tests.service"
+    must("systemd-run", "--quiet", f"--unit={holder}", f"--property=Wants={cache.backend}", f"--property=After={cache.backend}", "sleep", "60")
+    try:
+        run("redis-cli", "-e", "-p", str(cache.port), "ping").expect(0, "PONG")
+        check.await_asked(3)
+        assert cache.is_awake()
+    finally:
+        must("systemctl", "stop", holder)
+    cache.asleep()

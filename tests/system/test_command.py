@@ -174,6 +174,30 @@ def test_program_that_ends_at_once(service: MakeService, redis: str, place: str)
 
 
 @pytest.mark.fault
+def test_program_that_ends_well_before_it_was_ready(service: MakeService, redis: str) -> None:
+    cache = server(service, redis)
+    cache.edit("service.conf", f"ExecStart={redis} ", "ExecStart=/bin/true ")
+    must("systemctl", "daemon-reload")
+    unserved(cache, "its program ended with status 0")
+    cache.edit("service.conf", "ExecStart=/bin/true ", f"ExecStart={redis} ")
+    must("systemctl", "daemon-reload")
+    served(cache)
+
+
+def test_client_waits_for_a_program_that_takes_its_time(service: MakeService, redis: str) -> None:
+    """Whose unit is active all the while, and whose proxy is there."""
+    cache = server(service, redis)
+    cache.edit("service.conf", f"ExecStart={redis} ", f"ExecStart=/bin/sh -c 'sleep 2; exec \"$$0\" \"$$@\"' {redis} ")
+    must("systemctl", "daemon-reload")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, cache, "ping")
+        until("its proxy waits", lambda: cache.main_pid(cache.proxy) and cache.is_awake())
+        assert cache.ls()["state"] == "waking" and not answer.done()
+        assert answer.result(30) == "PONG"
+    cache.asleep()
+
+
+@pytest.mark.fault
 @pytest.mark.parametrize(("place", "told", "reason"), [
     ("port", "--port 1{port}", "its server did not answer on port {port} within 2 s"),
     ("socket", "--unixsocket /run/sockwake-svc1/else", "its program has made no socket /run/sockwake-svc1/socket within 2 s"),

@@ -14,8 +14,6 @@ from squatter import squatting
 from web import get
 from webshop import container, served, slow_to_get_up, unserved
 
-NEVER_ANSWERS = '    command: ["sh", "-c", "trap exit QUIT; sleep 1000 & wait"]\n'
-
 
 @pytest.fixture
 def borrowed(nginx: str) -> Iterator[str]:
@@ -36,22 +34,17 @@ def test_without_its_image(service: MakeService, nginx: str, borrowed: str) -> N
 
 
 @pytest.mark.fault
-def test_server_that_never_answers(service: MakeService, nginx: str) -> None:
+@pytest.mark.parametrize(("script", "reason"), [
+    ("trap exit QUIT; sleep 1000 & wait", "its server did not answer HTTP on port 80 within 3 s"),
+    ("echo no more paper >&2; exit 7", "its container ended with status 7: no more paper"),
+], ids=["never answers", "ends at once"])
+def test_server_that_does_not_serve(service: MakeService, nginx: str, script: str, reason: str) -> None:
+    command = f'    command: ["sh", "-c", "{script}"]\n'
     shop = container(service, nginx)
     shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
-    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + NEVER_ANSWERS)
-    unserved(shop, "its server did not answer HTTP on port 80 within 3 s")
-    shop.edit("compose.yaml", NEVER_ANSWERS, "")
-    served(shop)
-
-
-@pytest.mark.fault
-def test_server_that_ends_at_once(service: MakeService, nginx: str) -> None:
-    ends = '    command: ["sh", "-c", "echo no more paper >&2; exit 7"]\n'
-    shop = container(service, nginx)
-    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + ends)
-    unserved(shop, "its container ended with status 7: no more paper")
-    shop.edit("compose.yaml", ends, "")
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + command)
+    unserved(shop, reason)
+    shop.edit("compose.yaml", command, "")
     served(shop)
 
 

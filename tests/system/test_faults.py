@@ -18,6 +18,7 @@ from recovery import awake, heals
 pytestmark = pytest.mark.fault
 
 
+@pytest.mark.kills
 def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
@@ -27,6 +28,7 @@ def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
     assert "its container ended with status 137" in database.journal()
 
 
+@pytest.mark.kills
 def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
@@ -68,6 +70,19 @@ def test_engine_restarted(instance: Make) -> None:
     heals(database, client)
 
 
+def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
+    database, client = awake(instance)
+    try:
+        must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
+        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
+        assert "the container engine does not answer at /run/docker.sock" in database.fatal()
+    finally:
+        must("systemctl", "start", "docker.socket", "docker.service")
+    heals(database, client)
+    assert "not properly shut down" not in database.journal()
+
+
+@pytest.mark.kills
 def test_engine_killed(instance: Make) -> None:
     database, client = awake(instance)
     must("systemctl", "kill", "--signal=KILL", "docker.service")

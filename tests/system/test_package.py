@@ -108,14 +108,18 @@ def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings
     assert "not properly shut down" not in awake.journal() + sleeping.journal()
 
 
-def test_purge_deletes_no_database_and_says_what_it_left(instance: Make) -> None:
-    database = instance()
+@pytest.mark.parametrize("moment", ["asleep", "awake"])
+def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment: str) -> None:
+    database = instance(idle="10min" if moment == "awake" else "1s")
     database.psql("create table kept as select 1 as n")
+    if moment == "asleep":
+        database.asleep()
     ran = run("apt-get", "--assume-yes", "purge", "sockwake", env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=120)
     ran.expect(0, "sockwake: left in place: /etc/sockwake with pg1", "sockwake: left in place: /var/lib/sockwake with pg1")
     assert (database.cluster / "PG_VERSION").exists() and (database.etc / "password").exists()
     apt("install", DEB)
     assert database.psql("select n from kept") == "1"
+    assert "not properly shut down" not in database.journal()
 
 
 def test_purge_without_instances_leaves_nothing_of_the_package() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from pathlib import Path
 from socket import create_connection
 
 import pytest
@@ -49,6 +50,28 @@ def test_container_pruned_is_made_again(instance: Make) -> None:
     must("docker", "container", "prune", "--force")
     assert run("docker", "inspect", database.container).status != 0
     assert database.psql("select n from kept") == "1"
+
+
+def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> None:
+    """With an image of its own, which shares the layers of one that is in use: the other tests need theirs."""
+    must("docker", "create", "--name=layer", "--network=none", "postgres:18")
+    must("docker", "commit", "--change", "LABEL prunable=yes", "--change", 'ENTRYPOINT ["entrypoint"]', "--change", 'CMD ["postgres"]',
+         "layer", "prunable:18")
+    must("docker", "rm", "--volumes", "layer")
+    must("docker", "save", "--output", str(tmp_path / "image.tar"), "prunable:18")
+    try:
+        database = instance("--image", "prunable:18")
+        database.psql("create table kept as select 1 as n")
+        database.asleep()
+        must("docker", "system", "prune", "--all", "--volumes", "--force", "--filter=label=prunable")
+        assert run("docker", "inspect", database.container).status == run("docker", "image", "inspect", "prunable:18").status == 1
+        told(database, "image prunable:18 is not on this machine")
+        must("docker", "load", "--input", str(tmp_path / "image.tar"))
+        assert database.psql("select n from kept") == "1"
+        database.asleep()
+        must("docker", "rm", database.container)
+    finally:
+        run("docker", "rmi", "--force", "prunable:18")
 
 
 def test_setting_the_server_does_not_know(instance: Make) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import Make
 from moment import until
-from program import must, run, start
+from program import start
 
 GIGABYTE = 1 << 30
 
@@ -79,18 +79,3 @@ def test_pgbench_with_many_clients(instance: Make) -> None:
     assert "number of failed transactions: 0" in said
     said = database.tool("pgbench", "-c", "4", "-j", "2", "-t", "25", "--connect", "--select-only", "--no-vacuum", timeout=120)
     assert "number of transactions actually processed: 100/100" in said
-
-
-def test_tls(instance: Make) -> None:
-    database = instance("--tls")
-    secured = "select ssl, version from pg_stat_ssl where pid = pg_backend_pid()"
-    for _ in range(2):
-        assert database.psql(secured, "-d", "sslmode=require").startswith("t|TLSv1.")
-        database.asleep()
-    certificate = database.etc / "server.crt"
-    assert database.psql(secured, "-d", f"sslmode=verify-full sslrootcert={certificate}").startswith("t|TLSv1.")
-    run("psql", f"host=127.0.0.1 port={database.port} sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
-        env=database.environment).expect(2, "certificate verify failed")
-    assert database.psql("show listen_addresses") == "127.0.0.1"
-    database.asleep()
-    assert "netns" not in must("cat", "/proc/mounts")

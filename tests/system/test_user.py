@@ -13,6 +13,7 @@ import pytest
 from account import Account, Own
 from client import Client
 from database import IMAGE
+from manual import block
 from moment import until
 from program import must, run
 from service import FIRST_PORT
@@ -43,12 +44,13 @@ def account(image: str) -> Iterator[Account]:
 
 @pytest.fixture
 def own(account: Account) -> Iterator[Callable[..., Own]]:
-    """own(NAME, OPTION…) makes one with sockwake-new --user; in the end nothing is left of any."""
+    """own(NAME, OPTION…) makes one with sockwake-new --user, or as COMMAND does; in the end nothing is left of any."""
     names: list[str] = []
 
-    def make(name: str, *options: str) -> Own:
+    def make(name: str, *options: str, command: str = "") -> Own:
         names.append(name)
-        account.run("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options, timeout=120).expect(0)
+        argv = ("bash", "-c", command) if command else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
+        account.run(*argv, timeout=120).expect(0)
         return Own(account, name)
 
     yield make
@@ -114,6 +116,32 @@ def test_a_web_server_wakes_answers_and_sleeps(web: Own) -> None:
     for _ in range(2):
         assert "nginx" in page(web)
         web.asleep()
+
+
+@pytest.fixture
+def way_out() -> Iterator[None]:
+    """A network that seems to lead somewhere: without one podman's pasta starts no rootless container with a bridge."""
+    if must("ip", "route", "show", "default"):
+        yield
+        return
+    must("ip", "link", "add", "outside", "type", "veth", "peer", "name", "outside-end")
+    try:
+        must("ip", "address", "add", "192.0.2.1/24", "dev", "outside")
+        must("ip", "link", "set", "outside", "up")
+        must("ip", "link", "set", "outside-end", "up")
+        must("ip", "route", "add", "default", "via", "192.0.2.254")
+        yield
+    finally:
+        must("ip", "link", "delete", "outside")
+
+
+def test_the_example_of_the_manual(account: Account, own: Callable[..., Own], way_out: None) -> None:
+    """README.md's, word for word."""
+    account.must("podman", "tag", NGINX, "localhost/notes:1")
+    notes = own("notes", command=block("README.md", "## Kinds", "sockwake-new notes "))
+    assert "nginx" in page(notes)
+    account.must("systemctl", "--user", "stop", notes.backend)
+    notes.asleep()
 
 
 def test_the_proxy_of_a_web_server_may_nothing(web: Own) -> None:

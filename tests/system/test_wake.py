@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from conftest import Make
 from program import must
@@ -43,6 +44,18 @@ def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
         assert database.server_pid() == before
         assert client.value("select 1") == "1"
     database.asleep()
+
+
+def test_no_clock_but_those_that_cannot_be_set_ends_its_idle_time(instance: Make) -> None:
+    """A clock that is put forward puts nothing to sleep, one that is put back keeps nothing awake (timerfd_create(2))."""
+    database = instance(idle="10min")
+    with database.connect() as client:
+        assert client.value("select 1") == "1"
+    timers = [text for fd in Path(f"/proc/{database.main_pid(database.proxy)}/fdinfo").iterdir() if "clockid:" in (text := fd.read_text())]
+    assert timers and all("\nclockid: 1\n" in text for text in timers), "CLOCK_MONOTONIC"
+    assert "OnStartupUSec" in database.property(database.check, "TimersMonotonic")
+    assert database.property(database.check, "TimersCalendar") == ""
+    must("systemctl", "stop", database.proxy)
 
 
 def test_journal_names_the_client_the_time_and_the_phases(instance: Make) -> None:

@@ -1,0 +1,64 @@
+"""A database that is stopped right after its start, at whatever moment that is, ends in order and starts again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from client import Lost, Refused
+from conftest import Make
+from database import Database
+from moment import until
+from program import must, run
+
+pytestmark = pytest.mark.fault
+
+STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
+LATEST = 0.5  # seconds from the arrival of the client on; then it is awake
+BY_SIGINT, BY_SIGKILL = 130, 137  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
+WAYS: dict[str, Callable[[Database], object]] = {
+    "stopped": lambda database: run("systemctl", "stop", database.backend, timeout=120),  # its client may call it off
+    "restarted": lambda database: must("systemctl", "restart", database.backend, timeout=120),
+    "engine": lambda database: must("docker", "stop", database.container, timeout=120),
+}
+
+
+def connect(database: Database) -> None:
+    """The client whose database is stopped: whether it is served is not what this is about, but it does not hang."""
+    try:
+        database.connect().close()
+    except (Lost, Refused):
+        pass
+
+
+def stop_again_and_again(database: Database) -> set[int]:
+    """Stop it at one moment after the other; returns the statuses its container ended with."""
+    ended = set()
+    with ThreadPoolExecutor(1) as pool:
+        for number in range(STOPS):
+            client = pool.submit(connect, database)
+            time.sleep(LATEST * number / STOPS)  # this is the aiming
+            WAYS[database.name](database)
+            client.result(120)
+            until("it has ended", lambda: database.state(database.backend) in ("inactive", "failed"))
+            ended.add(int(must("docker", "inspect", "--format={{.State.ExitCode}}", database.container)))
+    return ended
+
+
+def test_stops_at_every_moment_of_a_start_end_in_no_kill_and_no_recovery(instance: Make) -> None:
+    databases = [instance(name=way) for way in WAYS]
+    with ThreadPoolExecutor(len(databases)) as pool:
+        ended = dict(zip(WAYS, pool.map(stop_again_and_again, databases)))
+    assert BY_SIGKILL not in set().union(*ended.values()), ended
+    assert ended["stopped"] == ended["restarted"] == {0} and ended["engine"] <= {0, BY_SIGINT}
+    for database in databases:
+        assert database.psql() == "1"
+        database.asleep()
+        said = database.journal(f"--unit={database.backend}")
+        started = said.count("database system is ready to accept connections")
+        assert STOPS / 3 < started <= said.count("database system is shut down"), "the aim is bad, or one has not ended itself"
+        assert "not properly shut down" not in said and "automatic recovery" not in said

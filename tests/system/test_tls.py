@@ -1,0 +1,63 @@
+"""TLS, as psql sees it: encrypted, and verified by name and by address; a renewed certificate is used from the next wake on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import Make
+from database import Database
+from program import Ran, must, run
+from refusal import told
+
+SECURED = "select ssl, version from pg_stat_ssl where pid = pg_backend_pid()"
+
+
+def verified(database: Database, host: str, root: Path) -> Ran:
+    """A psql that believes only what this certificate says."""
+    return database.try_psql(SECURED, "-d", f"sslmode=verify-full sslrootcert={root}", host=host)
+
+
+def make_pair(folder: Path, names: str) -> tuple[Path, Path]:
+    """A certificate for other names, and its key."""
+    certificate, key = folder / "crt", folder / "key"
+    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-subj", "/CN=renewed", "-addext", f"subjectAltName={names}",
+         "-keyout", str(key), "-out", str(certificate))
+    return certificate, key
+
+
+def test_self_signed_is_verified_by_name_and_by_address(instance: Make) -> None:
+    database = instance("--tls", "--listen", "127.0.0.1", "--listen", "127.0.0.9", "--listen", "::1")
+    assert database.psql(SECURED, "-d", "sslmode=require").startswith("t|TLSv1.")
+    database.asleep()
+    for host in ("127.0.0.1", "127.0.0.9", "::1", "localhost"):
+        assert verified(database, host, database.etc / "server.crt").expect(0).out.startswith("t|TLSv1.3")
+    run("psql", f"host=127.0.0.1 port={database.port} sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
+        env=database.environment).expect(2, "certificate verify failed")
+    assert database.psql("show listen_addresses") == "127.0.0.1"
+    database.asleep()
+    assert str(database.run) not in Path("/proc/mounts").read_text()
+
+
+def test_ones_own_is_verified_and_under_no_other_name(instance: Make, tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path, "IP:127.0.0.1")
+    database = instance("--tls-cert", str(certificate), "--tls-key", str(key))
+    assert verified(database, "127.0.0.1", certificate).expect(0).out.startswith("t|")
+    verified(database, "localhost", certificate).expect(2, 'does not match host name "localhost"')
+
+
+@pytest.mark.fault
+def test_a_renewed_one_is_used_from_the_next_wake_on(instance: Make, tmp_path: Path) -> None:
+    database = instance("--tls")
+    before = tmp_path / "before"
+    shutil.copy(database.etc / "server.crt", before)
+    certificate, key = make_pair(tmp_path, "DNS:localhost")
+    shutil.copyfile(certificate, database.etc / "server.crt")
+    told(database, "its container ended with status 1")
+    assert "check of private key failed" in database.journal()  # which is still the old one's
+    shutil.copyfile(key, database.etc / "server.key")
+    assert verified(database, "localhost", certificate).expect(0).out.startswith("t|")
+    verified(database, "localhost", before).expect(2, "certificate verify failed")
+    assert (database.cluster / "server.key").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,105 @@
+"""Clients that go without a goodbye, or only half, or dawdle: none keeps a database awake for longer than is written."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+import figures
+from client import Client
+from conftest import Make
+from database import Database
+from moment import until
+from program import must, run
+
+pytestmark = pytest.mark.fault
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+KEEPALIVE = 60 + 4 * 15  # seconds, pg-proxy@.socket
+CHECK_EVERY = 5  # seconds
+UNACKNOWLEDGED = 150 + CHECK_EVERY  # seconds, tcp.py
+
+
+class Elsewhere:
+    """Another machine on a cable: a network namespace."""
+
+    def __init__(self) -> None:
+        must("ip", "netns", "add", "elsewhere")
+        must("ip", "link", "add", "cable", "type", "veth", "peer", "name", "there", "netns", "elsewhere")
+        must("ip", "address", "add", f"{HERE}/24", "dev", "cable")
+        must("ip", "link", "set", "cable", "up")
+        for command in (("address", "add", f"{THERE}/24", "dev", "there"), ("link", "set", "there", "up")):
+            must("ip", "-n", "elsewhere", *command)
+
+    def connect(self, database: Database) -> Client:
+        figures.count("connections made")
+        ours = os.open("/proc/self/ns/net", os.O_RDONLY)
+        theirs = os.open("/run/netns/elsewhere", os.O_RDONLY)
+        os.setns(theirs, os.CLONE_NEWNET)
+        try:
+            return Client((HERE, database.port), "postgres", "postgres", database.password)
+        finally:
+            os.setns(ours, os.CLONE_NEWNET)
+            os.close(ours)
+            os.close(theirs)
+
+    def pull_the_cable(self) -> None:
+        must("ip", "-n", "elsewhere", "link", "set", "there", "down")
+
+
+@pytest.fixture
+def elsewhere(machine: None) -> Iterator[Elsewhere]:
+    yield Elsewhere()
+    run("ip", "netns", "del", "elsewhere")
+    run("ip", "link", "del", "cable")
+    run("umount", "/run/netns")
+
+
+def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(instance: Make, elsewhere: Elsewhere) -> None:
+    """In the times that are written, not in shorter ones for the test. Each is in a transaction, so that silence is no reason."""
+    silent, sending = instance("--listen", HERE, name="silent"), instance("--listen", HERE, "--check-every", f"{CHECK_EVERY}s", name="sending")
+    with ExitStack() as stack:
+        one = stack.enter_context(closing(elsewhere.connect(silent)))
+        one.query("begin")
+        two = stack.enter_context(closing(elsewhere.connect(sending)))
+        two.query("begin")
+        two.ask("select pg_sleep(2), repeat('x', 1000000)")
+        elsewhere.pull_the_cable()
+        began = time.monotonic()
+        time.sleep(KEEPALIVE / 2)  # a cable that is only out for a moment costs nobody his session
+        assert silent.is_awake() and sending.is_awake()
+        silent.asleep(timeout=KEEPALIVE - (time.monotonic() - began) + 15)
+        sending.asleep(timeout=UNACKNOWLEDGED + CHECK_EVERY - (time.monotonic() - began) + 15)
+        must("ip", "link", "del", "cable")  # the clients themselves do not notice for long
+    assert f"sockwake: {THERE}:" in (said := sending.journal("--unit=pg-check@sending.service")) and "has vanished" in said
+
+
+def test_who_says_only_half_a_goodbye_is_let_go(instance: Make) -> None:
+    database = instance("--check", "none")
+    with closing(database.connect()) as client:
+        client.query("begin")
+        client.say_no_more()
+        database.asleep()
+
+
+def test_who_takes_for_ever_to_say_who_he_is_is_let_go(instance: Make) -> None:
+    database = instance("--check", "none", "--set", "authentication_timeout=2s")
+    with socket.create_connection(("127.0.0.1", database.port)) as client:
+        client.sendall(struct.pack("!II", 10_000, 3 << 16) + b"user\0postgres\0database\0")
+
+        def is_let_go() -> bool:
+            try:
+                client.send(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        database.await_awake()
+        until("it is let go", is_let_go)
+        database.asleep()
