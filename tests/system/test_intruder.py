@@ -53,6 +53,7 @@ def awake(service: Service) -> Iterator[None]:
         held.query("begin")  # or it is let go for its silence
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
+        held.sendall(b"GET")  # who says nothing wakes nobody
         service.await_awake()
     try:
         yield
