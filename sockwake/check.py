@@ -80,7 +80,7 @@ class Check:
         if has_ended and not _is_wanted(proxy):
             systemctl.stop(f"{self.instance.check_unit}.timer")
             if not _within_a_moment(lambda: not _is_wanted(backend)):
-                checking.start(self.instance, self.settings)
+                checking.start(self.instance, self.settings, wait=True)
 
     def _go_on(self) -> None:
         """Whatever a look that was killed has made stand still."""

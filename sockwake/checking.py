@@ -22,19 +22,20 @@ exec systemd-run "$0" --on-startup="$due" "$@"
 """
 
 
-def start(instance: Instance, settings: Settings) -> None:
+def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None:
     """Start the timer, unless the instance has no check.
 
     It is bound to the backend, and so holds it awake, too, when the proxy has left: that is the check's to decide.
-    Nobody waits for systemd-run, which for its part waits for the timer, and that for the backend: while that is starting,
-    or has been asked to stop already, each would wait for the other (systemd 257: --no-block is nothing to a timer).
+    Nobody in the backend waits for systemd-run, which for its part waits for the timer, and that for the backend: while
+    that is starting, or has been asked to stop already, each would wait for the other (systemd 257: --no-block is
+    nothing to a timer).
+    wait: until it runs, for a check, with which systemd ends everything it has begun.
     """
     if settings.check == NONE:
         return
     programs.spawn(
         [
-            "setsid",
-            "--fork",
+            *([] if wait else ["setsid", "--fork"]),
             "sh",
             "-c",
             _RUN,

@@ -84,6 +84,7 @@ def test_password_file_gone_before_there_is_a_cluster(instance: Make) -> None:
     assert database.psql() == "1"
 
 
+@pytest.mark.kills
 def test_disk_full_while_clients_write(instance: Make, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

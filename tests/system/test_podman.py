@@ -110,6 +110,7 @@ def test_a_container_that_was_removed_is_made_again(in_podman: Make) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.kills
 def test_a_database_that_is_killed_comes_back(in_podman: Make) -> None:
     database, client = awake(in_podman)
     must("podman", "kill", "sockwake-pg1")
