@@ -53,7 +53,8 @@ def awake(service: Service) -> Iterator[None]:
         held.query("begin")  # or it is let go for its silence
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
-        held.sendall(b"GET")  # who says nothing wakes nobody
+        speaks_http = service.setting("KIND") != "command"
+        held.sendall(b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n")  # who says nothing wakes nobody
         service.await_awake()
     try:
         yield
