@@ -72,7 +72,7 @@ def test_neither_environment_nor_directory_gets_into_what_root_runs(known: Know,
 def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machine: None) -> None:
     """The package's own tools rewrite first lines."""
     programs = [path for path in Path("/usr/libexec/sockwake").iterdir() if "python" in path.read_text().partition("\n")[0]]
-    assert len(programs) == 5
+    assert len(programs) >= 5
     for path in (*programs, Path("/usr/bin/sockwake"), Path("/usr/bin/sockwake-new")):
         figures.count("hostile attempts")
         assert path.read_text().startswith(("#!/usr/bin/python3 -I\n", "#!/usr/bin/python3 -IS\n")), path

@@ -53,6 +53,8 @@ def awake(service: Service) -> Iterator[None]:
         held.query("begin")  # or it is let go for its silence
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
+        speaks_http = service.setting("KIND") != "command"
+        held.sendall(b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n")  # who says nothing wakes nobody
         service.await_awake()
     try:
         yield
@@ -78,7 +80,8 @@ def test_nothing_of_an_instance_is_anybody_s_but_its_port(make: Callable[[str], 
 
 def ways_in(service: Service) -> list[str]:
     """To the backend, its secrets and its data, while it is awake."""
-    pids = [line.split()[0] for line in service.processes()]
+    lasting = [line for line in service.processes() if "/sockwake/check" not in line and "/sockwake/program" not in line]
+    pids = [line.split()[0] for line in lasting]
     assert len(pids) >= 1 + (not service.is_native)
     secrets = [service.etc / name for name in ("password", "server.key") if (service.etc / name).exists()]
     return [*(f"ls /proc/{pid}/{what}" for pid in pids[:4] for what in ("root/", "cwd/", "fd/")), f"cat /proc/{pids[0]}/environ",

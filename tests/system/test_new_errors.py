@@ -60,7 +60,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
     """A disk with little on it, mounted; its mount options come as the parameter."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    must("mount", "-t", "tmpfs", "-o", request.param, "disk", str(disk))
+    must("mount", "-t", "tmpfs", "-o", f"{request.param},mode=755", "disk", str(disk))
     yield disk
     must("umount", str(disk))
 

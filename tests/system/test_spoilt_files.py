@@ -60,7 +60,7 @@ def test_two_instances_on_one_data_directory(instance: Make) -> None:
 def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    must("mount", "-t", "tmpfs", "-o", "size=300m", "disk", str(disk))
+    must("mount", "-t", "tmpfs", "-o", "size=300m,mode=755", "disk", str(disk))
     try:
         database = instance("--data", str(disk))
         run("dd", "if=/dev/zero", f"of={disk}/ballast", "bs=1M")
