@@ -187,7 +187,7 @@ def test_only_allowed_addresses_get_through(instance: Make, awake: bool) -> None
             socket.create_connection(("127.0.0.1", database.port), 2, ("127.0.0.3", port))
     assert wakes(database) == awake
     status = run("sockwake", "status", database.name).expect(0).out
-    assert "allow     127.0.0.2/32, 10.0.0.0/8 (" in status and "(0 packets" not in status
+    assert "127.0.0.2/32, 10.0.0.0/8 (" in status and "(0 packets" not in status
     run("systemctl", "stop", database.proxy, database.backend)
     with database.connect(source="127.0.0.2") as client:
         assert client.value("select 1") == "1"
