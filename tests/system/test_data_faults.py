@@ -88,7 +88,7 @@ def test_password_file_gone_before_there_is_a_cluster(instance: Make) -> None:
 def test_disk_full_while_clients_write(instance: Make, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    must("mount", "-t", "tmpfs", "-o", "size=260m", "disk", str(disk))
+    must("mount", "-t", "tmpfs", "-o", "size=260m,mode=755", "disk", str(disk))
     try:
         database = instance("--data", str(disk))
         database.psql("create table kept (n int)")

@@ -33,7 +33,7 @@ def test_asleep_means_that_only_the_socket_is_left(instance: Make) -> None:
     assert must("docker", "ps", "--quiet") == ""
     assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", database.container) == "exited 0\n"
     assert f":{database.port} " in must("ss", "-Hltn")
-    assert sorted(entry.name for entry in database.run.iterdir()) == ["activity", "backend", "last-wake", "wake.lock"]
+    assert sorted(entry.name for entry in database.run.iterdir()) == ["backend", "last-visit", "last-wake", "wake.lock"]
 
 
 def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
