@@ -43,7 +43,7 @@ class Visitor:
 def queue(settings: Settings) -> list[Visitor]:
     """Who waits to be accepted."""
     visitors = []
-    for fields in _connections(settings.port, _ESTABLISHED, _CLOSE_WAIT):
+    for fields in _connections(settings, _ESTABLISHED, _CLOSE_WAIT):
         if fields[9] == "0":
             has_left = fields[3] == _CLOSE_WAIT
             visitors.append(Visitor(_address(fields[2]), int(fields[4].rpartition(":")[2], 16) - has_left, has_left))
@@ -82,26 +82,24 @@ def awaited(settings: Settings) -> str:
 
 def connected(settings: Settings) -> int:
     """How many clients hold a connection, accepted or not."""
-    return sum(1 for _ in _tcp(settings.port)) + sum(1 for _ in _unix(settings))
+    return sum(1 for _ in _tcp(settings)) + sum(1 for _ in _unix(settings))
 
 
 def each(settings: Settings) -> set[str]:
     """Whoever is connected, by what tells one from the others."""
-    return {remote for remote, _ in _tcp(settings.port)} | {inode for _, inode in _unix(settings)}
+    return {remote for remote, _ in _tcp(settings)} | {inode for _, inode in _unix(settings)}
 
 
 def pending(settings: Settings) -> bool:
     """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
-    if any(
-        fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _connections(settings.port, _ESTABLISHED)
-    ):
+    if any(fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _connections(settings, _ESTABLISHED)):
         return True
     return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
 
 def is_owed(settings: Settings) -> bool:
     """Whether somebody has been sent something that he has not acknowledged yet."""
-    return any(not fields[4].startswith("00000000:") for fields in _connections(settings.port, _ESTABLISHED))
+    return any(not fields[4].startswith("00000000:") for fields in _connections(settings, _ESTABLISHED))
 
 
 def knock(settings: Settings) -> None:
@@ -120,16 +118,19 @@ def knock(settings: Settings) -> None:
         sock.close()
 
 
-def _tcp(port: int) -> Iterator[tuple[str, str]]:
-    """(remote address, inode) of every established connection to a local port."""
-    for fields in _connections(port, _ESTABLISHED):
+def _tcp(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(remote address, inode) of every established connection to the port."""
+    for fields in _connections(settings, _ESTABLISHED):
         yield _address(fields[2]), fields[9]
 
 
-def _connections(port: int, *states: str) -> Iterator[list[str]]:
-    suffix = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for fields in _rows(table):
+def _connections(settings: Settings, *states: str) -> Iterator[list[str]]:
+    """The rows of the port. Only the tables that can have any are read: for each the kernel walks through all that it has
+    room for, 6 ms on a machine of 24 GB."""
+    suffix = f":{settings.port:04X}"
+    families = {"tcp6" if ":" in item else "tcp" for item in settings.listen if not item.startswith("/")}
+    for family in sorted(families):
+        for fields in _rows(f"/proc/net/{family}"):
             if fields[1].endswith(suffix) and fields[3] in states:
                 yield fields
 

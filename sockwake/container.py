@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CONFIG_LABEL = "io.sockwake.config"
 _LONGEST_PID = 9  # digits
 _PIECE = 8192  # bytes; what is kept ready for more would stay in memory
+_SHORT_ANSWER = 30  # seconds for each step
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
 _SIGN_OF_LIFE = 5
@@ -32,12 +33,21 @@ class Container:
 
     def is_current(self, fingerprint: str) -> bool:
         """Whether a container made from these very files exists."""
+        return self.ask_current(fingerprint)()
+
+    def ask_current(self, fingerprint: str) -> Callable[[], bool]:
+        """Ask the engine that; returns what waits for its answer."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
         escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
-        found = self.engine.call("GET", f"/containers/json?all=1&filters={escaped}").strip()
-        if found[:1] + found[-1:] != b"[]":
-            raise EngineError("the container engine's list of containers was cut short")
-        return found != b"[]"
+        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={escaped}", _SHORT_ANSWER)
+
+        def answer() -> bool:
+            found = self.engine.finish(asked).strip()
+            if found[:1] + found[-1:] != b"[]":
+                raise EngineError("the container engine's list of containers was cut short")
+            return found != b"[]"
+
+        return answer
 
     def start(self, timeout: float) -> None:
         """Start it, listening to what it says from its first line on; returns when its processes run.

@@ -24,6 +24,10 @@ from sockwake.kind import NONE
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LONGER_THAN_IDLE = 2  # seconds
 WAKING = "waking"  # the unit's status text until the database is ready
 
@@ -51,6 +55,9 @@ class Waker:
             netns.close_off(self.instance)
         else:
             manager.notify(f"READY=1\nSTATUS={WAKING}")
+        container = Container(self.instance.container, Engine.of(settings))
+        made_of = self.instance.fingerprint()
+        is_current = container.ask_current(made_of)  # the engine works at that while we look who is there
         client = clients.awaited(settings)
         if not client:
             self._turn_away(waking)
@@ -58,8 +65,7 @@ class Waker:
         allow.require_enforced(settings)
         if settings.data:
             os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
-        container = Container(self.instance.container, Engine.of(settings))
-        self._make_what_is_missing(settings, container)
+        self._make_what_is_missing(settings, container, made_of, is_current)
         if settings.tls:
             from sockwake import tls
 
@@ -110,13 +116,14 @@ class Waker:
                 pass
             raise SockwakeError(container.how_it_ended()) from None
 
-    def _make_what_is_missing(self, settings: Settings, container: Container) -> None:
+    def _make_what_is_missing(
+        self, settings: Settings, container: Container, made_of: str, is_current: Callable[[], bool]
+    ) -> None:
         """The container as the files want it, made anew when they changed, and the cluster when it was never made."""
-        made_of = self.instance.fingerprint()
         initialised = not os.path.exists(self.instance.uninitialised_file) and (
             not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
         )
-        if not initialised or not container.is_current(made_of):
+        if not initialised or not is_current():
             from sockwake import provision  # 30 ms, when there is something to make
 
             provision.make_what_is_missing(self.instance, settings, container, made_of, journal.write)

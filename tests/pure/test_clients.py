@@ -21,7 +21,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 
 def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
-    read = settings(env(PORT=str(listener.getsockname()[1])))
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert clients.connected(read) == 0
     with socket.create_connection(listener.getsockname()[:2]):
         assert clients.connected(read) == 1
@@ -31,7 +31,7 @@ def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) 
 
 
 def test_the_client_that_waits_is_named_and_one_that_is_served_is_not(listener: socket.socket) -> None:
-    read = settings(env(PORT=str(listener.getsockname()[1])))
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert clients.waiting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
         assert clients.waiting(read) == "a client that has left", "who says nothing is no client"
@@ -64,7 +64,7 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
 ])
 def test_who_is_a_client_is_told_by_what_he_said(
         listener: socket.socket, kind: str, said: bytes, hangs_up: bool, is_client: bool) -> None:
-    read = settings(env(KIND=kind, PORT=str(listener.getsockname()[1])))
+    read = settings(env(KIND=kind, LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert not clients.has_client(read)
     with socket.create_connection(listener.getsockname()[:2]) as client:
         client.sendall(said)
@@ -76,7 +76,7 @@ def test_who_is_a_client_is_told_by_what_he_said(
 
 
 def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket) -> None:
-    read = settings(env(PORT=str(listener.getsockname()[1])))
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert clients.awaited(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
         timer = threading.Timer(0.2, client.sendall, [b"SSLplz??"])
@@ -87,7 +87,7 @@ def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket)
 
 def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "_SPEAKS_WITHIN", 0.2)
-    read = settings(env(PORT=str(listener.getsockname()[1])))
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with socket.create_connection(listener.getsockname()[:2]):
         assert clients.awaited(read) == ""
     assert clients.awaited(read) == ""
@@ -132,7 +132,7 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
 
 
 def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> None:
-    read = settings(env(PORT=str(listener.getsockname()[1])))
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with socket.create_connection(listener.getsockname()[:2]) as client, listener.accept()[0] as server:
         assert not clients.is_owed(read)
         server.setblocking(False)
