@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sockwake.settings import Settings
 
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"  # the second has closed its half; in the kernel's count that is a byte, too
-_SPEAKS_WITHIN = 2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
-_LOOK_EVERY = 0.05  # seconds
+SPEAKS_WITHIN = 2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
+LOOK_EVERY = 0.05  # seconds
 _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
 
@@ -52,11 +52,6 @@ def queue(settings: Settings) -> list[Visitor]:
     ]
 
 
-def has_client(settings: Settings) -> bool:
-    """Whether anybody in the queue is worth a wake."""
-    return any(visitor.is_client(settings) for visitor in queue(settings))
-
-
 def waiting(settings: Settings) -> str:
     """The first client in the queue as address:port, or what can be said when there is none to see."""
     for visitor in queue(settings):
@@ -71,11 +66,11 @@ def awaited(settings: Settings) -> str:
     Without a queue it was somebody who left no trace, or who starts units by hand.
     """
     visitors = queue(settings)
-    deadline = time.monotonic() + _SPEAKS_WITHIN
+    deadline = time.monotonic() + SPEAKS_WITHIN
     while visitors and not any(visitor.is_client(settings) for visitor in visitors):
         if all(visitor.has_left for visitor in visitors) or time.monotonic() > deadline:
             return ""
-        time.sleep(_LOOK_EVERY)
+        time.sleep(LOOK_EVERY)
         visitors = queue(settings) or visitors
     return waiting(settings)
 

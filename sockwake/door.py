@@ -5,7 +5,7 @@ They, too, make systemd start the proxy and with it the backend. Only the port's
 hands the listening sockets to the waker, over a unix socket beside the ready file, and waits for its end.
 
 A client who comes meanwhile must not be turned away with them. So the first in a queue is accepted only after it has
-been seen that nobody in any queue is a client: who was first before that still is.
+been seen that nobody in any queue is a client, or may be about to become one: who was first before that still is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import time
 
 from sockwake import clients, journal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sockwake.settings import Settings
 
 _PROXY_COMES_WITHIN = 10.0  # seconds
+_GOES_ON_FOR = 10.0  # seconds; who is left then makes the socket start all anew
 _MOST_ADDRESSES = 64  # of one instance
 
 
@@ -43,9 +45,18 @@ class Door:
         except TimeoutError:
             return  # there is none: the backend was started by hand
         listeners = [socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]]
-        while (queues := select.select(listeners, [], [], 0)[0]) and not clients.has_client(settings):
-            for listener in queues:
-                _dismiss(listener)
+        seen: dict[str, float] = {}
+        deadline = time.monotonic() + _GOES_ON_FOR
+        while (queues := select.select(listeners, [], [], 0)[0]) and (now := time.monotonic()) < deadline:
+            visitors = clients.queue(settings)
+            if any(visitor.is_client(settings) for visitor in visitors):
+                return
+            since = [now - seen.setdefault(visitor.remote, now) for visitor in visitors if not visitor.has_left]
+            if all(seconds >= clients.SPEAKS_WITHIN for seconds in since):
+                for listener in queues:
+                    _dismiss(listener)
+            else:
+                time.sleep(clients.LOOK_EVERY)
 
     def close(self) -> None:
         os.unlink(self._path)

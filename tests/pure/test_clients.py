@@ -9,6 +9,7 @@ import pytest
 from test_settings import env, settings
 
 from sockwake import clients
+from sockwake.settings import Settings
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -18,6 +19,10 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
         sock.bind((address, 0))
         sock.listen()
         yield sock
+
+
+def has_client(read: Settings) -> bool:
+    return any(visitor.is_client(read) for visitor in clients.queue(read))
 
 
 def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
@@ -65,14 +70,14 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
 def test_who_is_a_client_is_told_by_what_he_said(
         listener: socket.socket, kind: str, said: bytes, hangs_up: bool, is_client: bool) -> None:
     read = settings(env(KIND=kind, LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert not clients.has_client(read)
+    assert not has_client(read)
     with socket.create_connection(listener.getsockname()[:2]) as client:
         client.sendall(said)
         if hangs_up:
             client.shutdown(socket.SHUT_WR)
-        assert clients.has_client(read) == is_client
+        assert has_client(read) == is_client
         with listener.accept()[0]:
-            assert not clients.has_client(read), "somebody has him"
+            assert not has_client(read), "somebody has him"
 
 
 def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket) -> None:
@@ -86,7 +91,7 @@ def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket)
 
 
 def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "_SPEAKS_WITHIN", 0.2)
+    monkeypatch.setattr(clients, "SPEAKS_WITHIN", 0.2)
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with socket.create_connection(listener.getsockname()[:2]):
         assert clients.awaited(read) == ""

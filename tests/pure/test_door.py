@@ -63,6 +63,19 @@ def test_who_says_nothing_is_hung_up_on_and_named(instance: Instance, listener: 
         listener.accept()
 
 
+def test_who_has_begun_to_speak_is_given_the_time_to_go_on(instance: Instance, listener: socket.socket) -> None:
+    knock(listener).close()
+    with knock(listener, STARTUP[:2]) as slow:
+        timer = threading.Timer(0.3, slow.sendall, [STARTUP[2:]])
+        timer.start()
+        assert turn_away(instance, listener)
+        timer.join()
+        listener.accept()[0].close()  # he was the first
+        accepted, address = listener.accept()
+        with accepted:
+            assert (address, accepted.recv(8)) == (slow.getsockname(), STARTUP)
+
+
 def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: Instance, listener: socket.socket) -> None:
     with knock(listener) as silent, knock(listener, STARTUP) as client:
         assert turn_away(instance, listener)
