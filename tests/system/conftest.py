@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,9 +110,16 @@ def listening_before() -> set[int]:
 
 @pytest.fixture
 def program(machine: None) -> Iterator[str]:
-    """The tests' own server, where a sandbox and another user can read it."""
-    path = Path("/usr/local/bin/native-service-of-the-tests")
-    shutil.copy(Path(__file__).with_name("native_service.py"), path)
+    """The tests' own server."""
+    with installed("native_service.py") as path:
+        yield path
+
+
+@contextmanager
+def installed(source: str) -> Iterator[str]:
+    """A program of the tests', where a sandbox and another user can read it."""
+    path = Path("/usr/local/bin") / f"{source.removesuffix('.py').replace('_', '-')}-of-the-tests"
+    shutil.copy(Path(__file__).with_name(source), path)
     path.chmod(0o755)
     yield str(path)
     path.unlink()

@@ -1,4 +1,4 @@
-"""A database that is disturbed while a client has a session, and what has to be true afterwards."""
+"""A database that is disturbed, while a client has a session or while it sleeps, and what has to be true afterwards."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def awake(instance: Make) -> tuple[Database, Client]:
     client.query("create table kept as select generate_series(1, 1000) as n")
     database.proxy_before = database.main_pid(database.proxy)
     return database, client
+
+
+def asleep_with_a_row(instance: Make) -> Database:
+    """An instance with something committed in it that sleeps."""
+    database = instance()
+    database.psql("create table kept as select 1 as n")
+    database.asleep()
+    return database
 
 
 def heals(database: Database, client: Client) -> None:

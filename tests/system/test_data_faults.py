@@ -12,6 +12,7 @@ from client import Client, Lost, Refused
 from conftest import Make
 from moment import until
 from program import must, run
+from recovery import asleep_with_a_row
 from refusal import told
 
 pytestmark = pytest.mark.fault
@@ -29,18 +30,14 @@ def bound_read_only(path: Path) -> Iterator[None]:
 
 
 def test_data_on_a_disk_that_can_only_be_read(instance: Make) -> None:
-    database = instance()
-    database.psql("create table kept as select 1 as n")
-    database.asleep()
+    database = asleep_with_a_row(instance)
     with bound_read_only(database.data):
         told(database, "Read-only file system")
     assert database.psql("select n from kept") == "1"
 
 
 def test_data_that_cannot_be_read(instance: Make) -> None:
-    database = instance()
-    database.psql("create table kept as select 1 as n")
-    database.asleep()
+    database = asleep_with_a_row(instance)
     control = database.cluster / "global/pg_control"
     control.chmod(0)
     told(database, "ermission denied")
@@ -49,9 +46,7 @@ def test_data_that_cannot_be_read(instance: Make) -> None:
 
 
 def test_data_directory_that_is_a_file(instance: Make) -> None:
-    database = instance()
-    database.psql("create table kept as select 1 as n")
-    database.asleep()
+    database = asleep_with_a_row(instance)
     elsewhere = database.data.with_name("elsewhere")
     database.data.rename(elsewhere)
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import Make
 from program import must, run
+from recovery import asleep_with_a_row
 from refusal import told
 
 pytestmark = pytest.mark.fault
@@ -24,9 +25,7 @@ def test_strangers_let_in_by_pg_hba(instance: Make) -> None:
 
 
 def test_data_directory_gone_is_not_made_anew(instance: Make) -> None:
-    database = instance()
-    database.psql("create table kept as select 1 as n")
-    database.asleep()
+    database = asleep_with_a_row(instance)
     elsewhere = database.data.with_name("elsewhere")
     database.data.rename(elsewhere)
     try:

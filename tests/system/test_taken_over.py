@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import figures
-from conftest import Make, MakeService
+from conftest import Make, MakeService, installed
 from intruder import connecting
 from program import must
 from service import Service
@@ -22,12 +21,9 @@ WAYS = {"native": ("native", "--exec", "{program}"), "with a port": ("command", 
 
 @pytest.fixture
 def backdoor(machine: None) -> Iterator[str]:
-    """The tests' own server that does what its clients say, where a sandbox can read it."""
-    path = Path("/usr/local/bin/backdoor-of-the-tests")
-    shutil.copy(Path(__file__).with_name("backdoor.py"), path)
-    path.chmod(0o755)
-    yield str(path)
-    path.unlink()
+    """The tests' own server that does what its clients say."""
+    with installed("backdoor.py") as path:
+        yield path
 
 
 def does(service: Service, command: str) -> tuple[str, int]:
