@@ -73,15 +73,17 @@ def expiry(certificate: str) -> str | None:
 
 def has_expired(certificate: str) -> bool:
     """Whether clients that verify the certificate in a PEM file take it for too old."""
-    until = expiry(certificate)
+    return _is_past(expiry(certificate))
+
+
+def _is_past(until: str | None) -> bool:
     return until is not None and datetime.fromisoformat(until.replace("Z", "+00:00")) < datetime.now(timezone.utc)
 
 
 def validity(certificate: str) -> str:
     """The same for people."""
-    return (
-        f"{'EXPIRED on' if has_expired(certificate) else 'valid until'} {expiry(certificate) or '(it cannot be read)'}"
-    )
+    until = expiry(certificate)
+    return f"{'EXPIRED on' if _is_past(until) else 'valid until'} {until or '(it cannot be read)'}"
 
 
 def make_missing(instance: Instance, settings: Settings) -> None:
