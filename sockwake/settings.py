@@ -133,6 +133,11 @@ class Settings:
         return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
 
     @property
+    def has_unix_socket(self) -> bool:
+        """Whether clients come through one, too."""
+        return any(item.startswith("/") for item in self.listen)
+
+    @property
     def first_words(self) -> int:
         """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
         return _SHORTEST_STARTUP if self.has_cluster else _SHORTEST_REQUEST if self.ready.startswith("http:") else 0

@@ -145,7 +145,7 @@ class Waker:
         patience, visits = 0.0, -1
         if settings.check == NONE:
             patience = 0 if settings.idle == float("inf") else settings.idle + _LONGER_THAN_IDLE
-        elif settings.first_words and not scope.is_user() and not any(item.startswith("/") for item in settings.listen):
+        elif settings.first_words and not scope.is_user() and not settings.has_unix_socket:
             visits = _hear_of_visits(settings.port)
         return [f"{patience:.0f}", f"{visits}", f"{settings.first_words}"]
 
