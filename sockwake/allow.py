@@ -6,7 +6,7 @@ counts them with the listening socket.
 
 from __future__ import annotations
 
-from sockwake import clients, journal, programs, runtime
+from sockwake import clients, files, journal, programs, runtime
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
@@ -47,9 +47,8 @@ def note_dropped(instance: Instance, settings: Settings) -> None:
         return
     path, count = f"{instance.run}/dropped", dropped(settings)
     try:
-        with open(path, encoding="ascii") as file:
-            before = int(file.read())
-    except (OSError, ValueError):
+        before = int(files.text_of(path))
+    except ValueError:
         before = 0
     if count != before:
         runtime.replace(path, f"{count}\n")

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, programs, runtime, scope, systemctl, tcp, trust
+from sockwake import allow, checking, clients, files, journal, programs, runtime, scope, systemctl, tcp, trust
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
@@ -110,11 +110,7 @@ class Check:
         else:
             state = "nobody"
         path, now = f"{self.instance.run}/activity", time.monotonic()
-        try:
-            with open(path, encoding="ascii") as file:
-                before, _, at = file.read().rpartition(" ")
-        except OSError:
-            before, at = "", ""
+        before, _, at = files.text_of(path).rpartition(" ")
         if before == state:
             return now - float(at)
         runtime.replace(path, f"{state} {now}")
@@ -123,9 +119,8 @@ class Check:
     def _last_visit(self) -> float | None:
         """Seconds since the last client left who had said anything; None when the watcher takes no note of it."""
         try:
-            with open(self.instance.last_visit, encoding="ascii") as file:
-                return time.monotonic() - float(file.read())
-        except (OSError, ValueError):
+            return time.monotonic() - float(files.text_of(self.instance.last_visit))
+        except ValueError:
             return None
 
     def _is_working(self) -> bool:
@@ -180,7 +175,7 @@ class Check:
 
     def _was_spoken_to(self) -> bool:
         """Whether a byte has come or gone since the look; a unix socket does not tell."""
-        if not self.connections or any(item.startswith("/") for item in self.settings.listen):
+        if not self.connections or self.settings.has_unix_socket:
             return False
         return _last_byte(self.settings) < time.monotonic() - self._began
 
@@ -212,7 +207,7 @@ def main(arguments: list[str]) -> int:
 
 def _last_byte(settings: Settings) -> float:
     """Seconds since the last byte on any connection to the port; 0 with a unix socket, of which nobody knows."""
-    if any(item.startswith("/") for item in settings.listen):
+    if settings.has_unix_socket:
         return 0.0
     return min((connection.since_byte for connection in tcp.each(settings.port)), default=_FOREVER)
 

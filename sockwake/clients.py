@@ -54,10 +54,7 @@ def queue(settings: Settings) -> list[Visitor]:
 
 def waiting(settings: Settings) -> str:
     """The first client in the queue as address:port, or what can be said when there is none to see."""
-    for visitor in queue(settings):
-        if visitor.is_client(settings):
-            return visitor.remote
-    return "a local client" if any(item.startswith("/") for item in settings.listen) else "a client that has left"
+    return first_client(queue(settings), settings) or _unseen(settings)
 
 
 def awaited(settings: Settings) -> str:
@@ -67,12 +64,21 @@ def awaited(settings: Settings) -> str:
     """
     visitors = queue(settings)
     deadline = time.monotonic() + SPEAKS_WITHIN
-    while visitors and not any(visitor.is_client(settings) for visitor in visitors):
+    while visitors and not first_client(visitors, settings):
         if all(visitor.has_left for visitor in visitors) or time.monotonic() > deadline:
             return ""
         time.sleep(LOOK_EVERY)
         visitors = queue(settings) or visitors
-    return waiting(settings)
+    return first_client(visitors, settings) or _unseen(settings)
+
+
+def first_client(visitors: list[Visitor], settings: Settings) -> str:
+    """The first of them that is a client as address:port, or ""."""
+    return next((visitor.remote for visitor in visitors if visitor.is_client(settings)), "")
+
+
+def _unseen(settings: Settings) -> str:
+    return "a local client" if settings.has_unix_socket else "a client that has left"
 
 
 def connected(settings: Settings) -> int:

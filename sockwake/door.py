@@ -49,7 +49,7 @@ class Door:
         deadline = time.monotonic() + _GOES_ON_FOR
         while (queues := select.select(listeners, [], [], 0)[0]) and (now := time.monotonic()) < deadline:
             visitors = clients.queue(settings)
-            if any(visitor.is_client(settings) for visitor in visitors):
+            if clients.first_client(visitors, settings):
                 return
             since = [now - seen.setdefault(visitor.remote, now) for visitor in visitors if not visitor.has_left]
             if all(seconds >= clients.SPEAKS_WITHIN for seconds in since):
