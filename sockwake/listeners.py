@@ -14,7 +14,7 @@ _LISTENING = "0A"  # include/net/tcp_states.h
 
 def require_owner(port: int, pid: int) -> None:
     """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid."""
-    inodes = {f"socket:[{inode}]" for inode in _inodes(port)}
+    inodes = on_port(port)
     cgroup = _cgroup(pid)
     for process in filter(str.isdigit, os.listdir("/proc")):
         if not inodes:
@@ -30,7 +30,7 @@ def require_owner(port: int, pid: int) -> None:
 
 def holder(port: int) -> str:
     """Who listens on a TCP port of this namespace, as far as can be seen; "" for nobody."""
-    inodes = {f"socket:[{inode}]" for inode in _inodes(port)}
+    inodes = on_port(port)
     for process in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
         if _sockets(process) & inodes:
             return f"process {process} ({_program(process)})"
@@ -45,7 +45,8 @@ def _program(process: str) -> str:
         return "ended"
 
 
-def _inodes(port: int) -> set[str]:
+def on_port(port: int) -> set[str]:
+    """Who listens on a TCP port of this namespace: "socket:[INODE]", as /proc names descriptors."""
     suffix = f":{port:04X}"
     found = set()
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
@@ -54,7 +55,7 @@ def _inodes(port: int) -> set[str]:
                 rows = [line.split() for line in file]
         except OSError:
             continue
-        found |= {row[9] for row in rows[1:] if row[1].endswith(suffix) and row[3] == _LISTENING}
+        found |= {f"socket:[{row[9]}]" for row in rows[1:] if row[1].endswith(suffix) and row[3] == _LISTENING}
     return found
 
 
