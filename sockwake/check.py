@@ -16,7 +16,7 @@ from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
-from sockwake.kind import BUILTIN
+from sockwake.kind import BUILTIN, NONE
 from sockwake.settings import Settings
 
 TYPE_CHECKING = False
@@ -55,9 +55,9 @@ class Check:
 
     def may_sleep(self) -> bool:
         """What the instance's check says."""
-        if self.settings.check == BUILTIN:
+        if self.settings.check in (BUILTIN, NONE):
             silent_enough = self.silent >= self.settings.idle
-            if not self.has_proxy:
+            if not self.has_proxy or self.settings.check == NONE:
                 return self.connections == 0 and silent_enough
             return silent_enough and not self._is_working()
         return self._ask_program()
@@ -68,7 +68,8 @@ class Check:
         elif not self.proxy or self._end_proxy():
             if self.connections:
                 journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
-            self._end_timer()
+            if self.settings.check != NONE:
+                self._end_timer()
 
     def _end_timer(self) -> None:
         """Let the backend go, unless the next client has it already: it needs the timer as much as the last one did.

@@ -103,22 +103,6 @@ def is_owed(settings: Settings) -> bool:
     return any(not fields[4].startswith("00000000:") for fields in _connections(settings, _ESTABLISHED))
 
 
-def knock(settings: Settings) -> None:
-    """Connect to where the clients do, and hang up."""
-    import _socket
-
-    where = settings.listen[0]
-    family = _socket.AF_UNIX if where.startswith("/") else _socket.AF_INET6 if ":" in where else _socket.AF_INET
-    sock = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-    sock.settimeout(1)
-    try:
-        sock.connect(where if family == _socket.AF_UNIX else (where, settings.port))
-    except OSError:
-        pass  # it is asleep by now
-    finally:
-        sock.close()
-
-
 def _tcp(settings: Settings) -> Iterator[tuple[str, str]]:
     """(remote address, inode) of every established connection to the port."""
     for fields in _connections(settings, _ESTABLISHED):

@@ -15,12 +15,11 @@ import os
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, manager, netns, runtime, scope
+from sockwake import allow, checking, clients, journal, lookout, manager, netns, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
-from sockwake.kind import NONE
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
 
@@ -28,7 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LONGER_THAN_IDLE = 2  # seconds
 WAKING = "waking"  # the unit's status text until the database is ready
 
 
@@ -138,16 +136,9 @@ class Waker:
         manager.notify(f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
-    def watched(self) -> list[str]:
-        """What the watcher looks after beside the container: a proxy that nobody may have come through, unless a check
-        does, and for that one who has been connected. A user is not told, and of a unix socket nobody is."""
-        settings = self._settings
-        patience, visits = 0.0, -1
-        if settings.check == NONE:
-            patience = 0 if settings.idle == float("inf") else settings.idle + _LONGER_THAN_IDLE
-        elif settings.first_words and not scope.is_user() and not settings.has_unix_socket:
-            visits = _hear_of_visits(settings.port)
-        return [f"{patience:.0f}", f"{visits}", f"{settings.first_words}"]
+    def lookout(self) -> list[str]:
+        """What is told to who looks after its clients."""
+        return lookout.told(self._settings)
 
     def process(self, container: Container) -> int:
         """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
@@ -193,17 +184,4 @@ def wake(instance: Instance) -> None:
         raise
     watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     fds = [f"{stream}", f"{waker.process(container)}"]
-    os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.watched()])
-
-
-def _hear_of_visits(port: int) -> int:
-    """The descriptor to hear on, or -1."""
-    from sockwake import visits
-
-    try:
-        fd = visits.listen(port)
-    except OSError as error:
-        journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
-        return -1
-    os.set_inheritable(fd, True)
-    return fd
+    os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.lookout()])

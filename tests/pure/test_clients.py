@@ -98,23 +98,6 @@ def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(listener: socket
     assert clients.awaited(read) == ""
 
 
-def test_a_knock_is_a_connection_that_ends_at_once(listener: socket.socket) -> None:
-    clients.knock(settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1]))))
-    with listener.accept()[0] as visitor:
-        assert visitor.recv(1) == b""
-
-
-def test_a_knock_reaches_a_unix_socket_and_is_no_error_where_nobody_listens(tmp_path: Path) -> None:
-    read = settings(env(LISTEN=f"{tmp_path}/s"))
-    clients.knock(read)
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(f"{tmp_path}/s")
-        door.listen()
-        clients.knock(read)
-        with door.accept()[0] as visitor:
-            assert visitor.recv(1) == b""
-
-
 def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     host, port = listener.getsockname()[:2]

@@ -1,23 +1,43 @@
-"""The watcher's eyes: what it waits for, and a proxy that nobody came through."""
+"""What the process of an awake instance waits for, and when it has the check look."""
 
 import os
-import socket
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import runtime
-from sockwake.instance import Instance
-from sockwake.watcher import Forsaken, readable
+from sockwake import lookout, runtime
+from sockwake.instance import Instance, Name
+from sockwake.lookout import Guests, Lookout, readable
+from sockwake.settings import Settings
 
 
-def awake(tree: Tree, port: int) -> Instance:
-    instance = tree.write_env("pg1", env(PORT=str(port)))
-    runtime.prepare(instance)
-    runtime.replace(instance.ready_file, "60 /backend\n")
-    return instance
+@pytest.fixture
+def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What systemctl has been asked for."""
+    asked = tmp_path / "asked"
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >>{asked}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return lambda: asked.read_text().splitlines() if asked.exists() else []
+
+
+def watched_for(lookout: Lookout, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Let it look after its instance for so long."""
+    reader, writer = os.pipe()
+    ender = threading.Timer(seconds, os.write, [writer, b"x"])
+    ender.start()
+    threading.Thread(target=meanwhile).start()
+    assert lookout.wait(reader) == {reader}
+    ender.join()
+    os.close(reader)
+    os.close(writer)
 
 
 def test_what_can_be_read_or_has_ended_is_told_and_what_is_closed_is_passed_over() -> None:
@@ -30,8 +50,8 @@ def test_what_can_be_read_or_has_ended_is_told_and_what_is_closed_is_passed_over
         os.close(fd)
 
 
-@pytest.mark.parametrize("timeout", [30 * 86400, 10**9])
-def test_an_idle_time_of_months_is_no_error(timeout: int) -> None:
+@pytest.mark.parametrize("timeout", [30 * 86400, 10**9, float("inf")])
+def test_an_idle_time_of_months_or_for_ever_is_no_error(timeout: float) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"x")
     assert readable(reader, timeout=timeout) == {reader}
@@ -39,32 +59,43 @@ def test_an_idle_time_of_months_is_no_error(timeout: int) -> None:
     os.close(writer)
 
 
-def test_a_proxy_that_nobody_uses_is_knocked_at_by_the_second_look(tree: Tree) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        proxy.settimeout(0)
-        forsaken = Forsaken(awake(tree, proxy.getsockname()[1]), 62)
-        forsaken.look()
-        with pytest.raises(BlockingIOError):
-            proxy.accept()
-        forsaken.look()
-        proxy.accept()[0].close()
+def test_it_has_the_check_look_time_and_again(tree: Tree, looks: Callable[[], list[str]]) -> None:
+    watched_for(Lookout(tree.write_env("pg1", env()), 0.1, None), 1)
+    assert len(looks()) > 1
+    assert set(looks()) == {"--no-block start pg-check@pg1.service"}
 
 
-def test_a_proxy_with_a_client_is_left_alone(tree: Tree) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_connection(proxy.getsockname()):
-        visitor = proxy.accept()[0]
-        proxy.settimeout(0)
-        forsaken = Forsaken(awake(tree, proxy.getsockname()[1]), 62)
-        for _ in range(3):
-            forsaken.look()
-        with pytest.raises(BlockingIOError):
-            proxy.accept()
-        visitor.close()
+def test_what_has_a_check_of_its_own_is_left_to_that(tree: Tree, looks: Callable[[], list[str]]) -> None:
+    watched_for(Lookout(tree.write_env("pg1", env()), 0, None), 0.3)
+    assert looks() == []
 
 
-def test_settings_that_cannot_be_read_meanwhile_are_no_reason_to_end(tree: Tree) -> None:
-    instance = awake(tree, 1)
-    forsaken = Forsaken(instance, 62)
-    Path(instance.env_file).write_text("nonsense")
-    forsaken.look()
-    forsaken.look()
+@pytest.mark.parametrize(("spoke", "count"), [(True, 0), (False, 1)])
+def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch,
+                                                 spoke: bool, count: int) -> None:
+    instance = tree.write_env("pg1", env())
+    runtime.prepare(instance)
+    visits, visitor = os.pipe()
+    guests = Guests(instance, visits, 8)
+    monkeypatch.setattr(guests, "see_off", lambda: bool(os.read(visits, 1)) and spoke)
+
+    def come_and_go() -> None:
+        for _ in range(5):
+            time.sleep(0.15)
+            os.write(visitor, b"x")
+
+    watched_for(Lookout(instance, 0.4, guests), 0.7, come_and_go)
+    assert len(looks()) == count
+
+
+@pytest.mark.parametrize(("changed", "every"), [
+    ({"CHECK": "none"}, "182"), ({}, "0"), ({"CHECK": "none", "IDLE": "infinity"}, "0"), ({"CHECK": "/bin/true"}, "0")])
+def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(changed: dict[str, str], every: str) -> None:
+    read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
+    assert lookout.told(read) == [every, "-1", "8"]
+
+
+def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    watched_for(Lookout(tree.write_env("pg1", env()), 0.2, None), 0.3)
+    assert capfd.readouterr().out == "sockwake: cannot run systemctl: no such file or directory\n"

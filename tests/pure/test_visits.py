@@ -9,7 +9,7 @@ import pytest
 from tree import Tree
 
 from sockwake import runtime, visits
-from sockwake.watcher import Guests, readable
+from sockwake.lookout import Guests, readable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
 
@@ -67,7 +67,7 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
     time.sleep(0.01)
     who = leave(listener)
     assert readable(hearing, timeout=5) == {hearing}
-    guests.see_off()
+    assert guests.see_off() == counts
     assert (open(instance.last_visit).read() > before) == counts
     assert (f"{who} came and said nothing" in capfd.readouterr().out) == (not counts)
 

@@ -1,0 +1,132 @@
+"""Who looks after an awake instance's clients: the watcher of a container, and of a program the process that woke it.
+
+It hears from the kernel who has been connected, and has the check look when nobody may be there any more.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from sockwake import journal, programs, scope
+from sockwake.errors import SockwakeError
+from sockwake.instance import Instance
+from sockwake.kind import NONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.settings import Settings
+
+_LONGER_THAN_IDLE = 2  # seconds
+_LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
+
+
+class Lookout:
+    """Waits for what its owner waits for, and looks after the clients meanwhile.
+
+    guests: who has been connected, where that is told. every: seconds after the last one has left, and so on, until an
+    instance that has no check is looked at; 0 for never. Most have gone to sleep by then. But systemd-socket-proxyd begins to
+    count when a connection closes: it would stay for ever when it was started by hand, and nobody came, or when
+    somebody connects time and again who is no client.
+    """
+
+    def __init__(self, instance: Instance, every: float, guests: Guests | None) -> None:
+        self._unit = f"{instance.check_unit}.service"
+        self._every = every or float("inf")
+        self._due = time.monotonic() + self._every
+        self._guests = guests
+
+    def wait(self, *fds: int) -> set[int]:
+        """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
+        hearing = self._guests.fd if self._guests else -1
+        while True:
+            ready = readable(*fds, hearing, timeout=self._due - time.monotonic())
+            if self._guests and hearing in ready and self._guests.see_off():
+                self._due = time.monotonic() + self._every
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + self._every
+                self._look()
+            if ready - {hearing}:
+                return ready
+
+    def _look(self) -> None:
+        try:
+            programs.spawn(["systemctl", *scope.switch(), "--no-block", "start", self._unit])
+        except SockwakeError as error:
+            journal.say(error.message)
+
+
+def told(settings: Settings) -> list[str]:
+    """What a lookout is told on its command line: every, and of its guests visits and words. For the process that becomes
+    it, which passes the descriptor on."""
+    every = settings.idle + _LONGER_THAN_IDLE if settings.check == NONE and settings.idle < float("inf") else 0
+    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{settings.first_words}"]
+
+
+def of(instance: Instance, told: list[str]) -> Lookout:
+    """The lookout that was told so."""
+    every, visits, words = map(int, told)
+    return Lookout(instance, every, Guests(instance, visits, words) if visits >= 0 else None)
+
+
+def _hear_of_visits(settings: Settings) -> int:
+    """A descriptor, or -1: a user is not told, and of a unix socket nobody is; where the server speaks first, every visitor
+    may be a client."""
+    if not settings.first_words or scope.is_user() or settings.has_unix_socket:
+        return -1
+    from sockwake import visits
+
+    try:
+        fd = visits.listen(settings.port)
+    except OSError as error:
+        journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
+        return -1
+    os.set_inheritable(fd, True)
+    return fd
+
+
+class Guests:
+    """Who has been connected: notes when the last who said something left, which is what the check goes by, and says of
+    the others that they were here. Otherwise whoever only connects, time and again, would keep the instance awake.
+
+    visits: the descriptor of visits.listen(). words: bytes that are no more than a goodbye, or less than any client says.
+    """
+
+    def __init__(self, instance: Instance, visits: int, words: int) -> None:
+        self.fd = visits
+        self._words = words
+        self._note = os.open(instance.last_visit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._take_note()
+
+    def see_off(self) -> bool:
+        """Whether one of those who have left had said something."""
+        from sockwake import visits
+
+        spoken = False
+        try:
+            for visit, said in visits.read(self.fd):
+                if said > self._words:
+                    spoken = True
+                else:
+                    journal.say(f"{visits.client_of(visit)} came and said nothing")
+        except OSError:  # there were more than could be told of
+            spoken = True
+        if spoken:
+            self._take_note()
+        return spoken
+
+    def _take_note(self) -> None:
+        os.pwrite(self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
+
+
+def readable(*fds: int, timeout: float = float("inf")) -> set[int]:
+    """Wait until some of fds can be read or have ended, and return those; a negative one never does.
+
+    timeout: seconds after which it returns none.
+    """
+    poll = select.poll()
+    for fd in fds:
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(min(max(timeout, 0) * 1000, _LONGEST_POLL))}
