@@ -44,22 +44,32 @@ class Door:
             self._proxy, _ = self._sock.accept()  # open until this process has ended
         except TimeoutError:
             return  # there is none: the backend was started by hand
-        listeners = [socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]]
-        seen: dict[str, float] = {}
-        deadline = time.monotonic() + _GOES_ON_FOR
-        while (queues := select.select(listeners, [], [], 0)[0]) and (now := time.monotonic()) < deadline:
-            visitors = clients.queue(settings)
-            if clients.first_client(visitors, settings):
-                return
-            since = [now - seen.setdefault(visitor.remote, now) for visitor in visitors if not visitor.has_left]
-            if all(seconds >= clients.SPEAKS_WITHIN for seconds in since):
-                for listener in queues:
-                    _dismiss(listener)
-            else:
-                time.sleep(clients.LOOK_EVERY)
+        turn_away([socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]], settings)
 
     def close(self) -> None:
         os.unlink(self._path)
+
+
+def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
+    """Accept and close until there is nobody, or a client, who stays where he is. Returns whether there is one."""
+    seen: dict[str, float] = {}
+    deadline = time.monotonic() + _GOES_ON_FOR
+    while (queues := waited_at(listeners)) and (now := time.monotonic()) < deadline:
+        visitors = clients.queue(settings)
+        if clients.first_client(visitors, settings):
+            return True
+        since = [now - seen.setdefault(visitor.remote, now) for visitor in visitors if not visitor.has_left]
+        if all(seconds >= clients.SPEAKS_WITHIN for seconds in since):
+            for listener in queues:
+                _dismiss(listener)
+        else:
+            time.sleep(clients.LOOK_EVERY)
+    return False
+
+
+def waited_at(listeners: list[socket.socket]) -> list[socket.socket]:
+    """Those in whose queue somebody is, and be it one who has left again without a trace in /proc."""
+    return select.select(listeners, [], [], 0)[0]
 
 
 def hand_over(path: str, listeners: list[socket.socket]) -> bool:

@@ -102,6 +102,11 @@ class Instance:
         return f"{self.run}/door"
 
     @property
+    def nobody_file(self) -> str:
+        """There after a program was not started because nobody was there to start it for, until the next start."""
+        return f"{self.run}/nobody"
+
+    @property
     def last_visit(self) -> str:
         """When the last client that said anything left, in seconds of CLOCK_MONOTONIC; not of every instance."""
         return f"{self.run}/last-visit"

@@ -1,18 +1,31 @@
 """An instance whose backend is a program of the host, run by systemd: what goes on beside and after it.
 
 ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the program's
-sandbox; the program is believed nothing. Nothing goes on before it: the client would wait for that, too. For kind
-command the proof goes on behind ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
+sandbox; the program is believed nothing. Before it there is only a look at the port's queue (pg-wanted@NAME.service): the
+client waits for that, too. For kind command the proof goes on behind ExecStartPost= (bin/await), so that the proxy is set
+up meanwhile.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, netns, programs, proxies, runtime, systemctl
+from sockwake import (
+    allow,
+    checking,
+    clients,
+    files,
+    journal,
+    lookout,
+    netns,
+    program_socket,
+    programs,
+    proxies,
+    runtime,
+    systemctl,
+)
 from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
@@ -35,8 +48,7 @@ class Ended(SockwakeError):
 def main(arguments: list[str]) -> int:
     """program await NAME [LOCK], or program after NAME, in the environment systemd gives such commands.
 
-    LOCK: a descriptor that holds the proxy back; the program is then ours to end when it never gets ready. The status is
-    for systemd alone.
+    LOCK: a descriptor that holds the proxy back. Nobody cares for the status: a program that never gets ready is ended.
     """
     verb, name, *lock = arguments
     instance = Instance(Name(name))
@@ -45,6 +57,7 @@ def main(arguments: list[str]) -> int:
         netns.leave_sandbox()
         if verb == "await":
             await_ready(instance, *map(int, lock))
+            _look_after(instance)
         else:
             clean_up(instance)
     except Ended as error:
@@ -54,7 +67,7 @@ def main(arguments: list[str]) -> int:
         problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
         runtime.replace(instance.failure_file, f"{problem.message}\n")
         print(problem, file=sys.stderr)
-        if lock:
+        if verb == "await":
             _end_program()
         return 1
     return 0
@@ -102,8 +115,8 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     # until then it is in the host's network, where anybody can listen
     await_that(lambda: _executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
     if not settings.backend_port:
-        socket = _own_socket(instance, settings)
-        await_that(lambda: _expose_socket(instance, settings), f"its program has made no socket {socket}")
+        socket = program_socket.path(instance, settings)
+        await_that(lambda: program_socket.expose(instance, settings), f"its program has made no socket {socket}")
     await_server(pid, instance, settings, wait)
 
 
@@ -113,6 +126,21 @@ def _executable(pid: int) -> str:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
     except OSError:
         raise Ended("its program has ended") from None
+
+
+def _look_after(instance: Instance) -> None:
+    """Become what looks after the clients of its proxy, and ends with the program."""
+    settings = instance.settings()
+    if settings.is_native:
+        return
+    try:
+        server = os.pidfd_open(int(os.environ["MAINPID"]))
+    except ProcessLookupError:
+        return
+    os.set_inheritable(server, True)
+    told = lookout.told(settings)
+    watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
+    os.execv(watcher, [watcher, "--program", instance.name, f"{server}", *told])
 
 
 def _end_program() -> None:
@@ -135,14 +163,14 @@ def clean_up(instance: Instance) -> None:
     runtime.remove(instance.ready_file)
     if was_ready:
         proxies.end(instance)
-    _hide_socket(instance)
-    if _has_failed(instance, was_ready):
-        reason = _why()
-        if was_ready or not _has_said_why(instance):
-            runtime.replace(instance.failure_file, f"{reason}\n")
+    program_socket.hide(instance)
+    has_said_why = _has_said_why(instance)
+    if has_said_why or _has_failed(instance, was_ready):
+        if was_ready or not has_said_why:
+            runtime.replace(instance.failure_file, f"{_why()}\n")
         # of a native one nobody asked how it is before it was called ready
         if not was_ready or _woke_just_now(instance):
-            _refuse_next(instance, reason)
+            _refuse_next(instance, files.text_of(instance.failure_file).strip())
     if os.path.exists(instance.failure_file):
         netns.lead_somewhere(instance)  # a proxy may still be on its way in there
     else:
@@ -165,8 +193,7 @@ def _has_failed(instance: Instance, was_ready: bool) -> bool:
     """Whether nobody asked for its end. One that ends well, but before it was ready, has failed, too."""
     if os.environ.get("SERVICE_RESULT") != "success":
         return True
-    said_why = os.path.exists(instance.failure_file)
-    return not (was_ready or said_why or _takes_socket() or systemctl.is_asked_to_stop(instance.backend_unit))
+    return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
 def _why() -> str:
@@ -204,45 +231,6 @@ def _last_awaited(instance: Instance) -> tuple[str, str]:
     except (OSError, ValueError):
         return "", f"{-_REFUSAL_COUNTS}"
     return run, since
-
-
-def _expose_socket(instance: Instance, settings: Settings) -> bool:
-    """Lead the proxy to the program's socket, if it has made one.
-
-    The directory is the program's, so nothing in it is followed: what is opened is made accessible and mounted where
-    only the proxy gets.
-    """
-    try:
-        fd = os.open(_own_socket(instance, settings), os.O_PATH | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-            return False
-        os.chmod(f"/proc/self/fd/{fd}", 0o666)
-        _hide_socket(instance)
-        os.close(os.open(_exposed(instance), os.O_WRONLY | os.O_CREAT, 0o600))
-        programs.spawn(["mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{fd}", _exposed(instance)])
-    finally:
-        os.close(fd)
-    return True
-
-
-def _hide_socket(instance: Instance) -> None:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-        count = sum(
-            line.split()[4] == _exposed(instance) for line in file
-        )  # ismount() does not see it: same file system
-    for _ in range(count):
-        programs.spawn(["umount", "--lazy", _exposed(instance)])
-
-
-def _own_socket(instance: Instance, settings: Settings) -> str:
-    return f"/run/sockwake-{instance.name}/{settings.socket_name}"
-
-
-def _exposed(instance: Instance) -> str:
-    return f"{instance.backend}/socket"
 
 
 def _awaited(instance: Instance) -> str:

@@ -109,6 +109,16 @@ def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeS
     assert "error" not in web.ls()
 
 
+def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(service: MakeService, program: str) -> None:
+    web = native(service, program, "--idle", "1min")
+    for moment in range(12):
+        assert get(web.port).status == 200
+        time.sleep(0.03 * moment)
+        run("systemctl", "stop", web.backend).expect(0)
+        assert web.state(web.backend) == "inactive", moment
+    assert "error" not in web.ls()
+
+
 @pytest.mark.fault
 def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeService, program: str, broken: Path) -> None:
     web = native(service, f"{program} --broken {broken}")
