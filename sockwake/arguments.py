@@ -49,6 +49,12 @@ def _add_kinds(parser: ArgumentParser) -> None:
         metavar="PROOF",
         help="http:/PATH or tcp; notify or start for a native one (default: as its kind; not for postgres)",
     )
+    what.add_argument(
+        "--client-first",
+        action="store_const",
+        const=True,
+        help="its clients speak first: who says nothing does not wake it (known of postgres and HTTP)",
+    )
     server = parser.add_argument_group("of kind postgres")
     server.add_argument("--version", metavar="N", help="its version, as in 18; must be given")
     server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")

@@ -73,8 +73,9 @@ _CONTAINER: dict[str, str | None] = {
     "data": "",
     "engine": "",
     "ready": "",
+    "client_first": "",
 }
-_PROGRAM: dict[str, str | None] = {"exec": None, "run_as": "", "ready": ""}
+_PROGRAM: dict[str, str | None] = {"exec": None, "run_as": "", "ready": "", "client_first": ""}
 
 KINDS = {
     "postgres": Kind(

@@ -14,21 +14,9 @@ from sockwake.settings import check_check, check_every, check_idle, check_port, 
 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _ORDER = (
-    *(
-        "KIND",
-        "ENGINE",
-        "VERSION",
-        "IMAGE",
-        "LISTEN",
-        "PORT",
-        "ALLOW",
-        "SOCKET_USER",
-        "SOCKET_MODE",
-        "BACKEND_PORT",
-        "READY",
-    ),
-    *("IDLE", "CHECK", "CHECK_EVERY", "DB_USER", "DB_NAME", "DATA", "TLS"),
-)
+    "KIND ENGINE VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
+    "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA TLS"
+).split()
 
 
 @dataclass
@@ -173,6 +161,8 @@ def decide(arguments: argparse.Namespace) -> Request:
     if given.get("ready"):
         ready = check_ready(check_value(given["ready"], "--ready"), request.kind_name)
         request.lines["READY"] = request.values["ready"] = ready
+    if given.get("client_first"):
+        request.lines["CLIENT_FIRST"] = "yes"
     if "engine" in given and option.engine(given["engine"], root=root) == "podman":
         request.lines["ENGINE"] = "podman"
     if request.data or (kind.definition == COMPOSE and request.keeps_data and not request.has_cluster):
@@ -197,7 +187,10 @@ def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
         value = getattr(arguments, name, None)
         flag = f"--{name.replace('_', '-')}"
         if value is not None and name not in kind.options:
-            raise SockwakeError(f"{flag} is not for an instance of kind '{arguments.kind}'", status=USAGE)
+            theirs = " or ".join(each for each in KINDS if name in KINDS[each].options)
+            raise SockwakeError(
+                f"{flag} is not for an instance of kind '{arguments.kind}'", f"it is for kind {theirs}", USAGE
+            )
         if value == "":
             raise SockwakeError(f"the value of {flag} is empty", status=USAGE)
         if name in kind.options:

@@ -20,6 +20,7 @@ _DEFAULTS = {
     "BACKEND_PORT": "",
     "CHECK": "",
     "CHECK_EVERY": "",
+    "CLIENT_FIRST": "no",
     "DATA": "",
     "DB_NAME": "",
     "DB_USER": "",
@@ -49,7 +50,8 @@ class Settings:
     idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
     data: the directory of its data on the host, "" when it keeps none.
     backend_port: where its server is in its own network namespace; 0 for a unix socket.
-    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". check: "none", "builtin" or a program.
+    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that protocol, which none of these
+        tells, has the client speak first. check: "none", "builtin" or a program.
     """
 
     __slots__ = (
@@ -57,6 +59,7 @@ class Settings:
         "backend_port",
         "check",
         "check_every",
+        "client_first",
         "data",
         "db_name",
         "db_user",
@@ -110,6 +113,7 @@ class Settings:
         if self.tls:
             self.backend_port = _POSTGRES_PORT
         self.ready = check_ready(values["READY"] or kind.ready, self.kind)
+        self.client_first = _one_of(values["CLIENT_FIRST"], ("no", "yes"), "CLIENT_FIRST") == "yes"
         self.check = check_check(values["CHECK"] or kind.check)
         self.check_every = check_every(values["CHECK_EVERY"]) if values["CHECK_EVERY"] else min(self.idle, _CHECK_EVERY)
         self.engine = _one_of(values["ENGINE"], ENGINES, "engine")
@@ -140,7 +144,9 @@ class Settings:
     @property
     def first_words(self) -> int:
         """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
-        return _SHORTEST_STARTUP if self.has_cluster else _SHORTEST_REQUEST if self.ready.startswith("http:") else 0
+        if self.has_cluster:
+            return _SHORTEST_STARTUP
+        return _SHORTEST_REQUEST if self.ready.startswith("http:") else int(self.client_first)
 
     @property
     def is_native(self) -> bool:

@@ -23,7 +23,7 @@ DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+" + FILTER + OWNER)
 GOOD_DROP_IN = {"pg-proxy@good.socket.d/listen.conf": b"[Socket]\nListenStream=127.0.0.1:25432\nDeferAcceptSec=60\n"}
 KINDS = SOURCE / "sockwake/kinds"
 TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
-KEYS = [b"ALLOW=", b"READY=", b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
+KEYS = [b"ALLOW=", b"READY=", b"CLIENT_FIRST=", b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
 VALUES = st.one_of(st.binary(max_size=12), st.from_regex(rb"[0-9a-f.:,/ $%\[\]\n*]{0,20}", fullmatch=True), st.sampled_from(
     [b"command", b"native", b"../kinds/native", b".", b"80", b"0660", b"660", b"06600", b"user", b"%i", b"a b", b"yes", b"yes1"]))
 LINES = st.one_of(st.sampled_from([line.encode() for line in env().splitlines()]), st.binary(max_size=20),
@@ -232,6 +232,8 @@ def test_a_filter_that_cannot_be_used_opens_nothing(tmp_path: Path, allowed: str
 @pytest.mark.parametrize(("lines", "waits"), [
     ("KIND=postgres", True), ("KIND=container", True), ("KIND=container\nREADY=http:/x", True), ("KIND=container\nREADY=tcp", False),
     ("KIND=command", False), ("KIND=command\nREADY=http:/", True), ("KIND=native", False), ("KIND=native\nREADY=notify", False),
+    ("KIND=container\nREADY=tcp\nCLIENT_FIRST=yes", True), ("KIND=command\nCLIENT_FIRST=yes", True), ("KIND=native\nCLIENT_FIRST=yes", True),
+    ("KIND=command\nCLIENT_FIRST=no", False), ("KIND=container\nCLIENT_FIRST=no", True),
 ])
 def test_the_kernel_waits_for_a_word_where_clients_speak_first(tmp_path: Path, lines: str, waits: bool) -> None:
     _, files = generate(tmp_path / "g", {b"a": f"LISTEN=::\nPORT=1\n{lines}\n".encode()})

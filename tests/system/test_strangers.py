@@ -21,9 +21,12 @@ from moment import until
 from program import must, run
 from service import Service
 from web import get
+from test_command import server as cache
 from webshop import container
 
+MakeSleeper = Callable[..., Service]
 CYCLES = 100 if os.environ.get("SOCKWAKE_SOAK") else 12
+KINDS = ("postgres", "container", "command", "native")
 NOBODY_SPEAKS_FOR = "3"  # seconds until the kernel gives up waiting for a word: three instead of a minute
 
 
@@ -71,7 +74,33 @@ def wakes(service: Service) -> int:
 
 
 def turned_away(service: Service) -> int:
-    return service.journal(f"--unit={service.backend}").count("said nothing")
+    return service.journal(f"--unit={service.backend}", f"--unit=pg-wanted@{service}.service").count("said nothing")
+
+
+def ask(service: Service) -> None:
+    """Be a client."""
+    if isinstance(service, Database):
+        assert service.psql() == "1"
+    elif service.setting("KIND") == "command":
+        assert must("redis-cli", "-e", "-p", str(service.port), "ping").strip() == "PONG"
+    else:
+        assert get(service.port).status == 200
+
+
+@pytest.fixture
+def sleeper(instance: Make, service: MakeService, nginx: str, redis: str, program: str) -> MakeSleeper:
+    """sleeper(KIND, OPTION...) makes an instance whose clients speak first."""
+
+    def make(kind: str, *options: str) -> Service:
+        if kind == "postgres":
+            return instance(*options)
+        if kind == "container":
+            return container(service, nginx, *options)
+        if kind == "command":
+            return cache(service, redis, "--client-first", *options)
+        return service("native", "--exec", program, "--client-first", *options)
+
+    return make
 
 
 def drop_in(service: Service, text: str) -> None:
@@ -97,31 +126,53 @@ def impatient() -> Iterator[Callable[[Service], None]]:
     must("systemctl", "daemon-reload")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "container"])
-def test_a_port_scan_wakes_nobody(instance: Make, service: MakeService, nginx: str, kind: str) -> None:
-    sleeper: Service = instance() if kind == "postgres" else container(service, nginx)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_port_scan_wakes_nobody(sleeper: MakeSleeper, kind: str) -> None:
+    scanned = sleeper(kind)
+    before = wakes(scanned)
     for number in range(1, 4):
-        knock_and_reset(sleeper)
-        knock(sleeper)
-        until("it is turned away", lambda: turned_away(sleeper) == number)
-        sleeper.asleep()
-    assert wakes(sleeper) == 0
-    if isinstance(sleeper, Database):
-        assert sleeper.psql() == "1"
-    else:
-        assert get(sleeper.port).status == 200
-    assert wakes(sleeper) == 1
+        knock_and_reset(scanned)
+        knock(scanned)
+        until("it is turned away", lambda: turned_away(scanned) == number)
+        scanned.asleep()
+    assert wakes(scanned) == before
+    ask(scanned)
+    assert wakes(scanned) == before + 1
 
 
-def test_nobody_is_woken_by_one_who_says_nothing(instance: Make, impatient: Callable[[Service], None]) -> None:
+@pytest.mark.parametrize("kind", ["command", "native"])
+def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(service: MakeService, redis: str, program: str, kind: str) -> None:
+    """Who is reset, is in no table any more; who stays is a client."""
+    checked = cache(service, redis) if kind == "command" else service("native", "--exec", program)
+    before = wakes(checked)
+    for number, leave in enumerate((knock, knock_and_reset, knock), 1):
+        leave(checked)
+        until("it is turned away", lambda: turned_away(checked) == number)
+        checked.asleep()
+    assert wakes(checked) == before
+    with socket.create_connection(("127.0.0.1", checked.port)):
+        until("it is woken", lambda: wakes(checked) == before + 1)
+    checked.asleep()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_is_woken_by_one_who_says_nothing(sleeper: MakeSleeper, impatient: Callable[[Service], None], kind: str) -> None:
+    quiet = sleeper(kind)
+    before = wakes(quiet)
+    assert "\nDeferAcceptSec=60\n" in Path(f"/run/systemd/generator/{quiet.socket}.d/listen.conf").read_text()
+    impatient(quiet)
+    assert 1.5 < say_nothing(quiet) < 30
+    quiet.asleep()
+    assert (wakes(quiet), turned_away(quiet)) == (before, 1)
+    ask(quiet)
+
+
+def test_nobody_is_woken_by_less_than_a_client_s_first_words(instance: Make, impatient: Callable[[Service], None]) -> None:
     database = instance()
-    assert "\nDeferAcceptSec=60\n" in Path(f"/run/systemd/generator/{database.socket}.d/listen.conf").read_text()
     impatient(database)
-    assert 1.5 < say_nothing(database) < 30
     assert 1.5 < say_nothing(database, b"\0\0") < 30
     database.asleep()
-    assert (wakes(database), turned_away(database)) == (0, 2)
-    assert database.psql() == "1"
+    assert (wakes(database), turned_away(database)) == (0, 1)
 
 
 @pytest.mark.parametrize("nonsense", [b"hello\n", b"GET / HTTP/1.0\r\n\r\n"], ids=["short", "HTTP"])
@@ -141,39 +192,52 @@ def test_who_has_asked_for_a_page_is_a_client_even_with_his_half_closed(service:
     shop.asleep()
 
 
-def test_clients_among_strangers_are_served(instance: Make) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> None:
     """The stranger is being turned away when the client comes, at every moment of that."""
-    database = instance("--idle", "1min")
+    sought = sleeper(kind, "--idle", "1min")
     lost = 0
     for cycle in range(CYCLES):
-        run("systemctl", "stop", database.proxy, database.backend)
+        run("systemctl", "stop", sought.proxy, sought.backend)
         for _ in range(1 + cycle % 3):
-            knock(database)
+            knock(sought)
         time.sleep(0.2 * cycle / CYCLES)
+        figures.count("connections made")
         try:
-            with database.connect() as client:
-                assert client.value("select 1") == "1"
-        except (Lost, Refused):
+            ask(sought)
+        except (Lost, Refused, OSError, AssertionError):
             lost += 1
             figures.count("connections lost")
     assert lost == 0
-    assert turned_away(database) > CYCLES // 3
+    assert turned_away(sought) > CYCLES // 3
 
 
-def test_a_health_check_keeps_no_database_awake(instance: Make) -> None:
+@pytest.mark.parametrize(("kind", "options"), [
+    ("postgres", ("--check-every", "1s")), ("postgres", ("--check", "none")), ("container", ()), ("command", ()),
+    ("native", ("--check-every", "1s")),
+])
+def test_a_health_check_keeps_nothing_awake(sleeper: MakeSleeper, kind: str, options: tuple[str, ...]) -> None:
+    checked = sleeper(kind, "--idle", "3s", *options)
+    before = wakes(checked)
+    with knocking(checked, every=0.9):
+        ask(checked)
+        checked.asleep()
+        seen = turned_away(checked)
+        until("it is turned away again", lambda: turned_away(checked) > seen + 2)
+        assert wakes(checked) == before + 1
+        ask(checked)
+        checked.asleep()
+    assert wakes(checked) == before + 2
+
+
+def test_a_health_check_ends_no_session(instance: Make) -> None:
     database = instance("--idle", "3s", "--check-every", "1s")
-    with knocking(database, every=0.9):
-        assert database.psql() == "1"
-        database.asleep()
-        seen = turned_away(database)
-        until("it is turned away again", lambda: turned_away(database) > seen + 2)
-        assert wakes(database) == 1
-        with database.connect() as client:  # which is to stay although others come and go
-            for number in range(4):
-                time.sleep(1.5)
-                assert client.value(f"select {number}") == str(number)
-        database.asleep()
-    assert wakes(database) == 2
+    with knocking(database, every=0.9), database.connect() as client:  # which is to stay although others come and go
+        for number in range(4):
+            time.sleep(1.5)
+            assert client.value(f"select {number}") == str(number)
+    database.asleep()
+    assert wakes(database) == 1
 
 
 @pytest.mark.parametrize("awake", [False, True], ids=["asleep", "awake"])
