@@ -52,13 +52,13 @@ def queue(settings: Settings) -> list[Visitor]:
     ]
 
 
-def waiting(settings: Settings) -> str:
-    """The first client in the queue as address:port, or what can be said when there is none to see."""
-    return first_client(queue(settings), settings) or _unseen(settings)
+def connecting(settings: Settings) -> str:
+    """Who is connected, accepted or not, as address:port, or what can be said when there is nobody to see."""
+    return next((remote for remote, _ in _tcp(settings)), "") or _unseen(settings)
 
 
 def awaited(settings: Settings) -> str:
-    """The same, after a moment for those in the queue to say their first words; "" when none of them is a client.
+    """Who waits in the queue, after a moment for those in there to say their first words; "" when none of them is a client.
 
     Without a queue it was somebody who left no trace, or who starts units by hand.
     """

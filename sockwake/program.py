@@ -83,7 +83,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     runtime.prepare(instance)
     runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
-    client = clients.waiting(settings)
+    client = clients.connecting(settings)
     allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))

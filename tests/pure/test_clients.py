@@ -35,16 +35,26 @@ def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) 
     assert clients.connected(read) == 0
 
 
-def test_the_client_that_waits_is_named_and_one_that_is_served_is_not(listener: socket.socket) -> None:
+def test_who_is_connected_is_named_served_already_or_not(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert clients.waiting(read) == "a client that has left"
+    assert clients.connecting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
-        assert clients.waiting(read) == "a client that has left", "who says nothing is no client"
+        host, port = client.getsockname()[:2]
+        assert clients.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        with listener.accept()[0]:
+            assert clients.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+def test_only_a_client_is_awaited(listener: socket.socket) -> None:
+    read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
+    assert clients.awaited(read) == "a client that has left"
+    with socket.create_connection(listener.getsockname()[:2]) as client:
+        assert clients.awaited(read) == "", "who says nothing is no client"
         client.sendall(b"SSLplz??")
         host, port = client.getsockname()[:2]
-        assert clients.waiting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        assert clients.awaited(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         with listener.accept()[0]:
-            assert clients.waiting(read) == "a client that has left"
+            assert clients.awaited(read) == "a client that has left"
 
 
 def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> None:
@@ -58,7 +68,7 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
         assert clients.connected(read) == 1
         with door.accept()[0]:
             assert clients.connected(read) == 1
-        assert clients.waiting(read) == "a local client"
+        assert clients.connecting(read) == "a local client"
 
 
 @pytest.mark.parametrize(("kind", "said", "hangs_up", "is_client"), [

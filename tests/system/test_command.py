@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -258,3 +259,23 @@ def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(service: MakeSer
     assert catch.said, "the stranger was not even asked"
     assert "ping" not in "".join(catch.said).lower()
     served(cache)
+
+
+def lookouts(cache: Service) -> list[int]:
+    """Who looks after its clients."""
+    return [int(line.split()[0]) for line in cache.processes() if "/watcher --program" in line]
+
+
+@pytest.mark.fault
+def test_who_looks_after_its_clients_ends_with_it_and_may_be_killed(service: MakeService, redis: str) -> None:
+    cache = server(service, redis)
+    for _ in range(3):
+        assert ask(cache, "ping") == "PONG"
+        until("somebody looks after its clients", lambda: len(lookouts(cache)) == 1)
+        cache.asleep()
+    assert ask(cache, "ping") == "PONG"
+    until("somebody looks after its clients", lambda: len(lookouts(cache)) == 1)
+    os.kill(lookouts(cache)[0], signal.SIGKILL)
+    cache.asleep()
+    served(cache)
+    assert "Killing process" not in cache.journal()
