@@ -19,6 +19,7 @@ from sockwake import clients, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockwake.clients import Visitor
     from sockwake.instance import Instance
     from sockwake.settings import Settings
 
@@ -58,13 +59,23 @@ def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
         visitors = clients.queue(settings)
         if clients.first_client(visitors, settings):
             return True
-        since = [now - seen.setdefault(visitor.remote, now) for visitor in visitors if not visitor.has_left]
-        if all(seconds >= clients.SPEAKS_WITHIN for seconds in since):
+        if _may_be_dismissed(visitors, seen, now):
             for listener in queues:
                 _dismiss(listener)
         else:
             time.sleep(clients.LOOK_EVERY)
     return False
+
+
+def _may_be_dismissed(visitors: list[Visitor], seen: dict[str, float], now: float) -> bool:
+    """Whether they have had their time. seen: since when each was there; now: both of time.monotonic().
+
+    Nobody to see in a queue that is not empty is one who was reset, or for a moment one whom /proc does not show yet.
+    """
+    if not visitors:
+        return now - seen.setdefault("", now) >= clients.LOOK_EVERY
+    staying = [visitor.remote for visitor in visitors if not visitor.has_left]
+    return all(now - seen.setdefault(remote, now) >= clients.SPEAKS_WITHIN for remote in staying)
 
 
 def waited_at(listeners: list[socket.socket]) -> list[socket.socket]:
