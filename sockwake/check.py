@@ -181,14 +181,18 @@ class Check:
         return _last_byte(self.settings) < time.monotonic() - self._began
 
     def _stop_program(self) -> None:
-        """Stop a program that takes its clients itself, unless one has just come or said something. A stop job lets it
-        go on to end."""
+        """Stop a program that takes its clients itself, unless one has just come or said something.
+
+        It goes on in order to end, and it does so with the signal that ends it: a stop job lets its main process go on
+        as soon as it has sent that, and what the main process waits for goes on then.
+        """
         unit = self.instance.backend_unit
         systemctl.signal(unit, "STOP", everybody=True)
-        if self._has_newcomers() or self._was_spoken_to():
-            systemctl.signal(unit, "CONT", everybody=True)
-        else:
+        if not (self._has_newcomers() or self._was_spoken_to()):
+            _signal_first_thread(systemctl.main_pid(unit), systemctl.kill_signal(unit))
             systemctl.stop_later(unit)
+            _within_a_moment(lambda: not _is_wanted(unit))
+        systemctl.signal(unit, "CONT", everybody=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -232,6 +236,25 @@ def _send(pidfd: int, number: int) -> None:
         signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         pass
+
+
+def _signal_first_thread(pid: int, number: int) -> None:
+    """Send the signal of a stop to the first thread of a process that has several and stands still.
+
+    It is there that many wait for it (pause(2)). The kernel gives a process's signal to its first thread, but when none of
+    them runs to whichever is the quickest to go on; the signal would then end no wait.
+    """
+    if _threads(pid) > 1:
+        import ctypes
+
+        ctypes.CDLL(None).tgkill(pid, pid, number)
+
+
+def _threads(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def _await_standstill(pid: int) -> None:

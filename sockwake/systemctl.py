@@ -21,6 +21,12 @@ def main_pid(unit: str) -> int:
     return int(shown.strip() or 0)
 
 
+def kill_signal(unit: str) -> int:
+    """The number of the signal by which systemd asks a unit's main process to end."""
+    shown = programs.run(["systemctl", *scope.switch(), "show", "--property=KillSignal", "--value", unit])
+    return int(shown)
+
+
 def hold(unit: str, *argv: str) -> None:
     """Start a unit, and keep it up until argv has ended; raises ProgramError when that fails."""
     needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]

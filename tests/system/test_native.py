@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from client import Lost
-from conftest import MakeService
+from conftest import MakeService, installed
 from moment import until
 from program import run
 from refusal import ASLEEP_OR_FAILED
@@ -147,9 +147,19 @@ def test_killed_under_its_clients(service: MakeService, program: str) -> None:
     web.asleep()
 
 
+def test_one_with_workers_is_put_to_sleep(service: MakeService) -> None:
+    """They stand still with it, and have to go on for it to end."""
+    with installed("prefork_service.py") as program:
+        web = native(service, program)
+        for _ in range(2):
+            assert get(web.port).text == "ok\n"
+            web.asleep()
+    assert "SIGKILL" not in web.journal()
+
+
 def test_systemd_journal_gatewayd(service: MakeService, gatewayd: str) -> None:
     web = native(service, gatewayd, idle="2s")
-    for _ in range(2):
+    for _ in range(4):
         answer = get(web.port, "/machine")
         assert answer.status == 200 and '"machine_id"' in answer.text, answer
         web.asleep()

@@ -1,0 +1,36 @@
+#!/usr/bin/python3
+"""prefork-service: an HTTP server on the socket systemd passes it, whose first process leaves the work to others.
+
+It ends when they have ended, which it asks them to.
+"""
+
+import os
+import signal
+import socket
+
+WORKERS = 2
+
+
+def work(listener: socket.socket) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    while True:
+        client, _ = listener.accept()
+        client.recv(65536)
+        client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+        client.close()
+
+
+def main() -> None:
+    listener = socket.socket(fileno=3)
+    workers: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: [os.kill(worker, signal.SIGTERM) for worker in workers] and None)
+    for _ in range(WORKERS):
+        if (worker := os.fork()) == 0:
+            work(listener)
+        workers.append(worker)
+    for worker in workers:
+        os.waitpid(worker, 0)
+
+
+if __name__ == "__main__":
+    main()
