@@ -18,7 +18,6 @@ from program import must, run
 pytestmark = pytest.mark.fault
 
 STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
-LATEST = 0.5  # seconds from the arrival of the client on; then it is awake
 BY_SIGINT, BY_SIGKILL = 130, 137  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
 WAYS: dict[str, Callable[[Database], object]] = {
     "stopped": lambda database: run("systemctl", "stop", database.backend, timeout=120),  # its client may call it off
@@ -35,13 +34,23 @@ def connect(database: Database) -> None:
         pass
 
 
+def time_of_a_wake(database: Database) -> float:
+    """Seconds; as much as the machine is busy."""
+    began = time.monotonic()
+    connect(database)
+    took = time.monotonic() - began
+    database.asleep()
+    return took
+
+
 def stop_again_and_again(database: Database) -> set[int]:
     """Stop it at one moment after the other; returns the statuses its container ended with."""
     ended = set()
+    latest = 1.3 * time_of_a_wake(database)  # then it is awake
     with ThreadPoolExecutor(1) as pool:
         for number in range(STOPS):
             client = pool.submit(connect, database)
-            time.sleep(LATEST * number / STOPS)  # this is the aiming
+            time.sleep(latest * number / STOPS)  # this is the aiming
             WAYS[database.name](database)
             client.result(120)
             until("it has ended", lambda: database.state(database.backend) in ("inactive", "failed"))
