@@ -100,15 +100,18 @@ class Waker:
         netns.forget(self.instance)
 
     def _lead_proxy(self, container: Container) -> None:
-        """Lead the proxy, and nobody else, to the container's port. Its namespace goes with a container that ends at once."""
+        """Lead the proxy, and nobody else, to the container's port.
+
+        Its namespace goes with a container that ends at once, which the engine is the last to know.
+        """
         from sockwake import seclusion
 
+        pid = container.pid()
         try:
-            pid = container.pid()
             seclusion.seclude(pid, self._settings.backend_port)
             netns.lead_to(self.instance, pid)
         except SockwakeError:
-            if container.pid():
+            if os.path.exists(f"/proc/{pid}/ns/net"):
                 raise
             while container.relay(journal.write):
                 pass

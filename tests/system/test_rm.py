@@ -11,7 +11,7 @@ IN_USE, UNKNOWN = 4, 5
 
 
 def test_refuses_while_clients_are_connected(instance: Make) -> None:
-    database = instance()
+    database = instance(idle="5s")  # as long as they may be silent
     with database.connect() as client, database.connect():
         for _ in range(2):
             run("sockwake", "rm", "pg1", "--purge").expect(IN_USE, "sockwake: error: instance 'pg1' has 2 connected clients", "(hint: ")
