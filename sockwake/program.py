@@ -57,7 +57,6 @@ def main(arguments: list[str]) -> int:
         netns.leave_sandbox()
         if verb == "await":
             await_ready(instance, *map(int, lock))
-            _look_after(instance)
         else:
             clean_up(instance)
     except Ended as error:
@@ -74,9 +73,10 @@ def main(arguments: list[str]) -> int:
 
 
 def await_ready(instance: Instance, lock: int = -1) -> None:
-    """Return once the program answers, and its proxy may go ahead; raises SockwakeError when it never does.
+    """Wait until the program answers, have its proxy go ahead, and look after its clients from then on; raises SockwakeError
+    when it never does.
 
-    lock: closed as soon as the proxy may.
+    lock: closed as soon as the proxy may. Who has no proxy looks after its clients itself.
     """
     if _is_refusing():
         return
@@ -96,6 +96,8 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings)
     allow.note_dropped(instance, settings)
+    if not settings.is_native:
+        _look_after(pid, instance, settings)
 
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
@@ -128,19 +130,14 @@ def _executable(pid: int) -> str:
         raise Ended("its program has ended") from None
 
 
-def _look_after(instance: Instance) -> None:
-    """Become what looks after the clients of its proxy, and ends with the program."""
-    settings = instance.settings()
-    if settings.is_native:
-        return
+def _look_after(pid: int, instance: Instance, settings: Settings) -> None:
+    """Become what looks after the clients of its proxy, and ends with the program, process pid."""
     try:
-        server = os.pidfd_open(int(os.environ["MAINPID"]))
+        server = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     os.set_inheritable(server, True)
-    told = lookout.told(settings)
-    watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
-    os.execv(watcher, [watcher, "--program", instance.name, f"{server}", *told])
+    programs.become("watcher", "--program", instance.name, f"{server}", *lookout.told(settings))
 
 
 def _end_program() -> None:
@@ -226,9 +223,8 @@ def _woke_just_now(instance: Instance) -> bool:
 def _last_awaited(instance: Instance) -> tuple[str, str]:
     """Which run was last waited for, and since when."""
     try:
-        with open(_awaited(instance), encoding="ascii") as file:
-            run, since = file.read().split()
-    except (OSError, ValueError):
+        run, since = files.text_of(_awaited(instance)).split()
+    except ValueError:
         return "", f"{-_REFUSAL_COUNTS}"
     return run, since
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NoReturn
 
 
 class ProgramError(SockwakeError):
@@ -54,6 +56,12 @@ def spawn(argv: list[str]) -> None:
         raise SockwakeError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}") from None
     if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         raise ProgramError(argv, status, "")
+
+
+def become(program: str, *arguments: str) -> NoReturn:
+    """Go on as another of our own programs, which is beside this one."""
+    path = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/{program}"
+    os.execv(path, [path, *arguments])
 
 
 def exists(program: str) -> bool:

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, lookout, manager, netns, runtime, scope
+from sockwake import allow, checking, clients, journal, lookout, manager, netns, programs, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
@@ -185,6 +185,5 @@ def wake(instance: Instance) -> None:
         runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
         netns.lead_somewhere(instance)
         raise
-    watcher = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/watcher"
     fds = [f"{stream}", f"{waker.process(container)}"]
-    os.execv(watcher, [watcher, instance.name, container.engine.path, *fds, *waker.lookout()])
+    programs.become("watcher", instance.name, container.engine.path, *fds, *waker.lookout())
