@@ -189,7 +189,7 @@ class Check:
         unit = self.instance.backend_unit
         systemctl.signal(unit, "STOP", everybody=True)
         if not (self._has_newcomers() or self._was_spoken_to()):
-            _signal_first_thread(systemctl.main_pid(unit), systemctl.kill_signal(unit))
+            _signal_first_thread(unit)
             systemctl.stop_later(unit)
             _within_a_moment(lambda: not _is_wanted(unit))
         systemctl.signal(unit, "CONT", everybody=True)
@@ -238,16 +238,17 @@ def _send(pidfd: int, number: int) -> None:
         pass
 
 
-def _signal_first_thread(pid: int, number: int) -> None:
-    """Send the signal of a stop to the first thread of a process that has several and stands still.
+def _signal_first_thread(unit: str) -> None:
+    """Send the signal of its stop to the first thread of a unit's main process, when that has several and stands still.
 
     It is there that many wait for it (pause(2)). The kernel gives a process's signal to its first thread, but when none of
     them runs to whichever is the quickest to go on; the signal would then end no wait.
     """
+    pid = systemctl.main_pid(unit)
     if _threads(pid) > 1:
         import ctypes
 
-        ctypes.CDLL(None).tgkill(pid, pid, number)
+        ctypes.CDLL(None).tgkill(pid, pid, systemctl.kill_signal(unit))
 
 
 def _threads(pid: int) -> int:

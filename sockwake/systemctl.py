@@ -17,14 +17,17 @@ def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
 
 def main_pid(unit: str) -> int:
     """A unit's main process, 0 for none."""
-    shown = programs.run(["systemctl", *scope.switch(), "show", "--property=MainPID", "--value", unit], check=False)
-    return int(shown.strip() or 0)
+    return int(_property(unit, "MainPID", check=False) or 0)
 
 
 def kill_signal(unit: str) -> int:
     """The number of the signal by which systemd asks a unit's main process to end."""
-    shown = programs.run(["systemctl", *scope.switch(), "show", "--property=KillSignal", "--value", unit])
-    return int(shown)
+    return int(_property(unit, "KillSignal"))
+
+
+def _property(unit: str, name: str, *, check: bool = True) -> str:
+    argv = ["systemctl", *scope.switch(), "show", f"--property={name}", "--value", unit]
+    return programs.run(argv, check=check).strip()
 
 
 def hold(unit: str, *argv: str) -> None:
