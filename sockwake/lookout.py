@@ -34,8 +34,8 @@ class Lookout:
     def __init__(self, instance: Instance, every: float, guests: Guests | None) -> None:
         self._unit = f"{instance.check_unit}.service"
         self._every = every or float("inf")
-        self._due = time.monotonic() + self._every
         self._guests = guests
+        self._put_off()
 
     def wait(self, *fds: int) -> set[int]:
         """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
@@ -43,12 +43,16 @@ class Lookout:
         while True:
             ready = readable(*fds, hearing, timeout=self._due - time.monotonic())
             if self._guests and hearing in ready and self._guests.see_off():
-                self._due = time.monotonic() + self._every
+                self._put_off()
             if time.monotonic() >= self._due:
-                self._due = time.monotonic() + self._every
+                self._put_off()
                 self._look()
             if ready - {hearing}:
                 return ready
+
+    def _put_off(self) -> None:
+        """The next look."""
+        self._due = time.monotonic() + self._every
 
     def _look(self) -> None:
         try:
