@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import figures
+import test_command
 from client import Lost, Refused
 from conftest import Make, MakeService
 from database import Database
@@ -21,7 +22,6 @@ from moment import until
 from program import must, run
 from service import Service
 from web import get
-from test_command import server as cache
 from webshop import container
 
 MakeSleeper = Callable[..., Service]
@@ -82,7 +82,7 @@ def ask(service: Service) -> None:
     if isinstance(service, Database):
         assert service.psql() == "1"
     elif service.setting("KIND") == "command":
-        assert must("redis-cli", "-e", "-p", str(service.port), "ping").strip() == "PONG"
+        assert test_command.ask(service, "ping") == "PONG"
     else:
         assert get(service.port).status == 200
 
@@ -97,7 +97,7 @@ def sleeper(instance: Make, service: MakeService, nginx: str, redis: str, progra
         if kind == "container":
             return container(service, nginx, *options)
         if kind == "command":
-            return cache(service, redis, "--client-first", *options)
+            return test_command.server(service, redis, "--client-first", *options)
         return service("native", "--exec", program, "--client-first", *options)
 
     return make
@@ -143,7 +143,7 @@ def test_a_port_scan_wakes_nobody(sleeper: MakeSleeper, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["command", "native"])
 def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(service: MakeService, redis: str, program: str, kind: str) -> None:
     """Who is reset, is in no table any more; who stays is a client."""
-    checked = cache(service, redis) if kind == "command" else service("native", "--exec", program)
+    checked = test_command.server(service, redis) if kind == "command" else service("native", "--exec", program)
     before = wakes(checked)
     for number, leave in enumerate((knock, knock_and_reset, knock), 1):
         leave(checked)
@@ -202,7 +202,6 @@ def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> 
         for _ in range(1 + cycle % 3):
             knock(sought)
         time.sleep(0.2 * cycle / CYCLES)
-        figures.count("connections made")
         try:
             ask(sought)
         except (Lost, Refused, OSError, AssertionError):
