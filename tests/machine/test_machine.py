@@ -236,6 +236,18 @@ def test_chroot_is_a_view(tmp_path: Path) -> None:
     machine("chroot", "toolbox", "--", "test", "-e", "/etc/new", status=1)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_runs_in_a_chroot_ends_with_it(tmp_path: Path, number: int) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    argv = [MACHINE, "chroot", "--bind", f"{tmp_path}:/out", "toolbox"]
+    with subprocess.Popen([*argv, "--", "sh", "-c", "exec >/out/pipe; echo here; sleep 60; echo late"]) as view:
+        with pipe.open() as said:
+            assert said.readline() == "here\n"
+            view.send_signal(number)
+            assert said.read() == "", "it went on"
+
+
 @pytest.mark.parametrize(
     ("argv", "status", "said"),
     [
