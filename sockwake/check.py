@@ -113,7 +113,8 @@ class Check:
         path, now = f"{self.instance.run}/activity", time.monotonic()
         before, _, at = files.text_of(path).rpartition(" ")
         if before == state:
-            return now - float(at)
+            silent = now - float(at)
+            return silent if self.has_proxy or self.settings.has_unix_socket else min(silent, _last_byte(self.settings))
         runtime.replace(path, f"{state} {now}")
         return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
 
@@ -161,8 +162,9 @@ class Check:
         try:
             _send(proxy, signal.SIGSTOP)
             _await_standstill(self.proxy)
-            has_run = sum(_switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
-            if has_run or clients.pending(self.settings) or self._has_newcomers() or (builtin and self._is_working()):
+            if self._has_carried() or clients.pending(self.settings) or self._has_newcomers():
+                return False
+            if builtin and self._is_working():
                 return False
             _send(proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
             return True
@@ -174,11 +176,16 @@ class Check:
         """Whether anybody has come since the look: a check may take its time, and it did not know of them."""
         return bool(clients.each(self.settings) - self._known)
 
+    def _has_carried(self) -> bool:
+        """Whether the proxy has carried anything since the look. Where it is noted who said something, a health check that
+        came and went has not."""
+        if self._last_visit() is not None:
+            return self._was_spoken_to()
+        return sum(_switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
+
     def _was_spoken_to(self) -> bool:
-        """Whether a byte has come or gone since the look; a unix socket does not tell."""
-        if not self.connections or self.settings.has_unix_socket:
-            return False
-        return _last_byte(self.settings) < time.monotonic() - self._began
+        """Whether a byte has come or gone since the look, from who is still there; a unix socket does not tell."""
+        return not self.settings.has_unix_socket and _last_byte(self.settings) < time.monotonic() - self._began
 
     def _stop_program(self) -> None:
         """Stop a program that takes its clients itself, unless one has just come or said something.

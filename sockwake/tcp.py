@@ -21,8 +21,8 @@ class Connection:
 
     def __init__(self, line: str) -> None:
         words = line.split()
-        self.outstanding = int(words[1])
-        self.remote = words[3]
+        self.outstanding = int(words[2])
+        self.remote = words[4]
         times = {key: int(value) / 1000 for key, _, value in (word.partition(":") for word in words) if key in _TIMES}
         self.since_ack = times.get("lastack", 0.0)
         self.since_byte = min(times.get("lastsnd", 0.0), times.get("lastrcv", 0.0))
@@ -37,7 +37,7 @@ _TIMES = ("lastsnd", "lastrcv", "lastack")
 
 
 def each(port: int) -> Iterator[Connection]:
-    """Every established connection to a local port."""
+    """Every connection to a local port whose other end may read, though it may have said goodbye itself."""
     said = programs.run(["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_to(port)])
     return map(Connection, said.splitlines())
 
@@ -48,4 +48,4 @@ def kill(port: int, remote: str) -> None:
 
 
 def _to(port: int) -> tuple[str, ...]:
-    return "state", "established", "sport", f"= {port}"
+    return "state", "established", "state", "close-wait", "sport", f"= {port}"

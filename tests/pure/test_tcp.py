@@ -4,7 +4,7 @@ import pytest
 
 from sockwake import tcp
 
-SAID = ("0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
+SAID = ("ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
         "bytes_sent:1 lastsnd:2000 lastrcv:3000 lastack:{lastack} pacing_rate 1Gbps unacked:1")
 
 

@@ -15,6 +15,8 @@ import pytest
 
 import figures
 import test_command
+from account import Own
+from check_program import CheckProgram
 from client import Lost, Refused
 from conftest import Make, MakeService
 from database import Database
@@ -30,7 +32,7 @@ KINDS = ("postgres", "container", "command", "native")
 NOBODY_SPEAKS_FOR = "3"  # seconds until the kernel gives up waiting for a word: three instead of a minute
 
 
-def knock(service: Service, said: bytes = b"") -> None:
+def knock(service: Service | Own, said: bytes = b"") -> None:
     """Connect, say little or nothing, and hang up as a port scanner or a TCP health check does."""
     with socket.create_connection(("127.0.0.1", service.port), 5) as sock:
         sock.sendall(said)
@@ -52,7 +54,7 @@ def say_nothing(service: Service, said: bytes = b"") -> float:
 
 
 @contextmanager
-def knocking(service: Service, every: float) -> Iterator[None]:
+def knocking(service: Service | Own, every: float) -> Iterator[None]:
     """A health check."""
     enough = threading.Event()
 
@@ -227,6 +229,14 @@ def test_a_health_check_keeps_nothing_awake(sleeper: MakeSleeper, kind: str, opt
         ask(checked)
         checked.asleep()
     assert wakes(checked) == before + 2
+
+
+def test_a_health_check_holds_up_no_check_that_takes_longer(instance: Make, check: CheckProgram) -> None:
+    database = instance("--check", check("sleep 2"), "--check-every", "1s")
+    with knocking(database, every=0.5):
+        ask(database)
+        database.asleep()
+    assert wakes(database) == 1
 
 
 def test_a_health_check_ends_no_session(instance: Make) -> None:
