@@ -75,9 +75,9 @@ def of(instance: Instance, told: list[str]) -> Lookout:
 
 
 def _hear_of_visits(settings: Settings) -> int:
-    """A descriptor, or -1: a user is not told, and of a unix socket nobody is; where the server speaks first, every visitor
-    may be a client."""
-    if not settings.first_words or scope.is_user() or settings.has_unix_socket:
+    """A descriptor, or -1: of a unix socket nobody is told, and where the server speaks first every visitor may be a
+    client."""
+    if not settings.first_words or settings.has_unix_socket:
         return -1
     from sockwake import visits
 

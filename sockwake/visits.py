@@ -1,7 +1,7 @@
 """Who has been connected to a port, and whether he said anything: told by the kernel when a connection is gone.
 
 Source: sock_diag(7); the groups *_TCP_DESTROY of linux/sock_diag.h send one message for every TCP connection that ends,
-with the tcp_info of linux/tcp.h. `ss --events` shows the same. Only root may listen.
+with the tcp_info of linux/tcp.h. `ss --events` shows the same. Every user may listen.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from moment import until
-from program import PATIENCE, Ran, run
+from program import PATIENCE, Ran, must, run
 
 NAME = "user"
 
@@ -88,6 +88,11 @@ class Own:
 
     def property(self, unit: str, name: str) -> str:
         return self.account.must("systemctl", "--user", "show", "--value", f"--property={name}", unit).strip()
+
+    def journal(self) -> str:
+        """What its units have said."""
+        must("journalctl", "--sync")
+        return must("journalctl", "--output=cat", "--no-pager", f"_UID={self.account.uid}", f"_SYSTEMD_USER_UNIT={self.backend}")
 
     def asleep(self) -> None:
         """Wait until nothing but the socket is left."""

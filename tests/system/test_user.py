@@ -18,8 +18,10 @@ from moment import until
 from program import must, run
 from service import FIRST_PORT
 from test_package import DEB, apt
+from test_strangers import knocking
 
 NGINX = "nginx:local"
+PAGES = ("--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def database(own: Callable[..., Own]) -> Own:
 
 @pytest.fixture
 def web(own: Callable[..., Own]) -> Own:
-    return own("web", "--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
+    return own("web", *PAGES)
 
 
 def page(one: Own) -> str:
@@ -133,6 +135,20 @@ def way_out() -> Iterator[None]:
         yield
     finally:
         must("ip", "link", "delete", "outside")
+
+
+@pytest.mark.parametrize("options", [("--version", "18", "--check-every", "1s"), ("--version", "18", "--tls", "--check", "none"), PAGES],
+                         ids=["checked", "unchecked", "web"])
+def test_a_health_check_neither_wakes_it_nor_keeps_it_awake(own: Callable[..., Own], options: tuple[str, ...]) -> None:
+    one = own("mine", *options, "--idle", "3s")
+    before = one.journal().count("woken by")
+    with knocking(one, every=0.9):
+        for number in (1, 2):
+            assert page(one) if options == PAGES else one.answer("select 1")
+            one.asleep()
+            seen = one.journal().count("said nothing")
+            until("it is turned away again", lambda: one.journal().count("said nothing") > seen + 2)
+            assert one.journal().count("woken by") == before + number
 
 
 def test_the_example_of_the_manual(account: Account, own: Callable[..., Own], way_out: None) -> None:
