@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 import pytest
 
+import test_command
 from check_program import CheckProgram
 from conftest import MakeService
 from moment import until
@@ -47,6 +49,27 @@ def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check
     assert get(shop.port).status == 200
     check("exit 0")
     shop.asleep()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("kind", ["command", "native"])
+def test_what_stands_still_goes_on_after_the_look_was_killed(
+        service: MakeService, redis: str, program: str, check: CheckProgram, kind: str) -> None:
+    """The check itself does both, as the look would after it, so that no moment has to be met."""
+    still = f"pg-{'postgres' if kind == 'native' else 'proxy'}@svc1.service"
+    body = f"[ -e killed ] || {{ systemctl kill --signal=STOP {still}; touch killed; kill -KILL $PPID; }}; exit 1"
+    executed = program if kind == "native" else f"{redis} --port {{port}}"
+    one = service(kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min")
+    ask = partial(get, one.port) if kind == "native" else partial(test_command.ask, one, "ping")
+    look = one.check.replace(".timer", ".service")
+    assert ask()
+    must("systemctl", "start", "--no-block", look)
+    check.await_note("killed")
+    began = time.monotonic()
+    assert ask() and time.monotonic() - began < 30
+    check("exit 0")
+    must("systemctl", "start", look)
+    one.asleep()
 
 
 @pytest.mark.fault
