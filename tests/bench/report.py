@@ -126,13 +126,13 @@ def _reload(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _python(part: dict[str, Any], cold: dict[str, Any] | None) -> Iterator[Row]:
-    true, bare, waker = (part["samples"][name] for name in ("true", "interpreter", "waker"))
-    start = statistics.median(bare) - statistics.median(true)
-    imports = statistics.median(waker) - statistics.median(bare)
-    yield Row("Python on the wake path: the interpreter, /bin/true deducted", f"{start:.1f} ms", _span(bare, "ms", 1))
-    yield Row("    what the waker imports", f"{imports:.1f} ms", _span(waker, "ms", 1))
+    rounds = list(zip(*(part["samples"][name] for name in ("true", "interpreter", "waker"))))
+    starts = [bare - true for true, bare, _ in rounds]
+    imports = [waker - bare for _, bare, waker in rounds]
+    yield Row("Python on the wake path: the interpreter, /bin/true deducted", f"{statistics.median(starts):.1f} ms", _span(starts, "ms", 1))
+    yield Row("    what the waker imports", f"{statistics.median(imports):.1f} ms", _span(imports, "ms", 1))
     if cold and cold["samples"]["sockwake"]:
-        share = (start + imports) / statistics.median(cold["samples"]["sockwake"])
+        share = statistics.median(waker - true for true, _, waker in rounds) / statistics.median(cold["samples"]["sockwake"])
         yield Row("    both, as a share of the cold start", f"{100 * share:.1f} %")
 
 
