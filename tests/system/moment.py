@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable
 
 _EVERY = 0.03  # seconds
+_RARER = 2  # a look takes the processor from what it waits for: the rest between two is so many times as long as one took
 
 
 def until(what: str, done: Callable[[], object], timeout: float = 30.0) -> None:
     """Return once done() is true."""
-    deadline = time.monotonic() + timeout
-    while not done():
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain: {what}"
-        time.sleep(_EVERY)
+    until_gone(what, lambda: not done(), timeout)
 
 
 def until_gone(what: str, left: Callable[[], object], timeout: float = 30.0) -> None:
     """Return once left() is empty; the error shows what was left."""
     deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while rest := left():
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain: {what}; left: {rest}"
-        time.sleep(_EVERY)
+        ended = time.monotonic()
+        assert ended < deadline, f"waited {timeout:g} s in vain: {what}{'' if rest is True else f'; left: {rest}'}"
+        time.sleep(max(_EVERY, _RARER * (ended - began)))
+        began = time.monotonic()
