@@ -18,6 +18,7 @@ import pytest
 import figures
 import traces
 from check_program import CheckProgram
+from clusters import Clusters
 from database import IMAGE, Database
 from intruder import Intruder, intruder
 from program import run
@@ -37,6 +38,7 @@ UNKNOWN = 5  # what sockwake ends with when there is no such instance
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault: does damage, and looks who says what and whether it heals")
     config.addinivalue_line("markers", "kills: ends a PostgreSQL without asking it, which then may recover from that")
+    config.addinivalue_line("markers", "makes: is about how an instance is made, and so takes over no cluster of a test before it")
     config.addinivalue_line("markers", "after(boot): its turn is when SOCKWAKE_BOOT says so")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would ours
 
@@ -186,14 +188,26 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     assert not left, "\n".join(left)
 
 
+@pytest.fixture(scope="session")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
+    """Where tests/run says, those of the test files before this one, too."""
+    folder = os.environ.get("SOCKWAKE_CLUSTERS")
+    return Clusters(Path(folder) if folder else tmp_path_factory.mktemp("clusters"))
+
+
 @pytest.fixture
-def instance(made: Made, image: str) -> Make:
+def instance(request: pytest.FixtureRequest, made: Made, image: str, clusters: Clusters) -> Make:
     """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new."""
 
     def make(*options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True) -> Database:
         database = made.know(Database(name))
+        is_like_others = clusters.serves(options) and not request.node.get_closest_marker("makes")
+        if is_like_others:
+            clusters.lay_out(name, version)
         database.made = run("sockwake-new", name, "--version", version, "--idle", idle, *(["--enable"] if enable else []),
                             *options).expect(0)
+        if is_like_others:
+            clusters.keep(database, version)
         return database
 
     return make

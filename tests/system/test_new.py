@@ -6,8 +6,12 @@ import json
 import stat
 import subprocess
 
+import pytest
+
 from conftest import Know, Make
 from program import must, run
+
+pytestmark = pytest.mark.makes
 
 
 def test_says_what_was_made_where_the_password_is_and_what_to_type_next(instance: Make) -> None:

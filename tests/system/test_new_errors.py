@@ -15,7 +15,7 @@ import pytest
 from conftest import Know, Make
 from program import Ran, must, run
 
-pytestmark = pytest.mark.usefixtures("image")
+pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image")]
 
 FAILED, USAGE, EXISTS = 1, 2, 3
 

@@ -13,6 +13,8 @@ from client import Refused
 from conftest import Know, Make
 from program import must, run
 
+pytestmark = pytest.mark.makes
+
 
 def test_db_user_and_db_name(instance: Make) -> None:
     database = instance("--db-user", "ann o-1", "--db-name", "shop")

@@ -1,0 +1,43 @@
+"""New clusters, kept for the next test that is about something else: making one takes two seconds of a processor."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from database import Database
+from program import must
+
+# Of sockwake-new: what says nothing of the cluster, or of how it is made.
+_BESIDE_IT = frozenset({"--allow", "--check", "--check-every", "--idle", "--listen", "--session-idle", "--set"})
+
+
+class Clusters:
+    """Copies in a folder, each as sockwake-new has made it for an instance of that name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def serves(self, options: tuple[str, ...]) -> bool:
+        """Whether a copy is what sockwake-new would make with these."""
+        return all(option in _BESIDE_IT for option in options if option.startswith("--"))
+
+    def lay_out(self, name: str, version: str) -> None:
+        """Put one where sockwake-new finds and adopts it, if there is one."""
+        kept = self._kept(name, version)
+        if kept.exists():
+            must("cp", "--archive", str(kept), f"/var/lib/sockwake/{name}")
+
+    def keep(self, database: Database, version: str) -> None:
+        """Keep the one of an instance that no client has been connected to yet, as sockwake rm would leave it."""
+        kept = self._kept(database.name, version)
+        if not kept.exists():
+            half = kept.with_suffix(".half")
+            shutil.rmtree(half, ignore_errors=True)
+            must("cp", "--archive", str(database.data), str(half))
+            must("cp", "--preserve=mode", str(database.etc / "password"), str(half / "sockwake-password"))
+            half.rename(kept)
+
+    def _kept(self, name: str, version: str) -> Path:
+        return self._folder / f"{name}-{version}"
