@@ -198,12 +198,15 @@ def test_who_has_asked_for_a_page_is_a_client_even_with_his_half_closed(service:
 def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> None:
     """The stranger is being turned away when the client comes, at every moment of that."""
     sought = sleeper(kind, "--idle", "1min")
-    lost = 0
+    began, lost = time.monotonic(), 0
+    knock(sought)
+    until("it is turned away", lambda: turned_away(sought) == 1)
+    longest = 2 * (time.monotonic() - began)
     for cycle in range(CYCLES):
         run("systemctl", "stop", sought.proxy, sought.backend)
         for _ in range(1 + cycle % 3):
             knock(sought)
-        time.sleep(0.2 * cycle / CYCLES)
+        time.sleep(longest * cycle / CYCLES)
         try:
             ask(sought)
         except (Lost, Refused, OSError, AssertionError):
