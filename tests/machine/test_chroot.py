@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from test_machine import MACHINE, machine, pytestmark  # noqa: F401
+import test_machine
+from test_machine import MACHINE, machine
+
+pytestmark = test_machine.pytestmark
 
 
 def test_chroot_is_a_view(tmp_path: Path) -> None:
