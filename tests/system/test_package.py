@@ -14,7 +14,8 @@ from database import Database
 from program import must, run
 
 DEB = os.environ.get("SOCKWAKE_DEB", "")
-pytestmark = [pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"), pytest.mark.usefixtures("image")]
+pytestmark = [pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"), pytest.mark.usefixtures("image"),
+              pytest.mark.makes]
 
 
 def apt(*arguments: str) -> str:
