@@ -45,6 +45,7 @@ def _content(path: Path) -> bytes:
         return b""
 
 
+@pytest.mark.makes
 def test_password_shows_up_nowhere(instance: Make) -> None:
     with watched() as seen:
         database = instance()
