@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """native-service [--broken FILE] [--notify SECONDS] [--socket PATH]: an HTTP server on the socket systemd passes it.
 
-It says who asks, and who it is; /hold/SECONDS takes that long. --broken: end at once while FILE exists. --notify: be
-ready only after SECONDS, and say so. --socket: listen there instead, with a queue for five. It notes each of its
-starts in the file "starts" of its state directory.
+It says who asks, and who it is; /hold/SECONDS takes that long, /drip/SECONDS says a little twice a second. --broken:
+end at once while FILE exists. --notify: be ready only after SECONDS, and say so. --socket: listen there instead, with
+a queue for five. It notes each of its starts in the file "starts" of its state directory.
 """
 
 import argparse
@@ -17,6 +17,9 @@ from socketserver import ThreadingMixIn, TCPServer
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path.startswith("/drip/"):
+            self._drip(float(self.path.removeprefix("/drip/")))
+            return
         if self.path.startswith("/hold/"):
             time.sleep(float(self.path.removeprefix("/hold/")))
         client = f"{self.client_address[0]}:{self.client_address[1]}" if self.client_address else "somebody"
@@ -25,6 +28,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def _drip(self, seconds: float) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(int(2 * seconds)):
+            self.wfile.write(b"a drop\n")
+            time.sleep(0.5)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing to say."""
