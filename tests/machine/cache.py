@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import host
+import leash
 import mirror
 from failure import Failure
 from recipe import Recipe
@@ -113,10 +114,8 @@ def _remove_where(chosen: Callable[[Path], bool]) -> None:
 
 def _bootstrap(recipe: Recipe, path: Path) -> None:
     host.need("mmdebstrap")
-    # A build that is killed takes along what it started and mounted.
-    argv = ["setpriv", "--pdeathsig=KILL", "--", "unshare", "--mount", "--pid", "--fork"]
-    argv += ["--kill-child", "--mount-proc", "--"]
-    argv += ["mmdebstrap", "--mode=root", "--format=directory", f"--variant={recipe.variant}"]
+    argv = [*leash.ARGV, "mmdebstrap"]
+    argv += ["--mode=root", "--format=directory", f"--variant={recipe.variant}"]
     argv += [f"--include={','.join(recipe.packages)}"]
     argv += [f"--aptopt={line}" for line in mirror.options()]
     if recipe.slim:

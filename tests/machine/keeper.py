@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import cgroup  # noqa: E402
+import leash  # noqa: E402
 
 # What systemd-nspawn --keep-unit exits with when its guest wants to be rebooted.
 REBOOT = 133
@@ -60,9 +61,7 @@ def _one_life(
     (home / "guest").mkdir(exist_ok=True)
     lower = state.parent.parent / "trees" / (state / "tree").read_text().strip()
     # Each link of the chain dies with the one before it: keeper, unshare, stage.sh, guest.
-    argv = ["setpriv", "--pdeathsig=KILL", "--"]
-    argv += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    argv += [str(HERE / "stage.sh"), str(lower), str(state)]
+    argv = [*leash.ARGV, str(HERE / "stage.sh"), str(lower), str(state)]
     argv += [str(home.relative_to(cgroup.top())), *arguments]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as child:
         end = os.pidfd_open(child.pid)
