@@ -25,6 +25,7 @@ class Service:
         self.proxy = f"pg-proxy@{name}.service"
         self.backend = f"pg-postgres@{name}.service"
         self.check = f"pg-check@{name}.timer"
+        self.look = f"pg-check@{name}.service"
         self.container = f"sockwake-{name}"
         self.made = Ran((), 0, "", "")  # sockwake-new's own answer
         self._cursor = must("journalctl", "--lines=0", "--show-cursor").strip().rpartition("cursor: ")[2]

@@ -91,7 +91,7 @@ def ways_in(service: Service) -> list[str]:
             f"ls {service.run}", f"nsenter --net={service.run}/netns true", connecting(service.run / "backend/.s.PGSQL.5432"),
             connecting("/run/docker.sock"), connecting("/run/podman/podman.sock"), *(f"cat {secret}" for secret in secrets),
             *([f"ls {service.data}/"] if service.data.exists() else []),
-            f"systemd-run --no-ask-password --unit={service.check.removesuffix('.timer')} true"]
+            f"systemd-run --no-ask-password --unit={service.look} true"]
 
 
 def takings(service: Service) -> list[str]:

@@ -66,7 +66,7 @@ def test_a_connection_keeps_it_awake(service: MakeService, program: str) -> None
 
 
 def test_who_has_closed_his_half_hears_all_of_a_slow_answer(service: MakeService, program: str) -> None:
-    web = service("native", "--exec", program, "--check-every", "1s", idle="2s")
+    web = native(service, program, "--check-every", "1s", idle="2s")
     with socket.create_connection(("127.0.0.1", web.port), 30) as client:
         client.sendall(b"GET /drip/8 HTTP/1.0\r\n\r\n")
         client.shutdown(socket.SHUT_WR)
