@@ -19,15 +19,15 @@ class Clusters:
         self._folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def serves(self, options: tuple[str, ...]) -> bool:
-        """Whether a copy is what sockwake-new would make with these."""
-        return all(option in _BESIDE_IT for option in options if option.startswith("--"))
+    def serves(self, name: str, options: tuple[str, ...]) -> bool:
+        """Whether a copy is what sockwake-new would make with these: it adopts what a test has left behind."""
+        return not _data(name).exists() and all(option in _BESIDE_IT for option in options if option.startswith("--"))
 
     def lay_out(self, name: str, version: str) -> None:
         """Put one where sockwake-new finds and adopts it, if there is one."""
         kept = self._kept(name, version)
         if kept.exists():
-            must("cp", "--archive", str(kept), f"/var/lib/sockwake/{name}")
+            must("cp", "--archive", str(kept), str(_data(name)))
 
     def keep(self, database: Database, version: str) -> None:
         """Keep the one of an instance that no client has been connected to yet, as sockwake rm would leave it."""
@@ -41,3 +41,8 @@ class Clusters:
 
     def _kept(self, name: str, version: str) -> Path:
         return self._folder / f"{name}-{version}"
+
+
+def _data(name: str) -> Path:
+    """Where sockwake-new looks for a cluster, unless it is told another place."""
+    return Path("/var/lib/sockwake", name)

@@ -201,7 +201,7 @@ def instance(request: pytest.FixtureRequest, made: Made, image: str, clusters: C
 
     def make(*options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True) -> Database:
         database = made.know(Database(name))
-        is_like_others = clusters.serves(options) and not request.node.get_closest_marker("makes")
+        is_like_others = not request.node.get_closest_marker("makes") and clusters.serves(name, options)
         if is_like_others:
             clusters.lay_out(name, version)
         database.made = run("sockwake-new", name, "--version", version, "--idle", idle, *(["--enable"] if enable else []),
