@@ -22,7 +22,12 @@ def require_enforced(settings: Settings) -> None:
         return
     from ipaddress import ip_address, ip_network  # 8 ms, for who filters addresses
 
-    networks = [ip_network(item) for item in settings.allow]
+    try:
+        networks = [
+            ip_network(item, strict=False) for item in settings.allow
+        ]  # systemd takes 10.0.0.5/8 for 10.0.0.0/8
+    except ValueError as error:
+        raise SockwakeError(f"ALLOW: {error}") from None
     for visitor in clients.queue(settings):
         host = visitor.remote.rpartition(":")[0].strip("[]")
         if host and not any(ip_address(host) in network for network in networks):

@@ -102,7 +102,7 @@ class Check:
     def _silence(self) -> float:
         """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry
         bytes; of a program that has the connections itself the kernel knows."""
-        if self.has_proxy and (noted := self._last_visit()) is not None:
+        if (noted := self._last_visit()) is not None:
             return min(noted, _last_byte(self.settings))
         if self.has_proxy:
             state = f"{self.proxy} {self._switches[0]},{self._switches[1]}"
@@ -119,7 +119,7 @@ class Check:
         return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
 
     def _last_visit(self) -> float | None:
-        """Seconds since the last client left who had said anything; None when the watcher takes no note of it."""
+        """Seconds since the last client left who had said anything; None when nobody takes note of it (lookout)."""
         try:
             return time.monotonic() - float(files.text_of(self.instance.last_visit))
         except ValueError:
@@ -194,12 +194,14 @@ class Check:
         as soon as it has sent that, and what the main process waits for goes on then.
         """
         unit = self.instance.backend_unit
-        systemctl.signal(unit, "STOP", everybody=True)
-        if not (self._has_newcomers() or self._was_spoken_to()):
-            _signal_first_thread(unit)
-            systemctl.stop_later(unit)
-            _within_a_moment(lambda: not _is_wanted(unit))
-        systemctl.signal(unit, "CONT", everybody=True)
+        try:
+            systemctl.signal(unit, "STOP", everybody=True)
+            if not (self._has_newcomers() or self._was_spoken_to()):
+                _signal_first_thread(unit)
+                systemctl.stop_later(unit)
+                _within_a_moment(lambda: not _is_wanted(unit))
+        finally:
+            systemctl.signal(unit, "CONT", everybody=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sockwake.settings import Settings
 
 _LONGER_THAN_IDLE = 2  # seconds
+_GOODBYE = 1  # byte, as the kernel counts
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
 
 
@@ -64,8 +65,15 @@ class Lookout:
 def told(settings: Settings) -> list[str]:
     """What a lookout is told on its command line: every, and of its guests visits and words. For the process that becomes
     it, which passes the descriptor on."""
-    every = settings.idle + _LONGER_THAN_IDLE if settings.check == NONE and settings.idle < float("inf") else 0
-    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{settings.first_words}"]
+    has_no_check = settings.check == NONE and not settings.is_native
+    every = settings.idle + _LONGER_THAN_IDLE if has_no_check and settings.idle < float("inf") else 0
+    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{max(settings.first_words, _GOODBYE)}"]
+
+
+def is_idle(told: list[str]) -> bool:
+    """Whether one that is told so has nothing to do: of a unix socket's clients nobody hears."""
+    every, visits, _ = map(int, told)
+    return not every and visits < 0
 
 
 def of(instance: Instance, told: list[str]) -> Lookout:
@@ -76,8 +84,8 @@ def of(instance: Instance, told: list[str]) -> Lookout:
 
 def _hear_of_visits(settings: Settings) -> int:
     """A descriptor, or -1: of a unix socket nobody is told, and where the server speaks first every visitor may be a
-    client."""
-    if not settings.first_words or settings.has_unix_socket:
+    client, whom a proxy counts."""
+    if settings.has_unix_socket or not (settings.first_words or settings.is_native):
         return -1
     from sockwake import visits
 

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     except Ended as error:
         print(error, file=sys.stderr)
         return 1
-    except (SockwakeError, OSError) as error:
+    except Exception as error:
         problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
         runtime.replace(instance.failure_file, f"{problem.message}\n")
         print(problem, file=sys.stderr)
@@ -76,7 +76,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     """Wait until the program answers, have its proxy go ahead, and look after its clients from then on; raises SockwakeError
     when it never does.
 
-    lock: closed as soon as the proxy may. Who has no proxy looks after its clients itself.
+    lock: closed as soon as the proxy may.
     """
     if _is_refusing():
         return
@@ -96,8 +96,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     journal.say(f"woken by {client} in {1000 * took:.0f} ms")
     checking.start(instance, settings)
     allow.note_dropped(instance, settings)
-    if not settings.is_native:
-        _look_after(pid, instance, settings)
+    _look_after(pid, instance, settings)
 
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
@@ -131,13 +130,17 @@ def _executable(pid: int) -> str:
 
 
 def _look_after(pid: int, instance: Instance, settings: Settings) -> None:
-    """Become what looks after the clients of its proxy, and ends with the program, process pid."""
+    """Become what looks after its clients, and ends with the program, process pid; of a native one, for which systemd
+    waits, another process does."""
     try:
         server = os.pidfd_open(pid)
     except ProcessLookupError:
         return
+    told = lookout.told(settings)
+    if lookout.is_idle(told) or (settings.is_native and os.fork()):
+        return
     os.set_inheritable(server, True)
-    programs.become("watcher", "--program", instance.name, f"{server}", *lookout.told(settings))
+    programs.become("watcher", "--program", instance.name, f"{server}", *told)
 
 
 def _end_program() -> None:
@@ -153,7 +156,7 @@ def _end_program() -> None:
 def clean_up(instance: Instance) -> None:
     """After the end of the program: no proxy leads nowhere, and the reason of an end that was not asked for is kept."""
     runtime.remove(_refusal(instance))
-    if _is_refusing():
+    if _was_refusing(instance):
         return
     runtime.make_directories(instance)
     was_ready = os.path.exists(instance.ready_file)
@@ -178,6 +181,11 @@ def clean_up(instance: Instance) -> None:
 def _is_refusing() -> bool:
     """Whether this start is only there to refuse clients; bin/native decides alike."""
     return bool(os.environ.get("SOCKWAKE_REFUSAL")) and _uptime() < int(os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0"))
+
+
+def _was_refusing(instance: Instance) -> bool:
+    """Whether this start was, however long that took: nobody waited for the program."""
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and _last_awaited(instance)[0] != os.environ.get("INVOCATION_ID")
 
 
 def _uptime() -> int:

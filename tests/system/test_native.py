@@ -55,6 +55,24 @@ def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(servic
     assert web.state(web.proxy) == "inactive"
 
 
+def test_short_requests_keep_it_awake_though_no_look_finds_one(service: MakeService, program: str) -> None:
+    web = native(service, program, "--check-every", "1s", idle="6s")
+    for times in (1, 2):
+        for _ in range(9):
+            assert get(web.port).status == 200
+            time.sleep(1)
+        assert starts(web) == times, web.journal()
+        web.asleep()
+
+
+def test_connections_alone_count_without_a_check(service: MakeService, program: str) -> None:
+    web = native(service, program, "--check", "none")
+    for times in (1, 2):
+        assert get(web.port).status == 200
+        web.asleep()
+        assert starts(web) == times
+
+
 def test_a_connection_keeps_it_awake(service: MakeService, program: str) -> None:
     web = native(service, program)
     with socket.create_connection(("127.0.0.1", web.port)):
@@ -91,6 +109,16 @@ def test_unix_socket(service: MakeService, program: str) -> None:
     for _ in range(2):
         assert get(front).text.startswith(":0 ")
         web.asleep()
+
+
+@pytest.mark.fault
+def test_one_that_never_says_it_is_ready_is_told_when_the_time_is_up(service: MakeService, program: str) -> None:
+    web = native(service, f"{program} --notify 600", "--ready", "notify")
+    web.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=2s\n")
+    run("systemctl", "daemon-reload").expect(0)
+    answer = get(web.port)
+    assert answer.status == 503 and "its program did not say it was ready in time" in answer.text
+    web.asleep(backend=ASLEEP_OR_FAILED)
 
 
 def test_ready_by_notify_waits_for_its_word(service: MakeService, program: str) -> None:
@@ -138,6 +166,7 @@ def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeS
         except ConnectionError:
             pass
     web.asleep(backend=ASLEEP_OR_FAILED)
+    assert "refused" not in (web.run / "failure").read_text(), "the refusal itself is no start that failed"
     assert starts(web) <= 2
     assert web.journal(f"--unit={web.backend}").count("Starting ") <= 4
 
