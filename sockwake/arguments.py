@@ -70,6 +70,7 @@ def _add_kinds(parser: ArgumentParser) -> None:
     container = parser.add_argument_group("of kind container")
     container.add_argument("--container-port", metavar="N", help="the port of the server in the container")
     container.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
+    container.add_argument("--service", metavar="NAME", help="which of its services (default: the one with a port)")
     container.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
     program = parser.add_argument_group("of kinds command and native")
     program.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")

@@ -17,6 +17,9 @@ from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings, check_port
 
+# Whatever its definition says: nobody else starts it, and what it writes comes in frames (engine.split_frames).
+_WOKEN: dict[str, object] = {"restart": "no", "deploy": {"restart_policy": {"condition": "none"}}, "tty": False}
+
 
 class Project:
     """The compose project of one instance. data: the host directory the cluster's volume is mounted from."""
@@ -45,14 +48,14 @@ class Project:
         ]
 
     def service(self) -> tuple[str, dict[str, Any]]:
-        """(name, definition) of the service that is the database."""
+        """(name, definition) of the service that clients are for."""
         config = json.loads(self._run(self.command("config", "--format", "json")))
         services = config.get("services") or {}
         name = self.settings.service or next(iter(services), "")
         if name not in services or (len(services) > 1 and not self.settings.service):
             raise SockwakeError(
                 f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
-                f"set SERVICE= in {self.instance.env_file}",
+                "say which by --service, or SERVICE= in instance.env",
             )
         return name, services[name]
 
@@ -63,12 +66,12 @@ class Project:
         """
         service, definition = self.service()
         require_image(self.engine, definition.get("image", ""))
-        overlay = {"container_name": container, **overlay}
+        overlay = {"container_name": container, **_WOKEN, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
-            file.write(_overlay(service, overlay, unpublish=not self.settings.has_cluster))
+            file.write(_overlay(service, overlay, alone=not self.settings.has_cluster))
         command = self.command(
             "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
         )
@@ -90,20 +93,30 @@ class Project:
             raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
 
 
-def published(path: str, port: int | None) -> tuple[str, int]:
-    """(port in the container, port for clients) of the only published port in a compose file.
+def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:
+    """(service, port in the container, port for clients) of the only published port in a compose file.
 
-    port: for clients, if one was asked for. Raises SockwakeError when the file does not tell.
+    service: the one to look at, "" for all; found to be "" when there is no other. port: for clients, if one was asked for.
+    Raises SockwakeError when the file does not tell.
     """
     try:
         config = json.loads(programs.run([*_program(), "--file", path, "config", "--format", "json"]))
     except programs.ProgramError as error:
         raise SockwakeError(f"{path}: {error.said or error.message}") from error
-    ports = [port for service in (config.get("services") or {}).values() for port in service.get("ports") or ()]
+    services = config.get("services") or {}
+    if service and service not in services:
+        raise SockwakeError(f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE)
+    looked_at = [service] if service else services
+    ports = [(name, each) for name in looked_at for each in services[name].get("ports") or ()]
     if len(ports) != 1:
         raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
-    outside = str(ports[0].get("published", ""))
-    return str(ports[0]["target"]), port or (check_port(outside) if outside.isdigit() else 0)
+    ((found, only),) = ports
+    outside = str(only.get("published", ""))
+    return (
+        found if len(services) > 1 else service,
+        str(only["target"]),
+        port or (check_port(outside) if outside.isdigit() else 0),
+    )
 
 
 def _program() -> list[str]:
@@ -136,10 +149,14 @@ def _of_project(engine: Engine, project: str, what: str, key: str) -> list[str]:
         raise EngineError(f"the container engine's answer to {what} makes no sense") from None
 
 
-def _overlay(service: str, overlay: dict[str, object], *, unpublish: bool) -> str:
-    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say."""
+def _overlay(service: str, overlay: dict[str, object], *, alone: bool) -> str:
+    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
+
+    alone: without the ports it publishes, which the proxy takes over, and without what it depends on: compose would make
+    that, too, and nothing would ever start or remove it.
+    """
     text = json.dumps({"services": {service: overlay}})
-    return text[: -len("}}}")] + ', "ports": !reset []}}}' if unpublish else text
+    return text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
 
 
 def require_image(engine: Engine, image: str) -> None:

@@ -166,10 +166,14 @@ def split_frames(buffer: bytearray) -> bytes:
     """Take every whole frame off the front of buffer and return what was in them.
 
     A frame is one byte for the stream, three of nothing, four with the length, and that many bytes
-    (Docker's API, "Stream format").
+    (Docker's API, "Stream format"). What begins otherwise is a terminal's, and has none.
     """
     taken = bytearray()
     while len(buffer) >= 8:
+        if any(buffer[1:4]):
+            taken += buffer
+            buffer.clear()
+            break
         end = 8 + int.from_bytes(buffer[4:8], "big")
         if len(buffer) < end:
             break

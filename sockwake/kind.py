@@ -68,6 +68,7 @@ _POSTGRES: dict[str, str | None] = {
 _CONTAINER: dict[str, str | None] = {
     "image": "",
     "compose": "",
+    "service": "",
     "container_port": "",
     "mount": "",
     "data": "",

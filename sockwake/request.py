@@ -15,7 +15,7 @@ from sockwake.settings import check_check, check_every, check_idle, check_port, 
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 _ORDER = (
     "KIND ENGINE VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
-    "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA TLS"
+    "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
 
@@ -250,7 +250,7 @@ def _decide_postgres(request: Request, given: dict[str, Any], network: str) -> N
 
 
 def _decide_container(request: Request, given: dict[str, Any], *, network_given: bool) -> None:
-    given = dict.fromkeys(("compose", "container_port", "image", "mount", "version"), "") | given
+    given = dict.fromkeys(("compose", "container_port", "image", "mount", "service", "version"), "") | given
     port = given["container_port"]
     if bool(given["image"]) == bool(given["compose"]):
         raise SockwakeError(
@@ -260,11 +260,16 @@ def _decide_container(request: Request, given: dict[str, Any], *, network_given:
         if network_given or given["mount"]:
             raise SockwakeError("--network and --mount are for --image", "write it into the compose file", USAGE)
         request.definition = option.compose_file(given["compose"])
+        service = check_value(given["service"], "--service")
         if not port:
             from sockwake.compose import published
 
-            port, outside = published(given["compose"], request.port)
+            service, port, outside = published(given["compose"], service, request.port)
             request.port = outside or None
+        if service:
+            request.lines["SERVICE"] = service
+    elif given["service"]:
+        raise SockwakeError("--service is for --compose", "an image is one service", USAGE)
     elif not port:
         raise SockwakeError("--container-port is missing", "the port its server listens on, in the container", USAGE)
     else:

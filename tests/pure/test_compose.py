@@ -51,6 +51,7 @@ class Compose:
     def overlay(self) -> dict[str, Any]:
         """What was laid over the service."""
         overlay: dict[str, Any] = json.loads((self.directory / "overlay.json").read_text())["services"]["db"]
+        assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == ("no", {"restart_policy": {"condition": "none"}}, False)
         return overlay
 
 

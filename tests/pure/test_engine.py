@@ -171,3 +171,8 @@ def test_a_frame_that_is_not_whole_stays_for_later() -> None:
     buffer = bytearray(b"\1\0\0\0\0\0\0\2ab\1\0\0\0\0\0\0\3c")
     assert split_frames(buffer) == b"ab"
     assert buffer == b"\1\0\0\0\0\0\0\3c"
+
+
+def test_what_a_terminal_writes_has_no_frames() -> None:
+    buffer = bytearray(b"ready for connections\r\n")
+    assert split_frames(buffer) == b"ready for connections\r\n" and not buffer

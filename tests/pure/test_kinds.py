@@ -112,7 +112,9 @@ def test_a_compose_file_is_taken_as_it_is(tree: Tree) -> None:
     mine.write_text("services:\n  web:\n    image: x:${TAG}  # ü\n")
     make(tree, "a", ["--kind", "container", "--compose", str(mine), "--container-port", "8000"])
     assert Path(tree.instance("a").compose_file).read_text() == mine.read_text()
-    assert "BACKEND_PORT=8000" in lines(tree) and not [line for line in lines(tree) if line.startswith("IMAGE=")]
+    assert "BACKEND_PORT=8000" in lines(tree) and not [line for line in lines(tree) if line.startswith(("IMAGE=", "SERVICE="))]
+    make(tree, "b", ["--kind", "container", "--compose", str(mine), "--container-port", "8000", "--service", "web"])
+    assert "SERVICE=web" in lines(tree, "b")
 
 
 def test_the_engine_is_the_one_asked_for_or_the_one_there_is(tree: Tree) -> None:

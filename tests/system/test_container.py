@@ -19,15 +19,16 @@ def test_woken_by_http_and_nothing_is_left_when_it_sleeps(service: MakeService, 
     shop = container(service, nginx)
     for _ in range(2):
         assert shop.processes() == []
-        assert "Welcome to nginx" in get(shop.port).text
-        assert len(shop.processes()) >= 4, "the search for processes finds none"
-        assert opened_since(before) == {f"127.0.0.1:{shop.port}"}
-        assert shop.ls()["state"] == "awake"
+        with staying(shop.port):
+            assert "Welcome to nginx" in get(shop.port).text
+            assert len(shop.processes()) >= 4, "the search for processes finds none"
+            assert opened_since(before) == {f"127.0.0.1:{shop.port}"}
+            assert shop.ls()["state"] == "awake"
         shop.asleep()
         assert shop.ls()["state"] == "asleep"
     assert must("docker", "ps", "--quiet") == ""
     assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container) == "exited 0\n"
-    assert "netns" not in Path("/proc/mounts").read_text()
+    assert str(shop.run) not in Path("/proc/mounts").read_text()
 
 
 def test_says_what_was_made_and_how_long_its_first_wake_took(service: MakeService, nginx: str) -> None:
@@ -62,6 +63,25 @@ def test_published_port_of_a_compose_file_is_taken_over(service: MakeService, ng
     shop.asleep()
 
 
+def test_of_several_services_one_sleeps_and_wakes_and_what_it_depends_on_is_not_made(
+        service: MakeService, nginx: str, tmp_path: Path) -> None:
+    ours = {"image": nginx, "ports": ["127.0.0.1:25480:80"], "depends_on": ["worker"],
+            "tty": True, "restart": "always", "deploy": {"restart_policy": {"condition": "any"}}}
+    (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"worker": {"image": nginx}, "web": ours}}))
+    refused = ("sockwake-new", "no", "--kind", "container", "--compose", f"{tmp_path}/compose.yaml", "--service")
+    run(*refused, "nobody").expect(2, "has no service 'nobody'", "it has web, worker")
+    run(*refused, "worker").expect(2, "publishes 0 ports")
+    run(*refused[:-1], "--container-port", "80").expect(1, "has 2 services", "say which by --service")
+    shop = service("container", "--compose", f"{tmp_path}/compose.yaml")
+    assert (shop.port, shop.setting("SERVICE"), get(25480).status) == (25480, "web", 200)
+    assert must("docker", "ps", "--all", "--format={{.Names}}") == f"{shop.container}\n"
+    ends = must("docker", "inspect", "--format={{.HostConfig.RestartPolicy.Name}} {{.Config.Tty}}", shop.container)
+    assert ends == "no false\n", "nobody but a client starts it, and its log is the journal's"
+    shop.asleep()
+    assert get(25480).status == 200
+    shop.asleep()
+
+
 def test_ready_by_http_waits_for_more_than_503(service: MakeService, nginx: str, tmp_path: Path) -> None:
     shop = slow_to_get_up(service, tmp_path, "--ready", "http:/health")
     for _ in range(2):
@@ -70,7 +90,7 @@ def test_ready_by_http_waits_for_more_than_503(service: MakeService, nginx: str,
 
 
 def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(service: MakeService, nginx: str, tmp_path: Path) -> None:
-    shop = slow_to_get_up(service, tmp_path, "--ready", "tcp")
+    shop = slow_to_get_up(service, tmp_path, "--ready", "tcp", late=8)
     answer = get(shop.port)
     assert answer.status == 503 and "sockwake" not in answer.text and "nginx" in answer.text
     until("its server is up", lambda: get(shop.port).text == "up")

@@ -10,7 +10,7 @@ from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
 
-# a server of its own on port 8080, that says 503 for its first second
+# a server of its own on port 8080, that says 503 for its first seconds
 SLOW_TO_GET_UP = """\
 services:
   shop:
@@ -23,7 +23,7 @@ services:
       - |
         rm -f /tmp/up
         echo 'server {{ listen 127.0.0.1:8080; location / {{ if (!-f /tmp/up) {{ return 503; }} return 200 "up"; }} }}' >/etc/nginx/conf.d/shop.conf
-        (sleep 1; touch /tmp/up) &
+        (sleep {late}; touch /tmp/up) &
         exec nginx -g 'daemon off;'
 """
 
@@ -32,8 +32,8 @@ def container(service: MakeService, image: str, *options: str, **more: object) -
     return service("container", "--image", image, "--container-port", "80", *options, **more)
 
 
-def slow_to_get_up(service: MakeService, folder: Path, *options: str, more: str = "") -> Service:
-    (folder / "compose.yaml").write_text(SLOW_TO_GET_UP.format(more=more))
+def slow_to_get_up(service: MakeService, folder: Path, *options: str, more: str = "", late: int = 1) -> Service:
+    (folder / "compose.yaml").write_text(SLOW_TO_GET_UP.format(more=more, late=late))
     return service("container", "--compose", f"{folder}/compose.yaml", *options)
 
 
