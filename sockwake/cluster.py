@@ -92,6 +92,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     if not exists(settings) and not os.path.exists(made):
         trust.require_way(staged, "data directory")
         _require_room(settings.data)
+        remove_container(engine, f"{instance.container}-init")
         shutil.rmtree(staged, ignore_errors=True)
         os.mkdir(staged, 0o711)
         write_password(instance)
@@ -100,12 +101,15 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
         os.rename(staged, made)
     if os.path.exists(made):
         _move_into_place(made, settings.data)
-    if not exists(settings):
+    if is_there := exists(settings):
+        runtime.remove(instance.uninitialised_file)
+    if os.path.exists(made):  # until now it tells whose the cluster is (inventory.delete_made_data)
+        os.rmdir(made)
+    if not is_there:
         raise SockwakeError(
             f"the image has made no cluster in {settings.cluster}",
             "does it keep the data where the official image does?",
         )
-    runtime.remove(instance.uninitialised_file)
 
 
 def _run_entrypoint(
@@ -159,4 +163,3 @@ def _move_into_place(made: str, data: str) -> None:
     if os.path.exists(f"{data}/PG_VERSION"):
         os.chown(data, owner.st_uid, owner.st_gid)
         os.chmod(data, owner.st_mode & 0o7777)
-    os.rmdir(made)

@@ -6,15 +6,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sockwake import scope
+from sockwake import programs, scope
 from sockwake.errors import EXISTS, SockwakeError
-from sockwake.files import sync, write_new
+from sockwake.files import replace, sync, text_of, write_new
 from sockwake.instance import Instance, Name
 from sockwake.runtime import remove
 
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
 _MADE_DATA = "made-data"
+_NOT_YET = "-"  # the identity of a directory that is not there
+_LOST_AND_FOUND = "lost+found"
 
 
 def directory(root: str = "") -> str:
@@ -91,10 +93,19 @@ class Draft:
             delete(self.instance)
             raise
 
-    def claim_data(self, path: str) -> None:
-        """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete."""
-        made = "contents" if os.path.isdir(path) else "directory"
-        write_new(f"{self.instance.etc}/{_MADE_DATA}", 0o644, f"{made} {path}\n")
+    def claim_data(self, path: str, *, make: bool) -> None:
+        """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete.
+
+        make: path, if it is not there; else systemd makes it when the program is started.
+        """
+        note = f"{self.instance.etc}/{_MADE_DATA}"
+        if os.path.isdir(path):
+            write_new(note, 0o644, f"contents {_identity(path)} {path}\n")
+            return
+        write_new(note, 0o644, f"directory {_NOT_YET} {path}\n")
+        if make:
+            os.makedirs(path, 0o711, exist_ok=True)
+            replace(note, 0o644, f"directory {_identity(path)} {path}\n")
 
     def publish(self) -> Instance:
         """Give it its name; from here on it is an instance. Locked: who looks for a free port must see it as one of the two."""
@@ -165,17 +176,33 @@ def discard(draft: Instance) -> None:
 
 
 def delete_made_data(draft: Instance) -> None:
-    """Delete what a sockwake-new that did not come to its end had put into the data directory."""
-    try:
-        with open(f"{draft.etc}/{_MADE_DATA}", encoding="utf-8") as file:
-            made, _, path = file.read().rstrip("\n").partition(" ")
-    except FileNotFoundError:
-        made, path = "", ""
-    if made == "directory":
-        with suppress(OSError):
-            delete_data(path)
+    """Delete what a sockwake-new that did not come to its end had put into the data directory.
+
+    Somebody else may have put something there since it was killed: another directory, or a cluster where none was made yet.
+    """
+    note = text_of(f"{draft.etc}/{_MADE_DATA}").rstrip("\n").split(" ", 2)
+    if len(note) < 3:
+        return
+    made, identity, path = note
+    if identity == _NOT_YET and is_finished(draft):  # and so undone by who has just had systemd make it
+        identity = _identity(path)
+    if os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/.initialised"):
+        shutil.rmtree(f"{path}/.initialising", ignore_errors=True)
+    elif identity != _identity(path):
+        return
     elif made == "contents":
         empty(path)
+    else:
+        with suppress(OSError):
+            delete_data(path)
+    if made == "directory":
+        with suppress(OSError):  # it is there, and not empty
+            os.rmdir(path)
+
+
+def _identity(path: str) -> str:
+    """What tells a directory from another one that takes its place: device, inode, and second of birth."""
+    return programs.run(["stat", "--format=%d:%i:%W", path], check=False).strip()
 
 
 def delete_data(path: str) -> None:
@@ -192,8 +219,10 @@ def delete_data(path: str) -> None:
 
 
 def empty(path: str) -> None:
-    """Delete everything in a directory, if it is there."""
+    """Delete everything in a directory, if it is there, but what belongs to its file system."""
     for entry in os.scandir(path) if os.path.isdir(path) else ():
+        if entry.name == _LOST_AND_FOUND:
+            continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:

@@ -78,9 +78,9 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
     try:
         if provision:
             if request.keeps_data and not request.adopt:
-                draft.claim_data(request.data_directory)
+                draft.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not os.path.lexists(request.data_directory):
-                draft.claim_data(request.data_directory)  # systemd will make it
+                draft.claim_data(request.data_directory, make=False)
             if request.kind.definition == COMPOSE:
                 _provision(draft.instance, quiet=quiet, debug=debug)
         made = draft.publish()

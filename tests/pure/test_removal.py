@@ -7,22 +7,29 @@ import pytest
 from tree import Tree, run
 
 from sockwake.errors import FAILED, UNKNOWN
+from sockwake.instance import Name
+from sockwake.inventory import Draft
 
 
 def write_data(tree: Tree, path: str) -> Path:
     file = Path(f"{tree}{path}/base/1")
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("rows")
     return file
 
 
-def write_draft(tree: Tree, made: str = "") -> None:
+def write_draft(tree: Tree, *, claims: bool = False) -> Path:
     """What a sockwake-new leaves that was killed while it provisioned."""
     tree.new("pg1", "--data", "/srv/pg")
-    draft = tree.path / "etc/sockwake/pg1"
-    if made:
-        (draft / "made-data").write_text(f"{made} {tree}/srv/pg\n")
-    draft.rename(draft.with_name(".new-pg1"))
+    draft = tree.instance("pg1").etc
+    unfinished = Path(f"{tree}/etc/sockwake/.new-pg1")
+    if claims:
+        maker = Draft(Name("pg2"), str(tree), {})
+        maker.claim_data(f"{tree}/srv/pg", make=True)
+        Path(maker.instance.etc, "made-data").rename(f"{draft}/made-data")
+        Path(maker.instance.etc).rmdir()
+    Path(draft).rename(unfinished)
+    return unfinished
 
 
 @pytest.mark.parametrize(("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")])
@@ -100,14 +107,42 @@ def test_of_an_unfinished_instance_all_that_was_made_goes(tree: Tree, made: str,
     if made == "contents":
         (tree.path / "srv/pg").mkdir()
     before = tree.snapshot()
-    write_draft(tree, made)
-    (tree.path / "srv/pg").mkdir(exist_ok=True)
+    write_draft(tree, claims=True)
     (tree.path / "srv/pg/.initialising").mkdir()
     assert json.loads(tree.sockwake("ls", "--json").stdout)[0]["state"] == "unfinished"
     ran = tree.sockwake("rm", "pg1", *purge)
     assert ran.status == 0, ran
     assert tree.added_to(before) == ([] if made == "directory" or not purge else ["srv/pg"])
     assert ("left the data" in ran.stdout) == (made == "contents" and not purge)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(tree: Tree, was_there: bool) -> None:
+    (tree.path / "srv/pg").mkdir(parents=True) if was_there else None
+    write_draft(tree, claims=True)
+    cluster = write_data(tree, "/srv/pg")
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert cluster.read_text() == "rows"
+
+
+@pytest.mark.parametrize("is_another", [False, True])
+def test_of_an_unfinished_instance_a_cluster_goes_that_is_not_in_another_directory(tree: Tree, is_another: bool) -> None:
+    draft = write_draft(tree, claims=True)
+    (draft / "uninitialised").unlink()
+    if is_another:
+        (tree.path / "srv/pg").rename(tree.path / "srv/old")
+    cluster = write_data(tree, "/srv/pg")
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert cluster.exists() == is_another
+
+
+def test_what_belongs_to_the_file_system_is_no_data(tree: Tree) -> None:
+    (tree.path / "srv/pg/lost+found").mkdir(parents=True)
+    draft = write_draft(tree, claims=True)
+    (draft / "uninitialised").unlink()
+    cluster = write_data(tree, "/srv/pg")
+    assert tree.sockwake("rm", "pg1").status == 0
+    assert not cluster.exists() and (tree.path / "srv/pg/lost+found").exists()
 
 
 def test_of_an_unfinished_instance_data_it_did_not_make_stay(tree: Tree) -> None:
