@@ -121,14 +121,29 @@ class Container:
         self.engine.call("GET", "/_ping", _SIGN_OF_LIFE)
         return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", None)
 
-    def stop(self, seconds: int | None = None) -> None:
-        """Stop it and wait for that; nothing to do when it does not run or exist."""
+    def stop(self, seconds: int | None = None, insist: str = "") -> None:
+        """Stop it and wait for that; nothing to do when it does not run or exist.
+
+        insist: a signal it is sent once a second meanwhile. Before an image's entrypoint has become its server, it is
+        process 1 without a handler, and the kernel drops the one that was to stop it.
+        """
+        import select
+
         try:
-            self.engine.finish(self.begin_stop(seconds))
+            answer = self.begin_stop(seconds)
+            while insist and not select.select([answer], [], [], 1)[0]:
+                self._send(insist)
+            self.engine.finish(answer)
         except EngineError as error:
             if error.code != 404:
                 raise
         self.close()
+
+    def _send(self, signal: str) -> None:
+        try:
+            self.engine.call("POST", f"/containers/{self.name}/kill?signal={signal}", _SIGN_OF_LIFE)
+        except EngineError:
+            pass  # it has just ended
 
     def give_up(self) -> None:
         """Stop a container that never became ready; what goes wrong on the way is not worth more than the first error."""

@@ -12,12 +12,13 @@ import sys
 
 from sockwake import journal, lookout, manager, proxies, runtime
 from sockwake.container import Container
-from sockwake.engine import Engine, engines_of
+from sockwake.engine import Engine, EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.lookout import Lookout, readable
 
 _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
+_SHUTDOWN = 300  # seconds, as stop_grace_period in compose.yaml
 
 
 class Watcher:
@@ -39,10 +40,11 @@ class Watcher:
             if self._server in ready or (self.container.fd in ready and not self.container.relay(journal.write)):
                 self._lose_container()
         runtime.remove(self.instance.ready_file)
-        answer = self.container.begin_stop()
-        while answer.fileno() not in readable(answer.fileno(), self.container.fd):
-            self.container.relay(journal.write)
-        self.container.engine.finish(answer)
+        try:
+            self._stop_container()
+        except EngineError:
+            self._end_server()
+            raise
         while self.container.relay(journal.write):
             pass
         from sockwake import netns
@@ -50,8 +52,15 @@ class Watcher:
         netns.forget(self.instance)
         journal.say("asleep")
 
+    def _stop_container(self) -> None:
+        """Have the engine stop it, which goes on talking meanwhile."""
+        answer = self.container.begin_stop()
+        while answer.fileno() not in readable(answer.fileno(), self.container.fd):
+            self.container.relay(journal.write)
+        self.container.engine.finish(answer)
+
     def _lose_container(self) -> None:
-        """The container has ended unasked; raises SockwakeError with the reason.
+        """The container has ended unasked, or its engine has; raises SockwakeError with the reason.
 
         From its first word on systemd holds back the next wake until this process has ended, and does not take the
         backend for one that runs.
@@ -61,7 +70,23 @@ class Watcher:
         proxies.end(self.instance)
         while readable(self.container.fd, timeout=_LAST_WORDS) and self.container.relay(journal.write):
             pass
+        if self._end_server():
+            raise SockwakeError("the container engine has ended under it")
         raise SockwakeError(self.container.how_it_ended())
+
+    def _end_server(self) -> bool:
+        """Have the server shut down that its engine has left running, and wait for that; False when it has ended itself.
+
+        An engine that is stopped may be about to do that, and gets its time.
+        """
+        if self._server < 0 or readable(self._server, timeout=_LAST_WORDS):
+            return False
+        import signal
+
+        stop = signal.SIGINT if _has_cluster(self.instance) else signal.SIGTERM
+        signal.pidfd_send_signal(self._server, stop)
+        readable(self._server, timeout=_SHUTDOWN)
+        return True
 
     def _catch_sigterm(self) -> None:
         """A stop is a byte in a pipe: nothing is interrupted half-way, and poll() sees it."""
@@ -111,11 +136,22 @@ def clean_up(instance: Instance) -> None:
     if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
         runtime.remove(instance.ready_file)
         proxies.end(instance)
-    from sockwake import netns
+    from sockwake import cluster, netns
 
     if not os.path.exists(instance.failure_file):
         runtime.replace(instance.failure_file, "its waker was killed\n")
     if netns.is_proxys(instance):
         netns.close_off(instance)
     for engine in engines_of(instance):
-        Container(instance.container, engine).stop()
+        cluster.remove_container(
+            engine, f"{instance.container}-init"
+        )  # whose cluster the next wake makes from the start
+        Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
+
+
+def _has_cluster(instance: Instance) -> bool:
+    """Whether it is a PostgreSQL, which shuts down on SIGINT however often it hears it."""
+    try:
+        return instance.settings().has_cluster
+    except SockwakeError:
+        return False

@@ -26,7 +26,7 @@ def podman(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     if run("sh", "-c", "command -v podman").status:
         pytest.skip("podman is not installed")
     archive = tmp_path_factory.mktemp("images") / "images.tar"
-    must("docker", "save", "--output", str(archive), IMAGE, NGINX)
+    must("docker", "save", "--output", str(archive), IMAGE, NGINX, timeout=300)
     must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
     archive.unlink()
     must("systemctl", "start", "podman.socket")
@@ -127,6 +127,20 @@ def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
     finally:
         must("systemctl", "start", "podman.socket")
     assert database.psql() == "1"
+
+
+@pytest.mark.fault
+def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(in_podman: Make) -> None:
+    """Its API may be stopped, and its containers never are by that."""
+    database, client = awake(in_podman)
+    server = int(must("podman", "inspect", "--format={{.State.Pid}}", "sockwake-pg1"))
+    must("systemctl", "stop", "podman.socket", "podman.service")
+    try:
+        until_gone("the server has shut down", lambda: Path(f"/proc/{server}").exists())
+        database.await_journal("the container engine has ended under it")
+    finally:
+        must("systemctl", "start", "podman.socket")
+    heals(database, client)
 
 
 def test_a_missing_image_says_who_is_to_bring_it(podman: None, known: Callable[[str], Database]) -> None:
