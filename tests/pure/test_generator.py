@@ -20,10 +20,11 @@ STREAM = rb"ListenStream=(/[A-Za-z0-9._/:@+-]*|[0-9a-fA-F.]+:[0-9]{1,5}|\[[0-9a-
 FILTER = rb"(IPAddressDeny=any\nIPAddressAllow=( [0-9a-fA-F.:/]+)+\n)?(DeferAcceptSec=60\n)?"
 OWNER = rb"(SocketUser=[A-Za-z0-9_.-]+\n)?(SocketMode=0[0-7]{3}\n)?"
 DROP_IN = re.compile(rb"\[Socket\]\n(" + STREAM + rb")+" + FILTER + OWNER)
+TIMEOUT = re.compile(rb"\[Service\]\nTimeoutStartSec=[0-9a-z. ]+\n")
 GOOD_DROP_IN = {"pg-proxy@good.socket.d/listen.conf": b"[Socket]\nListenStream=127.0.0.1:25432\nDeferAcceptSec=60\n"}
 KINDS = SOURCE / "sockwake/kinds"
 TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
-KEYS = [b"ALLOW=", b"READY=", b"CLIENT_FIRST=", b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE="]
+KEYS = [b"ALLOW=", b"READY=", b"CLIENT_FIRST=", b"KIND=", b"LISTEN=", b"PORT=", b"TLS=", b"BACKEND_PORT=", b"SOCKET_USER=", b"SOCKET_MODE=", b"START_TIMEOUT="]
 VALUES = st.one_of(st.binary(max_size=12), st.from_regex(rb"[0-9a-f.:,/ $%\[\]\n*]{0,20}", fullmatch=True), st.sampled_from(
     [b"command", b"native", b"../kinds/native", b".", b"80", b"0660", b"660", b"06600", b"user", b"%i", b"a b", b"yes", b"yes1"]))
 LINES = st.one_of(st.sampled_from([line.encode() for line in env().splitlines()]), st.binary(max_size=20),
@@ -123,6 +124,8 @@ def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text
         content = (KINDS / kind / f"{unit}.conf").read_bytes()
         if files.get(drop_in := f"{unit.replace('@', '@bad')}.d/kind.conf") == content:
             del files[drop_in]
+    timeout = files.pop("pg-postgres@bad.service.d/timeout.conf", None)
+    assert timeout is None or TIMEOUT.fullmatch(timeout)
     assert ran.status == 0 and files == GOOD_DROP_IN
     assert written is None or DROP_IN.fullmatch(written)
 
@@ -179,6 +182,27 @@ def test_only_a_proxy_that_has_to_enters_a_namespace(tmp_path: Path, line: str, 
     _, files = generate(tmp_path / "g", {b"bad": f"{env()}{line}\n".encode(), b"good": env().encode()})
     assert files.get("pg-proxy@bad.service.d/tcp.conf") == (TCP_DROP_IN if expected else None)
     assert "pg-proxy@good.service.d/tcp.conf" not in files
+
+
+@pytest.mark.parametrize(("text", "links"), [
+    (env(), ["pg-proxy@a.service.d/user.conf"]), (env(TLS="yes"), []), (env(KIND="container", BACKEND_PORT="80"), []),
+])
+def test_the_proxy_of_a_user_s_own_sees_no_other_socket_of_his(tmp_path: Path, text: str, links: list[str]) -> None:
+    """But for one that goes to another network itself, and is led to by nothing but a port."""
+    generate(tmp_path / "g", {b"a": text.encode()})
+    again = tmp_path / "again"
+    again.mkdir()
+    run("dash", GENERATOR, *[str(again)] * 3, env={**places(tmp_path / "g"), "SYSTEMD_SCOPE": "user", "HOME": str(tmp_path)})
+    assert [str(path.relative_to(again)) for path in again.rglob("*") if path.is_symlink()] == links
+
+
+@pytest.mark.parametrize(("line", "expected"), [
+    ("", b"90s"), ("START_TIMEOUT=5min 30s", b"5min 30s"), ("START_TIMEOUT=1.5min", b"1.5min"), ("START_TIMEOUT=5;ExecStart", b"90s"), ("START_TIMEOUT=%i", b"90s"),
+])
+def test_systemd_ends_the_start_of_a_native_program_that_takes_too_long(tmp_path: Path, line: str, expected: bytes) -> None:
+    _, files = generate(tmp_path / "g", {b"a": f"{env(KIND='native')}{line}\n".encode(), b"good": f"{env()}{line}\n".encode()})
+    assert files["pg-postgres@a.service.d/timeout.conf"] == b"[Service]\nTimeoutStartSec=" + expected + b"\n"
+    assert "pg-postgres@good.service.d/timeout.conf" not in files
 
 
 @pytest.mark.parametrize(("lines", "expected"), [

@@ -17,11 +17,12 @@ import pytest
 
 import figures
 import traces
+from account import Account, Own
 from check_program import CheckProgram
 from clusters import Clusters
 from database import IMAGE, Database
 from intruder import Intruder, intruder
-from program import run
+from program import must, run
 from service import Service
 
 Make = Callable[..., Database]
@@ -235,3 +236,41 @@ def service(made: Made, machine: None) -> MakeService:
 def known_service(made: Made, machine: None) -> KnowService:
     """known_service(NAME) is an instance that the test is going to make by itself."""
     return lambda name: made.know(Service(name))
+
+
+@pytest.fixture(scope="module")
+def account(image: str) -> Iterator[Account]:
+    """The machine's user, whose podman listens and has the images."""
+    if run("sh", "-c", "command -v podman && getent passwd user").status:
+        pytest.skip("podman is not installed, or there is no user 'user'")
+    one = Account()
+    one.linger()
+    archive = one.home / "images.tar"
+    try:
+        must("docker", "save", "--output", str(archive), IMAGE, NGINX, timeout=300)
+        archive.chmod(0o644)
+        one.must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
+    finally:
+        archive.unlink(missing_ok=True)
+    one.must("systemctl", "--user", "enable", "--now", "podman.socket")
+    yield one
+    one.run("podman", "system", "reset", "--force", timeout=120)
+    one.leave()
+
+
+@pytest.fixture
+def own(account: Account) -> Iterator[Callable[..., Own]]:
+    """own(NAME, OPTION…) makes one with sockwake-new --user, or as COMMAND does; in the end nothing is left of any."""
+    names: list[str] = []
+
+    def make(name: str, *options: str, command: str = "") -> Own:
+        names.append(name)
+        argv = ("bash", "-c", command) if command else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
+        account.run(*argv, timeout=120).expect(0)
+        return Own(account, name)
+
+    yield make
+    for name in names:
+        account.run("systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service")
+        account.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
+    assert account.left() == []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import figures
+from account import Account, Own
 from check_program import CheckProgram
 from conftest import Know, KnowService, Make, MakeService
 from intruder import Intruder
@@ -157,3 +159,20 @@ def test_no_check_of_a_user_s_is_run_by_root(service: MakeService, known_service
     os.chown(check.path, 0, -1)
     check("exit 0")
     web.asleep()
+
+
+def test_its_container_leads_nobody_to_another_socket_of_the_user_s(account: Account, own: Callable[..., Own]) -> None:
+    database = own("mine", "--version", "18", "--idle", "1min")
+    assert database.answer("select 1") == "1"
+    podman, link = f"{account.runtime}/podman/podman.sock", account.runtime / "sockwake/mine/backend/.s.PGSQL.5432"
+    account.must("podman", "exec", "sockwake-mine", "ln", "-sfn", podman, "/var/run/postgresql/.s.PGSQL.5432")
+    assert account.must("curl", "--silent", "--unix-socket", str(link), "http://podman/_ping") == "OK"
+    with socket.create_connection(("127.0.0.1", database.port), 30) as client:
+        client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        try:
+            assert client.recv(100) == b""
+        except ConnectionError:
+            pass
+    account.must("systemctl", "--user", "stop", "pg-postgres@mine")
+    database.asleep()
+    assert database.answer("select 1") == "1"

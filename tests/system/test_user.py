@@ -12,7 +12,7 @@ import pytest
 
 from account import Account, Own
 from client import Client
-from database import IMAGE
+from conftest import NGINX
 from manual import block
 from moment import until
 from program import must, run
@@ -20,46 +20,7 @@ from service import FIRST_PORT
 from test_package import DEB, apt
 from test_strangers import knocking
 
-NGINX = "nginx:local"
 PAGES = ("--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
-
-
-@pytest.fixture(scope="module")
-def account(image: str) -> Iterator[Account]:
-    """The machine's user, whose podman listens and has the images."""
-    if run("sh", "-c", "command -v podman && getent passwd user").status:
-        pytest.skip("podman is not installed, or there is no user 'user'")
-    one = Account()
-    one.linger()
-    archive = one.home / "images.tar"
-    try:
-        must("docker", "save", "--output", str(archive), IMAGE, NGINX)
-        archive.chmod(0o644)
-        one.must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
-    finally:
-        archive.unlink(missing_ok=True)
-    one.must("systemctl", "--user", "enable", "--now", "podman.socket")
-    yield one
-    one.run("podman", "system", "reset", "--force", timeout=120)
-    one.leave()
-
-
-@pytest.fixture
-def own(account: Account) -> Iterator[Callable[..., Own]]:
-    """own(NAME, OPTION…) makes one with sockwake-new --user, or as COMMAND does; in the end nothing is left of any."""
-    names: list[str] = []
-
-    def make(name: str, *options: str, command: str = "") -> Own:
-        names.append(name)
-        argv = ("bash", "-c", command) if command else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
-        account.run(*argv, timeout=120).expect(0)
-        return Own(account, name)
-
-    yield make
-    for name in names:
-        account.run("systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service")
-        account.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
-    assert account.left() == []
 
 
 @pytest.fixture
@@ -144,11 +105,13 @@ def test_a_health_check_neither_wakes_it_nor_keeps_it_awake(own: Callable[..., O
     before = one.journal().count("woken by")
     with knocking(one, every=0.9):
         for number in (1, 2):
+            slept = one.journal().count("sockwake: asleep")
             assert page(one) if options == PAGES else one.answer("select 1")
-            one.asleep()
-            seen = one.journal().count("said nothing")
-            until("it is turned away again", lambda: one.journal().count("said nothing") > seen + 2)
+            until("it falls asleep", lambda: one.journal().count("sockwake: asleep") > slept)
+            seen = one.journal().count("turned away")
+            until("it is turned away again", lambda: one.journal().count("turned away") > seen + 2)
             assert one.journal().count("woken by") == before + number
+    one.asleep()
 
 
 def test_the_example_of_the_manual(account: Account, own: Callable[..., Own], way_out: None) -> None:
