@@ -27,6 +27,7 @@ class Clusters:
         """Put one where sockwake-new finds and adopts it, if there is one."""
         kept = self._kept(name, version)
         if kept.exists():
+            _data(name).parent.mkdir(exist_ok=True)  # purging the package takes it away
             must("cp", "--archive", str(kept), str(_data(name)))
 
     def keep(self, database: Database, version: str) -> None:

@@ -53,6 +53,12 @@ class Database(Service):
         user = self.setting("DB_USER")
         return Client((host, self.port), user, database or self.setting("DB_NAME"), self.password, source=source)
 
+    def at_work(self) -> Client:
+        """A connection that no check lets go, however long it says nothing: it is in a transaction."""
+        client = self.connect()
+        client.query("begin")
+        return client
+
     def fatal(self) -> str:
         """The FATAL a client is told."""
         ran = self.try_psql()

@@ -13,7 +13,9 @@ def awake(instance: Make) -> tuple[Database, Client]:
     database = instance()
     client = database.connect()
     client.query("create table kept as select generate_series(1, 1000) as n")
+    client.query("begin")
     database.proxy_before = database.main_pid(database.proxy)
+    assert database.proxy_before
     return database, client
 
 

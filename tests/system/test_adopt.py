@@ -49,7 +49,7 @@ def test_cluster_of_another_version_is_refused(instance: Make, tmp_path: Path) -
 
 def test_cluster_that_is_in_use_is_refused(instance: Make, tmp_path: Path) -> None:
     database = instance("--data", f"{tmp_path}/db", name="owner")
-    with database.connect() as client:
+    with database.at_work() as client:
         assert f"{tmp_path}/db belongs to instance 'owner'" in refused(tmp_path / "db", "--version", "18")
         assert client.value("select 1") == "1"
     database.asleep()

@@ -188,7 +188,7 @@ def test_program_that_ends_well_before_it_was_ready(service: MakeService, redis:
 def test_client_waits_for_a_program_that_takes_its_time(service: MakeService, redis: str) -> None:
     """Whose unit is active all the while, and whose proxy is there."""
     cache = server(service, redis)
-    cache.edit("service.conf", f"ExecStart={redis} ", f"ExecStart=/bin/sh -c 'sleep 2; exec \"$$0\" \"$$@\"' {redis} ")
+    cache.edit("service.conf", f"ExecStart={redis} ", f"ExecStart=/bin/sh -c 'sleep 5; exec \"$$0\" \"$$@\"' {redis} ")
     must("systemctl", "daemon-reload")
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, cache, "ping")
@@ -212,6 +212,7 @@ def test_program_that_never_listens_where_it_should(service: MakeService, redis:
     must("systemctl", "daemon-reload")
     unserved(cache, reason.format(port=cache.setting("BACKEND_PORT")))
     cache.edit("service.conf", wrong, right)
+    cache.edit("instance.env", "START_TIMEOUT=2s\n", "")
     must("systemctl", "daemon-reload")
     served(cache)
 

@@ -45,6 +45,7 @@ def test_server_that_does_not_serve(service: MakeService, nginx: str, script: st
     shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + command)
     unserved(shop, reason)
     shop.edit("compose.yaml", command, "")
+    shop.edit("instance.env", "START_TIMEOUT=3s\n", "")
     served(shop)
 
 

@@ -40,7 +40,7 @@ def test_compose_file_without_a_command_leaves_the_image_its_own(instance: Make,
 def test_idle(instance: Make) -> None:
     database = instance(idle="1s")
     database.set("IDLE", "7s")
-    with database.connect():
+    with database.at_work():
         assert "--exit-idle-time=7" in Path(f"/proc/{database.main_pid(database.proxy)}/cmdline").read_text().split("\0")
     must("systemctl", "stop", database.proxy)
     database.set("IDLE", "1s")
@@ -50,7 +50,7 @@ def test_idle(instance: Make) -> None:
 
 def test_idle_infinity_stays_until_stopped(instance: Make) -> None:
     database = instance(idle="infinity")
-    with database.connect():
+    with database.at_work():
         assert "--exit-idle-time=infinity" in Path(f"/proc/{database.main_pid(database.proxy)}/cmdline").read_text().split("\0")
     must("systemctl", "stop", database.proxy)
     database.asleep()
@@ -71,7 +71,7 @@ def test_image(instance: Make) -> None:
 
 def test_port_after_a_reload_and_a_restart_even_while_awake(instance: Make) -> None:
     database = instance()
-    with database.connect() as client:
+    with database.at_work() as client:
         old = database.port
         database.set("PORT", "25500")
         must("systemctl", "daemon-reload")

@@ -32,9 +32,10 @@ def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
 def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
+    assert pid > 1
     with frozen("docker.service", "containerd.service"):
         os.kill(pid, signal.SIGKILL)
-        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before, 3)
+        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
         next_client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select sum(n) from kept", env=database.environment)
         until("it has connected", lambda: clients(database) == 1)
         assert next_client.poll() is None
@@ -64,8 +65,14 @@ def test_container_stopped_behind_our_back(instance: Make) -> None:
     assert "not properly shut down" not in database.journal()
 
 
+def allow_starts() -> None:
+    """Of the engine: three in a minute are its limit."""
+    must("systemctl", "reset-failed", "docker.service")
+
+
 def test_engine_restarted(instance: Make) -> None:
     database, client = awake(instance)
+    allow_starts()
     must("systemctl", "restart", "docker.service", timeout=120)
     heals(database, client)
 
@@ -73,6 +80,7 @@ def test_engine_restarted(instance: Make) -> None:
 def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
     database, client = awake(instance)
     try:
+        allow_starts()
         must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
         until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
         assert "the container engine does not answer at /run/docker.sock" in database.fatal()
@@ -85,6 +93,7 @@ def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
 @pytest.mark.kills
 def test_engine_killed(instance: Make) -> None:
     database, client = awake(instance)
+    allow_starts()
     must("systemctl", "kill", "--signal=KILL", "docker.service")
     until("the engine answers again", lambda: run("docker", "ps").status == 0)
     heals(database, client)

@@ -49,7 +49,7 @@ def _content(path: Path) -> bytes:
 def test_password_shows_up_nowhere(instance: Make) -> None:
     with watched() as seen:
         database = instance()
-        client = database.connect()
+        client = database.at_work()
     password = database.password.encode()
     try:
         assert any(b"sockwake-pg1-init" in content for content in seen), "the watch has seen nothing"
@@ -71,7 +71,7 @@ def test_password_shows_up_nowhere(instance: Make) -> None:
 def test_neither_password_nor_data_nor_backend_can_be_reached(instance: Make) -> None:
     database = instance()
     backend = database.run / "backend/.s.PGSQL.5432"
-    with database.connect():
+    with database.at_work():
         assert backend.is_socket()
         for path in (database.etc / "password", database.cluster / "PG_VERSION", database.cluster / "pg_hba.conf"):
             assert path.is_file()
@@ -89,7 +89,7 @@ def test_neither_password_nor_data_nor_backend_can_be_reached(instance: Make) ->
 def test_only_the_front_port_is_open_on_the_host(instance: Make, kind: str) -> None:
     before = must("ss", "-Hltn")
     database = instance(*filter(None, [kind]))
-    with database.connect():
+    with database.at_work():
         opened = set(_local(must("ss", "-Hltn"))) - set(_local(before))
     assert opened == {f"127.0.0.1:{database.port}"}
 
@@ -101,7 +101,7 @@ def _local(listed: str) -> list[str]:
 @pytest.mark.parametrize("kind", MOST_EXPOSED)
 def test_proxy_is_nobody_in_a_tight_sandbox(instance: Make, kind: str) -> None:
     database = instance(*filter(None, [kind]))
-    with database.connect():
+    with database.at_work():
         status = Path(f"/proc/{database.main_pid(database.proxy)}/status").read_text()
         assert not re.search(r"^Uid:\s+0\s", status, re.MULTILINE)
         assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
@@ -111,7 +111,7 @@ def test_proxy_is_nobody_in_a_tight_sandbox(instance: Make, kind: str) -> None:
 
 def test_container_has_no_network(instance: Make) -> None:
     database = instance()
-    with database.connect():
+    with database.at_work():
         assert must("docker", "inspect", "--format={{.HostConfig.NetworkMode}}", database.container) == "none\n"
         devices = must("nsenter", f"--target={database.server_pid()}", "--net", "ip", "-brief", "link")
     assert [line.split()[0] for line in devices.splitlines()] == ["lo"]

@@ -145,6 +145,15 @@ def test_backup_and_restore(instance: Make, tmp_path: Path) -> None:
     falls_asleep(database)
 
 
+def test_tls_later(instance: Make) -> None:
+    database = instance(idle="3min")
+    database.psql("create table kept as select 7 as n")
+    falls_asleep(database)
+    typed(block(README, "## Limits", "  sockwake rm pg1"))
+    assert database.psql("select n from kept", "-d", f"sslmode=verify-full sslrootcert={database.etc}/server.crt") == "7"
+    falls_asleep(database)
+
+
 def test_copy(instance: Make, known: Know) -> None:
     original, copy = instance(idle="3min"), known("pg2")
     original.psql("create table kept as select 7 as n")

@@ -96,7 +96,7 @@ def test_daemon_reload_in_a_loop_while_clients_come_and_go(instance: Make) -> No
                     assert client.value("select 1") == "1"
             except (Lost, Refused) as error:
                 lost.append(f"{database}: {error}")
-            database.asleep()
+            database.asleep(timeout=120)
         return lost
 
     with ThreadPoolExecutor(3) as pool:
@@ -112,7 +112,7 @@ def test_daemon_reload_in_a_loop_while_clients_come_and_go(instance: Make) -> No
 
 def test_a_session_outlives_reloads(instance: Make) -> None:
     database = instance()
-    with database.connect() as client:
+    with database.at_work() as client:
         for _ in range(5):
             must("systemctl", "daemon-reload")
             assert client.value("select 1") == "1"

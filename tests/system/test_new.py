@@ -64,7 +64,7 @@ def test_also_spelled_as_a_verb_and_listed_with_its_state(known: Know) -> None:
     assert _listed() == [("off", 0)]
     database.open()
     assert _listed() == [("asleep", 0)]
-    with database.connect():
+    with database.at_work():
         assert _listed() == [("awake", 1)]
         assert "pg1   awake  1        postgres  18       1s    127.0.0.1:25432" in must("sockwake", "ls")
     database.asleep()
@@ -79,5 +79,5 @@ def test_twenty_at_once_get_twenty_ports(known: Know, image: str) -> None:
     databases = [known(f"pg{number}") for number in range(1, 21)]
     started = [subprocess.Popen(["sockwake-new", database.name, "--version", "18", "--no-provision", "--quiet"])
                for database in databases]
-    assert [child.wait(60) for child in started] == [0] * 20
+    assert [child.wait(300) for child in started] == [0] * 20
     assert sorted(database.port for database in databases) == list(range(25432, 25452))

@@ -42,7 +42,7 @@ def test_data_directory_gone_is_not_made_anew(instance: Make) -> None:
 
 def test_two_instances_on_one_data_directory(instance: Make) -> None:
     first, second = instance(name="pg2"), instance("--no-provision", name="pg1")
-    with first.connect() as client:
+    with first.at_work() as client:
         (second.etc / "instance.env").write_text((second.etc / "instance.env").read_text() + f"DATA={first.data}\n")
         (second.etc / "uninitialised").unlink()
         said = second.fatal()

@@ -76,7 +76,12 @@ def wakes(service: Service) -> int:
 
 
 def turned_away(service: Service) -> int:
-    return service.journal(f"--unit={service.backend}", f"--unit=pg-wanted@{service}.service").count("said nothing")
+    return service.journal(f"--unit={service.backend}", f"--unit=pg-wanted@{service}.service").count("turned away")
+
+
+def sleeps(service: Service) -> int:
+    """How often it has fallen asleep. Its units may never be seen at rest while somebody knocks."""
+    return service.journal(f"--unit={service.backend}").count("sockwake: asleep")
 
 
 def ask(service: Service) -> None:
@@ -224,13 +229,15 @@ def test_a_health_check_keeps_nothing_awake(sleeper: MakeSleeper, kind: str, opt
     checked = sleeper(kind, "--idle", "3s", *options)
     before = wakes(checked)
     with knocking(checked, every=0.9):
+        slept = sleeps(checked)
         ask(checked)
-        checked.asleep()
+        until("it falls asleep", lambda: sleeps(checked) > slept)
         seen = turned_away(checked)
         until("it is turned away again", lambda: turned_away(checked) > seen + 2)
         assert wakes(checked) == before + 1
         ask(checked)
-        checked.asleep()
+        until("it falls asleep again", lambda: sleeps(checked) > slept + 1)
+    checked.asleep()
     assert wakes(checked) == before + 2
 
 
@@ -238,14 +245,15 @@ def test_a_health_check_holds_up_no_check_that_takes_longer(instance: Make, chec
     database = instance("--check", check("sleep 2"), "--check-every", "1s")
     with knocking(database, every=0.5):
         ask(database)
-        database.asleep()
+        until("it falls asleep", lambda: sleeps(database) == 1)
+    database.asleep()
     assert wakes(database) == 1
 
 
 def test_a_health_check_ends_no_session(instance: Make) -> None:
-    database = instance("--idle", "3s", "--check-every", "1s")
+    database = instance("--idle", "5s", "--check-every", "1s")
     with knocking(database, every=0.9), database.connect() as client:  # which is to stay although others come and go
-        for number in range(4):
+        for number in range(6):
             time.sleep(1.5)
             assert client.value(f"select {number}") == str(number)
     database.asleep()

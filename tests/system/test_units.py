@@ -32,7 +32,7 @@ def test_a_name_without_an_instance_does_not_start(image: str) -> None:
 
 def test_instances_are_back_after_daemon_reexec(instance: Make) -> None:
     database = instance()
-    with database.connect() as client:
+    with database.at_work() as client:
         must("systemctl", "daemon-reexec")
         assert client.value("select 1") == "1"
     database.asleep()

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.fault
 
 
 def slow_to_start(database: Database) -> None:
-    """Its container takes two seconds before it begins, so that there is something to hit."""
-    database.edit_compose("    command:\n", '    entrypoint: ["sh", "-c", "sleep 2; exec $$0 $$@", "entrypoint"]\n    command:\n')
+    """Its container takes five seconds before it begins, so that there is something to hit."""
+    database.edit_compose("    command:\n", '    entrypoint: ["sh", "-c", "sleep 5; exec $$0 $$@", "entrypoint"]\n    command:\n')
 
 
 @pytest.mark.parametrize("victim", ["proxy", "backend"])

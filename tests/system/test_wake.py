@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conftest import Make
+from moment import until
 from program import must
 
 
@@ -53,6 +54,7 @@ def test_no_clock_but_those_that_cannot_be_set_ends_its_idle_time(instance: Make
         assert client.value("select 1") == "1"
     timers = [text for fd in Path(f"/proc/{database.main_pid(database.proxy)}/fdinfo").iterdir() if "clockid:" in (text := fd.read_text())]
     assert timers and all("\nclockid: 1\n" in text for text in timers), "CLOCK_MONOTONIC"
+    until("the timer is there", lambda: database.state(database.check) == "active")
     assert "OnStartupUSec" in database.property(database.check, "TimersMonotonic")
     assert database.property(database.check, "TimersCalendar") == ""
     must("systemctl", "stop", database.proxy)
