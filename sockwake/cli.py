@@ -16,7 +16,10 @@ from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE
 from sockwake.request import Request, checked_root, decide
 
-_EXIT_STATUS = "exit status: 0 done, 1 failed, 2 bad usage, 3 name or port taken, 4 in use, 5 no such instance"
+_EXIT_STATUS = (
+    "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port or data taken, 4 in use, 5 no such instance, "
+    "130 interrupted"
+)
 
 
 class Parser(argparse.ArgumentParser):
