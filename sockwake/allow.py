@@ -23,9 +23,8 @@ def require_enforced(settings: Settings) -> None:
     from ipaddress import ip_address, ip_network  # 8 ms, for who filters addresses
 
     try:
-        networks = [
-            ip_network(item, strict=False) for item in settings.allow
-        ]  # systemd takes 10.0.0.5/8 for 10.0.0.0/8
+        # systemd takes 10.0.0.5/8 for 10.0.0.0/8
+        networks = [ip_network(item, strict=False) for item in settings.allow]
     except ValueError as error:
         raise SockwakeError(f"ALLOW: {error}") from None
     for visitor in clients.queue(settings):

@@ -18,7 +18,6 @@ from sockwake.instance import Instance, Name
 from sockwake.lookout import Lookout, readable
 
 _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
-_SHUTDOWN = 300  # seconds, as stop_grace_period in compose.yaml
 
 
 class Watcher:
@@ -68,24 +67,28 @@ class Watcher:
         manager.notify("STOPPING=1")
         runtime.remove(self.instance.ready_file)
         proxies.end(self.instance)
-        while readable(self.container.fd, timeout=_LAST_WORDS) and self.container.relay(journal.write):
-            pass
+        while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
+            self.container.relay(journal.write)
         if self._end_server():
             raise SockwakeError("the container engine has ended under it")
         raise SockwakeError(self.container.how_it_ended())
 
     def _end_server(self) -> bool:
-        """Have the server shut down that its engine has left running, and wait for that; False when it has ended itself.
+        """Do what its engine would do for a server that it has left running; False when that has ended itself.
 
-        An engine that is stopped may be about to do that, and gets its time.
+        An engine that is stopped may be about to do so, and gets its time.
         """
         if self._server < 0 or readable(self._server, timeout=_LAST_WORDS):
             return False
         import signal
 
-        stop = signal.SIGINT if _has_cluster(self.instance) else signal.SIGTERM
-        signal.pidfd_send_signal(self._server, stop)
-        readable(self._server, timeout=_SHUTDOWN)
+        grace, stop = (300, signal.SIGINT) if _has_cluster(self.instance) else (10, signal.SIGTERM)
+        try:
+            signal.pidfd_send_signal(self._server, stop)
+            if not readable(self._server, timeout=grace):
+                signal.pidfd_send_signal(self._server, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just ended
         return True
 
     def _catch_sigterm(self) -> None:
@@ -143,10 +146,9 @@ def clean_up(instance: Instance) -> None:
     if netns.is_proxys(instance):
         netns.close_off(instance)
     for engine in engines_of(instance):
-        cluster.remove_container(
-            engine, f"{instance.container}-init"
-        )  # whose cluster the next wake makes from the start
         Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
+        # the next wake makes its cluster from the start
+        cluster.remove_container(engine, f"{instance.container}-init")
 
 
 def _has_cluster(instance: Instance) -> bool:

@@ -63,6 +63,7 @@ def test_short_requests_keep_it_awake_though_no_look_finds_one(service: MakeServ
             time.sleep(1)
         assert starts(web) == times, web.journal()
         web.asleep()
+    assert "Killing process" not in web.journal()
 
 
 def test_connections_alone_count_without_a_check(service: MakeService, program: str) -> None:
