@@ -1,11 +1,15 @@
-"""What a check takes for a proxy that has not run: that standing still costs a sleeping process one switch, and work more."""
+"""What is made to stand still: a proxy costs that one switch, and work more; a program goes on whatever becomes of the look."""
 
 import os
 import select
 import signal
 import time
 
-from sockwake.check import _BY_STANDING_STILL, _await_standstill, _switches
+import pytest
+from tree import Tree
+
+from sockwake import systemctl
+from sockwake.check import _BY_STANDING_STILL, Check, _await_standstill, _switches
 
 
 def switches_of(pid: int) -> int:
@@ -36,3 +40,18 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
         os.waitpid(pid, 0)
         for end in (*ours, *its):
             os.close(end)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError])
+def test_a_program_goes_on_when_the_look_ends_in_between(tree: Tree, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]) -> None:
+    def is_ended(check: Check) -> bool:
+        raise end
+
+    sent: list[str] = []
+    monkeypatch.setattr(systemctl, "signal", lambda unit, name, *, everybody: sent.append(name))
+    monkeypatch.setattr(Check, "_has_newcomers", is_ended)
+    check = Check.__new__(Check)
+    check.instance = tree.instance("pg1")
+    with pytest.raises(end):
+        check._stop_program()
+    assert sent == ["STOP", "CONT"]

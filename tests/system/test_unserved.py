@@ -36,6 +36,38 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(instance: M
     database.asleep()
 
 
+def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make) -> None:
+    """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
+    database = instance()
+    database.edit_compose("    command:\n", "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n")
+    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    try:
+        until("the container runs", lambda: database.server_pid())
+        database.kill(database.backend)
+        until("it has shut down", lambda: not database.server_pid(), timeout=60)
+    finally:
+        client.kill()
+        client.communicate(timeout=60)
+    assert database.psql() == "1"
+    database.asleep()
+    assert "not properly shut down" not in database.journal()
+
+
+def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
+    database = instance("--no-provision")
+    makes = f"{database.container}-init"
+    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    try:
+        until("its cluster is being made", lambda: run("docker", "top", makes).status == 0)
+        database.kill(database.backend)
+        until("nothing of that is left", lambda: run("docker", "inspect", makes).status)
+    finally:
+        client.kill()
+        client.communicate(timeout=60)
+    assert database.psql() == "1"
+    database.asleep()
+
+
 def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) -> None:
     database = instance()
     client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
