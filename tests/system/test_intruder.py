@@ -13,6 +13,7 @@ from client import Client
 from conftest import Made
 from database import Database
 from intruder import Intruder, connecting
+from moment import until
 from program import must, run
 from service import Service
 from squatter import squatting
@@ -80,10 +81,21 @@ def test_nothing_of_an_instance_is_anybody_s_but_its_port(make: Callable[[str], 
     somebody.is_denied(*takings(service))
 
 
+def lasting(service: Service) -> list[str]:
+    """Its processes that stay: two looks in a row find the same."""
+    looks: list[list[str]] = [[]]
+
+    def is_settled() -> bool:
+        looks.append([line.split()[0] for line in service.processes() if not any(helper in line for helper in HELPERS)])
+        return looks[-1] == looks[-2]
+
+    until("its helpers have ended", is_settled)
+    return looks[-1]
+
+
 def ways_in(service: Service) -> list[str]:
     """To the backend, its secrets and its data, while it is awake."""
-    lasting = [line for line in service.processes() if not any(helper in line for helper in HELPERS)]
-    pids = [line.split()[0] for line in lasting]
+    pids = lasting(service)
     assert len(pids) >= 1 + (not service.is_native)
     secrets = [service.etc / name for name in ("password", "server.key") if (service.etc / name).exists()]
     return [*(f"ls /proc/{pid}/{what}" for pid in pids[:4] for what in ("root/", "cwd/", "fd/")), f"cat /proc/{pids[0]}/environ",
