@@ -64,6 +64,8 @@ def _what_is_missing() -> dict[str, str]:
         return {"machine": "the package is not installed"}
     missing = {fixture: f"image {name} is not on this machine" for fixture, name in (("image", IMAGE), ("nginx", NGINX))
                if run("docker", "image", "inspect", name).status}
+    if not os.environ.get("SOCKWAKE_CLOCK"):
+        missing["clock"] = "the clock of this machine may not be set (SOCKWAKE_CLOCK=1)"
     return missing | {fixture: f"{program} is not on this machine" for fixture, program in PROGRAMS.items()
                       if not os.path.exists(program)}
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PATIENCE = 60.0  # seconds; nothing in here takes longer on a machine that works
+PATIENCE = float(os.environ.get("SOCKWAKE_PATIENCE", 60))  # seconds; nothing in here takes longer on a machine that works
 
 
 @dataclass(frozen=True)
