@@ -39,7 +39,7 @@ system: deb ## run the tests on a real systemd, engine and PostgreSQL
 bench: deb ## measure against the hand-made recipe; writes docs/bench.md
 	@tests/bench/run $(DEB)
 
-soak: deb ## aim connections at the moments of sleeping and waking, and try random cases, for long
+soak: deb ## aim connections at the moments of sleeping and waking, try random cases, for long, and set the clock
 	@tests/run --soak $(DEB)
 
 clean: ## remove what was built, and machines that no longer run
