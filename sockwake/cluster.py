@@ -12,7 +12,7 @@ from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.readiness import await_ready
-from sockwake.settings import Settings
+from sockwake.settings import Settings, pgdata
 
 _KEPT_PASSWORD = "sockwake-password"
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
@@ -92,30 +92,29 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     if not exists(settings) and not os.path.exists(made):
         trust.require_way(staged, "data directory")
         _require_room(settings.data)
-        remove_container(engine, f"{instance.container}-init")
+        remove_container(engine, instance.init_container)
         shutil.rmtree(staged, ignore_errors=True)
         os.mkdir(staged, 0o711)
         write_password(instance)
         tls.make_missing(instance, settings)
         _run_entrypoint(instance, settings, engine, staged, write)
+        if not os.path.exists(f"{pgdata(staged, settings.major)}/PG_VERSION"):
+            raise SockwakeError(
+                f"the image has made no cluster in {settings.cluster}",
+                "does it keep the data where the official image does?",
+            )
         os.rename(staged, made)
     if os.path.exists(made):
         _move_into_place(made, settings.data)
-    if is_there := exists(settings):
-        runtime.remove(instance.uninitialised_file)
+    runtime.remove(instance.uninitialised_file)
     if os.path.exists(made):  # until now it tells whose the cluster is (inventory.delete_made_data)
         os.rmdir(made)
-    if not is_there:
-        raise SockwakeError(
-            f"the image has made no cluster in {settings.cluster}",
-            "does it keep the data where the official image does?",
-        )
 
 
 def _run_entrypoint(
     instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]
 ) -> None:
-    container = Container(f"{instance.container}-init", engine)
+    container = Container(instance.init_container, engine)
     overlay: dict[str, object] = {
         "environment": {
             "POSTGRES_DB": settings.db_name,

@@ -18,7 +18,11 @@ from sockwake.instance import Instance
 from sockwake.settings import Settings, check_port
 
 # Whatever its definition says: nobody else starts it, and what it writes comes in frames (engine.split_frames).
-_WOKEN: dict[str, object] = {"restart": "no", "deploy": {"restart_policy": {"condition": "none"}}, "tty": False}
+_WOKEN: dict[str, object] = {
+    "restart": "no",
+    "deploy": {"restart_policy": {"condition": "none", "max_attempts": 0}},
+    "tty": False,
+}
 
 
 class Project:

@@ -131,6 +131,11 @@ class Instance:
         return f"sockwake-{self.name}"
 
     @property
+    def init_container(self) -> str:
+        """The one that makes the cluster and is thrown away; no name has a "_", so that it is no other instance's."""
+        return f"{self.container}_init"
+
+    @property
     def socket_unit(self) -> str:
         return f"pg-proxy@{self.name}.socket"
 

@@ -175,21 +175,22 @@ def discard(draft: Instance) -> None:
     delete(draft)
 
 
-def delete_made_data(draft: Instance) -> None:
+def delete_made_data(draft: Instance) -> bool:
     """Delete what a sockwake-new that did not come to its end had put into the data directory.
 
     Somebody else may have put something there since it was killed: another directory, or a cluster where none was made yet.
+    Returns False when that is so, and is left.
     """
     note = text_of(f"{draft.etc}/{_MADE_DATA}").rstrip("\n").split(" ", 2)
     if len(note) < 3:
-        return
+        return True
     made, identity, path = note
     if identity == _NOT_YET and is_finished(draft):  # and so undone by who has just had systemd make it
         identity = _identity(path)
     if os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/.initialised"):
         shutil.rmtree(f"{path}/.initialising", ignore_errors=True)
     elif identity != _identity(path):
-        return
+        return not os.path.exists(path)
     elif made == "contents":
         empty(path)
     else:
@@ -198,11 +199,12 @@ def delete_made_data(draft: Instance) -> None:
     if made == "directory":
         with suppress(OSError):  # it is there, and not empty
             os.rmdir(path)
+    return not os.path.isdir(path) or not [name for name in os.listdir(path) if name != _LOST_AND_FOUND]
 
 
 def _identity(path: str) -> str:
-    """What tells a directory from another one that takes its place: device, inode, and second of birth."""
-    return programs.run(["stat", "--format=%d:%i:%W", path], check=False).strip()
+    """What tells a directory from another one that takes its place, also after a reboot: inode, and second of birth."""
+    return programs.run(["stat", "--format=%i:%W", path], check=False).strip()
 
 
 def delete_data(path: str) -> None:

@@ -79,7 +79,7 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         if provision:
             if request.keeps_data and not request.adopt:
                 draft.claim_data(request.data_directory, make=True)
-            elif request.kind.definition == SERVICE and not os.path.lexists(request.data_directory):
+            elif request.kind.definition == SERVICE and not _has_state(request):
                 draft.claim_data(request.data_directory, make=False)
             if request.kind.definition == COMPOSE:
                 _provision(draft.instance, quiet=quiet, debug=debug)
@@ -100,6 +100,12 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
     return made
 
 
+def _has_state(request: Request) -> bool:
+    """Whether the data directory of a program is there; systemd keeps that of a user of its own where only root gets."""
+    places = request.data_directory, f"/var/lib/private/sockwake/{request.name}"
+    return any(map(os.path.lexists, places))
+
+
 def discard(draft: Instance) -> None:
     """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
     remove_containers(draft)
@@ -116,7 +122,7 @@ def _discard_files(draft: Instance) -> None:
 def remove_containers(instance: Instance) -> None:
     """Remove the instance's containers and their networks. An engine that does not run has none to run."""
     for engine in [] if instance.root else engines_of(instance):
-        for name in (instance.container, f"{instance.container}-init"):
+        for name in (instance.container, instance.init_container):
             cluster.remove_container(engine, name)
             compose.remove_networks(engine, name)
 

@@ -27,9 +27,9 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
             systemctl.stop(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
         new.remove_containers(instance)
         said = [f"removed {Instance(name, root).etc}", *_volumes(instance, purge=purge)]
-        if not inventory.is_finished(instance):
-            inventory.delete_made_data(instance)
-        if purge and data and os.path.isdir(data):
+        if not inventory.is_finished(instance) and not inventory.delete_made_data(instance):
+            said.append(f"left alone what somebody has put into {data} since")
+        elif purge and data and os.path.isdir(data):
             inventory.delete_data(data)
             said.append(f"deleted the data in {data}")
         elif data and os.path.isdir(data):

@@ -17,6 +17,7 @@ from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 from sockwake.lookout import Lookout, readable
 
+_SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
 _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
 
 
@@ -74,7 +75,7 @@ class Watcher:
         raise SockwakeError(self.container.how_it_ended())
 
     def _end_server(self) -> bool:
-        """Do what its engine would do for a server that it has left running; False when that has ended itself.
+        """Stop the server that its engine has left running, and wait for that; False when it has ended itself.
 
         An engine that is stopped may be about to do so, and gets its time.
         """
@@ -82,10 +83,10 @@ class Watcher:
             return False
         import signal
 
-        grace, stop = (300, signal.SIGINT) if _has_cluster(self.instance) else (10, signal.SIGTERM)
+        stop = signal.SIGINT if _has_cluster(self.instance) else signal.SIGTERM
         try:
             signal.pidfd_send_signal(self._server, stop)
-            if not readable(self._server, timeout=grace):
+            if not readable(self._server, timeout=_SHUTDOWN):
                 signal.pidfd_send_signal(self._server, signal.SIGKILL)
         except ProcessLookupError:
             pass  # it has just ended
@@ -148,7 +149,7 @@ def clean_up(instance: Instance) -> None:
     for engine in engines_of(instance):
         Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
         # the next wake makes its cluster from the start
-        cluster.remove_container(engine, f"{instance.container}-init")
+        cluster.remove_container(engine, instance.init_container)
 
 
 def _has_cluster(instance: Instance) -> bool:

@@ -1,4 +1,4 @@
-"""The password that outlives its instance, beside data that belong to somebody else."""
+"""A cluster's password that outlives its instance, beside data that belong to somebody else; and an image that makes no cluster."""
 
 import os
 import stat
@@ -8,6 +8,8 @@ import pytest
 from tree import Tree
 
 from sockwake import cluster
+from sockwake.engine import Engine
+from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
 
@@ -73,3 +75,20 @@ def test_a_password_file_that_is_there_is_kept(tree: Tree) -> None:
     instance = instance_with(tree, "mine\n")
     cluster.write_password(instance)
     assert Path(instance.password_file).read_text() == "mine\n"
+
+
+def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_for_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.new("pg1")
+    instance = tree.instance("pg1")
+    settings = instance.settings()
+
+    def makes_that_of_another_version(instance: Instance, settings: object, engine: Engine, staged: str, write: object) -> None:
+        os.mkdir(f"{staged}/data")
+        Path(staged, "data/PG_VERSION").write_text("17")
+
+    os.makedirs(settings.data)
+    monkeypatch.setattr(cluster, "remove_container", lambda engine, name: None)
+    monkeypatch.setattr(cluster, "_run_entrypoint", makes_that_of_another_version)
+    with pytest.raises(SockwakeError, match="the image has made no cluster in"):
+        cluster.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
+    assert os.listdir(settings.data) == [".initialising"] and os.path.exists(instance.uninitialised_file)

@@ -51,7 +51,7 @@ class Compose:
     def overlay(self) -> dict[str, Any]:
         """What was laid over the service."""
         overlay: dict[str, Any] = json.loads((self.directory / "overlay.json").read_text())["services"]["db"]
-        assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == ("no", {"restart_policy": {"condition": "none"}}, False)
+        assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == ("no", {"restart_policy": {"condition": "none", "max_attempts": 0}}, False)
         return overlay
 
 
@@ -73,8 +73,8 @@ def test_the_everyday_container_keeps_its_command_or_its_images(compose: Compose
     ({}, ["-c", "ssl=off"]), ({"command": None}, ["-c", "ssl=off"]), ({"command": ["postgres"]}, ["postgres", "-c", "ssl=off"]),
 ])
 def test_arguments_follow_what_the_command_has(compose: Compose, more: dict[str, object], command: list[str]) -> None:
-    compose.defines(**more).create("sockwake-pg1-init", {"labels": {}}, ["-c", "ssl=off"])
-    assert compose.overlay() == {"container_name": "sockwake-pg1-init", "labels": {}, "command": command}
+    compose.defines(**more).create("sockwake-pg1_init", {"labels": {}}, ["-c", "ssl=off"])
+    assert compose.overlay() == {"container_name": "sockwake-pg1_init", "labels": {}, "command": command}
 
 
 def test_what_was_laid_over_does_not_stay(compose: Compose) -> None:

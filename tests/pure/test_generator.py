@@ -124,7 +124,7 @@ def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text
         content = (KINDS / kind / f"{unit}.conf").read_bytes()
         if files.get(drop_in := f"{unit.replace('@', '@bad')}.d/kind.conf") == content:
             del files[drop_in]
-    timeout = files.pop("pg-postgres@bad.service.d/timeout.conf", None)
+    timeout = files.pop("pg-postgres@bad.service.d/kind-timeout.conf", None)
     assert timeout is None or TIMEOUT.fullmatch(timeout)
     assert ran.status == 0 and files == GOOD_DROP_IN
     assert written is None or DROP_IN.fullmatch(written)
@@ -185,7 +185,7 @@ def test_only_a_proxy_that_has_to_enters_a_namespace(tmp_path: Path, line: str, 
 
 
 @pytest.mark.parametrize(("text", "links"), [
-    (env(), ["pg-proxy@a.service.d/user.conf"]), (env(TLS="yes"), []), (env(KIND="container", BACKEND_PORT="80"), []),
+    (env(), ["pg-proxy@a.service.d/kind-user.conf"]), (env(TLS="yes"), []), (env(KIND="container", BACKEND_PORT="80"), []),
 ])
 def test_the_proxy_of_a_user_s_own_sees_no_other_socket_of_his(tmp_path: Path, text: str, links: list[str]) -> None:
     """But for one that goes to another network itself, and is led to by nothing but a port."""
@@ -201,8 +201,8 @@ def test_the_proxy_of_a_user_s_own_sees_no_other_socket_of_his(tmp_path: Path, t
 ])
 def test_systemd_ends_the_start_of_a_native_program_that_takes_too_long(tmp_path: Path, line: str, expected: bytes) -> None:
     _, files = generate(tmp_path / "g", {b"a": f"{env(KIND='native')}{line}\n".encode(), b"good": f"{env()}{line}\n".encode()})
-    assert files["pg-postgres@a.service.d/timeout.conf"] == b"[Service]\nTimeoutStartSec=" + expected + b"\n"
-    assert "pg-postgres@good.service.d/timeout.conf" not in files
+    assert files["pg-postgres@a.service.d/kind-timeout.conf"] == b"[Service]\nTimeoutStartSec=" + expected + b"\n"
+    assert "pg-postgres@good.service.d/kind-timeout.conf" not in files
 
 
 @pytest.mark.parametrize(("lines", "expected"), [

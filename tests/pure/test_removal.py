@@ -121,7 +121,8 @@ def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(tree:
     (tree.path / "srv/pg").mkdir(parents=True) if was_there else None
     write_draft(tree, claims=True)
     cluster = write_data(tree, "/srv/pg")
-    assert tree.sockwake("rm", "pg1").status == 0
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert (ran.status, f"left alone what somebody has put into {tree}/srv/pg since" in ran.stdout) == (0, True)
     assert cluster.read_text() == "rows"
 
 

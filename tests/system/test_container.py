@@ -66,7 +66,7 @@ def test_published_port_of_a_compose_file_is_taken_over(service: MakeService, ng
 def test_of_several_services_one_sleeps_and_wakes_and_what_it_depends_on_is_not_made(
         service: MakeService, nginx: str, tmp_path: Path) -> None:
     ours = {"image": nginx, "ports": ["127.0.0.1:25480:80"], "depends_on": ["worker"],
-            "tty": True, "restart": "always", "deploy": {"restart_policy": {"condition": "any"}}}
+            "tty": True, "restart": "always", "deploy": {"restart_policy": {"condition": "on-failure", "max_attempts": 3}}}
     (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"worker": {"image": nginx}, "web": ours}}))
     refused = ("sockwake-new", "no", "--kind", "container", "--compose", f"{tmp_path}/compose.yaml", "--service")
     run(*refused, "nobody").expect(2, "has no service 'nobody'", "it has web, worker")

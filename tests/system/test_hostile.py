@@ -52,7 +52,7 @@ def test_password_shows_up_nowhere(instance: Make) -> None:
         client = database.at_work()
     password = database.password.encode()
     try:
-        assert any(b"sockwake-pg1-init" in content for content in seen), "the watch has seen nothing"
+        assert any(b"sockwake-pg1_init" in content for content in seen), "the watch has seen nothing"
         assert not [content for content in seen if password in content]
         assert database.password not in must("docker", "inspect", database.container)
         inside = [entry.split()[0] for entry in database.processes()]

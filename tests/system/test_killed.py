@@ -31,7 +31,7 @@ STEPS = {
     "the port is chosen": path("/etc/sockwake/.new-pg1/instance.env"),
     "the data directory is claimed": path("/etc/sockwake/.new-pg1/made-data"),
     "the data directory is made": path(DATA),
-    "the first container is made": container("sockwake-pg1-init"),
+    "the first container is made": container("sockwake-pg1_init"),
     "initdb has begun": path(f"{DATA}/.initialising/18/docker/PG_VERSION"),
     "the server runs": path(f"{DATA}/.initialising/18/docker/postmaster.pid"),
     "the cluster is made": path(f"{DATA}/.initialised"),
@@ -75,7 +75,7 @@ def test_interrupted_politely_leaves_nothing_by_itself(known: Know, with_signal:
     known("pg1")
     assert interrupted_after(STEPS["initdb has begun"], with_signal) == INTERRUPTED
     assert not os.path.exists(DATA) and glob.glob("/etc/sockwake/*pg1", include_hidden=True) == [] and not os.path.exists("/run/sockwake/pg1")
-    assert run("docker", "inspect", "sockwake-pg1-init").status != 0
+    assert run("docker", "inspect", "sockwake-pg1_init").status != 0
 
 
 def test_two_at_once_on_one_name(known: Know) -> None:

@@ -55,7 +55,7 @@ def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make
 
 def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
     database = instance("--no-provision")
-    makes = f"{database.container}-init"
+    makes = f"{database.container}_init"
     client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
     try:
         until("its cluster is being made", lambda: run("docker", "top", makes).status == 0)
