@@ -51,8 +51,11 @@ def run(command: list[str], binds: list[str]) -> int:
     console, output, control = lines = [socket.socketpair() for _ in range(3)]
     there = [str(end.fileno()) for _, end in (output, control)]
     boot = ["boot-disk", *there, shlex.join(command), *folders]
+    # Kernel and programs are processes that take turns, on an idle host on two processors, and that is a long way: it
+    # boots in 90 s, on one in 16.
+    alone = ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
     with subprocess.Popen(
-        _view(tree, [f"{disk}:/disk", *binds], boot),
+        [*alone, *_view(tree, [f"{disk}:/disk", *binds], boot)],
         stdin=subprocess.DEVNULL,
         stdout=console[1],
         stderr=console[1],
