@@ -21,10 +21,7 @@ import cache
 import leash
 import preload
 import recipe
-import store
 from failure import Failure
-
-CHROOT = str(Path(__file__).resolve().parent / "chroot.sh")
 
 # Half a minute is usual.
 BOOT_TIMEOUT_S = 180.0
@@ -55,7 +52,7 @@ def run(command: list[str], binds: list[str]) -> int:
     # boots in 90 s, on one in 16.
     alone = ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
     with subprocess.Popen(
-        [*alone, *_view(tree, [f"{disk}:/disk", *binds], boot)],
+        [*alone, *leash.in_view(tree, [f"{disk}:/disk", *binds], boot)],
         stdin=subprocess.DEVNULL,
         stdout=console[1],
         stderr=console[1],
@@ -131,7 +128,7 @@ def _disk() -> Path:
     def make(target: Path) -> None:
         binds = [f"{cache.tree(guest)}:/guest", f"{docker}:/docker", f"{target}:/out"]
         done = subprocess.run(
-            _view(cache.tree(kernel), binds, ["make-disk"]),
+            leash.in_view(cache.tree(kernel), binds, ["make-disk"]),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -141,8 +138,3 @@ def _disk() -> Path:
             raise Failure(f"cannot make a disk: {done.stderr.strip()}")
 
     return cache.kept("kernel.disk", key, make)
-
-
-def _view(tree: Path, binds: list[str], command: list[str]) -> list[str]:
-    """The command line that runs a command in a view of a tree."""
-    return [*leash.ARGV, CHROOT, str(tree), str(store.folder() / "view"), *binds, "--", *command]

@@ -52,8 +52,7 @@ def make(made: Made, image: str, nginx: str, redis: str, program: str) -> Callab
 def awake(service: Service) -> Iterator[None]:
     """A client is connected and served meanwhile; in the end it is asleep."""
     if isinstance(service, Database):
-        held: Client | socket.socket = service.connect()
-        held.query("begin")  # or it is let go for its silence
+        held: Client | socket.socket = service.at_work()
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
         speaks_http = service.setting("KIND") != "command"

@@ -9,6 +9,7 @@ from database import Database
 from moment import until
 from program import must, run, start
 from recovery import awake
+from wakefulness import client_program
 
 pytestmark = pytest.mark.fault
 
@@ -40,14 +41,10 @@ def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make
     """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
     database = instance()
     database.edit_compose("    command:\n", "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n")
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
-    try:
+    with client_program(database, "psql", "-XAtc", "select 1"):
         until("the container runs", lambda: database.server_pid())
         database.kill(database.backend)
         until("it has shut down", lambda: not database.server_pid(), timeout=60)
-    finally:
-        client.kill()
-        client.communicate(timeout=60)
     assert database.psql() == "1"
     database.asleep()
     assert "not properly shut down" not in database.journal()
@@ -56,14 +53,10 @@ def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make
 def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
     database = instance("--no-provision")
     makes = f"{database.container}_init"
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
-    try:
+    with client_program(database, "psql", "-XAtc", "select 1"):
         until("its cluster is being made", lambda: run("docker", "top", makes).status == 0)
         database.kill(database.backend)
         until("nothing of that is left", lambda: run("docker", "inspect", makes).status)
-    finally:
-        client.kill()
-        client.communicate(timeout=60)
     assert database.psql() == "1"
     database.asleep()
 
