@@ -68,7 +68,7 @@ class Check:
         elif not self.proxy or self._end_proxy():
             if self.connections:
                 journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
-            if self.settings.check != NONE:
+            if self.settings.has_check:
                 self._end_timer()
 
     def _end_timer(self) -> None:
@@ -110,7 +110,7 @@ class Check:
             state = f"{time.monotonic()}"
         else:
             state = "nobody"
-        path, now = f"{self.instance.run}/activity", time.monotonic()
+        path, now = self.instance.activity, time.monotonic()
         before, _, at = files.text_of(path).rpartition(" ")
         if before == state:
             silent = now - float(at)

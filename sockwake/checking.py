@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from sockwake import programs, scope
-from sockwake.kind import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +22,7 @@ exec systemd-run "$0" --on-startup="$due" "$@"
 
 
 def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None:
-    """Start the timer, unless the instance has no check. A program that takes its clients itself always has one: no proxy
-    counts them.
+    """Start the timer, unless the instance has no check.
 
     It is bound to the backend, and so holds it awake, too, when the proxy has left: that is the check's to decide.
     Nobody in the backend waits for systemd-run, which for its part waits for the timer, and that for the backend: while
@@ -32,7 +30,7 @@ def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None
     nothing to a timer).
     wait: until it runs, for a check, with which systemd ends everything it has begun.
     """
-    if settings.check == NONE and not settings.is_native:
+    if not settings.has_check:
         return
     programs.spawn(
         [

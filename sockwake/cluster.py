@@ -14,6 +14,7 @@ from sockwake.instance import Instance
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings, pgdata
 
+STAGED, MADE = ".initialising", ".initialised"  # beside its place, before and after its server has proven itself
 _KEPT_PASSWORD = "sockwake-password"
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
@@ -88,7 +89,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     when its server has proven itself and stopped cleanly; after an interruption at any point the next call
     goes on or starts over. Removes the instance's "uninitialised" mark last.
     """
-    staged, made = f"{settings.data}/.initialising", f"{settings.data}/.initialised"
+    staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
     if not exists(settings) and not os.path.exists(made):
         trust.require_way(staged, "data directory")
         _require_room(settings.data)

@@ -112,6 +112,11 @@ class Instance:
         return f"{self.run}/last-visit"
 
     @property
+    def activity(self) -> str:
+        """What the check last saw, and since when; not of every instance."""
+        return f"{self.run}/activity"
+
+    @property
     def wake_lock(self) -> str:
         """Locked by the waker from its first moment until the ready file or its own end."""
         return f"{self.run}/wake.lock"

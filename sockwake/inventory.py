@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sockwake import programs, scope
+from sockwake import cluster, programs, scope
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.files import replace, sync, text_of, write_new
 from sockwake.instance import Instance, Name
@@ -16,7 +16,6 @@ _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
 _MADE_DATA = "made-data"
 _NOT_YET = "-"  # the identity of a directory that is not there
-_LOST_AND_FOUND = "lost+found"
 
 
 def directory(root: str = "") -> str:
@@ -187,8 +186,8 @@ def delete_made_data(draft: Instance) -> bool:
     made, identity, path = note
     if identity == _NOT_YET and is_finished(draft):  # and so undone by who has just had systemd make it
         identity = _identity(path)
-    if os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/.initialised"):
-        shutil.rmtree(f"{path}/.initialising", ignore_errors=True)
+    if os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/{cluster.MADE}"):
+        shutil.rmtree(f"{path}/{cluster.STAGED}", ignore_errors=True)
     elif identity != _identity(path):
         return not os.path.exists(path)
     elif made == "contents":
@@ -199,7 +198,7 @@ def delete_made_data(draft: Instance) -> bool:
     if made == "directory":
         with suppress(OSError):  # it is there, and not empty
             os.rmdir(path)
-    return not os.path.isdir(path) or not [name for name in os.listdir(path) if name != _LOST_AND_FOUND]
+    return not os.path.isdir(path) or not content(path)
 
 
 def _identity(path: str) -> str:
@@ -222,13 +221,16 @@ def delete_data(path: str) -> None:
 
 def empty(path: str) -> None:
     """Delete everything in a directory, if it is there, but what belongs to its file system."""
-    for entry in os.scandir(path) if os.path.isdir(path) else ():
-        if entry.name == _LOST_AND_FOUND:
-            continue
+    for entry in content(path) if os.path.isdir(path) else ():
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
+
+
+def content(path: str) -> list[os.DirEntry[str]]:
+    """What is in a directory, but what belongs to its file system; raises OSError."""
+    return [entry for entry in os.scandir(path) if entry.name != "lost+found"]
 
 
 def delete(instance: Instance) -> None:

@@ -12,7 +12,6 @@ import time
 from sockwake import journal, programs, scope
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
-from sockwake.kind import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +64,7 @@ class Lookout:
 def told(settings: Settings) -> list[str]:
     """What a lookout is told on its command line: every, and of its guests visits and words. For the process that becomes
     it, which passes the descriptor on."""
-    has_no_check = settings.check == NONE and not settings.is_native
-    every = settings.idle + _LONGER_THAN_IDLE if has_no_check and settings.idle < float("inf") else 0
+    every = settings.idle + _LONGER_THAN_IDLE if not settings.has_check and settings.idle < float("inf") else 0
     return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{max(settings.first_words, _GOODBYE)}"]
 
 

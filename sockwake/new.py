@@ -51,12 +51,12 @@ def _finds_cluster(path: str, major: int) -> bool:
         cluster.check_adoptable(found, major)
         return True
     try:
-        entries = os.listdir(path)
+        entries = inventory.content(path)
     except FileNotFoundError:
         return False
     except NotADirectoryError:
         raise SockwakeError(f"{path} is not a directory") from None
-    if [entry for entry in entries if entry != "lost+found"]:
+    if entries:
         raise SockwakeError(
             f"data directory {path} is not empty and holds no cluster of PostgreSQL {major}",
             "empty it, or choose another with --data",

@@ -185,7 +185,7 @@ def _is_refusing() -> bool:
 
 def _was_refusing(instance: Instance) -> bool:
     """Whether this start was, however long that took: nobody waited for the program."""
-    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and _last_awaited(instance)[0] != os.environ.get("INVOCATION_ID")
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and not _was_awaited(instance)
 
 
 def _uptime() -> int:
@@ -220,8 +220,12 @@ def _why() -> str:
 
 def _has_said_why(instance: Instance) -> bool:
     """Whether who waited for this very run has left a reason."""
-    was_awaited = _last_awaited(instance)[0] == os.environ.get("INVOCATION_ID")
-    return was_awaited and os.path.exists(instance.failure_file)
+    return _was_awaited(instance) and os.path.exists(instance.failure_file)
+
+
+def _was_awaited(instance: Instance) -> bool:
+    """Whether somebody waited for this very run."""
+    return _last_awaited(instance)[0] == os.environ.get("INVOCATION_ID")
 
 
 def _woke_just_now(instance: Instance) -> bool:

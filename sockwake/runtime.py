@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    activity = f"{instance.run}/activity"
-    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit, activity):
+    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit, instance.activity):
         remove(path)
 
 

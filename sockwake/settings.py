@@ -154,6 +154,11 @@ class Settings:
         return KINDS[self.kind].takes_socket
 
     @property
+    def has_check(self) -> bool:
+        """Whether it is looked at while it is awake. Of a program that takes its clients itself no proxy counts them."""
+        return self.check != NONE or self.is_native
+
+    @property
     def has_cluster(self) -> bool:
         """Whether its data are a PostgreSQL cluster."""
         return KINDS[self.kind].has_cluster

@@ -2,7 +2,6 @@
 
 from sockwake import allow, description, listing, scope, tls
 from sockwake.instance import Instance
-from sockwake.kind import NONE
 from sockwake.settings import Settings
 
 
@@ -19,7 +18,7 @@ def of(instance: Instance) -> dict[str, object]:
         "dropped": allow.dropped(settings) if settings.allow and not instance.root else 0,
         "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
         "check": settings.check,
-        "check_every_seconds": None if settings.check == NONE else settings.check_every,
+        "check_every_seconds": settings.check_every if settings.has_check else None,
         "last_wake_seconds": took,
         "slow": description.slow(took, settings),
         "start_timeout_seconds": settings.start_timeout,
