@@ -73,9 +73,16 @@ def test_the_options_of_every_verb_are_in_the_synopsis(verb: str) -> None:
 
 
 def test_every_key_of_instance_env_has_its_entry() -> None:
-    text = page("sockwake.8").partition(".Sh INSTANCE.ENV")[2].partition(".Sh COMPOSE.YAML")[0]
+    text = page("instance.env.5").partition(".Sh KEYS")[2].partition(".Sh WHEN AN EDIT")[0]
     keys = {key for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE) for key in line.split(" , ")}
     assert keys == {*settings._REQUIRED, *settings._DEFAULTS}
+
+
+def test_the_readme_is_short_and_what_it_links_to_is_there() -> None:
+    readme = (SOURCE / "README.md").read_text()
+    assert len(readme.splitlines()) <= 150
+    links = re.findall(r"\]\((docs/[^)#]+)", readme)
+    assert links and [link for link in links if not (SOURCE / link).exists()] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,7 +116,7 @@ def test_the_completion_knows_every_verb_and_option(verb: str) -> None:
     assert verb in run("bash", "-c", script, "bash", "", "", "1").stdout.split()
 
 
-@pytest.mark.parametrize("path", sorted(MANUAL.glob("*.8")), ids=file_name)
+@pytest.mark.parametrize("path", sorted(MANUAL.glob("*.[58]")), ids=file_name)
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 def test_mandoc_has_nothing_to_say(path: Path) -> None:
     ran = run("mandoc", "-T", "lint", "-W", "warning", str(path))

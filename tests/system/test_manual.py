@@ -1,4 +1,4 @@
-"""What README.md and docs/slow-starters.md say works, word for word."""
+"""What README.md and docs/ say works, word for word."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from test_package import DEB
 from web import get
 
 README, SLOW = "README.md", "docs/slow-starters.md"
+ADMINISTRATION, LIMITS = "docs/administration.md", "docs/limits.md"
 COMPOSE = """services:
   web:
     image: nginx:local
@@ -120,8 +121,8 @@ def test_the_check(service: MakeService, nginx: str, place: Callable[[str, str, 
     queue.mkdir()
     try:
         (queue / "one").touch()
-        option = re.findall(r"`(--check \S+)`:\n", (SOURCE / README).read_text())[0].split()
-        place(option[1], block(README, "### Checks", "#!/bin/sh") + "\n", 0o755)
+        option = re.findall(r"`(--check \S+)`:\n", (SOURCE / ADMINISTRATION).read_text())[0].split()
+        place(option[1], block(ADMINISTRATION, "## Checks", "#!/bin/sh") + "\n", 0o755)
         web = service("container", "--image", nginx, "--container-port", "80", *option)
         assert get(web.port).status == 200
         pid = web.server_pid()
@@ -136,11 +137,11 @@ def test_the_check(service: MakeService, nginx: str, place: Callable[[str, str, 
 def test_backup_and_restore(instance: Make, tmp_path: Path) -> None:
     database = instance(idle="3min")
     database.psql("create table kept as select 7 as n")
-    typed(block(README, "### Backup, copy, image", "tar -C / --numeric-owner -c"), cwd=tmp_path)
+    typed(block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -c"), cwd=tmp_path)
     database.psql("drop table kept")
     must("systemctl", "stop", database.socket, database.proxy, database.backend)
     must("sockwake", "rm", "pg1", "--purge")
-    typed(block(README, "### Backup, copy, image", "tar -C / --numeric-owner -x"), cwd=tmp_path)
+    typed(block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -x"), cwd=tmp_path)
     assert database.psql("select n from kept") == "7"
     falls_asleep(database)
 
@@ -149,7 +150,7 @@ def test_tls_later(instance: Make) -> None:
     database = instance(idle="3min")
     database.psql("create table kept as select 7 as n")
     falls_asleep(database)
-    typed(block(README, "## Limits", "  sockwake rm pg1"))
+    typed(block(LIMITS, "## TLS is chosen when an instance is made", "sockwake rm pg1"))
     assert database.psql("select n from kept", "-d", f"sslmode=verify-full sslrootcert={database.etc}/server.crt") == "7"
     falls_asleep(database)
 
@@ -158,7 +159,7 @@ def test_copy(instance: Make, known: Know) -> None:
     original, copy = instance(idle="3min"), known("pg2")
     original.psql("create table kept as select 7 as n")
     falls_asleep(original)
-    typed(block(README, "### Backup, copy, image", "cp -a"))
+    typed(block(ADMINISTRATION, "## Backup, copy, image", "cp -a"))
     assert copy.port == 25433 != original.port
     copy.psql("insert into kept values (8)")
     assert (original.psql("select sum(n) from kept"), copy.psql("select sum(n) from kept")) == ("7", "15")
@@ -174,7 +175,7 @@ def test_image(image: str) -> None:
         units.mkdir(parents=True)
         for unit in Path("/usr/lib/systemd/system").glob("pg-*@.*"):
             shutil.copy(unit, units)
-        typed(block(README, "### Backup, copy, image", "sockwake-new"))
+        typed(block(ADMINISTRATION, "## Backup, copy, image", "sockwake-new"))
         assert (tree / "etc/sockwake/pg1/instance.env").exists() and not (tree / "etc/sockwake/pg1/password").exists()
         assert os.path.lexists(tree / "etc/systemd/system/sockets.target.wants/pg-proxy@pg1.socket")
     finally:
