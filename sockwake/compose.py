@@ -92,7 +92,9 @@ class Project:
 
     def _run(self, command: list[str]) -> str:
         try:
-            return programs.run(command, env=self.environment)
+            return programs.run(command, env=self.environment, timeout=max(self.settings.start_timeout, programs.PATIENCE))
+        except programs.Overdue as error:
+            raise SockwakeError(f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}") from error
         except programs.ProgramError as error:
             raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
 

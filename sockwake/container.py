@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from sockwake.engine import Engine, EngineError, split_frames
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
 CONFIG_LABEL = "io.sockwake.config"
 _LONGEST_PID = 9  # digits
+_LONGEST_NUMBER = 20  # bytes
 _PIECE = 8192  # bytes; what is kept ready for more would stay in memory
 _SHORT_ANSWER = 30  # seconds for each step
+_GRACE = 300  # seconds to stop, where the engine does not tell how many it gives
+_MARGIN = 30  # seconds the engine may take to kill what did not, and to say so
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
 _SIGN_OF_LIFE = 5
@@ -115,11 +119,21 @@ class Container:
         """Ask for a stop and return the connection the engine will answer on when it is done.
 
         Without seconds the container's own stop_grace_period counts; it starts with its stop signal (SIGINT:
-        PostgreSQL's fast shutdown).
+        PostgreSQL's fast shutdown). The engine may take a little longer to answer.
         """
         limit = "" if seconds is None else f"?t={seconds}"
         self.engine.call("GET", "/_ping", _SIGN_OF_LIFE)
-        return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", None)
+        patience = (self._grace() if seconds is None else seconds) + _MARGIN
+        return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", patience)
+
+    def _grace(self) -> int:
+        """The seconds its definition gives it to stop."""
+        try:
+            answer = self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+        except EngineError:
+            return _GRACE
+        found = answer.partition(b'"StopTimeout":')[2][:_LONGEST_NUMBER].replace(b"}", b",").partition(b",")[0].strip()
+        return int(found) if found.isdigit() else _GRACE
 
     def stop(self, seconds: int | None = None, insist: str = "") -> None:
         """Stop it and wait for that; nothing to do when it does not run or exist.
@@ -131,7 +145,8 @@ class Container:
 
         try:
             answer = self.begin_stop(seconds)
-            while insist and not select.select([answer], [], [], 1)[0]:
+            deadline = time.monotonic() + (answer.gettimeout() or 0)
+            while insist and time.monotonic() < deadline and not select.select([answer], [], [], 1)[0]:
                 self._send(insist)
             self.engine.finish(answer)
         except EngineError as error:

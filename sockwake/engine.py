@@ -23,6 +23,7 @@ DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
+_PATIENCE = 30  # seconds for each step of what takes the engine no time
 _LONGEST_NUMBER = 20  # digits
 
 
@@ -34,7 +35,7 @@ class EngineError(SockwakeError):
         self.code = code
 
 
-def connect(path: str, timeout: float | None = None) -> _socket.socket:
+def connect(path: str, timeout: float) -> _socket.socket:
     """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
     import _socket  # 0.2 MB, which the watcher does without until it stops its container
 
@@ -75,8 +76,11 @@ class Engine:
         """The program people drive it with."""
         return "podman" if self.is_podman else "docker"
 
-    def begin(self, method: str, target: str, timeout: float | None = None) -> _socket.socket:
-        """Send a request and return the connection its answer will come on; raises EngineError."""
+    def begin(self, method: str, target: str, timeout: float = _PATIENCE) -> _socket.socket:
+        """Send a request and return the connection its answer will come on; raises EngineError.
+
+        timeout: seconds for this and every later step on it.
+        """
         try:
             sock = connect(self.path, timeout)
             sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
@@ -103,7 +107,7 @@ class Engine:
             sock.close()
         return parse_answer(bytes(answer))
 
-    def call(self, method: str, target: str, timeout: float | None = 30) -> bytes:
+    def call(self, method: str, target: str, timeout: float = _PATIENCE) -> bytes:
         """The body of the answer; timeout in seconds for each step."""
         return self.finish(self.begin(method, target, timeout))
 
@@ -112,7 +116,7 @@ class Engine:
 
         Asked for before the start, it misses nothing. Tty-less streams come in frames (split_frames).
         """
-        sock = self.begin("POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", 30)
+        sock = self.begin("POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1")
         head = b""
         try:
             while b"\r\n\r\n" not in head:
@@ -143,7 +147,7 @@ def engines_of(instance: Instance) -> list[Engine]:
 def _listens(path: str) -> bool:
     """Whether anybody does; the socket of an engine that was stopped may still be there."""
     try:
-        connect(path).close()
+        connect(path, _PATIENCE).close()
     except OSError:
         return False
     return True

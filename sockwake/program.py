@@ -83,6 +83,8 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     runtime.prepare(instance)
     runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
+    if lock >= 0:
+        runtime.promise_end(lock, settings)
     client = clients.connecting(settings)
     allow.require_enforced(settings)
     if not settings.is_native:

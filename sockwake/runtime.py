@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 
-from sockwake import trust
+from sockwake import locks, trust
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.instance import Instance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.settings import Settings
+
+_WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
+_PREPARATION = 3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
 
 
 def prepare(instance: Instance) -> None:
@@ -50,9 +53,19 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
 
 def lock_wake(instance: Instance) -> int:
     """Hold the proxy back for as long as the returned descriptor is open; whatever ends this process opens it."""
-    lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = os.open(instance.wake_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        locks.take(lock, "the lock of its wake", _WAKE_LOCK)
+    except SockwakeError:
+        os.close(lock)
+        raise
     return lock
+
+
+def promise_end(lock: int, settings: Settings) -> None:
+    """Tell the proxy, which waits for the lock of the wake, how many seconds all steps of one may take together."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % (_PREPARATION + 2 * settings.start_timeout), 0)
 
 
 def take_data(instance: Instance, path: str) -> int:

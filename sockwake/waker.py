@@ -49,6 +49,7 @@ class Waker:
         over_tcp = bool(settings.backend_port) and not scope.is_user()
         netns.require_agreement(self.instance, over_tcp)
         waking = runtime.lock_wake(self.instance)
+        runtime.promise_end(waking, settings)
         if over_tcp:
             netns.close_off(self.instance)
         else:

@@ -2,6 +2,7 @@
 
 import http.server
 import socketserver
+import threading
 import urllib.parse
 
 
@@ -14,6 +15,12 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, Handler)
         self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
         self.queries: dict[str, dict[str, list[str]]] = {}
+        self.mute: set[str] = set()  # what is taken and never answered
+        self.ended = threading.Event()
+
+    def server_close(self) -> None:
+        self.ended.set()
+        super().server_close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -23,6 +30,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         asked = f"{self.command} {url.path}"
         self.server.queries[asked] = urllib.parse.parse_qs(url.query)
+        if asked in self.server.mute:
+            self.server.ended.wait(60)
+            return
         status, body = self.server.answers.get(asked, (404, b'{"message":"No such container"}'))
         self.send_response(status)
         self.end_headers()

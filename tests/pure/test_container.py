@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,25 @@ def test_without_its_files_it_has_none(tree: Tree) -> None:
     instance = tree.write_env("a", env())
     with pytest.raises(SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"):
         instance.fingerprint()
+
+
+@pytest.mark.parametrize(("config", "seconds"), [
+    ({"StopTimeout": 20}, 20), ({"A": 1, "StopTimeout": 20, "Z": 2}, 20), ({}, 300), ({"Labels": {"StopTimeout": "7"}}, 300),
+])
+def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(daemon: Daemon, container: Container, config: dict[str, object],
+                                                                 seconds: int) -> None:
+    daemon.answers |= {INSPECT: (200, json.dumps({"Config": config}, separators=(",", ":")).encode()), STOP: (204, b"")}
+    answer = container.begin_stop()
+    assert answer.gettimeout() == seconds + 30
+    answer.close()
+
+
+@pytest.mark.parametrize("insist", ["", "SIGINT"])
+def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(daemon: Daemon, container: Container, insist: str,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwake.container._MARGIN", 0.3)
+    daemon.mute.add(STOP)
+    began = time.monotonic()
+    with pytest.raises(EngineError, match="the container engine does not answer: timed out"):
+        container.stop(0, insist)
+    assert time.monotonic() - began < 10
