@@ -96,7 +96,7 @@ class Project:
         except programs.Overdue as error:
             raise SockwakeError(f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}") from error
         except programs.ProgramError as error:
-            raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
+            raise _failure(self.instance.compose_file, error) from error
 
 
 def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:
@@ -108,7 +108,7 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
     try:
         config = json.loads(programs.run([*_program(), "--file", path, "config", "--format", "json"]))
     except programs.ProgramError as error:
-        raise SockwakeError(f"{path}: {error.said or error.message}") from error
+        raise _failure(path, error) from error
     services = config.get("services") or {}
     if service and service not in services:
         raise SockwakeError(f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE)
@@ -128,6 +128,10 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
 def _program() -> list[str]:
     """compose, as Debian or as Docker packages it."""
     return ["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]
+
+
+def _failure(path: str, error: programs.ProgramError) -> SockwakeError:
+    return SockwakeError(f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said)
 
 
 def remove_networks(engine: Engine, project: str) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 
 from sockwake.engine import Engine, EngineError, split_frames
+from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class Container:
         os.set_inheritable(self.fd, True)
         return self.fd
 
-    def how_it_ended(self) -> str:
-        """One sentence about a container that has ended."""
+    def how_it_ended(self) -> SockwakeError:
+        """The error to raise for a container that has ended."""
         import json
 
         try:
@@ -107,13 +108,13 @@ class Container:
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
         except (EngineError, ValueError, KeyError, TypeError, RecursionError):
             state = None
+        last = self.last_line.decode(errors="replace").strip()
         if not isinstance(state, dict):
-            return "its container is gone"
+            return SockwakeError("its container is gone", said=last)
         reason = (
             "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
         )
-        said = state.get("Error") or self.last_line.decode(errors="replace").strip()
-        return f"its container {reason}: {said}" if said else f"its container {reason}"
+        return SockwakeError(f"its container {reason}", said=str(state.get("Error") or last))
 
     def begin_stop(self, seconds: int | None = None) -> _socket.socket:
         """Ask for a stop and return the connection the engine will answer on when it is done.

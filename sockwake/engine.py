@@ -30,8 +30,8 @@ _LONGEST_NUMBER = 20  # digits
 class EngineError(SockwakeError):
     """The engine said no; code is its HTTP status, 0 when it said nothing."""
 
-    def __init__(self, message: str, hint: str = "", code: int = 0) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str = "", code: int = 0, said: str = "") -> None:
+        super().__init__(message, hint, said=said)
         self.code = code
 
 
@@ -161,8 +161,9 @@ def parse_answer(answer: bytes) -> bytes:
     if not gap or not status or (length is not None and len(body) < length):
         raise EngineError("the container engine's answer was cut short")
     if status >= 400:
-        message = _message(body) or f"the container engine answered {status}"
-        raise EngineError(message, _NO_NFT if "execute nft:" in message else "", status)
+        said = _message(body)
+        hint = _NO_NFT if "execute nft:" in said else ""
+        raise EngineError(f"the container engine answered {status}", hint, status, said)
     return body if length is None else body[:length]
 
 

@@ -20,8 +20,9 @@ _PREPARATION = 3600  # seconds a wake may take to make a cluster and a container
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit, instance.activity):
+    for path in (instance.ready_file, instance.door, instance.last_visit, instance.activity):
         remove(path)
+    forget_failure(instance)
 
 
 def make_directories(instance: Instance) -> None:
@@ -92,6 +93,20 @@ def take_data(instance: Instance, path: str) -> int:
     return lock
 
 
+def leave_failure(instance: Instance, error: SockwakeError) -> None:
+    """Leave the reason why a wake failed: for the clients that wait, and what was said about it for the administrator."""
+    forget_failure(instance)
+    if error.said:
+        replace(instance.failure_details, f"{error.said}\n", 0o600)
+    replace(instance.failure_file, f"{error.message}\n")
+
+
+def forget_failure(instance: Instance) -> None:
+    """There is none any more."""
+    remove(instance.failure_file)
+    remove(instance.failure_details)
+
+
 def remove(path: str) -> None:
     """Unlink path if it is there."""
     try:
@@ -100,8 +115,8 @@ def remove(path: str) -> None:
         pass
 
 
-def replace(path: str, text: str) -> None:
+def replace(path: str, text: str, mode: int = 0o644) -> None:
     """Write path whole or not at all; it lives in /run, so there is nothing to sync."""
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
+    with open(f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)) as file:
         file.write(text)
     os.rename(f"{path}.new", path)

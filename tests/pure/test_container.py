@@ -91,14 +91,15 @@ def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, valu
     container.start(10)
     while container.relay(lambda text: None):
         pass
-    assert container.how_it_ended() == sentence
+    how = container.how_it_ended()
+    assert how.whole == sentence and how.message == sentence.partition(":")[0], "what it said is for the administrator"
 
 
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
 def test_of_one_that_is_gone_that_is_said(daemon: Daemon, container: Container, answer: tuple[int, bytes]) -> None:
     daemon.answers[INSPECT] = answer
     daemon.answers[WAIT] = (200, b"{}")
-    assert container.how_it_ended() == "its container is gone"
+    assert container.how_it_ended().whole == "its container is gone"
 
 
 @pytest.mark.parametrize("pid", [0, 1, 4194304])

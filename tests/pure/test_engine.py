@@ -84,7 +84,8 @@ def test_a_body_arrives(docker: Engine) -> None:
 def test_a_refusal_is_an_error_with_the_engines_words_and_status(docker: Engine, target: str, code: int, message: str) -> None:
     with pytest.raises(EngineError) as caught:
         docker.call("GET", target)
-    assert (caught.value.code, caught.value.message) == (code, message)
+    assert (caught.value.code, caught.value.said) == (code, message)
+    assert caught.value.message == f"the container engine answered {code}", "it may quote anything"
 
 
 def test_attaching_to_what_is_not_there_says_so_and_not_that_something_was_cut(docker: Engine) -> None:
