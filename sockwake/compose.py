@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sockwake import programs
 from sockwake.container import CONFIG_LABEL
-from sockwake.engine import Engine, EngineError
+from sockwake.engine import Engine, EngineError, quoted
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings, check_port
@@ -172,7 +172,7 @@ def _overlay(service: str, overlay: dict[str, object], *, alone: bool) -> str:
 def require_image(engine: Engine, image: str) -> None:
     """Raise SockwakeError unless the image is on this machine."""
     try:
-        engine.call("GET", f"/images/{image}/json")
+        engine.call("GET", f"/images/{quoted(image)}/json")
     except EngineError as error:
         if error.code != 404:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from sockwake.engine import Engine, EngineError, split_frames
+from sockwake.engine import Engine, EngineError, quoted, split_frames
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
@@ -43,8 +43,7 @@ class Container:
     def ask_current(self, fingerprint: str) -> Callable[[], bool]:
         """Ask the engine that; returns what waits for its answer."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
-        escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
-        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={escaped}", _SHORT_ANSWER)
+        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER)
 
         def answer() -> bool:
             found = self.engine.finish(asked).strip()
@@ -92,9 +91,14 @@ class Container:
         return bool(chunk)
 
     def hand_over(self, write: Callable[[bytes], object]) -> int:
-        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind."""
+        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind.
+
+        Raises SockwakeError when it ends meanwhile.
+        """
         while self._frames and self.relay(write):
             pass
+        if self.fd < 0:
+            raise self.how_it_ended()
         os.set_inheritable(self.fd, True)
         return self.fd
 

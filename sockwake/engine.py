@@ -1,8 +1,7 @@
 """The container engine's HTTP API over its unix socket, as far as sockwake needs it (docker and podman speak it).
 
 On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32 ms of interpreter start
-(docs/decisions.md). Requests are HTTP/1.0 without an API version in the path: the engine then answers
-unchunked, closes the connection behind its answer, and takes the newest API it has.
+(docs/decisions.md). Requests are HTTP/1.0: the engine then answers unchunked, and closes the connection behind its answer.
 """
 
 from __future__ import annotations
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
+# What is asked is the same in all of them. Docker 25 to 28 know this one, 29 no older; podman does not look at it.
+API = "/v1.44"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
+_VERSIONS = "Docker 25 and later do; an engine that asks for more wants a newer sockwake"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
 _PATIENCE = 30  # seconds for each step of what takes the engine no time
 _LONGEST_NUMBER = 20  # digits
@@ -83,7 +85,7 @@ class Engine:
         """
         try:
             sock = connect(self.path, timeout)
-            sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
+            sock.sendall(f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
         except OSError as error:
             hint = (
                 scope.command("systemctl", "enable --now podman.socket")
@@ -162,9 +164,16 @@ def parse_answer(answer: bytes) -> bytes:
         raise EngineError("the container engine's answer was cut short")
     if status >= 400:
         said = _message(body)
+        if status == 400 and said.startswith("client version "):  # is too old, or too new
+            raise EngineError(f"the container engine does not speak version {API[2:]} of its API", _VERSIONS, status, said)
         hint = _NO_NFT if "execute nft:" in said else ""
         raise EngineError(f"the container engine answered {status}", hint, status, said)
     return body if length is None else body[:length]
+
+
+def quoted(text: str) -> str:
+    """text for a path or a query of a request."""
+    return "".join(chr(c) if chr(c).isalnum() and c < 128 or chr(c) in "-._~/:@" else f"%{c:02X}" for c in text.encode(errors="replace"))
 
 
 def split_frames(buffer: bytearray) -> bytes:

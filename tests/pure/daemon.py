@@ -5,6 +5,8 @@ import socketserver
 import threading
 import urllib.parse
 
+from sockwake.engine import API
+
 
 class Daemon(socketserver.ThreadingUnixStreamServer):
     """An engine that gives one answer to each method and path, and remembers the queries."""
@@ -27,7 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Daemon
 
     def do_GET(self) -> None:
-        url = urllib.parse.urlsplit(self.path)
+        assert self.path.startswith(f"{API}/"), "its newest API may be another one tomorrow"
+        url = urllib.parse.urlsplit(self.path.removeprefix(API))
         asked = f"{self.command} {url.path}"
         self.server.queries[asked] = urllib.parse.parse_qs(url.query)
         if asked in self.server.mute:

@@ -79,6 +79,20 @@ def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Dae
     before.close()
 
 
+@pytest.mark.parametrize("length", [1, 7, 8, 10])
+def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ended(daemon: Daemon, length: int) -> None:
+    """And is no bad file descriptor."""
+    ours, theirs = socket.socketpair()
+    container = Container("sockwake-pg1", Engine(str(daemon.server_address)), ours.detach())
+    theirs.sendall(frame(b"ready\n") + frame(b"a whole line\n")[:length])
+    state(daemon, ExitCode=3)
+    daemon.answers[WAIT] = 200, b"{}"
+    assert container.relay(lambda text: None)
+    theirs.close()
+    with pytest.raises(SockwakeError, match="its container ended with status 3: ready"):
+        container.hand_over(lambda text: None)
+
+
 @pytest.mark.parametrize(("values", "sentence"), [
     ({"ExitCode": 1}, "its container ended with status 1: FATAL: bad setting"),
     ({"ExitCode": 137, "OOMKilled": True}, "its container was killed for lack of memory: FATAL: bad setting"),
