@@ -147,7 +147,7 @@ class Check:
             "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
         }
         try:
-            programs.run([self.settings.check], env=environment)
+            programs.run([self.settings.check], env=environment, timeout=None)  # TimeoutStartSec= of its unit
         except SockwakeError:
             return False
         return True

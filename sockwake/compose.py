@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sockwake import programs
 from sockwake.container import CONFIG_LABEL
-from sockwake.engine import Engine, EngineError
+from sockwake.engine import Engine, EngineError, quoted
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings, check_port
@@ -92,9 +92,11 @@ class Project:
 
     def _run(self, command: list[str]) -> str:
         try:
-            return programs.run(command, env=self.environment)
+            return programs.run(command, env=self.environment, timeout=max(self.settings.start_timeout, programs.PATIENCE))
+        except programs.Overdue as error:
+            raise SockwakeError(f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}") from error
         except programs.ProgramError as error:
-            raise SockwakeError(f"{self.instance.compose_file}: {error.said or error.message}") from error
+            raise _failure(self.instance.compose_file, error) from error
 
 
 def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:
@@ -106,7 +108,7 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
     try:
         config = json.loads(programs.run([*_program(), "--file", path, "config", "--format", "json"]))
     except programs.ProgramError as error:
-        raise SockwakeError(f"{path}: {error.said or error.message}") from error
+        raise _failure(path, error) from error
     services = config.get("services") or {}
     if service and service not in services:
         raise SockwakeError(f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE)
@@ -126,6 +128,10 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
 def _program() -> list[str]:
     """compose, as Debian or as Docker packages it."""
     return ["docker-compose"] if programs.exists("docker-compose") else ["docker", "compose"]
+
+
+def _failure(path: str, error: programs.ProgramError) -> SockwakeError:
+    return SockwakeError(f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said)
 
 
 def remove_networks(engine: Engine, project: str) -> None:
@@ -166,7 +172,7 @@ def _overlay(service: str, overlay: dict[str, object], *, alone: bool) -> str:
 def require_image(engine: Engine, image: str) -> None:
     """Raise SockwakeError unless the image is on this machine."""
     try:
-        engine.call("GET", f"/images/{image}/json")
+        engine.call("GET", f"/images/{quoted(image)}/json")
     except EngineError as error:
         if error.code != 404:
             raise

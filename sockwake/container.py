@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 
-from sockwake.engine import Engine, EngineError, split_frames
+from sockwake.engine import Engine, EngineError, quoted, split_frames
+from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
 if TYPE_CHECKING:
@@ -13,8 +15,11 @@ if TYPE_CHECKING:
 
 CONFIG_LABEL = "io.sockwake.config"
 _LONGEST_PID = 9  # digits
+_LONGEST_NUMBER = 20  # bytes
 _PIECE = 8192  # bytes; what is kept ready for more would stay in memory
 _SHORT_ANSWER = 30  # seconds for each step
+_GRACE = 300  # seconds to stop, where the engine does not tell how many it gives
+_MARGIN = 30  # seconds the engine may take to kill what did not, and to say so
 _FAILED_STOP = 30  # seconds a container that never became ready gets to end
 # seconds; an engine that has died is started again only when our units, which are After= it, have stopped
 _SIGN_OF_LIFE = 5
@@ -38,8 +43,7 @@ class Container:
     def ask_current(self, fingerprint: str) -> Callable[[], bool]:
         """Ask the engine that; returns what waits for its answer."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
-        escaped = "".join(f"%{ord(c):02X}" if c in '{}[]",^$?' else c for c in wanted)
-        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={escaped}", _SHORT_ANSWER)
+        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER)
 
         def answer() -> bool:
             found = self.engine.finish(asked).strip()
@@ -87,14 +91,19 @@ class Container:
         return bool(chunk)
 
     def hand_over(self, write: Callable[[bytes], object]) -> int:
-        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind."""
+        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind.
+
+        Raises SockwakeError when it ends meanwhile.
+        """
         while self._frames and self.relay(write):
             pass
+        if self.fd < 0:
+            raise self.how_it_ended()
         os.set_inheritable(self.fd, True)
         return self.fd
 
-    def how_it_ended(self) -> str:
-        """One sentence about a container that has ended."""
+    def how_it_ended(self) -> SockwakeError:
+        """The error to raise for a container that has ended."""
         import json
 
         try:
@@ -103,23 +112,33 @@ class Container:
             state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
         except (EngineError, ValueError, KeyError, TypeError, RecursionError):
             state = None
+        last = self.last_line.decode(errors="replace").strip()
         if not isinstance(state, dict):
-            return "its container is gone"
+            return SockwakeError("its container is gone", said=last)
         reason = (
             "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
         )
-        said = state.get("Error") or self.last_line.decode(errors="replace").strip()
-        return f"its container {reason}: {said}" if said else f"its container {reason}"
+        return SockwakeError(f"its container {reason}", said=str(state.get("Error") or last))
 
     def begin_stop(self, seconds: int | None = None) -> _socket.socket:
         """Ask for a stop and return the connection the engine will answer on when it is done.
 
         Without seconds the container's own stop_grace_period counts; it starts with its stop signal (SIGINT:
-        PostgreSQL's fast shutdown).
+        PostgreSQL's fast shutdown). The engine may take a little longer to answer.
         """
         limit = "" if seconds is None else f"?t={seconds}"
         self.engine.call("GET", "/_ping", _SIGN_OF_LIFE)
-        return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", None)
+        patience = (self._grace() if seconds is None else seconds) + _MARGIN
+        return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", patience)
+
+    def _grace(self) -> int:
+        """The seconds its definition gives it to stop."""
+        try:
+            answer = self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+        except EngineError:
+            return _GRACE
+        found = answer.partition(b'"StopTimeout":')[2][:_LONGEST_NUMBER].replace(b"}", b",").partition(b",")[0].strip()
+        return int(found) if found.isdigit() else _GRACE
 
     def stop(self, seconds: int | None = None, insist: str = "") -> None:
         """Stop it and wait for that; nothing to do when it does not run or exist.
@@ -131,7 +150,8 @@ class Container:
 
         try:
             answer = self.begin_stop(seconds)
-            while insist and not select.select([answer], [], [], 1)[0]:
+            deadline = time.monotonic() + (answer.gettimeout() or 0)
+            while insist and time.monotonic() < deadline and not select.select([answer], [], [], 1)[0]:
                 self._send(insist)
             self.engine.finish(answer)
         except EngineError as error:

@@ -58,8 +58,9 @@ def units(instance: Instance, settings: Settings) -> list[str]:
 
 
 def last_failure(instance: Instance) -> str:
-    """Why the last wake failed, or ""."""
-    return files.text_of(instance.failure_file).strip()
+    """Why the last wake failed, and what was said about it, or ""."""
+    texts = [files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)]
+    return ": ".join(filter(None, texts)) if texts[0] else ""
 
 
 def last_wake(instance: Instance) -> float | None:

@@ -1,8 +1,7 @@
 """The container engine's HTTP API over its unix socket, as far as sockwake needs it (docker and podman speak it).
 
 On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32 ms of interpreter start
-(docs/decisions.md). Requests are HTTP/1.0 without an API version in the path: the engine then answers
-unchunked, closes the connection behind its answer, and takes the newest API it has.
+(docs/decisions.md). Requests are HTTP/1.0: the engine then answers unchunked, and closes the connection behind its answer.
 """
 
 from __future__ import annotations
@@ -21,20 +20,24 @@ if TYPE_CHECKING:
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
+# What is asked is the same in all of them. Docker 25 to 28 know this one, 29 no older; podman does not look at it.
+API = "/v1.44"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
+_VERSIONS = "Docker 25 and later do; an engine that asks for more wants a newer sockwake"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
+_PATIENCE = 30  # seconds for each step of what takes the engine no time
 _LONGEST_NUMBER = 20  # digits
 
 
 class EngineError(SockwakeError):
     """The engine said no; code is its HTTP status, 0 when it said nothing."""
 
-    def __init__(self, message: str, hint: str = "", code: int = 0) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str = "", code: int = 0, said: str = "") -> None:
+        super().__init__(message, hint, said=said)
         self.code = code
 
 
-def connect(path: str, timeout: float | None = None) -> _socket.socket:
+def connect(path: str, timeout: float) -> _socket.socket:
     """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
     import _socket  # 0.2 MB, which the watcher does without until it stops its container
 
@@ -75,11 +78,14 @@ class Engine:
         """The program people drive it with."""
         return "podman" if self.is_podman else "docker"
 
-    def begin(self, method: str, target: str, timeout: float | None = None) -> _socket.socket:
-        """Send a request and return the connection its answer will come on; raises EngineError."""
+    def begin(self, method: str, target: str, timeout: float = _PATIENCE) -> _socket.socket:
+        """Send a request and return the connection its answer will come on; raises EngineError.
+
+        timeout: seconds for this and every later step on it.
+        """
         try:
             sock = connect(self.path, timeout)
-            sock.sendall(f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
+            sock.sendall(f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
         except OSError as error:
             hint = (
                 scope.command("systemctl", "enable --now podman.socket")
@@ -103,7 +109,7 @@ class Engine:
             sock.close()
         return parse_answer(bytes(answer))
 
-    def call(self, method: str, target: str, timeout: float | None = 30) -> bytes:
+    def call(self, method: str, target: str, timeout: float = _PATIENCE) -> bytes:
         """The body of the answer; timeout in seconds for each step."""
         return self.finish(self.begin(method, target, timeout))
 
@@ -112,7 +118,7 @@ class Engine:
 
         Asked for before the start, it misses nothing. Tty-less streams come in frames (split_frames).
         """
-        sock = self.begin("POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", 30)
+        sock = self.begin("POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1")
         head = b""
         try:
             while b"\r\n\r\n" not in head:
@@ -143,7 +149,7 @@ def engines_of(instance: Instance) -> list[Engine]:
 def _listens(path: str) -> bool:
     """Whether anybody does; the socket of an engine that was stopped may still be there."""
     try:
-        connect(path).close()
+        connect(path, _PATIENCE).close()
     except OSError:
         return False
     return True
@@ -157,9 +163,17 @@ def parse_answer(answer: bytes) -> bytes:
     if not gap or not status or (length is not None and len(body) < length):
         raise EngineError("the container engine's answer was cut short")
     if status >= 400:
-        message = _message(body) or f"the container engine answered {status}"
-        raise EngineError(message, _NO_NFT if "execute nft:" in message else "", status)
+        said = _message(body)
+        if status == 400 and said.startswith("client version "):  # is too old, or too new
+            raise EngineError(f"the container engine does not speak version {API[2:]} of its API", _VERSIONS, status, said)
+        hint = _NO_NFT if "execute nft:" in said else ""
+        raise EngineError(f"the container engine answered {status}", hint, status, said)
     return body if length is None else body[:length]
+
+
+def quoted(text: str) -> str:
+    """text for a path or a query of a request."""
+    return "".join(chr(c) if chr(c).isalnum() and c < 128 or chr(c) in "-._~/:@" else f"%{c:02X}" for c in text.encode(errors="replace"))
 
 
 def split_frames(buffer: bytearray) -> bytes:

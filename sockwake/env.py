@@ -17,7 +17,7 @@ def parse(text: str, path: str) -> dict[str, str]:
             continue
         key, equals, value = line.partition("=")
         if not equals or not key or key.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"):
-            raise SockwakeError(f"{path}:{number}: '{line}' is not KEY=value")
+            raise SockwakeError(f"{path}:{number} is not KEY=value", said=line)
         if key in values:
             raise SockwakeError(f"{path}:{number}: key '{key}' is there twice")
         check_value(value, f"{path}:{number}: the value of {key}", FAILED)

@@ -6,21 +6,37 @@ DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN = 0, 1, 2, 3, 4, 5  # exit statuses
 class SockwakeError(Exception):
     """Something the caller can be told in one sentence.
 
-    message: the sentence, naming the value it is about, without a full stop. It may quote anybody, who must not write
-        to a terminal, or a line of his own to a file, through it.
+    message: the sentence, naming the value it is about, without a full stop. A client that has not logged in may read it.
+        It may quote a name that another user has chosen, which must not obey a terminal, or add a line to a file.
     hint: what to do about it, or "".
     status: the exit status of a command that ends with it.
+    said: what a program or a server said, or a line of a file; there may be a password in it. For the administrator alone.
     """
 
-    def __init__(self, message: str, hint: str = "", status: int = FAILED) -> None:
+    def __init__(self, message: str, hint: str = "", status: int = FAILED, said: str = "") -> None:
         self.message = shown(message)
+        self.said = shown(said)
         super().__init__(self.message)
         self.hint = hint
         self.status = status
 
+    @property
+    def whole(self) -> str:
+        """The sentence, and what was said."""
+        return f"{self.message}: {self.said}" if self.said else self.message
+
     def __str__(self) -> str:
         hint = f"\n(hint: {self.hint})" if self.hint else ""
-        return f"sockwake: error: {self.message}{hint}"
+        return f"sockwake: error: {self.whole}{hint}"
+
+
+def failure(error: Exception) -> SockwakeError:
+    """What can be told of any error; only of the kernel's it is known what their text may be."""
+    if isinstance(error, SockwakeError):
+        return error
+    if isinstance(error, OSError):
+        return SockwakeError(str(error))
+    return SockwakeError(f"it failed with {type(error).__name__}", said=str(error))
 
 
 def shown(text: str) -> str:

@@ -132,6 +132,11 @@ class Instance:
         return f"{self.run}/failure"
 
     @property
+    def failure_details(self) -> str:
+        """What another program said about that; closed to the proxy, and so to clients."""
+        return f"{self.run}/failure-details"
+
+    @property
     def container(self) -> str:
         return f"sockwake-{self.name}"
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sockwake import cluster, programs, scope
+from sockwake import cluster, locks, programs, scope
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.files import replace, sync, text_of, write_new
 from sockwake.instance import Instance, Name
@@ -15,6 +15,7 @@ from sockwake.runtime import remove
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
 _MADE_DATA = "made-data"
+_PATIENCE = 60  # seconds for another command, which holds its lock only to choose, write or delete
 _NOT_YET = "-"  # the identity of a directory that is not there
 
 
@@ -65,7 +66,11 @@ def _lock_directory(path: str) -> int:
             own = ", or with --user for your own" if path == scope.etc() else ""
             raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            locks.take(lock, "the lock of all instances", _PATIENCE)
+        except BaseException:
+            os.close(lock)
+            raise
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), os.stat(path)):
                 return lock

@@ -68,7 +68,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
     try:
         settings = instance.settings()
     except SockwakeError as error:
-        return row | {"state": "broken", "error": error.message}
+        return row | {"state": "broken", "error": error.whole}
     row |= {
         "clients": 0 if instance.root else clients.connected(settings),
         "kind": settings.kind,

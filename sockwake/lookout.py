@@ -58,7 +58,7 @@ class Lookout:
         try:
             programs.spawn(["systemctl", *scope.switch(), "--no-block", "start", self._unit])
         except SockwakeError as error:
-            journal.say(error.message)
+            journal.say(error.whole)
 
 
 def told(settings: Settings) -> list[str]:

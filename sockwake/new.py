@@ -159,10 +159,12 @@ def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
 
 def _try_out(instance: Instance) -> None:
     """Start the program once, to see that it becomes ready."""
-    if instance.settings().is_native:
+    settings = instance.settings()
+    if settings.is_native:
         return
     try:
-        systemctl.hold(instance.backend_unit, "flock", instance.wake_lock, "test", "-e", instance.ready_file)
+        holder = ["flock", instance.wake_lock, "test", "-e", instance.ready_file]
+        systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
         failed = False
     except programs.ProgramError:
         failed = True

@@ -10,8 +10,12 @@ from sockwake.errors import EXISTS, SockwakeError
 
 FIRST = 25432
 _CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII)
-# the backend of a program without a network of its own has a port of the host's; of the others it costs nobody anything
-_INSTANCE_PORT = re.compile(r"^(?:BACKEND_)?PORT=(\d{5})$|^PORT=(\d{1,4})$", re.MULTILINE | re.ASCII)
+_LISTENS_ON = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+_BACKEND_PORT = re.compile(r"^BACKEND_PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+# where the backend's own network is said: of a program, and of a container
+_PRIVATE = re.compile(r"^\s*(?:PrivateNetwork\s*=\s*(yes|true|on|y|t|1)|NetworkNamespacePath\s*=\s*\S+)\s*$", re.MULTILINE | re.I)
+_HOSTS = re.compile(r"""^[^#\n]*\bnetwork_mode["']?\s*:\s*["']?host\b""", re.MULTILINE)
+_LAST = 32767  # the kernel's own choice begins behind it, unless an administrator has said otherwise
 
 
 def claims(root: str = "") -> dict[int, str]:
@@ -23,21 +27,39 @@ def claims(root: str = "") -> dict[int, str]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
     if scope.is_user():  # whose instances share the host's ports with the system's
         for path in glob.glob("/etc/sockwake/*/instance.env"):
-            for high, low in _INSTANCE_PORT.findall(files.text_of(path)):
-                claimed[int(high or low)] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
+            for port in _ports(path.rpartition("/")[0]):
+                claimed[port] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
-        for high, low in _INSTANCE_PORT.findall(files.text_of(instance.env_file)):
-            claimed[int(high or low)] = f"instance '{instance.name}'"
+        for port in _ports(instance.etc):
+            claimed[port] = f"instance '{instance.name}'"
     return claimed
 
 
+def _ports(etc: str) -> list[int]:
+    """The ports of the host's that the instance in a directory has."""
+    text = files.text_of(f"{etc}/instance.env")
+    found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if _is_on_host(etc) else [])
+    return [int(port) for port in found]
+
+
+def _is_on_host(etc: str) -> bool:
+    """Whether its backend is in the host's network; by the text alone, as the files may be too broken for more. In doubt it is."""
+    service, compose = (files.text_of(f"{etc}/{name}") for name in ("service.conf", "compose.yaml"))
+    return bool(_HOSTS.search(compose)) or (not compose and not _PRIVATE.search(service))
+
+
 def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
-    """The first free port from FIRST on, below those the kernel hands out by itself, but not this one."""
+    """The first free port from FIRST on, but not this one.
+
+    Those that the kernel hands out by itself to outgoing connections are only taken where an administrator lets it begin
+    before _LAST, and then after all others: what is listened on it hands out no more.
+    """
     claimed = {**claims(root), but: ""}
-    for port in range(FIRST, _first_ephemeral()):
+    last = max(_LAST, _first_ephemeral() - 1)
+    for port in range(FIRST, last + 1):
         if port not in claimed and (root or not _holder(port, addresses)):
             return port
-    raise SockwakeError(f"no port from {FIRST} to {_first_ephemeral() - 1} is free")
+    raise SockwakeError(f"no port from {FIRST} to {last} is free", "--port takes any other")
 
 
 def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:

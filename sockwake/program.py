@@ -26,7 +26,7 @@ from sockwake import (
     runtime,
     systemctl,
 )
-from sockwake.errors import SockwakeError, shown
+from sockwake.errors import SockwakeError, failure
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
@@ -63,8 +63,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except Exception as error:
-        problem = error if isinstance(error, SockwakeError) else SockwakeError(str(error))
-        runtime.replace(instance.failure_file, f"{problem.message}\n")
+        problem = failure(error)
+        runtime.leave_failure(instance, problem)
         print(problem, file=sys.stderr)
         if verb == "await":
             _end_program()
@@ -83,6 +83,8 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     runtime.prepare(instance)
     runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
+    if lock >= 0:
+        runtime.promise_end(lock, settings)
     client = clients.connecting(settings)
     allow.require_enforced(settings)
     if not settings.is_native:
@@ -167,7 +169,7 @@ def clean_up(instance: Instance) -> None:
     has_said_why = _has_said_why(instance)
     if has_said_why or _has_failed(instance, was_ready):
         if was_ready or not has_said_why:
-            runtime.replace(instance.failure_file, f"{_why()}\n")
+            runtime.leave_failure(instance, _why())
         # of a native one nobody asked how it is before it was called ready
         if not was_ready or _woke_just_now(instance):
             _refuse_next(instance, files.text_of(instance.failure_file).strip())
@@ -201,13 +203,13 @@ def _has_failed(instance: Instance, was_ready: bool) -> bool:
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
-def _why() -> str:
-    """One sentence about a program that has ended, from what systemd says of it and its own last line."""
+def _why() -> SockwakeError:
+    """What there is to say of a program that has ended: what systemd does, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     if status in (_NOT_FOUND, _NOT_EXECUTED):
-        return "its program cannot be run"
+        return SockwakeError("its program cannot be run")
     if os.environ.get("SERVICE_RESULT") == "timeout":
-        return "its program did not say it was ready in time"
+        return SockwakeError("its program did not say it was ready in time")
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
     invocation = os.environ.get("INVOCATION_ID", "")
     said = programs.run(
@@ -215,7 +217,7 @@ def _why() -> str:
         check=False,
     ).splitlines()
     last = next((line for line in reversed(said) if line and not line.startswith("sockwake: ")), "")
-    return shown(f"its program {ended}: {last}" if last else f"its program {ended}")
+    return SockwakeError(f"its program {ended}", said=last)
 
 
 def _has_said_why(instance: Instance) -> bool:

@@ -80,11 +80,12 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
     except SockwakeError as missing:
         command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
         try:
-            programs.run(command, show=not quiet)
+            programs.run(command, show=not quiet, timeout=None)  # the user sees how far it is
         except programs.ProgramError as error:
             raise SockwakeError(
-                f"image {image} is neither on this machine nor to be had{f': {error.said}' if error.said else ''}",
+                f"image {image} is neither on this machine nor to be had",
                 f"{_NAMES[engine.program]} {engine.program} load brings one without a registry",
+                said=error.said,
             ) from missing
 
 

@@ -30,7 +30,7 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
 
     def wait() -> None:
         if poll.poll(_PROBE_EVERY) and not container.relay(write):
-            raise SockwakeError(container.how_it_ended())
+            raise container.how_it_ended()
 
     if settings.has_cluster:
         await_postgres(instance, settings, wait)

@@ -5,6 +5,7 @@ sockets systemd passed (sd_listen_fds(3)), answers who is in their queues, and e
 makes a new attempt. It lives in the proxy's sandbox and believes nothing a client says.
 """
 
+import errno
 import select
 import socket
 import sys
@@ -13,6 +14,7 @@ import time
 from sockwake import http, postgres, scope
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PATIENCE = 5.0  # seconds for all clients together
 _LONGEST_GOODBYE = 256  # times 4 kB are read from one that does not stop talking
 _LONGEST_HEAD = 65536  # bytes
@@ -106,22 +108,35 @@ def refuse(listeners: list[socket.socket], message: str) -> int:
             break
         for fd, _ in events:
             if fd in doors:
-                if client := _accept(doors[fd], message):
+                try:
+                    client = _accept(doors[fd], message)
+                except _Full:
+                    poll.modify(fd, 0)  # until one that was accepted has its answer
+                    continue
+                if client:
                     clients[client.sock.fileno()] = client
                     poll.register(client.sock, select.POLLIN)
                     answered += 1
             elif not clients[fd].advance():
                 poll.unregister(fd)
                 clients.pop(fd).close()
+                for door in doors:
+                    poll.modify(door, select.POLLIN)
     for client in clients.values():
         client.close()
     return answered
 
 
+class _Full(Exception):
+    """There is no descriptor, or no memory, for another connection."""
+
+
 def _accept(listener: socket.socket, message: str) -> Client | None:
     try:
         return Client(listener.accept()[0], message)
-    except OSError:
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _Full from None
         return None  # it has gone again
 
 

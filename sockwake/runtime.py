@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from sockwake import trust
+from sockwake import locks, trust
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.instance import Instance
 
@@ -13,12 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.settings import Settings
 
+_WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
+_PREPARATION = 3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
+
 
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit, instance.activity):
+    for path in (instance.ready_file, instance.door, instance.last_visit, instance.activity):
         remove(path)
+    forget_failure(instance)
 
 
 def make_directories(instance: Instance) -> None:
@@ -50,9 +54,19 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
 
 def lock_wake(instance: Instance) -> int:
     """Hold the proxy back for as long as the returned descriptor is open; whatever ends this process opens it."""
-    lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = os.open(instance.wake_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        locks.take(lock, "the lock of its wake", _WAKE_LOCK)
+    except SockwakeError:
+        os.close(lock)
+        raise
     return lock
+
+
+def promise_end(lock: int, settings: Settings) -> None:
+    """Tell the proxy, which waits for the lock of the wake, how many seconds all steps of one may take together."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % (_PREPARATION + 2 * settings.start_timeout), 0)
 
 
 def take_data(instance: Instance, path: str) -> int:
@@ -79,6 +93,20 @@ def take_data(instance: Instance, path: str) -> int:
     return lock
 
 
+def leave_failure(instance: Instance, error: SockwakeError) -> None:
+    """Leave the reason why a wake failed: for the clients that wait, and what was said about it for the administrator."""
+    forget_failure(instance)
+    if error.said:
+        replace(instance.failure_details, f"{error.said}\n", 0o600)
+    replace(instance.failure_file, f"{error.message}\n")
+
+
+def forget_failure(instance: Instance) -> None:
+    """There is none any more."""
+    remove(instance.failure_file)
+    remove(instance.failure_details)
+
+
 def remove(path: str) -> None:
     """Unlink path if it is there."""
     try:
@@ -87,8 +115,8 @@ def remove(path: str) -> None:
         pass
 
 
-def replace(path: str, text: str) -> None:
+def replace(path: str, text: str, mode: int = 0o644) -> None:
     """Write path whole or not at all; it lives in /run, so there is nothing to sync."""
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
+    with open(f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)) as file:
         file.write(text)
     os.rename(f"{path}.new", path)

@@ -5,6 +5,9 @@ import os
 from sockwake import programs, scope
 
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
+_RELOAD = 300  # seconds; that of a thousand instances takes some, and waits for another that is under way
+_STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service, the time to end and that to have been killed
+_HOLD = 60  # seconds beside what the unit itself may take
 
 
 def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
@@ -30,10 +33,15 @@ def _property(unit: str, name: str, *, check: bool = True) -> str:
     return programs.run(argv, check=check).strip()
 
 
-def hold(unit: str, *argv: str) -> None:
-    """Start a unit, and keep it up until argv has ended; raises ProgramError when that fails."""
+def hold(unit: str, *argv: str, seconds: float) -> None:
+    """Start a unit, and keep it up until argv has ended; raises ProgramError when that fails.
+
+    seconds: how long the unit may take to start, and argv to end.
+    """
     needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]
-    programs.run(["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv])
+    programs.run(
+        ["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv], timeout=seconds + _HOLD
+    )
 
 
 def is_asked_to_stop(unit: str) -> bool:
@@ -49,7 +57,7 @@ def stop_later(unit: str) -> None:
 
 def reload() -> None:
     """Make systemd run the generators again and read the units anew."""
-    programs.run(["systemctl", *scope.switch(), "daemon-reload"])
+    programs.run(["systemctl", *scope.switch(), "daemon-reload"], timeout=_RELOAD)
 
 
 def enable(unit: str, *, root: str = "", now: bool = False) -> None:
@@ -63,19 +71,21 @@ def enable(unit: str, *, root: str = "", now: bool = False) -> None:
             "enable",
             *(["--now"] if now else []),
             unit,
-        ]
+        ],
+        timeout=_RELOAD,
     )
 
 
 def disable(unit: str, *, root: str = "") -> None:
     """Undo enable(); nothing to do for a unit that is not enabled."""
-    programs.run(["systemctl", *scope.switch(), *([f"--root={root}"] if root else []), "--quiet", "disable", unit])
+    tree = [f"--root={root}"] if root else []
+    programs.run(["systemctl", *scope.switch(), *tree, "--quiet", "disable", unit], timeout=_RELOAD)
 
 
 def stop(*units: str) -> None:
     """Stop units and wait until they have; one that systemd does not know, or cannot read, does not run."""
     try:
-        programs.run(["systemctl", *scope.switch(), "stop", *units])
+        programs.run(["systemctl", *scope.switch(), "stop", *units], timeout=_STOP)
     except programs.ProgramError as error:
         if error.returned != _NOT_LOADED:
             raise

@@ -18,7 +18,7 @@ import time
 from sockwake import allow, checking, clients, journal, lookout, manager, netns, programs, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure
 from sockwake.instance import Instance, Name
 from sockwake.readiness import await_ready
 from sockwake.settings import Settings
@@ -49,6 +49,7 @@ class Waker:
         over_tcp = bool(settings.backend_port) and not scope.is_user()
         netns.require_agreement(self.instance, over_tcp)
         waking = runtime.lock_wake(self.instance)
+        runtime.promise_end(waking, settings)
         if over_tcp:
             netns.close_off(self.instance)
         else:
@@ -115,7 +116,7 @@ class Waker:
                 raise
             while container.relay(journal.write):
                 pass
-            raise SockwakeError(container.how_it_ended()) from None
+            raise container.how_it_ended() from None
 
     def _make_what_is_missing(
         self, settings: Settings, container: Container, made_of: str, is_current: Callable[[], bool]
@@ -182,7 +183,7 @@ def wake(instance: Instance) -> None:
             return
         stream = container.hand_over(journal.write)
     except Exception as error:
-        runtime.replace(instance.failure_file, f"{error.message if isinstance(error, SockwakeError) else error}\n")
+        runtime.leave_failure(instance, failure(error))
         netns.lead_somewhere(instance)
         raise
     fds = [f"{stream}", f"{waker.process(container)}"]

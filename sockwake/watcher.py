@@ -72,7 +72,7 @@ class Watcher:
             self.container.relay(journal.write)
         if self._end_server():
             raise SockwakeError("the container engine has ended under it")
-        raise SockwakeError(self.container.how_it_ended())
+        raise self.container.how_it_ended()
 
     def _end_server(self) -> bool:
         """Stop the server that its engine has left running, and wait for that; False when it has ended itself.
@@ -131,7 +131,7 @@ def watch(watcher: Watcher) -> None:
     try:
         watcher.run()
     except SockwakeError as error:
-        runtime.replace(watcher.instance.failure_file, f"{error.message}\n")
+        runtime.leave_failure(watcher.instance, error)
         raise
 
 
@@ -143,7 +143,7 @@ def clean_up(instance: Instance) -> None:
     from sockwake import cluster, netns
 
     if not os.path.exists(instance.failure_file):
-        runtime.replace(instance.failure_file, "its waker was killed\n")
+        runtime.leave_failure(instance, SockwakeError("its waker was killed"))
     if netns.is_proxys(instance):
         netns.close_off(instance)
     for engine in engines_of(instance):

@@ -2,7 +2,10 @@
 
 import http.server
 import socketserver
+import threading
 import urllib.parse
+
+from sockwake.engine import API
 
 
 class Daemon(socketserver.ThreadingUnixStreamServer):
@@ -14,15 +17,25 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, Handler)
         self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
         self.queries: dict[str, dict[str, list[str]]] = {}
+        self.mute: set[str] = set()  # what is taken and never answered
+        self.ended = threading.Event()
+
+    def server_close(self) -> None:
+        self.ended.set()
+        super().server_close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     server: Daemon
 
     def do_GET(self) -> None:
-        url = urllib.parse.urlsplit(self.path)
+        assert self.path.startswith(f"{API}/"), "its newest API may be another one tomorrow"
+        url = urllib.parse.urlsplit(self.path.removeprefix(API))
         asked = f"{self.command} {url.path}"
         self.server.queries[asked] = urllib.parse.parse_qs(url.query)
+        if asked in self.server.mute:
+            self.server.ended.wait(60)
+            return
         status, body = self.server.answers.get(asked, (404, b'{"message":"No such container"}'))
         self.send_response(status)
         self.end_headers()

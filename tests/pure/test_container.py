@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Dae
     before.close()
 
 
+@pytest.mark.parametrize("length", [1, 7, 8, 10])
+def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ended(daemon: Daemon, length: int) -> None:
+    """And is no bad file descriptor."""
+    ours, theirs = socket.socketpair()
+    container = Container("sockwake-pg1", Engine(str(daemon.server_address)), ours.detach())
+    theirs.sendall(frame(b"ready\n") + frame(b"a whole line\n")[:length])
+    state(daemon, ExitCode=3)
+    daemon.answers[WAIT] = 200, b"{}"
+    assert container.relay(lambda text: None)
+    theirs.close()
+    with pytest.raises(SockwakeError, match="its container ended with status 3: ready"):
+        container.hand_over(lambda text: None)
+
+
 @pytest.mark.parametrize(("values", "sentence"), [
     ({"ExitCode": 1}, "its container ended with status 1: FATAL: bad setting"),
     ({"ExitCode": 137, "OOMKilled": True}, "its container was killed for lack of memory: FATAL: bad setting"),
@@ -90,14 +105,15 @@ def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, valu
     container.start(10)
     while container.relay(lambda text: None):
         pass
-    assert container.how_it_ended() == sentence
+    how = container.how_it_ended()
+    assert how.whole == sentence and how.message == sentence.partition(":")[0], "what it said is for the administrator"
 
 
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
 def test_of_one_that_is_gone_that_is_said(daemon: Daemon, container: Container, answer: tuple[int, bytes]) -> None:
     daemon.answers[INSPECT] = answer
     daemon.answers[WAIT] = (200, b"{}")
-    assert container.how_it_ended() == "its container is gone"
+    assert container.how_it_ended().whole == "its container is gone"
 
 
 @pytest.mark.parametrize("pid", [0, 1, 4194304])
@@ -143,3 +159,25 @@ def test_without_its_files_it_has_none(tree: Tree) -> None:
     instance = tree.write_env("a", env())
     with pytest.raises(SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"):
         instance.fingerprint()
+
+
+@pytest.mark.parametrize(("config", "seconds"), [
+    ({"StopTimeout": 20}, 20), ({"A": 1, "StopTimeout": 20, "Z": 2}, 20), ({}, 300), ({"Labels": {"StopTimeout": "7"}}, 300),
+])
+def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(daemon: Daemon, container: Container, config: dict[str, object],
+                                                                 seconds: int) -> None:
+    daemon.answers |= {INSPECT: (200, json.dumps({"Config": config}, separators=(",", ":")).encode()), STOP: (204, b"")}
+    answer = container.begin_stop()
+    assert answer.gettimeout() == seconds + 30
+    answer.close()
+
+
+@pytest.mark.parametrize("insist", ["", "SIGINT"])
+def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(daemon: Daemon, container: Container, insist: str,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwake.container._MARGIN", 0.3)
+    daemon.mute.add(STOP)
+    began = time.monotonic()
+    with pytest.raises(EngineError, match="the container engine does not answer: timed out"):
+        container.stop(0, insist)
+    assert time.monotonic() - began < 10

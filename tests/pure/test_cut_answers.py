@@ -46,7 +46,7 @@ def pid(engine: Engine) -> object:
 
 
 def how_it_ended(engine: Engine) -> object:
-    return Container("sockwake-pg1", engine).how_it_ended()
+    return Container("sockwake-pg1", engine).how_it_ended().whole
 
 
 def volumes(engine: Engine) -> object:

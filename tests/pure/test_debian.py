@@ -9,6 +9,7 @@ from debian.deb822 import Deb822, PkgRelation
 from tree import SOCKWAKE, SOURCE, run
 
 from sockwake import version
+from sockwake.engine import API
 
 DEBIAN = SOURCE / "debian"
 
@@ -58,9 +59,16 @@ def test_the_control_file_makes_one_package_for_every_architecture(control: list
 
 def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb822]) -> None:
     needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
-    assert ["docker-cli", "docker-ce-cli", "podman"] in needed and ["docker-compose >= 2", "docker-compose-plugin"] in needed
-    assert ["docker-compose >= 2", "docker-ce-cli"] in needed, "the plugin is a plugin of Docker's own client"
-    assert ["docker.io", "docker-ce", "podman"] in wanted
+    assert ["docker-cli", "docker-ce-cli", "podman"] in needed
+    assert ["docker-compose >= 2.19", "docker-compose-plugin >= 2.19"] in needed, "older ones know no !reset, or only one of two"
+    assert ["docker-compose >= 2.19", "docker-ce-cli"] in needed, "the plugin is a plugin of Docker's own client"
+    assert ["docker.io >= 25", "docker-ce >= 5:25", "podman"] in wanted and API == "/v1.44", "Docker 25 is the first with that API"
+
+
+def test_what_is_called_is_new_enough(control: list[Deb822]) -> None:
+    """What each is needed for is said in the control file."""
+    needed = relations(control[1]["Depends"])
+    assert all([one] in needed for one in ("iproute2 >= 5.2", "mount", "openssl >= 3.0", "python3 >= 3.11", "systemd >= 254"))
 
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:

@@ -5,6 +5,7 @@ import json
 import socket
 import socketserver
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwake.engine import Engine, EngineError, parse_answer, split_frames
+from sockwake.engine import API, Engine, EngineError, parse_answer, quoted, split_frames
 
 ANSWER = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}"
 
@@ -23,7 +24,7 @@ class Docker(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer(*{"/_ping": (200, b"OK"), "/empty": (204, b""), "/odd": (500, b"\xffno json"), "/list": (500, b"[1]")}.get(
-            self.path, (404, json.dumps({"message": f"No such thing: {self.path}\n"}).encode())))
+            self.path.removeprefix(API), (404, json.dumps({"message": f"No such thing: {self.path}\n"}).encode())))
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -79,16 +80,17 @@ def test_a_body_arrives(docker: Engine) -> None:
 
 
 @pytest.mark.parametrize(("target", "code", "message"), [
-    ("/nothing", 404, "No such thing: /nothing"), ("/odd", 500, "�no json"), ("/list", 500, "[1]"),
+    ("/nothing", 404, f"No such thing: {API}/nothing"), ("/odd", 500, "�no json"), ("/list", 500, "[1]"),
 ])
 def test_a_refusal_is_an_error_with_the_engines_words_and_status(docker: Engine, target: str, code: int, message: str) -> None:
     with pytest.raises(EngineError) as caught:
         docker.call("GET", target)
-    assert (caught.value.code, caught.value.message) == (code, message)
+    assert (caught.value.code, caught.value.said) == (code, message)
+    assert caught.value.message == f"the container engine answered {code}", "it may quote anything"
 
 
 def test_attaching_to_what_is_not_there_says_so_and_not_that_something_was_cut(docker: Engine) -> None:
-    with pytest.raises(EngineError, match="No such thing: /containers/pg1/attach") as caught:
+    with pytest.raises(EngineError, match=f"No such thing: {API}/containers/pg1/attach") as caught:
         docker.attach("pg1")
     assert caught.value.code == 404
 
@@ -154,6 +156,31 @@ def test_an_engine_that_says_nothing_is_not_waited_for_longer_than_allowed(tmp_p
         door.listen()
         with pytest.raises(EngineError, match="does not answer: timed out"):
             Engine(f"{tmp_path}/mute").call("GET", "/", 0.05)
+
+
+@pytest.mark.parametrize("word", ["too new. Maximum supported API version is 1.41", "too old. Minimum supported API version is 1.52, please upgrade"])
+def test_an_engine_of_another_time_is_told_from_one_that_refuses(word: str) -> None:
+    body = json.dumps({"message": f"client version 1.44 is {word}"}).encode()
+    with pytest.raises(EngineError, match="the container engine does not speak version 1.44 of its API: client version 1.44 is") as caught:
+        parse_answer(b"HTTP/1.0 400 Bad Request\r\n\r\n" + body)
+    assert caught.value.code == 400 and "Docker 25 and later do" in caught.value.hint
+
+
+@pytest.mark.parametrize("target", ["/_ping", "/containers/json?all=1"])
+def test_every_request_names_the_version_of_the_api(tmp_path: Path, target: str) -> None:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(f"{tmp_path}/e")
+        door.listen()
+        question = Engine(f"{tmp_path}/e").begin("GET", target)
+        with door.accept()[0] as asked:
+            assert asked.recv(1000).startswith(f"GET /v1.44{target} HTTP/1.0\r\n".encode())
+        question.close()
+
+
+@given(st.text())
+def test_a_name_is_one_word_of_a_request_whatever_is_in_it(text: str) -> None:
+    word = quoted(text)
+    assert word.isascii() and word.isprintable() and " " not in word and "?" not in word and urllib.parse.unquote(word) == text
 
 
 @given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=20)), max_size=8), st.lists(st.integers(0, 200), max_size=6))

@@ -109,16 +109,18 @@ def test_of_ten_at_once_on_one_name_one_makes_it(tree: Tree) -> None:
     assert tree.instance("pg1").settings().port == 25432
 
 
-def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(tree: Tree) -> None:
+def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else they may see it neither as a draft nor as an instance, and take its port."""
+    waits = tree.path / "waits"
     with inventory.locked(str(tree)):
         draft = inventory.Draft(Name("pg1"), str(tree), {})
         child = os.fork()
         if not child:
             os.closerange(3, 1000)  # or it would hold the lock itself
+            monkeypatch.setattr("sockwake.locks.time.sleep", lambda seconds: waits.touch())
             draft.publish()
             os._exit(0)
-        while not waits_for_a_lock(child):
+        while not waits.exists():
             assert os.waitpid(child, os.WNOHANG) == (0, 0), "it did not wait"
             time.sleep(0.01)
         assert not os.path.exists(draft.final.etc)
@@ -131,10 +133,6 @@ def test_a_draft_is_held_until_its_maker_lets_go_or_ends(tree: Tree) -> None:
     assert not inventory.is_abandoned(draft.instance)
     draft.release()
     assert inventory.is_abandoned(draft.instance)
-
-
-def waits_for_a_lock(process: int) -> bool:
-    return any(line.split()[1] == "->" and str(process) in line.split() for line in Path("/proc/locks").read_text().splitlines())
 
 
 def test_while_one_is_being_made_nobody_else_makes_or_removes_it(tree: Tree) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, Tree
 
-from sockwake import ports
+from sockwake import files, ports
 from sockwake.errors import EXISTS, SockwakeError
 
 OPEN = ["127.0.0.1", "::1"]
 
 
-def ephemeral() -> int:
-    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+def last() -> int:
+    return max(32767, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1)
 
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::1", "::"])
@@ -95,12 +95,55 @@ def test_clusters_are_found_in_a_root_of_any_name(tmp_path: Path) -> None:
 
 
 def test_ports_the_kernel_hands_out_by_itself_are_never_taken(tree: Tree) -> None:
-    claimed = "".join(f"PORT={port}\n" for port in range(ports.FIRST, ephemeral()))
-    last = tree.write_env("all", claimed)
-    with pytest.raises(SockwakeError, match=f"no port from 25432 to {ephemeral() - 1} is free"):
+    claimed = "".join(f"PORT={port}\n" for port in range(ports.FIRST, last() + 1))
+    full = tree.write_env("all", claimed)
+    with pytest.raises(SockwakeError, match=f"no port from 25432 to {last()} is free") as caught:
         ports.next_free([], str(tree))
-    Path(last.env_file).write_text(claimed.replace(f"PORT={ephemeral() - 1}\n", ""))
-    assert ports.next_free([], str(tree)) == ephemeral() - 1
+    assert caught.value.hint == "--port takes any other"
+    Path(full.env_file).write_text(claimed.replace(f"PORT={last()}\n", ""))
+    assert ports.next_free([], str(tree)) == last()
+
+
+@pytest.mark.parametrize(("begins", "first", "end"), [
+    ("1024 65535", 25432, 32767), ("25433 60999", 25432, 32767), ("28000 65000", 25432, 32767), ("40000 65000", 25432, 39999), ("", 25432, 32767),
+])
+def test_where_the_kernel_begins_early_there_are_ports_all_the_same(tree: Tree, monkeypatch: pytest.MonkeyPatch, begins: str, first: int, end: int) -> None:
+    """Proxies and database hosts are tuned like that."""
+    real = files.text_of
+    monkeypatch.setattr(files, "text_of", lambda path: begins if path.endswith("/ip_local_port_range") else real(path))
+    assert ports.next_free(OPEN, str(tree)) == first
+    tree.write_env("all", "".join(f"PORT={port}\n" for port in range(first, end)))
+    assert ports.next_free(OPEN, str(tree)) == end
+    assert ports.next_free(OPEN, str(tree), but=end - 1) == end
+    with pytest.raises(SockwakeError, match=f"no port from {first} to {end} is free"):
+        ports.next_free(OPEN, str(tree), but=end)
+
+
+@pytest.mark.parametrize(("file", "text", "claimed"), [
+    ("compose.yaml", "services:\n  a:\n    network_mode: bridge\n", False),
+    ("compose.yaml", "services:\n  a:\n    image: x # network_mode: host\n", False),
+    ("compose.yaml", "services:\n  a:\n    network_mode: hosts-of-mine\n", False),
+    ("compose.yaml", "services:\n  a:\n    network_mode: host\n", True),
+    ("compose.yaml", "services: {a: {network_mode: 'host'}}\n", True),
+    ("compose.yaml", '{"services": {"a": {"network_mode": "host"}}}', True),
+    ("service.conf", "[Service]\nPrivateNetwork=yes\n", False),
+    ("service.conf", "[Service]\n PrivateNetwork = TRUE\n", False),
+    ("service.conf", "[Service]\nNetworkNamespacePath=/run/netns/x\n", False),
+    ("service.conf", "[Service]\n#PrivateNetwork=yes\n", True),
+    ("service.conf", "[Service]\nPrivateNetwork=no\n", True),
+    ("other.conf", "PrivateNetwork=yes\n", True),
+])
+def test_a_backends_port_counts_only_in_the_hosts_network(tree: Tree, file: str, text: str, claimed: bool) -> None:
+    instance = tree.write_env("a", "PORT=25433\nBACKEND_PORT=25432\n")
+    Path(f"{instance.etc}/{file}").write_text(text)
+    assert ports.claims(str(tree)) == {25433: "instance 'a'"} | ({25432: "instance 'a'"} if claimed else {})
+
+
+def test_a_port_that_only_a_container_has_is_free(tree: Tree) -> None:
+    """MongoDB's own, for the next instance."""
+    container = ("--kind", "container", "--image", "mongo:8", "--container-port", "27017", "--ready", "tcp")
+    assert tree.sockwake("new", "a", *container).status == 0
+    assert tree.new("b", "--port", "27017")["port"] == 27017
 
 
 def test_one_file_with_an_endless_number_does_not_stop_the_others(tree: Tree) -> None:

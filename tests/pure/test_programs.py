@@ -1,6 +1,10 @@
 """The one door to other programs."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +34,8 @@ def test_its_environment_is_ours_and_what_is_added(monkeypatch: pytest.MonkeyPat
 def test_a_failure_names_the_command_and_its_last_words(script: str, said: str) -> None:
     with pytest.raises(programs.ProgramError) as caught:
         programs.run(["sh", "-c", script])
-    assert caught.value.message == f"'sh -c {script}' failed with status 3{said}"
-    assert f": {caught.value.said}" == said or not said
+    assert caught.value.message == f"'sh -c {script}' failed with status 3"
+    assert caught.value.whole == f"{caught.value.message}{said}"
 
 
 def test_a_failure_that_does_not_count_is_none() -> None:
@@ -55,3 +59,58 @@ def test_what_is_shown_goes_to_stderr_and_never_into_our_output() -> None:
     program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import programs; print([programs.run(['echo', 'x'], show=True)])"
     ran = run(sys.executable, "-ISB", "-c", program)
     assert (ran.stdout, ran.stderr) == ("['']\n", "x\n")
+
+
+HANGS = ["sh", "-c", "trap '' TERM; sleep 60 & echo $! $$ >&3; wait; sleep 60"]
+
+
+@pytest.mark.parametrize("call", [programs.run, programs.spawn])
+def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(call: Callable[..., object], tmp_path: Path,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one it has begun holds its output open, too."""
+    monkeypatch.setattr(programs, "_GRACE", 0.2)
+    said = tmp_path / "pids"
+    began = time.monotonic()
+    with pytest.raises(programs.Overdue, match=r"'sh -c .*' did not end within 0\.5 s$"):
+        call(["sh", "-c", f"exec 3>{said}; {HANGS[2]}"], timeout=0.5)
+    assert time.monotonic() - began < 10
+    pids = said.read_text().split()
+    assert len(pids) == 2 and [pid for pid in pids if is_running(pid)] == []
+
+
+@pytest.mark.parametrize("call", [programs.run, programs.spawn])
+def test_one_that_ends_when_asked_to_is_not_killed(call: Callable[..., object], tmp_path: Path) -> None:
+    script = f"trap 'echo asked >{tmp_path}/said; exit' TERM; sleep 60 & wait"
+    with pytest.raises(programs.Overdue):
+        call(["sh", "-c", script], timeout=0.5)
+    assert (tmp_path / "said").read_text() == "asked\n"
+
+
+def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
+    """Ctrl-C reaches us alone: the program is in a process group of its own."""
+    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import programs\n"
+               f"programs.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])")
+    with subprocess.Popen([sys.executable, "-ISB", "-c", program], stderr=subprocess.DEVNULL) as ours:
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+        ours.send_signal(signal.SIGINT)
+        ours.wait(20)
+    assert not is_running((tmp_path / "pid").read_text().strip())
+
+
+def test_what_only_its_user_interrupts_stays_in_the_foreground() -> None:
+    script = "import os; print(os.getpgrp())"
+    assert int(programs.run([sys.executable, "-c", script], timeout=None)) == os.getpgrp()
+    assert int(programs.run([sys.executable, "-c", script])) != os.getpgrp()
+
+
+def test_a_program_that_the_user_interrupts_may_take_any_time() -> None:
+    assert programs.run(["sh", "-c", "sleep 0.1; echo done"], timeout=None) == "done\n"
+
+
+def is_running(pid: str) -> bool:
+    """Whether it has not ended, though nobody may have waited for it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -96,7 +96,7 @@ def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree)
     instance = tree.write_env("pg1", "nonsense")
     data = write_data(tree, "/var/lib/sockwake/pg1")
     ran = tree.sockwake("rm", "pg1", "--purge")
-    assert (ran.status, ran.stderr) == (FAILED, f"sockwake: error: {instance.env_file}:1: 'nonsense' is not KEY=value\n")
+    assert (ran.status, ran.stderr) == (FAILED, f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n")
     assert Path(instance.env_file).exists() and data.exists()
 
 

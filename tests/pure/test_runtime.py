@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tree import Tree
 
-from sockwake import runtime, waker
+from sockwake import description, runtime, waker
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 
 
@@ -36,10 +36,11 @@ def test_a_backend_directory_that_its_container_owns_is_left_as_it_is(tree: Tree
 def test_how_the_last_wake_ended_is_forgotten(tree: Tree) -> None:
     instance = tree.instance("pg1")
     runtime.prepare(instance)
-    for path in (instance.ready_file, instance.failure_file):
+    for path in (instance.ready_file, instance.failure_file, instance.failure_details):
         runtime.replace(path, "x\n")
     runtime.prepare(instance)
     assert not os.path.exists(instance.ready_file) and not os.path.exists(instance.failure_file)
+    assert not os.path.exists(instance.failure_details)
 
 
 def test_data_are_used_by_one_at_a_time(tree: Tree) -> None:
@@ -63,7 +64,7 @@ def test_only_for_a_cluster_that_was_never_made_a_directory_is_made(tree: Tree) 
 
 
 @pytest.mark.parametrize(("env", "reason"), [
-    ("nonsense", "{env_file}:1: 'nonsense' is not KEY=value"), ("", "{env_file}: key 'KIND' is missing"),
+    ("nonsense", "{env_file}:1 is not KEY=value"), ("", "{env_file}: key 'KIND' is missing"),
     (None, "there is no instance 'pg1'"),
 ])
 def test_a_wake_that_fails_at_once_leaves_its_reason_for_the_client(tree: Tree, env: str | None, reason: str) -> None:
@@ -76,3 +77,34 @@ def test_a_wake_that_fails_at_once_leaves_its_reason_for_the_client(tree: Tree, 
     assert caught.value.status == (UNKNOWN if env is None else 1)
     assert Path(instance.failure_file).read_text() == reason.format(env_file=instance.env_file) + "\n"
     assert not os.path.exists(instance.ready_file)
+
+
+def test_what_was_said_about_a_failure_is_roots_alone_whatever_the_umask(tree: Tree) -> None:
+    instance = tree.instance("pg1")
+    runtime.prepare(instance)
+    secret = "cannot reach postgres://app:s3cret@db/app"
+    before = os.umask(0)
+    try:
+        runtime.leave_failure(instance, SockwakeError("its container ended with status 1", said=secret))
+    finally:
+        os.umask(before)
+    assert Path(instance.failure_file).read_text() == "its container ended with status 1\n"
+    assert mode(instance.failure_file) == 0o644 and mode(instance.failure_details) == 0o600
+    assert description.last_failure(instance) == f"its container ended with status 1: {secret}"
+    runtime.leave_failure(instance, SockwakeError("its waker was killed"))
+    assert description.last_failure(instance) == "its waker was killed"
+
+
+def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text may have anything in it."""
+    tree.new("pg1")
+    instance = tree.instance("pg1")
+
+    def broken(*_: object) -> None:
+        raise KeyError("s3cret")
+
+    monkeypatch.setattr("sockwake.netns.require_agreement", broken)
+    with pytest.raises(KeyError):
+        waker.wake(instance)
+    assert Path(instance.failure_file).read_text() == "it failed with KeyError\n"
+    assert description.last_failure(instance) == "it failed with KeyError: 's3cret'"

@@ -7,11 +7,18 @@ from database import Database
 ASLEEP_OR_FAILED = ("inactive", "failed")
 
 
-def told(database: Database, reason: str) -> None:
-    """A client reads the reason; so does the administrator; the port is open and nothing runs."""
+def told(database: Database, reason: str, words: str = "") -> None:
+    """A client reads the reason; so does the administrator; the port is open and nothing runs.
+
+    words: what a program or the server said about it, which is for the administrator alone.
+    """
     said = database.fatal()
     assert said.startswith('sockwake: instance "pg1" cannot start: '), said
     assert reason in said
     assert said.endswith("(journalctl -u pg-postgres@pg1)")
-    assert reason in database.journal(f"--unit={database.backend}")
+    assert not words or words not in said, "a client that has not logged in reads what may hold a secret"
+    facts = str(database.ls()["error"])
+    assert reason in facts and words in facts
+    journal = database.journal(f"--unit={database.backend}")
+    assert reason in journal and words in journal
     database.asleep(backend=ASLEEP_OR_FAILED)

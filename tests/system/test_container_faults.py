@@ -15,6 +15,9 @@ from web import get
 from webshop import container, served, slow_to_get_up, unserved
 
 
+SECRET = "cannot reach postgres://app:s3cret@db.internal/app"
+
+
 @pytest.fixture
 def borrowed(nginx: str) -> Iterator[str]:
     """An image under a name that can be taken away."""
@@ -34,16 +37,20 @@ def test_without_its_image(service: MakeService, nginx: str, borrowed: str) -> N
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(("script", "reason"), [
-    ("trap exit QUIT; sleep 1000 & wait", "its server did not answer HTTP on port 80 within 3 s"),
-    ("echo no more paper >&2; exit 7", "its container ended with status 7: no more paper"),
+@pytest.mark.parametrize(("script", "reason", "words"), [
+    ("trap exit QUIT; sleep 1000 & wait", "its server did not answer HTTP on port 80 within 3 s", ""),
+    (f"echo {SECRET} >&2; exit 7", "its container ended with status 7", SECRET),
 ], ids=["never answers", "ends at once"])
-def test_server_that_does_not_serve(service: MakeService, nginx: str, script: str, reason: str) -> None:
+def test_server_that_does_not_serve(service: MakeService, nginx: str, script: str, reason: str, words: str) -> None:
     command = f'    command: ["sh", "-c", "{script}"]\n'
     shop = container(service, nginx)
     shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
     shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + command)
-    unserved(shop, reason)
+    unserved(shop, reason, words)
+    sandbox = ("systemd-run", "--pipe", "--wait", "--quiet", "--property=DynamicUser=yes", "--property=TemporaryFileSystem=/run:ro",
+               f"--property=BindReadOnlyPaths={shop.run}")
+    assert reason in run(*sandbox, "cat", f"{shop.run}/failure").out
+    assert SECRET not in run(*sandbox, "grep", "-r", "-s", "", str(shop.run)).out, "the proxy can read it"
     shop.edit("compose.yaml", command, "")
     shop.edit("instance.env", "START_TIMEOUT=3s\n", "")
     served(shop)

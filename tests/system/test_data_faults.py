@@ -32,7 +32,7 @@ def bound_read_only(path: Path) -> Iterator[None]:
 def test_data_on_a_disk_that_can_only_be_read(instance: Make) -> None:
     database = asleep_with_a_row(instance)
     with bound_read_only(database.data):
-        told(database, "Read-only file system")
+        told(database, "", "Read-only file system")
     assert database.psql("select n from kept") == "1"
 
 
@@ -40,7 +40,7 @@ def test_data_that_cannot_be_read(instance: Make) -> None:
     database = asleep_with_a_row(instance)
     control = database.cluster / "global/pg_control"
     control.chmod(0)
-    told(database, "ermission denied")
+    told(database, "its container ended with status ", "ermission denied")
     control.chmod(0o600)
     assert database.psql("select n from kept") == "1"
 

@@ -77,7 +77,7 @@ def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> No
 def test_setting_the_server_does_not_know(instance: Make) -> None:
     database = instance()
     database.add_guc("nosuch=1")
-    told(database, 'FATAL:  unrecognized configuration parameter "nosuch"')
+    told(database, "its container ended with status 1", 'FATAL:  unrecognized configuration parameter "nosuch"')
     database.edit_compose("      - -c\n      - nosuch=1\n", "")
     assert database.psql() == "1"
 

@@ -55,7 +55,7 @@ def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(insta
     database = instance()
     (database.etc / "instance.env").write_text("garbage\n")
     must("systemctl", "daemon-reload")
-    run("sockwake", "rm", "pg1", "--purge").expect(1, "/etc/sockwake/pg1/instance.env:1: 'garbage' is not KEY=value")
+    run("sockwake", "rm", "pg1", "--purge").expect(1, "/etc/sockwake/pg1/instance.env:1 is not KEY=value: garbage")
     must("sockwake", "rm", "pg1")
     assert (Path("/var/lib/sockwake/pg1/18/docker/PG_VERSION")).exists()
     must("rm", "-r", "/var/lib/sockwake/pg1")

@@ -63,7 +63,7 @@ def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
     try:
         database = instance("--data", str(disk))
         run("dd", "if=/dev/zero", f"of={disk}/ballast", "bs=1M")
-        told(database, "No space left on device")
+        told(database, "", "No space left on device")
         (disk / "ballast").unlink()
         assert database.psql() == "1"
         database.asleep()
@@ -80,7 +80,7 @@ def test_compose_file_nobody_can_read(instance: Make) -> None:
     database = instance()
     whole = (database.etc / "compose.yaml").read_text()
     (database.etc / "compose.yaml").write_text(whole + "\tnot: [yaml\n")
-    told(database, "/etc/sockwake/pg1/compose.yaml: ")
+    told(database, "/etc/sockwake/pg1/compose.yaml: docker-compose failed with status ", "cannot start any token")
     (database.etc / "compose.yaml").write_text(whole)
     assert database.psql() == "1"
 
@@ -91,7 +91,7 @@ def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nob
     whole = path.read_text()
     path.write_text(f"this is no setting\n{whole}")
     must("systemctl", "daemon-reload")
-    told(database, "/etc/sockwake/pg1/instance.env:1: 'this is no setting' is not KEY=value")
+    told(database, "/etc/sockwake/pg1/instance.env:1 is not KEY=value", "this is no setting")
     assert other.psql() == "1"
     path.write_text(f"{whole}WEIGHT=3\n")
     told(database, f"/etc/sockwake/pg1/instance.env:{whole.count(chr(10)) + 1}: unknown key 'WEIGHT'")

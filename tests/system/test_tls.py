@@ -55,7 +55,7 @@ def test_a_renewed_one_is_used_from_the_next_wake_on(instance: Make, tmp_path: P
     shutil.copy(database.etc / "server.crt", before)
     certificate, key = make_pair(tmp_path, "DNS:localhost")
     shutil.copyfile(certificate, database.etc / "server.crt")
-    told(database, "its container ended with status 1")
+    told(database, "its container ended with status 1", "")
     assert "check of private key failed" in database.journal()  # which is still the old one's
     shutil.copyfile(key, database.etc / "server.key")
     assert verified(database, "localhost", certificate).expect(0).out.startswith("t|")

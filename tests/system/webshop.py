@@ -37,14 +37,18 @@ def slow_to_get_up(service: MakeService, folder: Path, *options: str, more: str 
     return service("container", "--compose", f"{folder}/compose.yaml", *options)
 
 
-def unserved(shop: Service, reason: str) -> None:
-    """A client is told with HTTP's own words why, so is the administrator, and nothing is left running."""
+def unserved(shop: Service, reason: str, words: str = "") -> None:
+    """A client is told with HTTP's own words why, so is the administrator, and nothing is left running.
+
+    words: what a program or the server said about it, which is for the administrator alone.
+    """
     answer = get(shop.port)
     assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
     assert answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ') and reason in answer.text, answer
+    assert not words or words not in answer.text, "a client that has not logged in reads what may hold a secret"
     shop.asleep(backend=ASLEEP_OR_FAILED)
-    assert reason in str(shop.ls()["error"])
-    assert reason in shop.journal(f"--unit={shop.backend}")
+    shown = str(shop.ls()["error"]), must("sockwake", "status", shop.name), shop.journal(f"--unit={shop.backend}")
+    assert [text for text in shown if reason not in text or words not in text] == []
     assert must("docker", "ps", "--quiet") == ""
 
 

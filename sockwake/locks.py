@@ -1,0 +1,50 @@
+"""Locks of flock(2) that are waited for only so long."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+
+from sockwake.errors import IN_USE, SockwakeError
+
+_LOOK_EVERY = 0.01  # seconds
+_QUIET_FOR = 1  # seconds; so long nobody at a terminal wonders
+
+
+def take(lock: int, what: str, seconds: float) -> None:
+    """Lock an open file for this process alone, within so many seconds.
+
+    what: it is called so. Raises SockwakeError (in use), which names who has it.
+    """
+    began = time.monotonic()
+    has_told = False
+    while not _try(lock):
+        waited = time.monotonic() - began
+        if waited > seconds:
+            raise SockwakeError(f"{what} was not free within {seconds:g} s: {_holder(lock)} has it", status=IN_USE)
+        if waited > _QUIET_FOR and not has_told and sys.stderr.isatty():
+            print(f"sockwake: waiting for {what}: {_holder(lock)} has it", file=sys.stderr)
+            has_told = True
+        time.sleep(_LOOK_EVERY)
+
+
+def _try(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(lock: int) -> str:
+    """The process that locked it, from proc_locks(5)."""
+    status = os.fstat(lock)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii", errors="replace") as file:
+            holders = [words[4] for words in map(str.split, file) if words[1] == "FLOCK" and words[5] == place]
+    except (OSError, IndexError):
+        holders = []
+    return f"process {holders[0]}" if holders and holders[0].isdigit() and holders[0] != "0" else "another process"

@@ -1,0 +1,84 @@
+"""What the wake needs does not answer, and does not end either: clients are told so in time, and the next is served."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import MakeService
+from moment import until_gone
+from program import must, run, start
+from web import get
+from webshop import container, served, unserved
+
+SPARE = 20  # seconds beside the limit, on a busy machine
+LIMIT = 30
+HUNG = """\
+#!/bin/sh
+trap '' TERM
+sleep 4242 &
+wait
+sleep 4242
+"""
+
+
+@contextmanager
+def hung(program: str) -> Iterator[None]:
+    """A program that never ends, nor what it has begun, stands before the real one."""
+    path = Path("/usr/local/bin") / program
+    path.write_text(HUNG)
+    path.chmod(0o755)
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@pytest.mark.fault
+def test_compose_that_never_ends(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+    shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
+    must("docker", "rm", shop.container)
+    began = time.monotonic()
+    with hung("docker-compose"):
+        unserved(shop, f"docker-compose did not end within {LIMIT} s")
+        assert time.monotonic() - began < LIMIT + SPARE
+        until_gone("nothing of it is left", lambda: run("pgrep", "-fx", "sleep 4242").out)
+    shop.edit("instance.env", "START_TIMEOUT=3s\n", "")
+    served(shop)
+
+
+@pytest.mark.fault
+def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
+    shop = container(service, nginx)
+    must("docker", "rm", shop.container)
+    engine = int(must("systemctl", "show", "--value", "--property=MainPID", "docker.service"))
+    began = time.monotonic()
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        answer = get(shop.port)
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    assert answer.status == 503 and "the container engine does not answer: timed out" in answer.text, answer
+    assert time.monotonic() - began < LIMIT + SPARE
+    served(shop)
+
+
+@pytest.mark.fault
+def test_a_command_that_waits_for_another_says_for_which(service: MakeService, nginx: str) -> None:
+    """The lock is held for good: it gives up after a minute, and has changed nothing."""
+    shop = container(service, nginx, enable=False)
+    with start("flock", "--no-fork", "/etc/sockwake", "sleep", "4242") as holder:
+        try:
+            ran = run("script", "--quiet", "--return", "--command", f"sockwake rm {shop}", "/dev/null", timeout=60 + SPARE)
+        finally:
+            holder.kill()
+    ran.expect(4, f"sockwake: waiting for the lock of all instances: process {holder.pid} has it",
+               "sockwake: error: the lock of all instances was not free within 60 s")
+    assert shop.etc.exists()
