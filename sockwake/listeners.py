@@ -5,41 +5,59 @@ Anybody can listen on a free port, and while an instance sleeps its backend's po
 
 from __future__ import annotations
 
-import os
-
+from sockwake import descriptors, process
 from sockwake.errors import SockwakeError
 
 _LISTENING = "0A"  # include/net/tcp_states.h
+_MOST_LOOKS = 5  # after each the last one's strangers have gone, and others come
 
 
 def require_owner(port: int, pid: int) -> None:
-    """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid."""
-    inodes = on_port(port)
-    cgroup = _cgroup(pid)
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        if not inodes:
+    """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid.
+
+    A socket is accused only when two looks in a row find it with the same owner: a server that starts opens and closes
+    sockets and processes while it is looked at.
+    """
+    cgroup, before = process.cgroup(pid), dict[str, int]()
+    owner = 0
+    for _ in range(_MOST_LOOKS):
+        strangers = _strangers(port, cgroup)
+        if not strangers:
             return
-        holds = _sockets(process) & inodes
-        if holds and _is_within(_cgroup(int(process)), cgroup):
-            inodes -= holds
-        elif holds:
-            raise SockwakeError(f"port {port} is not its own: process {process} has taken it")
-    if inodes:
-        raise SockwakeError(f"port {port} is not its own")
+        if found_twice := before.items() & strangers.items():
+            owner = max(pid for _, pid in found_twice)
+            break
+        before = strangers
+    who = f" (process {owner}, {_program(owner)})" if owner else ""
+    raise SockwakeError(f"port {port} is in use by another program{who}")
+
+
+def _strangers(port: int, cgroup: str) -> dict[str, int]:
+    """The listening sockets that no process of a cgroup holds, each with one that does; 0 when none is to be seen."""
+    found = dict.fromkeys(on_port(port), 0)
+    for pid in process.every() if found else ():
+        for inode in found.keys() & _sockets(pid):
+            if process.is_within(process.cgroup(pid), cgroup):
+                del found[inode]
+            else:
+                found[inode] = pid
+        if not found:
+            break
+    return found
 
 
 def holder(port: int) -> str:
     """Who listens on a TCP port of this namespace, as far as can be seen; "" for nobody."""
     inodes = on_port(port)
-    for process in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
-        if _sockets(process) & inodes:
-            return f"process {process} ({_program(process)})"
+    for pid in process.every() if inodes else ():
+        if _sockets(pid) & inodes:
+            return f"process {pid} ({_program(pid)})"
     return "another process" if inodes else ""
 
 
-def _program(process: str) -> str:
+def _program(pid: int) -> str:
     try:
-        with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return "ended"
@@ -59,24 +77,9 @@ def on_port(port: int) -> set[str]:
     return found
 
 
-def _sockets(process: str) -> set[str]:
-    folder = f"/proc/{process}/fd"
-    found = set()
+def _sockets(pid: int) -> set[str]:
+    """What a process has open; nothing when it has ended, or is not ours to look into, and then it is a stranger's."""
     try:
-        for fd in os.listdir(folder):
-            found.add(os.readlink(f"{folder}/{fd}"))
+        return set(descriptors.named(pid))
     except OSError:
-        pass  # it has ended, or it is not ours to look into, and then it is a stranger's
-    return found
-
-
-def _cgroup(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
-            return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
-    except OSError:
-        return ""
-
-
-def _is_within(cgroup: str, other: str) -> bool:
-    return bool(other) and (cgroup == other or cgroup.startswith(f"{other}/"))
+        return set()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sockwake import listeners
+from sockwake import listeners, process
 from sockwake.errors import SockwakeError
 
 LISTEN = """import socket, sys
@@ -19,24 +19,33 @@ sock.listen()
 print(sock.getsockname()[1], flush=True)
 sys.stdin.read()
 """
+BUSY = """import os, threading
+def work():
+    while True:
+        os.close(os.open("/dev/null", os.O_RDONLY))
+""" + LISTEN.replace("sock.listen()", """sock.listen()
+os.dup2(sock.fileno(), 200)
+os.close(sock.detach())
+sock = socket.socket(fileno=200)
+threading.Thread(target=work, daemon=True).start()""")
 
 
 @contextmanager
-def server() -> Iterator[tuple[int, int]]:
+def server(program: str = LISTEN) -> Iterator[tuple[int, int]]:
     """(process id, port) of a process that listens."""
-    with subprocess.Popen([sys.executable, "-c", LISTEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin and child.stdout
         try:
-            yield process.pid, int(process.stdout.readline())
+            yield child.pid, int(child.stdout.readline())
         finally:
-            process.stdin.close()
+            child.stdin.close()
 
 
 @pytest.fixture
 def cgroups(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     """Process id to cgroup, for processes that are in others than they can be without a systemd."""
     found: dict[int, str] = {}
-    monkeypatch.setattr(listeners, "_cgroup", lambda pid: found.get(pid, "/elsewhere"))
+    monkeypatch.setattr(process, "cgroup", lambda pid: found.get(pid, "/elsewhere"))
     return found
 
 
@@ -62,14 +71,14 @@ def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int
 def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: group}
-        with pytest.raises(SockwakeError, match=f"port {port} is not its own: process {pid} has taken it"):
+        with pytest.raises(SockwakeError, match=f"port {port} is in use by another program .process {pid}, "):
             listeners.require_owner(port, os.getpid())
 
 
 def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "", pid: ""}
-        with pytest.raises(SockwakeError, match="is not its own"):
+        with pytest.raises(SockwakeError, match="is in use by another program"):
             listeners.require_owner(port, os.getpid())
 
 
@@ -84,5 +93,32 @@ def test_only_listeners_count_and_only_of_this_port(cgroups: dict[int, str]) -> 
 def test_the_group_is_the_one_in_the_second_hierarchy() -> None:
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         groups = [line.rstrip("\n").removeprefix("0::") for line in file if line.startswith("0::")]
-    assert listeners._cgroup(os.getpid()) == (groups or [""])[0]
-    assert listeners._cgroup(2**22 + 1) == ""
+    assert process.cgroup(os.getpid()) == (groups or [""])[0]
+    assert process.cgroup(2**22 + 1) == ""
+
+
+def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[int, str]) -> None:
+    with server(BUSY) as (pid, port):
+        cgroups[pid] = "/system.slice/a.service"
+        for _ in range(500):
+            assert listeners._strangers(port, "/system.slice/a.service") == {}
+        cgroups[pid] = "/system.slice/b.service"
+        assert set(listeners._strangers(port, "/system.slice/a.service").values()) == {pid}
+
+
+def test_only_what_two_looks_find_is_accused(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[dict[str, int]] = []
+    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: looks.pop(0))
+    looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
+    listeners.require_owner(1, os.getpid())
+    assert looks == []
+    looks = [{"socket:[1]": 8}, {"socket:[1]": 0, "socket:[2]": 9}, {"socket:[2]": 9}]
+    with pytest.raises(SockwakeError, match=r"port 1 is in use by another program \(process 9, "):
+        listeners.require_owner(1, os.getpid())
+
+
+def test_a_port_that_never_comes_to_rest_is_not_its_own(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(1000))
+    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0})
+    with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
+        listeners.require_owner(1, os.getpid())
