@@ -137,19 +137,33 @@ class Check:
         return postgres_activity.is_busy(pid)
 
     def _ask_program(self) -> bool:
-        trust.require_program(self.settings.check, "check")
+        """What the administrator's own check says. Its words go where ours go, into the journal; its unit ends it when it takes
+        too long."""
+        program, stays = self.settings.check, f"{self.instance.name} stays awake"
+        try:
+            trust.require_program(program, "check")
+            programs.run([program], env=self._what_is_known(), show=True)
+            return True
+        except programs.ProgramError as error:
+            if error.returned < 0:
+                journal.say(f"check {program} was killed by signal {-error.returned}: {stays}")
+        except SockwakeError as error:
+            journal.say(f"{error.message}: {stays}")
+        except OSError as error:
+            journal.say(f"cannot run {program}: {(error.strerror or str(error)).lower()}: {stays}")
+        except KeyboardInterrupt:
+            journal.say(f"check {program} was ended before it had an answer: {stays}")
+            raise
+        return False
+
+    def _what_is_known(self) -> dict[str, str]:
         listen = self.settings.listen[0]
-        environment = {
+        return {
             "SOCKWAKE_NAME": self.instance.name,
             "SOCKWAKE_ADDRESS": listen if listen.startswith("/") else f"{listen}:{self.settings.port}",
             "SOCKWAKE_CONNECTIONS": str(self.connections),
             "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
         }
-        try:
-            programs.run([self.settings.check], env=environment)
-        except SockwakeError:
-            return False
-        return True
 
     def _end_proxy(self) -> bool:
         """End the proxy, unless a client has come or said something since the look."""
