@@ -93,10 +93,12 @@ class Check:
         """End what is left of connections whose other end has gone without a goodbye; only root can."""
         if scope.is_user() or not clients.is_owed(self.settings):
             return
-        for connection in tcp.each(self.settings.port):
-            if connection.has_vanished:
-                tcp.kill(self.settings.port, connection.remote)
-                journal.say(f"{connection.remote} has vanished")
+        gone = [connection.remote for connection in tcp.each(self.settings.port) if connection.has_vanished]
+        for remote in gone:
+            tcp.kill(self.settings.port, remote)
+        if gone:
+            more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
+            journal.say(f"{gone[0]} has vanished{more}")
 
     def _silence(self) -> float:
         """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,7 +10,7 @@ import pytest
 from tree import Tree
 
 from sockwake import runtime, visits
-from sockwake.lookout import Guests, readable
+from sockwake.lookout import Guests, Lookout, readable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
 
@@ -38,6 +39,13 @@ def visit(listener: socket.socket, said: bytes) -> str:
             while accepted.recv(100):
                 pass
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 77])
@@ -69,7 +77,32 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
     assert readable(hearing, timeout=5) == {hearing}
     assert guests.see_off() == counts
     assert (open(instance.last_visit).read() > before) == counts
-    assert (f"{who} came and said nothing" in capfd.readouterr().out) == (not counts)
+    guests.sum_up()
+    assert capfd.readouterr().out == ("" if counts else f"sockwake: a connection from {who} sent nothing\n")
+
+
+def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_a_minute(
+        tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwake.lookout._LINE_EVERY", 2)
+    instance = tree.write_env("pg1", "")
+    runtime.prepare(instance)
+    watched = Lookout(instance, 0, Guests(instance, hearing, 8))
+    reader, writer = os.pipe()
+    watching = threading.Thread(target=watched.wait, args=[reader])
+    watching.start()
+    try:
+        first = visit(listener, b"")
+        wait_for(lambda: f"sockwake: a connection from {first} sent nothing\n" == capfd.readouterr().out)
+        last = [visit(listener, b"") for _ in range(37)][-1]
+        assert capfd.readouterr().out == ""
+        wait_for(lambda: f"sockwake: 37 connections in the last minute sent nothing, the last from {last}\n" == capfd.readouterr().out)
+        rest = visit(listener, b"")
+        time.sleep(0.1)
+    finally:
+        os.write(writer, b"x")
+        watching.join()
+    watched.end()
+    assert capfd.readouterr().out == f"sockwake: a connection from {rest} sent nothing\n"
 
 
 def test_more_visits_than_the_kernel_can_keep_count_as_guests(tree: Tree, listener: socket.socket, hearing: int) -> None:
