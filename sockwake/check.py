@@ -93,9 +93,9 @@ class Check:
         """End what is left of connections whose other end has gone without a goodbye; only root can."""
         if scope.is_user() or not clients.is_owed(self.settings):
             return
-        gone = [connection.remote for connection in tcp.each(self.settings.port) if connection.has_vanished]
+        gone = [connection.remote for connection in tcp.each(self.settings) if connection.has_vanished]
         for remote in gone:
-            tcp.kill(self.settings.port, remote)
+            tcp.kill(self.settings, remote)
         if gone:
             more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
             journal.say(f"{gone[0]} has vanished{more}")
@@ -231,10 +231,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _last_byte(settings: Settings) -> float:
-    """Seconds since the last byte on any connection to the port; 0 with a unix socket, of which nobody knows."""
+    """Seconds since the last byte on any connection; 0 with a unix socket, of which nobody knows."""
     if settings.has_unix_socket:
         return 0.0
-    return min((connection.since_byte for connection in tcp.each(settings.port)), default=_FOREVER)
+    return min((connection.since_byte for connection in tcp.each(settings)), default=_FOREVER)
 
 
 def _is_wanted(unit: str) -> bool:

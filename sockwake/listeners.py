@@ -5,8 +5,15 @@ Anybody can listen on a free port, and while an instance sleeps its backend's po
 
 from __future__ import annotations
 
-from sockwake import descriptors, process
+from sockwake import descriptors, process, procnet
 from sockwake.errors import SockwakeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sockwake.procnet import Tables
+    from sockwake.settings import Settings
 
 _LISTENING = "0A"  # include/net/tcp_states.h
 _MOST_LOOKS = 5  # after each the last one's strangers have gone, and others come
@@ -46,13 +53,32 @@ def _strangers(port: int, cgroup: str) -> dict[str, int]:
     return found
 
 
-def holder(port: int) -> str:
-    """Who listens on a TCP port of this namespace, as far as can be seen; "" for nobody."""
-    inodes = on_port(port)
-    for pid in process.every() if inodes else ():
-        if _sockets(pid) & inodes:
-            return f"process {pid} ({_program(pid)})"
+def holder(settings: Settings, tables: Tables, owners: Mapping[str, int]) -> str:
+    """Who listens where an instance would, as far as can be seen; "" for nobody. owners: of owners()."""
+    inodes = {f"socket:[{row[9]}]" for row in _listening(settings.port, tables) if _is_in_the_way(row, settings)}
+    pid = min((owners[inode] for inode in inodes if inode in owners), default=0)
+    if pid:
+        return f"process {pid} ({_program(pid)})"
     return "another process" if inodes else ""
+
+
+def _is_in_the_way(row: list[str], settings: Settings) -> bool:
+    """Whether a listening socket takes an address of the instance: the same one, or either has all of them."""
+    theirs = procnet.read(row[1].partition(":")[0])
+    if not any(theirs):
+        return True
+    ours = list(map(procnet.octets, settings.listen))
+    return theirs in ours or bytes(len(theirs)) in ours
+
+
+def owners() -> dict[str, int]:
+    """Every socket that a process has open, as /proc names it, with the first such process."""
+    found: dict[str, int] = {}
+    for pid in process.every():
+        for name in _sockets(pid):
+            if name.startswith("socket:"):
+                found.setdefault(name, pid)
+    return found
 
 
 def _program(pid: int) -> str:
@@ -65,16 +91,12 @@ def _program(pid: int) -> str:
 
 def on_port(port: int) -> set[str]:
     """Who listens on a TCP port of this namespace: "socket:[INODE]", as /proc names descriptors."""
-    suffix = f":{port:04X}"
-    found = set()
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        try:
-            with open(table, encoding="ascii", errors="replace") as file:
-                rows = [line.split() for line in file]
-        except OSError:
-            continue
-        found |= {f"socket:[{row[9]}]" for row in rows[1:] if row[1].endswith(suffix) and row[3] == _LISTENING}
-    return found
+    return {f"socket:[{row[9]}]" for row in _listening(port, procnet.NOW)}
+
+
+def _listening(port: int, tables: Tables) -> Iterator[list[str]]:
+    for table in procnet.TCP:
+        yield from (row for row in tables.tcp(table, port) if row[3] == _LISTENING)
 
 
 def _sockets(pid: int) -> set[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from test_settings import env, settings
 
-from sockwake import listeners, process
+from sockwake import listeners, process, procnet
 from sockwake.errors import SockwakeError
 
 LISTEN = """import socket, sys
@@ -55,10 +56,22 @@ def test_a_process_s_own_port_is_its_own(cgroups: dict[int, str]) -> None:
         listeners.require_owner(port, pid)
 
 
-def test_who_listens_is_named() -> None:
+def holder(listen: str, port: int) -> str:
+    return listeners.holder(settings(env(LISTEN=listen, PORT=str(port))), procnet.NOW, listeners.owners())
+
+
+@pytest.mark.parametrize(("listen", "is_taken"), [
+    ("127.0.0.1", True), ("0.0.0.0", True), ("::1,127.0.0.1", True), ("127.0.0.2", False), ("::", False), ("/run/s", False)])
+def test_who_listens_at_an_address_is_named(listen: str, is_taken: bool) -> None:
     with server() as (pid, port):
-        assert listeners.holder(port).startswith(f"process {pid} (")
-    assert listeners.holder(port) == ""
+        assert holder(listen, port).startswith(f"process {pid} (") == is_taken
+    assert holder(listen, port) == ""
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_who_listens_at_all_addresses_is_in_everybody_s_way(listen: str) -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as everywhere:
+        assert holder(listen, everywhere.getsockname()[1]).startswith(f"process {os.getpid()} (")
 
 
 def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int, str]) -> None:
