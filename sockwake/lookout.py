@@ -97,7 +97,7 @@ def _hear_of_visits(settings: Settings) -> int:
     from sockwake import visits
 
     try:
-        fd = visits.listen(settings.port)
+        fd = visits.listen(settings.port, settings.listen)
     except OSError as error:
         journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
         return -1

@@ -1,10 +1,13 @@
 """What the kernel tells of connections that have ended."""
 
+import ctypes
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from tree import Tree
@@ -24,7 +27,8 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def hearing(listener: socket.socket) -> Iterator[int]:
-    fd = visits.listen(listener.getsockname()[1])
+    host, port = listener.getsockname()[:2]
+    fd = visits.listen(port, [host])
     yield fd
     os.close(fd)
 
@@ -62,6 +66,43 @@ def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> 
     visit(listener, b"")
     assert readable(hearing, timeout=5) == {hearing}
     assert [count for _, count in visits.read(hearing)] == [1]
+
+
+@pytest.mark.parametrize(("addresses", "heard"), [
+    (["127.0.0.1"], [2]), (["127.0.0.2"], [3]), (["::1"], [4]), (["::1", "127.0.0.2"], [3, 4]), (["0.0.0.0"], [2, 3]), (["::"], [4]),
+    (["0.0.0.0", "::"], [2, 3, 4]), (["127.0.0.3", "/run/s", "::2"], []), (["127.0.0.3"] * 63 + ["::1"], [4])])
+def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(addresses: list[str], heard: list[int]) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = one.getsockname()[1]
+        two = stack.enter_context(socket.create_server(("127.0.0.2", port)))
+        three = stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6))
+        fd = visits.listen(port, addresses)
+        stack.callback(os.close, fd)
+        for number, server in enumerate((one, two, three), 1):
+            visit(server, b"x" * number)
+        counts: list[int] = []
+
+        def has_all() -> bool:
+            counts.extend(count for _, count in visits.read(fd))
+            return len(counts) >= len(heard)
+
+        wait_for(has_all)
+        time.sleep(0.05)
+        assert has_all() and sorted(counts) == heard
+
+
+def test_the_filter_is_laid_out_as_the_machine_wants_it() -> None:
+    class SockFilter(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+
+    class SockFprog(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(visits._SOCK_FILTER, 0x15, 1, 2, 25432)
+    assert bytes(SockFprog(7, 0x1234_5678)) == struct.pack(visits._SOCK_FPROG, 7, 0x1234_5678)
+    assert struct.calcsize(visits._SOCK_FPROG) == {8: 16, 4: 8}[ctypes.sizeof(ctypes.c_void_p)]
+    assert struct.calcsize(visits._SOCK_FILTER) == 8
 
 
 @pytest.mark.parametrize(("leave", "counts"), [
