@@ -6,7 +6,7 @@ counts them with the listening socket.
 
 from __future__ import annotations
 
-from sockwake import clients, files, journal, programs, runtime
+from sockwake import clients, files, journal, programs, runtime, tcp
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
@@ -38,9 +38,9 @@ def require_enforced(settings: Settings) -> None:
 
 def dropped(settings: Settings) -> int:
     """How many packets the open port has dropped; a client that gets no answer sends its first one several times."""
-    said = programs.run(
-        ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", f"sport = {settings.port}"]
-    )
+    if not (ends := tcp.at(settings)):
+        return 0
+    said = programs.run(["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", *ends])
     counts = (part.partition(")")[0] for part in said.split(",d")[1:])
     return sum(int(count) for count in counts if count.isdigit())
 

@@ -6,12 +6,11 @@ still; if somebody has come, it goes on as if nothing had been. What comes later
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
 
-from sockwake import allow, checking, clients, files, journal, programs, runtime, scope, systemctl, tcp, trust
+from sockwake import allow, checking, clients, files, journal, process, programs, runtime, scope, systemctl, tcp, trust
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
@@ -39,8 +38,8 @@ class Check:
         self.instance = instance
         self.settings = instance.settings()
         self.has_proxy = not self.settings.is_native
-        self.proxy = systemctl.main_pid(instance.proxy_unit) if self.has_proxy else 0
-        self._switches = _switches(self.proxy) if self.proxy else (0, 0)
+        self.proxy, self._proxy = _main_process(instance.proxy_unit) if self.has_proxy else (0, process.NONE)
+        self._switches = process.switches(self.proxy) if self.proxy else (0, 0)
         self._let_go_of_the_vanished()
         self._began = time.monotonic()
         self._known = clients.each(self.settings)  # before they are counted: who comes in between is a newcomer
@@ -85,19 +84,21 @@ class Check:
 
     def _go_on(self) -> None:
         """Whatever a look that was killed has made stand still."""
-        if self.has_proxy and self.proxy and _is_stopped(self.proxy):
-            os.kill(self.proxy, signal.SIGCONT)
-        elif not self.has_proxy and _is_stopped(systemctl.main_pid(self.instance.backend_unit)):
+        if self.has_proxy and self.proxy and process.is_stopped(self.proxy):
+            process.send(self._proxy, signal.SIGCONT)
+        elif not self.has_proxy and process.is_stopped(systemctl.main_pid(self.instance.backend_unit)):
             systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
 
     def _let_go_of_the_vanished(self) -> None:
         """End what is left of connections whose other end has gone without a goodbye; only root can."""
         if scope.is_user() or not clients.is_owed(self.settings):
             return
-        for connection in tcp.each(self.settings.port):
-            if connection.has_vanished:
-                tcp.kill(self.settings.port, connection.remote)
-                journal.say(f"{connection.remote} has vanished")
+        gone = [connection.remote for connection in tcp.each(self.settings) if connection.has_vanished]
+        for remote in gone:
+            tcp.kill(self.settings, remote)
+        if gone:
+            more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
+            journal.say(f"{gone[0]} has vanished{more}")
 
     def _silence(self) -> float:
         """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry
@@ -138,39 +139,50 @@ class Check:
         return postgres_activity.is_busy(pid)
 
     def _ask_program(self) -> bool:
-        trust.require_program(self.settings.check, "check")
+        """What the administrator's own check says. Its words go where ours go, into the journal; its unit ends it when it takes
+        too long."""
+        program, stays = self.settings.check, f"{self.instance.name} stays awake"
+        try:
+            trust.require_program(program, "check")
+            # without a limit of its own: TimeoutStartSec= of its unit ends it
+            programs.run([program], env=self._what_is_known(), show=True, timeout=None)
+            return True
+        except programs.ProgramError as error:
+            if error.returned < 0:
+                journal.say(f"check {program} was killed by signal {-error.returned}: {stays}")
+        except SockwakeError as error:
+            journal.say(f"{error.message}: {stays}")
+        except OSError as error:
+            journal.say(f"cannot run {program}: {(error.strerror or str(error)).lower()}: {stays}")
+        except KeyboardInterrupt:
+            journal.say(f"check {program} was ended before it had an answer: {stays}")
+            raise
+        return False
+
+    def _what_is_known(self) -> dict[str, str]:
         listen = self.settings.listen[0]
-        environment = {
+        return {
             "SOCKWAKE_NAME": self.instance.name,
             "SOCKWAKE_ADDRESS": listen if listen.startswith("/") else f"{listen}:{self.settings.port}",
             "SOCKWAKE_CONNECTIONS": str(self.connections),
             "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
         }
-        try:
-            programs.run([self.settings.check], env=environment, timeout=None)  # TimeoutStartSec= of its unit
-        except SockwakeError:
-            return False
-        return True
 
     def _end_proxy(self) -> bool:
         """End the proxy, unless a client has come or said something since the look."""
-        builtin = self.settings.check == BUILTIN
-        try:
-            proxy = os.pidfd_open(self.proxy)
-        except ProcessLookupError:
+        if process.has_ended(self._proxy):
             return True
         try:
-            _send(proxy, signal.SIGSTOP)
-            _await_standstill(self.proxy)
+            process.send(self._proxy, signal.SIGSTOP)
+            _await_standstill(self.proxy, self._proxy)
             if self._has_carried() or clients.pending(self.settings) or self._has_newcomers():
                 return False
-            if builtin and self._is_working():
+            if self.settings.check == BUILTIN and self._is_working():
                 return False
-            _send(proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
+            process.send(self._proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
             return True
         finally:
-            _send(proxy, signal.SIGCONT)
-            os.close(proxy)
+            process.send(self._proxy, signal.SIGCONT)
 
     def _has_newcomers(self) -> bool:
         """Whether anybody has come since the look: a check may take its time, and it did not know of them."""
@@ -181,7 +193,7 @@ class Check:
         came and went has not."""
         if self._last_visit() is not None:
             return self._was_spoken_to()
-        return sum(_switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
+        return sum(process.switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
 
     def _was_spoken_to(self) -> bool:
         """Whether a byte has come or gone since the look, from who is still there; a unix socket does not tell."""
@@ -220,10 +232,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _last_byte(settings: Settings) -> float:
-    """Seconds since the last byte on any connection to the port; 0 with a unix socket, of which nobody knows."""
+    """Seconds since the last byte on any connection; 0 with a unix socket, of which nobody knows."""
     if settings.has_unix_socket:
         return 0.0
-    return min((connection.since_byte for connection in tcp.each(settings.port)), default=_FOREVER)
+    return min((connection.since_byte for connection in tcp.each(settings)), default=_FOREVER)
 
 
 def _is_wanted(unit: str) -> bool:
@@ -240,11 +252,11 @@ def _within_a_moment(done: Callable[[], bool]) -> bool:
     return True
 
 
-def _send(pidfd: int, number: int) -> None:
-    try:
-        signal.pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:
-        pass
+def _main_process(unit: str) -> tuple[int, int]:
+    """A unit's main process, and a descriptor of it; 0 and process.NONE when it has none, or has another one already."""
+    pid = systemctl.main_pid(unit)
+    pidfd = process.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
+    return (0 if pidfd == process.NONE else pid), pidfd
 
 
 def _signal_first_thread(unit: str) -> None:
@@ -254,37 +266,10 @@ def _signal_first_thread(unit: str) -> None:
     them runs to whichever is the quickest to go on; the signal would then end no wait.
     """
     pid = systemctl.main_pid(unit)
-    if _threads(pid) > 1:
-        import ctypes
-
-        ctypes.CDLL(None).tgkill(pid, pid, systemctl.kill_signal(unit))
-
-
-def _threads(pid: int) -> int:
-    try:
-        return len(os.listdir(f"/proc/{pid}/task"))
-    except OSError:
-        return 0
+    if process.threads(pid) > 1:
+        number = systemctl.kill_signal(unit)
+        process.send_to_first_thread(pid, lambda: systemctl.main_pid(unit) == pid, number)
 
 
-def _await_standstill(pid: int) -> None:
-    _within_a_moment(lambda: not os.path.exists(f"/proc/{pid}") or _is_stopped(pid))
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(") ")[2][:1] in ("T", "t", "Z")
-    except OSError:
-        return False
-
-
-def _switches(pid: int) -> tuple[int, int]:
-    """How often a process has given the processor away, of its own will and not. One that sleeps does so once more when
-    it is made to stand still (measured on Linux 6.18)."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            found = [int(line.split()[1]) for line in file if line.startswith(("voluntary", "nonvoluntary"))]
-    except OSError:
-        found = []
-    return (found[0], found[1]) if len(found) == 2 else (0, 0)
+def _await_standstill(pid: int, pidfd: int) -> None:
+    _within_a_moment(lambda: process.has_ended(pidfd) or process.is_stopped(pid))

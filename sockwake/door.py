@@ -54,17 +54,46 @@ class Door:
 def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
     """Accept and close until there is nobody, or a client, who stays where he is. Returns whether there is one."""
     seen: dict[str, float] = {}
+    dismissed = Dismissed()
     deadline = time.monotonic() + _GOES_ON_FOR
-    while (queues := waited_at(listeners)) and (now := time.monotonic()) < deadline:
-        visitors = clients.queue(settings)
-        if clients.first_client(visitors, settings):
-            return True
-        if _may_be_dismissed(visitors, seen, now):
-            for listener in queues:
-                _dismiss(listener)
-        else:
-            time.sleep(clients.LOOK_EVERY)
+    try:
+        while (queues := waited_at(listeners)) and (now := time.monotonic()) < deadline:
+            visitors = clients.queue(settings)
+            if clients.first_client(visitors, settings):
+                return True
+            if _may_be_dismissed(visitors, seen, now):
+                for listener in queues:
+                    dismissed.add(listener)
+            else:
+                time.sleep(clients.LOOK_EVERY)
+    finally:
+        dismissed.sum_up()
     return False
+
+
+class Dismissed:
+    """The connections that were accepted and closed: one line in the journal for all of them, because anybody can make as
+    many as he likes."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last = ""
+
+    def add(self, listener: socket.socket) -> None:
+        """Accept and close the first in its queue."""
+        try:
+            connection, address = listener.accept()
+        except OSError:
+            return  # it has gone, and left nothing to close
+        connection.close()
+        self._count += 1
+        self._last = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
+
+    def sum_up(self) -> None:
+        if self._count == 1:
+            journal.say(f"turned away {self._last}, which sent nothing")
+        elif self._count:
+            journal.say(f"turned away {self._count} connections that sent nothing, the last from {self._last}")
 
 
 def _may_be_dismissed(visitors: list[Visitor], seen: dict[str, float], now: float) -> bool:
@@ -93,13 +122,3 @@ def hand_over(path: str, listeners: list[socket.socket]) -> bool:
         except OSError:
             return False
     return True
-
-
-def _dismiss(listener: socket.socket) -> None:
-    try:
-        visitor, address = listener.accept()
-    except OSError:
-        return  # it has gone, and left nothing to close
-    visitor.close()
-    who = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
-    journal.say(f"turned away {who}, who said nothing")

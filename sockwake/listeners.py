@@ -5,41 +5,85 @@ Anybody can listen on a free port, and while an instance sleeps its backend's po
 
 from __future__ import annotations
 
-import os
-
+from sockwake import descriptors, process, procnet
 from sockwake.errors import SockwakeError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sockwake.procnet import Tables
+    from sockwake.settings import Settings
+
 _LISTENING = "0A"  # include/net/tcp_states.h
+_MOST_LOOKS = 5  # after each the last one's strangers have gone, and others come
 
 
 def require_owner(port: int, pid: int) -> None:
-    """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid."""
-    inodes = on_port(port)
-    cgroup = _cgroup(pid)
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        if not inodes:
+    """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid.
+
+    A socket is accused only when two looks in a row find it with the same owner: a server that starts opens and closes
+    sockets and processes while it is looked at.
+    """
+    cgroup, before = process.cgroup(pid), dict[str, int]()
+    owner = 0
+    for _ in range(_MOST_LOOKS):
+        strangers = _strangers(port, cgroup)
+        if not strangers:
             return
-        holds = _sockets(process) & inodes
-        if holds and _is_within(_cgroup(int(process)), cgroup):
-            inodes -= holds
-        elif holds:
-            raise SockwakeError(f"port {port} is not its own: process {process} has taken it")
-    if inodes:
-        raise SockwakeError(f"port {port} is not its own")
+        if found_twice := before.items() & strangers.items():
+            owner = max(pid for _, pid in found_twice)
+            break
+        before = strangers
+    who = f" (process {owner}, {_program(owner)})" if owner else ""
+    raise SockwakeError(f"port {port} is in use by another program{who}")
 
 
-def holder(port: int) -> str:
-    """Who listens on a TCP port of this namespace, as far as can be seen; "" for nobody."""
-    inodes = on_port(port)
-    for process in filter(str.isdigit, os.listdir("/proc")) if inodes else ():
-        if _sockets(process) & inodes:
-            return f"process {process} ({_program(process)})"
+def _strangers(port: int, cgroup: str) -> dict[str, int]:
+    """The listening sockets that no process of a cgroup holds, each with one that does; 0 when none is to be seen."""
+    found = dict.fromkeys(on_port(port), 0)
+    for pid in process.every() if found else ():
+        for inode in found.keys() & _sockets(pid):
+            if process.is_within(process.cgroup(pid), cgroup):
+                del found[inode]
+            else:
+                found[inode] = pid
+        if not found:
+            break
+    return found
+
+
+def holder(settings: Settings, tables: Tables, owners: Mapping[str, int]) -> str:
+    """Who listens where an instance would, as far as can be seen; "" for nobody. owners: of owners()."""
+    inodes = {f"socket:[{row[9]}]" for row in _listening(settings.port, tables) if _is_in_the_way(row, settings)}
+    pid = min((owners[inode] for inode in inodes if inode in owners), default=0)
+    if pid:
+        return f"process {pid} ({_program(pid)})"
     return "another process" if inodes else ""
 
 
-def _program(process: str) -> str:
+def _is_in_the_way(row: list[str], settings: Settings) -> bool:
+    """Whether a listening socket takes an address of the instance: the same one, or either has all of them."""
+    theirs = procnet.read(row[1].partition(":")[0])
+    if not any(theirs):
+        return True
+    ours = list(map(procnet.octets, settings.listen))
+    return theirs in ours or bytes(len(theirs)) in ours
+
+
+def owners() -> dict[str, int]:
+    """Every socket that a process has open, as /proc names it, with the first such process."""
+    found: dict[str, int] = {}
+    for pid in process.every():
+        for name in _sockets(pid):
+            if name.startswith("socket:"):
+                found.setdefault(name, pid)
+    return found
+
+
+def _program(pid: int) -> str:
     try:
-        with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return "ended"
@@ -47,36 +91,17 @@ def _program(process: str) -> str:
 
 def on_port(port: int) -> set[str]:
     """Who listens on a TCP port of this namespace: "socket:[INODE]", as /proc names descriptors."""
-    suffix = f":{port:04X}"
-    found = set()
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        try:
-            with open(table, encoding="ascii", errors="replace") as file:
-                rows = [line.split() for line in file]
-        except OSError:
-            continue
-        found |= {f"socket:[{row[9]}]" for row in rows[1:] if row[1].endswith(suffix) and row[3] == _LISTENING}
-    return found
+    return {f"socket:[{row[9]}]" for row in _listening(port, procnet.NOW)}
 
 
-def _sockets(process: str) -> set[str]:
-    folder = f"/proc/{process}/fd"
-    found = set()
+def _listening(port: int, tables: Tables) -> Iterator[list[str]]:
+    for table in procnet.TCP:
+        yield from (row for row in tables.tcp(table, port) if row[3] == _LISTENING)
+
+
+def _sockets(pid: int) -> set[str]:
+    """What a process has open; nothing when it has ended, or is not ours to look into, and then it is a stranger's."""
     try:
-        for fd in os.listdir(folder):
-            found.add(os.readlink(f"{folder}/{fd}"))
+        return set(descriptors.named(pid))
     except OSError:
-        pass  # it has ended, or it is not ours to look into, and then it is a stranger's
-    return found
-
-
-def _cgroup(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
-            return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
-    except OSError:
-        return ""
-
-
-def _is_within(cgroup: str, other: str) -> bool:
-    return bool(other) and (cgroup == other or cgroup.startswith(f"{other}/"))
+        return set()

@@ -1,8 +1,9 @@
 """sockwake ls: every instance and the state systemd has it in."""
 
 import os
+from functools import cached_property
 
-from sockwake import clients, description, exposure, inventory, listeners, systemctl, timespan
+from sockwake import clients, description, exposure, inventory, listeners, procnet, systemctl, timespan
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.settings import Settings
@@ -11,6 +12,21 @@ from sockwake.waker import WAKING
 _COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
 FAILED = "failed"
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
+
+
+class Sight:
+    """What rows are made of, each read once, however many rows there are.
+
+    units: (ActiveState, StatusText) of every unit that is loaded. tables: where clients and ports are looked up.
+    """
+
+    def __init__(self, units: dict[str, tuple[str, str]]) -> None:
+        self.units = units
+        self.tables = procnet.Snapshot()
+
+    @cached_property
+    def owners(self) -> dict[str, int]:
+        return listeners.owners()
 
 
 def state(socket: str, backend: str, status: str) -> str:
@@ -24,8 +40,8 @@ def state(socket: str, backend: str, status: str) -> str:
 
 def rows(root: str = "") -> list[dict[str, object]]:
     """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
-    units = {} if root else systemctl.states("pg-*@*")
-    made = [_row(instance, units) for instance in inventory.instances(root)]
+    sight = Sight({} if root else systemctl.states("pg-*@*"))
+    made = [_row(instance, sight) for instance in inventory.instances(root)]
     drafts: list[dict[str, object]] = [
         {"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)
     ]
@@ -34,7 +50,7 @@ def rows(root: str = "") -> list[dict[str, object]]:
 
 def row(instance: Instance) -> dict[str, object]:
     """The row of one instance."""
-    return _row(instance, {} if instance.root else systemctl.states(f"pg-*@{instance.name}.*"))
+    return _row(instance, Sight({} if instance.root else systemctl.states(f"pg-*@{instance.name}.*")))
 
 
 def table(listed: list[dict[str, object]]) -> str:
@@ -58,10 +74,10 @@ def table(listed: list[dict[str, object]]) -> str:
     return "\n".join(shown + failures)
 
 
-def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, object]:
+def _row(instance: Instance, sight: Sight) -> dict[str, object]:
     nothing = ("inactive", "")
-    socket, _ = units.get(instance.socket_unit, nothing)
-    backend, status = units.get(instance.backend_unit, nothing)
+    socket, _ = sight.units.get(instance.socket_unit, nothing)
+    backend, status = sight.units.get(instance.backend_unit, nothing)
     if not status and not _may_be_ready(instance):
         status = WAKING
     row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, status)}
@@ -70,7 +86,7 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
     except SockwakeError as error:
         return row | {"state": "broken", "error": error.whole}
     row |= {
-        "clients": 0 if instance.root else clients.connected(settings),
+        "clients": 0 if instance.root else clients.connected(settings, sight.tables),
         "kind": settings.kind,
         "version": settings.version,
         "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
@@ -82,13 +98,13 @@ def _row(instance: Instance, units: dict[str, tuple[str, str]]) -> dict[str, obj
         "tls": settings.tls,
     }
     row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
-    failure = _unopened(settings) if row["state"] == FAILED else description.last_failure(instance)
+    failure = _unopened(settings, sight) if row["state"] == FAILED else description.last_failure(instance)
     return row | ({"error": failure} if failure else {})
 
 
-def _unopened(settings: Settings) -> str:
+def _unopened(settings: Settings, sight: Sight) -> str:
     """Why the port could not be opened, as far as that is still so."""
-    holder = listeners.holder(settings.port) if settings.port else ""
+    holder = listeners.holder(settings, sight.tables, sight.owners) if settings.port else ""
     return f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONGER_THAN_IDLE = 2  # seconds
 _GOODBYE = 1  # byte, as the kernel counts
+_LINE_EVERY = 60  # seconds, about those who say nothing
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
 
 
@@ -41,14 +42,22 @@ class Lookout:
         """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
         hearing = self._guests.fd if self._guests else -1
         while True:
-            ready = readable(*fds, hearing, timeout=self._due - time.monotonic())
+            due = min(self._due, self._guests.due) if self._guests else self._due
+            ready = readable(*fds, hearing, timeout=due - time.monotonic())
             if self._guests and hearing in ready and self._guests.see_off():
                 self._put_off()
+            if self._guests and time.monotonic() >= self._guests.due:
+                self._guests.sum_up()
             if time.monotonic() >= self._due:
                 self._put_off()
                 self._look()
             if ready - {hearing}:
                 return ready
+
+    def end(self) -> None:
+        """Say what is still to be said."""
+        if self._guests:
+            self._guests.sum_up()
 
     def _put_off(self) -> None:
         """The next look."""
@@ -88,7 +97,7 @@ def _hear_of_visits(settings: Settings) -> int:
     from sockwake import visits
 
     try:
-        fd = visits.listen(settings.port)
+        fd = visits.listen(settings.port, settings.listen)
     except OSError as error:
         journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
         return -1
@@ -98,7 +107,8 @@ def _hear_of_visits(settings: Settings) -> int:
 
 class Guests:
     """Who has been connected: notes when the last who said something left, which is what the check goes by, and says of
-    the others that they were here. Otherwise whoever only connects, time and again, would keep the instance awake.
+    the others how many there were. Otherwise whoever only connects, time and again, would keep the instance awake; and with
+    a line for each the journal would drop the server's own.
 
     visits: the descriptor of visits.listen(). words: bytes that are no more than a goodbye, or less than any client says.
     """
@@ -106,25 +116,46 @@ class Guests:
     def __init__(self, instance: Instance, visits: int, words: int) -> None:
         self.fd = visits
         self._words = words
+        self._silent, self._last_silent = 0, ""
+        self._next_line = 0.0
         self._note = os.open(instance.last_visit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._take_note()
+
+    @property
+    def due(self) -> float:
+        """When, by time.monotonic(), there is something to sum up."""
+        return self._next_line if self._silent else float("inf")
 
     def see_off(self) -> bool:
         """Whether one of those who have left had said something."""
         from sockwake import visits
 
-        spoken = False
+        spoken, silent = False, b""
         try:
             for visit, said in visits.read(self.fd):
                 if said > self._words:
                     spoken = True
                 else:
-                    journal.say(f"{visits.client_of(visit)} came and said nothing")
+                    self._silent += 1
+                    silent = visit
         except OSError:  # there were more than could be told of
             spoken = True
+        if silent:
+            self._last_silent = visits.client_of(silent)
         if spoken:
             self._take_note()
         return spoken
+
+    def sum_up(self) -> None:
+        """Say how many connections sent nothing since the last line about them, which may be a minute old."""
+        if self._silent == 1:
+            journal.say(f"a connection from {self._last_silent} sent nothing")
+        elif self._silent:
+            journal.say(
+                f"{self._silent} connections in the last minute sent nothing, the last from {self._last_silent}"
+            )
+        self._silent = 0
+        self._next_line = time.monotonic() + _LINE_EVERY
 
     def _take_note(self) -> None:
         os.pwrite(self._note, f"{time.monotonic():017.3f}\n".encode(), 0)

@@ -20,6 +20,7 @@ from sockwake import (
     journal,
     lookout,
     netns,
+    process,
     program_socket,
     programs,
     proxies,
@@ -134,9 +135,8 @@ def _executable(pid: int) -> str:
 def _look_after(pid: int, instance: Instance, settings: Settings) -> None:
     """Become what looks after its clients, and ends with the program, process pid; of a native one, for which systemd
     waits, another process does."""
-    try:
-        server = os.pidfd_open(pid)
-    except ProcessLookupError:
+    server = process.of_our_unit(pid)
+    if server == process.NONE:
         return
     told = lookout.told(settings)
     if lookout.is_idle(told) or (settings.is_native and os.fork()):
@@ -149,10 +149,7 @@ def _end_program() -> None:
     """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
     import signal  # 5 ms, which a wake that succeeds needs not pay
 
-    try:
-        os.kill(int(os.environ["MAINPID"]), signal.SIGTERM)
-    except ProcessLookupError:
-        pass
+    process.send(process.of_our_unit(int(os.environ["MAINPID"])), signal.SIGTERM)
 
 
 def clean_up(instance: Instance) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sockwake import programs
+from sockwake import procnet, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sockwake.settings import Settings
 
 # Nothing was acknowledged for so long. Whoever is there does so more often: keepalive asks every minute, or while
 # something is on its way to him, retransmission or the probe of a closed window every two minutes at least.
@@ -36,16 +38,29 @@ class Connection:
 _TIMES = ("lastsnd", "lastrcv", "lastack")
 
 
-def each(port: int) -> Iterator[Connection]:
-    """Every connection to a local port whose other end may read, though it may have said goodbye itself."""
-    said = programs.run(["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_to(port)])
+_STATES = ("state", "established", "state", "close-wait")
+
+
+def each(settings: Settings) -> Iterator[Connection]:
+    """Every connection to an instance whose other end may read, though it may have said goodbye itself."""
+    if not (ends := at(settings)):
+        return iter(())
+    said = programs.run(["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_STATES, *ends])
     return map(Connection, said.splitlines())
 
 
-def kill(port: int, remote: str) -> None:
+def kill(settings: Settings, remote: str) -> None:
     """End a connection at once, for both its ends; only root can."""
-    programs.run(["ss", "--kill", "--tcp", "--numeric", *_to(port), "dst", remote], check=False)
+    programs.run(["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(settings), "dst", remote], check=False)
 
 
-def _to(port: int) -> tuple[str, ...]:
-    return "state", "established", "state", "close-wait", "sport", f"= {port}"
+def at(settings: Settings) -> list[str]:
+    """The filter of ss for the TCP addresses of an instance, empty when it has none. Another one may have the same port at
+    others."""
+    words: list[str] = []
+    for item in settings.listen:
+        if packed := procnet.octets(item):
+            host = item if any(packed) else f"{item}/0"
+            end = f"[{host}]:{settings.port}" if ":" in item else f"{host}:{settings.port}"
+            words += ["or" if words else "(", "src", end]
+    return [*words, ")"] if words else []

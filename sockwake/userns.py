@@ -7,10 +7,11 @@ enter its network.
 
 import os
 
-from sockwake import netns, programs, scope
+from sockwake import netns, process, programs, scope
 from sockwake.errors import SockwakeError
 
 _CLONE_NEWUSER = 0x10000000  # sched.h
+_PAUSES = ("catatonit", "podman")  # the second where the first is not installed
 
 
 def enter() -> None:
@@ -38,9 +39,33 @@ def _open() -> int:
     """The namespace that podman's pause process holds, -1 if there is none yet."""
     try:
         with open(f"{scope.runtime()}/libpod/tmp/pause.pid", encoding="ascii") as file:
-            path = f"/proc/{int(file.read())}/ns/user"
-        if os.path.samestat(os.stat(path), os.stat("/proc/self/ns/user")):
+            pid = int(file.read())
+        pause = process.open_checked(pid, lambda: _is_pause(pid))
+        if pause == process.NONE:
             return -1
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _namespace_of(pid, pause)
+        finally:
+            process.close(pause)
     except (OSError, ValueError):
         return -1
+
+
+def _namespace_of(pid: int, pidfd: int) -> int:
+    """The user namespace of a process that had not ended when it was opened, -1 for our own or none."""
+    path = f"/proc/{pid}/ns/user"
+    if os.path.samestat(os.stat(path), os.stat("/proc/self/ns/user")):
+        return -1
+    namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if not process.has_ended(pidfd):
+        return namespace
+    os.close(namespace)
+    return -1
+
+
+def _is_pause(pid: int) -> bool:
+    """Whether a process of this user does nothing but hold podman's namespace. The file outlives it, and its number may have
+    become that of another one with a namespace of its own: a browser's, a sandbox's."""
+    if os.stat(f"/proc/{pid}").st_uid != os.getuid():
+        return False
+    return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)") in _PAUSES

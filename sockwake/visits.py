@@ -12,24 +12,26 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-_AF_NETLINK, _NETLINK_SOCK_DIAG = 16, 4
+_NETLINK_SOCK_DIAG = 4
 _DESTROYED = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
-_SOL_SOCKET, _SO_ATTACH_FILTER = 1, 26
+_SO_ATTACH_FILTER = 26
 _LONGEST_MESSAGE = 8192  # bytes; one is 380
+_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = 0x20, 0x28, 0x30, 0x15, 0x06  # linux/bpf_common.h
+_SOCK_FILTER, _SOCK_FPROG = "HBBI", "HP"  # structs of linux/filter.h, with the sizes and gaps of the machine
 # struct nlmsghdr, struct inet_diag_msg, and behind them attributes, one of them a struct tcp_info
-_OUR_PORT, _THEIR_PORT, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 40, 88
+_OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 40, 88
 _FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
 
 
-def listen(port: int) -> int:
-    """A descriptor that hears of connections to a TCP port of this host. Raises OSError where the kernel does not tell of
-    them."""
+def listen(port: int, addresses: Sequence[str]) -> int:
+    """A descriptor that hears of connections to a TCP port of these addresses. Raises OSError where the kernel does not tell
+    of them."""
     import _socket
 
-    sock = _socket.socket(_AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
-    _attach_filter(sock, port)
+    sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+    _attach_filter(sock, port, addresses)
     sock.bind((0, _DESTROYED))
     sock.setblocking(False)
     return sock.detach()
@@ -46,21 +48,35 @@ def read(fd: int) -> Iterator[tuple[bytes, int]]:
         yield message, _received(message)
 
 
-def _attach_filter(sock: _socket.socket, port: int) -> None:
-    """Have the kernel keep what is of other ports to itself (socket(7), SO_ATTACH_FILTER): a busy host has many."""
+def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) -> None:
+    """Have the kernel keep what is of others to itself (socket(7), SO_ATTACH_FILTER): a busy host has many."""
+    import struct
+    from _socket import SOL_SOCKET
     from array import array  # 0.5 MB, which the watcher must not carry
 
-    load_half, jump_if_equal, give = 0x28, 0x15, 0x06  # linux/bpf_common.h
-    program = array("B")
-    for code, if_true, if_false, k in (
-        (load_half, 0, 0, _OUR_PORT),
-        (jump_if_equal, 0, 1, port),
-        (give, 0, 0, _LONGEST_MESSAGE),
-        (give, 0, 0, 0),
-    ):
-        program.frombytes(_int(code, 2) + bytes((if_true, if_false)) + _int(k, 4))
-    address, size = program.buffer_info()
-    sock.setsockopt(_SOL_SOCKET, _SO_ATTACH_FILTER, _int(size // 8, 8) + _int(address, 8))
+    steps = _filter(port, addresses)
+    program = array("B", b"".join(struct.pack(_SOCK_FILTER, *step) for step in steps))
+    sock.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack(_SOCK_FPROG, len(steps), program.buffer_info()[0]))
+
+
+def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """The steps that let only messages of the port at one of the addresses pass: (what, how many steps to leave out if that is
+    so, how many if not, with which number). Numbers are loaded as they are in a packet."""
+    from _socket import AF_INET, AF_INET6
+
+    from sockwake import procnet
+
+    passed, kept_back = (_GIVE, 0, 0, _LONGEST_MESSAGE), (_GIVE, 0, 0, 0)
+    steps = [(_LOAD_HALF, 0, 0, _OUR_PORT), (_JUMP_IF_EQUAL, 1, 0, port), kept_back]
+    for packed in filter(None, map(procnet.octets, addresses)):
+        tests = [(_LOAD_BYTE, _FAMILY, AF_INET if len(packed) == 4 else AF_INET6)]
+        for at in range(0, len(packed) if any(packed) else 0, 4):
+            tests.append((_LOAD_WORD, _OUR_ADDRESS + at, int.from_bytes(packed[at : at + 4], "big")))
+        for number, (load, where, value) in enumerate(tests, 1):
+            to_the_next = 2 * (len(tests) - number) + 1
+            steps += [(load, 0, 0, where), (_JUMP_IF_EQUAL, 0, to_the_next, value)]
+        steps.append(passed)
+    return [*steps, kept_back]
 
 
 def client_of(message: bytes) -> str:
@@ -80,7 +96,3 @@ def _received(message: bytes) -> int:
             return int.from_bytes(message[at + 4 + _BYTES_RECEIVED :][:8], sys.byteorder)
         at += max(4, length + 3 & ~3)
     return 0
-
-
-def _int(value: int, size: int) -> bytes:
-    return value.to_bytes(size, sys.byteorder)

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-from sockwake import allow, checking, clients, journal, lookout, manager, netns, programs, runtime, scope
+from sockwake import allow, checking, clients, journal, lookout, manager, netns, process, programs, runtime, scope
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError, failure
@@ -147,10 +147,12 @@ class Waker:
     def process(self, container: Container) -> int:
         """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
         try:
-            server = os.pidfd_open(container.pid() or -1)
+            pid = container.pid()
+            server = process.open_checked(pid, lambda: container.pid() == pid)
         except (EngineError, OSError):
-            return -1
-        os.set_inheritable(server, True)
+            return process.NONE
+        if server != process.NONE:
+            os.set_inheritable(server, True)
         return server
 
     def _mark(self, what: str) -> None:

@@ -114,7 +114,9 @@ def main(arguments: list[str]) -> int:
             clean_up(Instance(Name(arguments[1])))
         elif arguments[0] == "--program":
             server = int(arguments[2])
-            lookout.of(Instance(Name(arguments[1])), arguments[3:]).wait(server)
+            guests = lookout.of(Instance(Name(arguments[1])), arguments[3:])
+            guests.wait(server)
+            guests.end()
         else:
             output, server = map(int, arguments[2:4])
             instance = Instance(Name(arguments[0]))
@@ -133,6 +135,8 @@ def watch(watcher: Watcher) -> None:
     except SockwakeError as error:
         runtime.leave_failure(watcher.instance, error)
         raise
+    finally:
+        watcher.lookout.end()
 
 
 def clean_up(instance: Instance) -> None:

@@ -1,6 +1,7 @@
 """Clients are counted from the kernel's tables, without touching a connection."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_settings import env, settings
 
-from sockwake import clients
+from sockwake import clients, procnet
 from sockwake.settings import Settings
 
 
@@ -141,3 +142,57 @@ def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> 
             pass
         assert clients.is_owed(read)
         assert client.recv(1)
+
+
+def listening(listen: str, port: int) -> Settings:
+    return settings(env(LISTEN=listen, PORT=str(port)))
+
+
+@pytest.mark.parametrize(("address", "counts"), [
+    ("127.0.0.1", ["127.0.0.1", "0.0.0.0", "::1,127.0.0.1", "0.0.0.0,::"]), ("127.0.0.2", ["127.0.0.2", "0.0.0.0", "0.0.0.0,::"]),
+    ("::1", ["::1", "::", "::1,127.0.0.1", "0.0.0.0,::"])])
+def test_clients_of_another_instance_at_that_port_are_its_own(address: str, counts: list[str]) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as sock:
+        sock.bind((address, 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        with socket.create_connection((address, port)) as client:
+            client.sendall(b"SSLplz??")
+            for listen in ("127.0.0.1", "127.0.0.2", "::1", "::1,127.0.0.1", "0.0.0.0", "::", "0.0.0.0,::"):
+                read, expected = listening(listen, port), listen in counts
+                assert clients.connected(read) == clients.connected(read, procnet.Snapshot()) == expected, listen
+                assert (bool(clients.each(read)), clients.pending(read), has_client(read)) == (expected,) * 3, listen
+                assert (clients.connecting(read) == "a client that has left") != expected, listen
+
+
+def test_however_many_are_asked_about_each_table_is_read_once(listener: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "s")
+    host, port = listener.getsockname()[:2]
+    read: list[str] = []
+    lines = procnet._lines
+    monkeypatch.setattr(procnet, "_lines", lambda table: read.append(table) or lines(table))
+    tables = procnet.Snapshot()
+    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as local, socket.create_connection((host, port)):
+        door.bind(path)
+        door.listen()
+        local.connect(path)
+        assert [clients.connected(listening(f"127.0.0.1,::1,{path}", port + offset), tables) for offset in range(100)] == [2] + [1] * 99
+        assert sorted(read) == ["tcp", "tcp6", "unix"]
+    assert clients.connected(listening(host, port), tables) == 1, "as it was"
+    assert clients.connected(listening(host, port)) == 0
+
+
+@pytest.mark.parametrize(("byteorder", "text", "address"), [
+    ("little", "0100007F:D431", "127.0.0.1:54321"), ("big", "7F000001:D431", "127.0.0.1:54321"),
+    ("little", "00000000000000000000000001000000:0050", "[::1]:80"), ("big", "00000000000000000000000000000001:0050", "[::1]:80"),
+    ("little", "0000000000000000FFFF00000100007F:0050", "127.0.0.1:80"), ("big", "00000000000000000000FFFF7F000001:0050", "127.0.0.1:80")])
+def test_addresses_are_read_in_the_byte_order_of_the_machine(monkeypatch: pytest.MonkeyPatch, byteorder: str, text: str, address: str) -> None:
+    monkeypatch.setattr(sys, "byteorder", byteorder)
+    assert clients._address(text) == address
+    host = text.partition(":")[0]
+    assert procnet.written(procnet.read(host)) == host
+
+
+def test_what_is_no_address_is_that_of_no_client() -> None:
+    assert [procnet.octets(text) for text in ("", "/run/s", "1.2", "::1::", "127.0.0.1")] == [b"", b"", b"", b"", b"\x7f\0\0\1"]
+    assert clients.connected(listening("1.2,::1::", 22)) == 0

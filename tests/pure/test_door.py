@@ -53,12 +53,11 @@ def turn_away(instance: Instance, listener: socket.socket) -> bool:
 
 
 def test_who_says_nothing_is_hung_up_on_and_named(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
-    knock(listener).close()
     with knock(listener) as silent:
         assert turn_away(instance, listener)
         assert silent.recv(1) == b""
         host, port = silent.getsockname()
-    assert f"sockwake: turned away {host}:{port}, who said nothing\n" in capfd.readouterr().out
+    assert f"sockwake: turned away {host}:{port}, which sent nothing\n" in capfd.readouterr().out
     with pytest.raises(BlockingIOError):
         listener.accept()
 
@@ -96,3 +95,11 @@ def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance
 def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockwake.door._PROXY_COMES_WITHIN", 0.1)
     Door(instance).turn_away(settings(env()))
+
+
+def test_however_many_say_nothing_there_is_one_line(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(40):
+        knock(listener).close()
+    assert turn_away(instance, listener)
+    said = capfd.readouterr().out
+    assert said.startswith("sockwake: turned away 40 connections that sent nothing, the last from 127.0.0.1:") and said.count("\n") == 1

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from test_settings import env, settings
 
-from sockwake import listeners
+from sockwake import listeners, process, procnet
 from sockwake.errors import SockwakeError
 
 LISTEN = """import socket, sys
@@ -19,24 +20,33 @@ sock.listen()
 print(sock.getsockname()[1], flush=True)
 sys.stdin.read()
 """
+BUSY = """import os, threading
+def work():
+    while True:
+        os.close(os.open("/dev/null", os.O_RDONLY))
+""" + LISTEN.replace("sock.listen()", """sock.listen()
+os.dup2(sock.fileno(), 200)
+os.close(sock.detach())
+sock = socket.socket(fileno=200)
+threading.Thread(target=work, daemon=True).start()""")
 
 
 @contextmanager
-def server() -> Iterator[tuple[int, int]]:
+def server(program: str = LISTEN) -> Iterator[tuple[int, int]]:
     """(process id, port) of a process that listens."""
-    with subprocess.Popen([sys.executable, "-c", LISTEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin and child.stdout
         try:
-            yield process.pid, int(process.stdout.readline())
+            yield child.pid, int(child.stdout.readline())
         finally:
-            process.stdin.close()
+            child.stdin.close()
 
 
 @pytest.fixture
 def cgroups(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     """Process id to cgroup, for processes that are in others than they can be without a systemd."""
     found: dict[int, str] = {}
-    monkeypatch.setattr(listeners, "_cgroup", lambda pid: found.get(pid, "/elsewhere"))
+    monkeypatch.setattr(process, "cgroup", lambda pid: found.get(pid, "/elsewhere"))
     return found
 
 
@@ -46,10 +56,22 @@ def test_a_process_s_own_port_is_its_own(cgroups: dict[int, str]) -> None:
         listeners.require_owner(port, pid)
 
 
-def test_who_listens_is_named() -> None:
+def holder(listen: str, port: int) -> str:
+    return listeners.holder(settings(env(LISTEN=listen, PORT=str(port))), procnet.NOW, listeners.owners())
+
+
+@pytest.mark.parametrize(("listen", "is_taken"), [
+    ("127.0.0.1", True), ("0.0.0.0", True), ("::1,127.0.0.1", True), ("127.0.0.2", False), ("::", False), ("/run/s", False)])
+def test_who_listens_at_an_address_is_named(listen: str, is_taken: bool) -> None:
     with server() as (pid, port):
-        assert listeners.holder(port).startswith(f"process {pid} (")
-    assert listeners.holder(port) == ""
+        assert holder(listen, port).startswith(f"process {pid} (") == is_taken
+    assert holder(listen, port) == ""
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.2", "::1"])
+def test_who_listens_at_all_addresses_is_in_everybody_s_way(listen: str) -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as everywhere:
+        assert holder(listen, everywhere.getsockname()[1]).startswith(f"process {os.getpid()} (")
 
 
 def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int, str]) -> None:
@@ -62,14 +84,14 @@ def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int
 def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: group}
-        with pytest.raises(SockwakeError, match=f"port {port} is not its own: process {pid} has taken it"):
+        with pytest.raises(SockwakeError, match=f"port {port} is in use by another program .process {pid}, "):
             listeners.require_owner(port, os.getpid())
 
 
 def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "", pid: ""}
-        with pytest.raises(SockwakeError, match="is not its own"):
+        with pytest.raises(SockwakeError, match="is in use by another program"):
             listeners.require_owner(port, os.getpid())
 
 
@@ -84,5 +106,32 @@ def test_only_listeners_count_and_only_of_this_port(cgroups: dict[int, str]) -> 
 def test_the_group_is_the_one_in_the_second_hierarchy() -> None:
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         groups = [line.rstrip("\n").removeprefix("0::") for line in file if line.startswith("0::")]
-    assert listeners._cgroup(os.getpid()) == (groups or [""])[0]
-    assert listeners._cgroup(2**22 + 1) == ""
+    assert process.cgroup(os.getpid()) == (groups or [""])[0]
+    assert process.cgroup(2**22 + 1) == ""
+
+
+def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[int, str]) -> None:
+    with server(BUSY) as (pid, port):
+        cgroups[pid] = "/system.slice/a.service"
+        for _ in range(500):
+            assert listeners._strangers(port, "/system.slice/a.service") == {}
+        cgroups[pid] = "/system.slice/b.service"
+        assert set(listeners._strangers(port, "/system.slice/a.service").values()) == {pid}
+
+
+def test_only_what_two_looks_find_is_accused(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[dict[str, int]] = []
+    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: looks.pop(0))
+    looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
+    listeners.require_owner(1, os.getpid())
+    assert looks == []
+    looks = [{"socket:[1]": 8}, {"socket:[1]": 0, "socket:[2]": 9}, {"socket:[2]": 9}]
+    with pytest.raises(SockwakeError, match=r"port 1 is in use by another program \(process 9, "):
+        listeners.require_owner(1, os.getpid())
+
+
+def test_a_port_that_never_comes_to_rest_is_not_its_own(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = iter(range(1000))
+    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0})
+    with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
+        listeners.require_owner(1, os.getpid())

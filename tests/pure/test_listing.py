@@ -7,7 +7,7 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import listing
+from sockwake import inventory, listeners, listing, procnet, systemctl
 
 
 def test_no_instances_is_a_sentence_or_an_empty_array(tree: Tree) -> None:
@@ -61,3 +61,19 @@ def test_why_the_last_wake_failed_is_listed(tree: Tree) -> None:
 ])
 def test_the_state_is_what_systemd_says(socket: str, backend: str, status: str, state: str) -> None:
     assert listing.state(socket, backend, status) == state
+
+
+def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a failed socket each, so that every process is looked into, too."""
+    instances = [tree.write_env(f"i{number}", env(PORT=str(20000 + number), LISTEN="127.0.0.1,::1,/run/s")) for number in range(100)]
+    for instance in instances:
+        instance.root = ""
+    read: list[str] = []
+    lines, owners = procnet._lines, listeners.owners
+    monkeypatch.setattr(procnet, "_lines", lambda table: read.append(table) or lines(table))
+    monkeypatch.setattr(listeners, "owners", lambda: read.append("owners") or owners())
+    monkeypatch.setattr(inventory, "instances", lambda root: instances)
+    monkeypatch.setattr(systemctl, "states", lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances})
+    rows = listing.rows()
+    assert [(row["clients"], row["error"]) for row in rows] == [(0, "its port could not be opened")] * 100
+    assert sorted(read) == ["owners", "tcp", "tcp6", "unix"]

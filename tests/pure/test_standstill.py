@@ -8,12 +8,12 @@ import time
 import pytest
 from tree import Tree
 
-from sockwake import systemctl
-from sockwake.check import _BY_STANDING_STILL, Check, _await_standstill, _switches
+from sockwake import process, systemctl
+from sockwake.check import _BY_STANDING_STILL, Check, _await_standstill
 
 
 def switches_of(pid: int) -> int:
-    return sum(_switches(pid))
+    return sum(process.switches(pid))
 
 
 def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one_that_worked_has() -> None:
@@ -23,6 +23,7 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
         while True:
             select.select([ours[0]], [], [])
             os.write(its[1], os.read(ours[0], 1))
+    pidfd = os.pidfd_open(pid)
     try:
         for work in (0, 1):
             time.sleep(0.1)  # it is asleep
@@ -32,13 +33,13 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
                 os.read(its[0], 1)
                 time.sleep(0.1)
             os.kill(pid, signal.SIGSTOP)
-            _await_standstill(pid)
+            _await_standstill(pid, pidfd)
             assert (switches_of(pid) - before > _BY_STANDING_STILL) == bool(work)
             os.kill(pid, signal.SIGCONT)
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        for end in (*ours, *its):
+        for end in (*ours, *its, pidfd):
             os.close(end)
 
 

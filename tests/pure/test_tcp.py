@@ -1,8 +1,11 @@
 """Who has vanished is read from what ss says of his connection."""
 
-import pytest
+import socket
 
-from sockwake import tcp
+import pytest
+from test_settings import env, settings
+
+from sockwake import allow, tcp
 
 SAID = ("ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
         "bytes_sent:1 lastsnd:2000 lastrcv:3000 lastack:{lastack} pacing_rate 1Gbps unacked:1")
@@ -12,3 +15,20 @@ SAID = ("ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic 
 def test_who_has_acknowledged_nothing_for_long_has_vanished_and_who_owes_nothing_has_not(outstanding: int, lastack: int, gone: bool) -> None:
     connection = tcp.Connection(SAID.format(outstanding=outstanding, lastack=lastack))
     assert (connection.remote, connection.since_byte, connection.has_vanished) == ("192.0.2.2:54321", 2.0, gone)
+
+
+@pytest.mark.parametrize(("listen", "found"), [
+    ("127.0.0.1", {"127.0.0.1"}), ("::1", {"::1"}), ("::1,127.0.0.2", {"::1", "127.0.0.2"}), ("0.0.0.0", {"127.0.0.1", "127.0.0.2"}),
+    ("::", {"::1"}), ("127.0.0.3", set()), ("/run/s", set())])
+def test_connections_of_another_instance_at_that_port_are_not_told(listen: str, found: set[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+        with (socket.create_server(("127.0.0.2", port)) as two, socket.create_server(("::1", port), family=socket.AF_INET6) as three,
+              socket.create_connection(("127.0.0.1", port)) as a, socket.create_connection(("127.0.0.2", port)) as b,
+              socket.create_connection(("::1", port)) as c):
+            clients = {address: f"[{address}]:{sock.getsockname()[1]}" if ":" in address else f"127.0.0.1:{sock.getsockname()[1]}"
+                       for address, sock in (("127.0.0.1", a), ("127.0.0.2", b), ("::1", c))}
+            theirs = {connection.remote for connection in tcp.each(settings(env(LISTEN=listen, PORT=str(port))))}
+            assert theirs == {clients[address] for address in found}
+            assert allow.dropped(settings(env(LISTEN=listen, PORT=str(port)))) == 0
+            assert {one, two, three}

@@ -1,15 +1,19 @@
 """What the kernel tells of connections that have ended."""
 
+import ctypes
 import os
 import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from tree import Tree
 
 from sockwake import runtime, visits
-from sockwake.lookout import Guests, readable
+from sockwake.lookout import Guests, Lookout, readable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
 
@@ -23,7 +27,8 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def hearing(listener: socket.socket) -> Iterator[int]:
-    fd = visits.listen(listener.getsockname()[1])
+    host, port = listener.getsockname()[:2]
+    fd = visits.listen(port, [host])
     yield fd
     os.close(fd)
 
@@ -38,6 +43,13 @@ def visit(listener: socket.socket, said: bytes) -> str:
             while accepted.recv(100):
                 pass
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 77])
@@ -56,6 +68,43 @@ def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> 
     assert [count for _, count in visits.read(hearing)] == [1]
 
 
+@pytest.mark.parametrize(("addresses", "heard"), [
+    (["127.0.0.1"], [2]), (["127.0.0.2"], [3]), (["::1"], [4]), (["::1", "127.0.0.2"], [3, 4]), (["0.0.0.0"], [2, 3]), (["::"], [4]),
+    (["0.0.0.0", "::"], [2, 3, 4]), (["127.0.0.3", "/run/s", "::2"], []), (["127.0.0.3"] * 63 + ["::1"], [4])])
+def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(addresses: list[str], heard: list[int]) -> None:
+    with ExitStack() as stack:
+        one = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = one.getsockname()[1]
+        two = stack.enter_context(socket.create_server(("127.0.0.2", port)))
+        three = stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6))
+        fd = visits.listen(port, addresses)
+        stack.callback(os.close, fd)
+        for number, server in enumerate((one, two, three), 1):
+            visit(server, b"x" * number)
+        counts: list[int] = []
+
+        def has_all() -> bool:
+            counts.extend(count for _, count in visits.read(fd))
+            return len(counts) >= len(heard)
+
+        wait_for(has_all)
+        time.sleep(0.05)
+        assert has_all() and sorted(counts) == heard
+
+
+def test_the_filter_is_laid_out_as_the_machine_wants_it() -> None:
+    class SockFilter(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+
+    class SockFprog(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(visits._SOCK_FILTER, 0x15, 1, 2, 25432)
+    assert bytes(SockFprog(7, 0x1234_5678)) == struct.pack(visits._SOCK_FPROG, 7, 0x1234_5678)
+    assert struct.calcsize(visits._SOCK_FPROG) == {8: 16, 4: 8}[ctypes.sizeof(ctypes.c_void_p)]
+    assert struct.calcsize(visits._SOCK_FILTER) == 8
+
+
 @pytest.mark.parametrize(("leave", "counts"), [
     (lambda listener: visit(listener, b"startup"), False), (lambda listener: visit(listener, b"startup."), True)])
 def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str],
@@ -69,7 +118,32 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
     assert readable(hearing, timeout=5) == {hearing}
     assert guests.see_off() == counts
     assert (open(instance.last_visit).read() > before) == counts
-    assert (f"{who} came and said nothing" in capfd.readouterr().out) == (not counts)
+    guests.sum_up()
+    assert capfd.readouterr().out == ("" if counts else f"sockwake: a connection from {who} sent nothing\n")
+
+
+def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_a_minute(
+        tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sockwake.lookout._LINE_EVERY", 2)
+    instance = tree.write_env("pg1", "")
+    runtime.prepare(instance)
+    watched = Lookout(instance, 0, Guests(instance, hearing, 8))
+    reader, writer = os.pipe()
+    watching = threading.Thread(target=watched.wait, args=[reader])
+    watching.start()
+    try:
+        first = visit(listener, b"")
+        wait_for(lambda: f"sockwake: a connection from {first} sent nothing\n" == capfd.readouterr().out)
+        last = [visit(listener, b"") for _ in range(37)][-1]
+        assert capfd.readouterr().out == ""
+        wait_for(lambda: f"sockwake: 37 connections in the last minute sent nothing, the last from {last}\n" == capfd.readouterr().out)
+        rest = visit(listener, b"")
+        time.sleep(0.1)
+    finally:
+        os.write(writer, b"x")
+        watching.join()
+    watched.end()
+    assert capfd.readouterr().out == f"sockwake: a connection from {rest} sent nothing\n"
 
 
 def test_more_visits_than_the_kernel_can_keep_count_as_guests(tree: Tree, listener: socket.socket, hearing: int) -> None:

@@ -4,11 +4,12 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from test_settings import COMMAND, NATIVE, text_of
-from tree import Tree
+from tree import SOURCE, Tree, run
 
 from sockwake import wanted
 from sockwake.instance import Instance
@@ -47,7 +48,7 @@ def test_nothing_is_started_for_who_has_left(tree: Tree, listener: socket.socket
         visitor.close()
     time.sleep(0.05)
     assert not wanted.is_wanted(instance)
-    assert capfd.readouterr().out.count("who said nothing") == 2
+    assert "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:" in capfd.readouterr().out
 
 
 def test_a_client_behind_one_who_has_left_stays_in_the_queue(tree: Tree, listener: socket.socket) -> None:
@@ -74,3 +75,37 @@ def test_the_visitors_of_another_instance_on_that_port_are_not_touched(tree: Tre
         other.settimeout(1)
         other.accept()[0].close()
 
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Callable[[str], bool]:
+    """found(TEXT): whether bin/wanted sees a client of an instance whose socket has this drop-in."""
+    script = tmp_path / "wanted"
+    text = (SOURCE / "bin/wanted").read_text().replace("/run/systemd/generator", str(tmp_path)).replace("/run/sockwake", str(tmp_path))
+    script.write_text(text.replace("/usr/libexec/sockwake/dismiss", "echo dismiss"))
+    drop_in = tmp_path / "pg-proxy@app.socket.d/listen.conf"
+    drop_in.parent.mkdir()
+
+    def is_found(text: str) -> bool:
+        drop_in.write_text(text)
+        ran = run("dash", str(script), "app")
+        assert (ran.status, ran.stderr) == (0, "")
+        return ran.stdout != "dismiss app\n"
+
+    return is_found
+
+
+@pytest.mark.parametrize(("address", "listen", "is_found"), [
+    ("127.0.0.1", "127.0.0.1", True), ("127.0.0.1", "127.0.0.2", False), ("127.0.0.1", "0.0.0.0", True), ("127.0.0.1", "[::1]", False),
+    ("::1", "[::1]", True), ("::1", "[::]", True), ("::1", "127.0.0.1", False), ("127.0.0.2", "127.0.0.1 [::1]", False),
+    ("127.0.0.2", "127.0.0.1 [::1] 127.0.0.2", True), ("127.0.0.2", "0.0.0.0 [::]", True)])
+def test_a_client_is_seen_at_an_address_of_the_instance(found: Callable[[str], bool], address: str, listen: str, is_found: bool) -> None:
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
+        port = server.getsockname()[1]
+        drop_in = "[Socket]\n" + "".join(f"ListenStream={item}:{port}\n" for item in listen.split())
+        assert not found(drop_in)
+        with socket.create_connection((address, port)) as client:
+            assert found(drop_in) == is_found
+            assert not found(f"{drop_in}DeferAcceptSec=60\n"), "who is silent is no client where clients speak first"
+            client.sendall(b"ping")
+            assert found(f"{drop_in}DeferAcceptSec=60\n") == is_found

@@ -108,6 +108,23 @@ def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, 
     shop.asleep()
 
 
+@pytest.mark.fault
+def test_what_it_says_and_why_it_cannot_be_run_is_in_the_journal(service: MakeService, nginx: str, check: CheckProgram) -> None:
+    path = check("echo the queue is not empty; echo nor is the other >&2; exit 1")
+    shop = container(service, nginx, "--check", path)
+    of_the_look = f"--unit={shop.look}"
+    get(shop.port)
+    shop.await_journal("the queue is not empty\nnor is the other\n", of_the_look)
+    os.chmod(path, 0o644)
+    shop.await_journal(f"sockwake: cannot run {path}: permission denied: svc1 stays awake\n", of_the_look)
+    check("sleep 1000")
+    check.await_asked(1)
+    must("systemctl", "kill", "--signal=SIGTERM", shop.look)
+    shop.await_journal(f"sockwake: check {path} was ended before it had an answer: svc1 stays awake\n", of_the_look)
+    check("exit 0")
+    shop.asleep()
+
+
 def test_its_word_ends_silent_connections(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(service, nginx, "--check", check("[ $SOCKWAKE_SILENT -ge 2 ]"))
     with staying(shop.port) as client:

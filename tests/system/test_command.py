@@ -256,7 +256,7 @@ def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(service: MakeSer
     served(cache)
     with squatting(range(port, port + 1)) as catch:
         assert catch.ports == 1
-        unserved(cache, f"port {port} is not its own: process ")
+        unserved(cache, f"port {port} is in use by another program (process ")
     assert catch.said, "the stranger was not even asked"
     assert "ping" not in "".join(catch.said).lower()
     served(cache)

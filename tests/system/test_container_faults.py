@@ -86,7 +86,7 @@ def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(service: MakeSer
     shop = slow_to_get_up(service, tmp_path, more="network_mode: host")
     with squatting(range(8080, 8081)) as catch:
         assert catch.ports == 1
-        unserved(shop, "port 8080 is not its own: process ")
+        unserved(shop, "port 8080 is in use by another program (process ")
     assert [line for line in catch.said if "User-Agent: sockwake" not in line] == [], "more than the proof got to the stranger"
     assert catch.said, "the stranger was not even asked"
     assert get(shop.port).text == "up"

@@ -1,0 +1,200 @@
+"""A signal goes to the process that was meant, and not to one that has its number by now."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from test_settings import env
+from tree import Tree
+
+from sockwake import process, program, runtime, scope, systemctl, userns
+from sockwake.check import Check
+from sockwake.container import Container
+from sockwake.engine import Engine
+from sockwake.waker import Waker
+
+Child = subprocess.Popen[bytes]
+MakeChild = Callable[..., Child]
+
+
+@pytest.fixture
+def start() -> Iterator[MakeChild]:
+    """start(PROGRAM...) starts one that sleeps, or another."""
+    known: list[Child] = []
+
+    def make(*argv: str) -> Child:
+        known.append(subprocess.Popen(argv or ("sleep", "100"), stdout=subprocess.PIPE))
+        return known[-1]
+
+    yield make
+    for child in known:
+        child.kill()
+        child.communicate()
+
+
+def is_unhurt(child: Child) -> bool:
+    """Whether it runs, a moment later."""
+    time.sleep(0.1)
+    return child.poll() is None and not process.is_stopped(child.pid)
+
+
+def open_files() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def asleep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], Check]:
+    """asleep(NUMBERS): a look at one without clients, of whose proxy systemd says these numbers, one after the other."""
+    instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
+    runtime.prepare(instance)
+
+    def make(numbers: list[int]) -> Check:
+        monkeypatch.setattr(systemctl, "main_pid", lambda unit: numbers.pop(0) if len(numbers) > 1 else numbers[0])
+        return Check(instance)
+
+    return make
+
+
+def test_a_process_is_opened_that_is_still_the_one() -> None:
+    before = open_files()
+    pidfd = process.open_checked(os.getpid(), lambda: True)
+    assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not process.has_ended(pidfd)
+    process.close(pidfd)
+    assert process.open_checked(os.getpid(), lambda: False) == process.NONE
+    assert process.open_checked(0, lambda: True) == process.NONE
+    assert open_files() == before
+
+
+def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
+    child = start()
+
+    def is_it() -> bool:
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        return True
+
+    assert process.open_checked(child.pid, is_it) == process.NONE
+    child.wait()
+    assert process.open_checked(child.pid, lambda: True) == process.NONE
+    process.send(process.NONE, signal.SIGTERM)
+
+
+def test_a_look_ends_the_proxy_it_has_found(asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+    proxy = start()
+    time.sleep(0.1)  # until it sleeps
+    asleep([proxy.pid]).put_to_sleep()
+    assert proxy.wait(5) == -signal.SIGHUP
+
+
+def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
+        asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+    innocent = start()
+    check = asleep([innocent.pid, 0])
+    assert check.proxy == 0
+    check.put_to_sleep()
+    assert is_unhurt(innocent)
+
+
+def test_a_look_hurts_nobody_who_gets_the_number_of_the_proxy_while_it_is_decided(
+        asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+    proxy, innocent = start(), start()
+    check = asleep([proxy.pid])
+    proxy.kill()
+    proxy.wait()
+    check.proxy = innocent.pid
+    check.put_to_sleep()
+    assert is_unhurt(innocent)
+
+
+THREADS = """import signal, threading
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+print(flush=True)
+signal.pause()
+"""
+
+
+def pending(pid: int) -> tuple[bool, bool]:
+    """Whether SIGTERM waits for its first thread, and for whichever takes it."""
+    lines = Path(f"/proc/{pid}/task/{pid}/status").read_text().splitlines()
+    masks = dict(line.split(":\t") for line in lines if line.startswith(("SigPnd", "ShdPnd")))
+    return tuple(bool(int(masks[key], 16) & 1 << signal.SIGTERM - 1) for key in ("SigPnd", "ShdPnd"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("knows_threads", [True, False])
+def test_the_first_thread_is_signalled_alone(start: MakeChild, monkeypatch: pytest.MonkeyPatch, knows_threads: bool) -> None:
+    child = start("python3", "-c", THREADS)
+    assert child.stdout and child.stdout.readline()
+    assert process.threads(child.pid) == 2
+    if not knows_threads:
+        known = os.pidfd_open
+
+        def of_an_older_kernel(pid: int, flags: int) -> int:
+            if flags:
+                raise OSError(22, "Invalid argument")
+            return known(pid)
+
+        monkeypatch.setattr(os, "pidfd_open", of_an_older_kernel)
+    before = open_files()
+    process.send_to_first_thread(child.pid, lambda: False, signal.SIGTERM)
+    assert pending(child.pid) == (False, False)
+    process.send_to_first_thread(child.pid, lambda: True, signal.SIGTERM)
+    assert pending(child.pid) == (True, False)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize(("ours", "its", "is_ended"), [
+    ("/a.service", "/a.service", True), ("/a.service/.control", "/a.service/worker", True),
+    ("/a.service", "/b.service", False), ("", "", False)])
+def test_a_program_that_never_got_ready_is_ended_and_nobody_else(
+        start: MakeChild, monkeypatch: pytest.MonkeyPatch, ours: str, its: str, is_ended: bool) -> None:
+    child = start()
+    monkeypatch.setenv("MAINPID", str(child.pid))
+    monkeypatch.setattr(process, "cgroup", {os.getpid(): ours, child.pid: its}.get)
+    program._end_program()
+    assert child.wait(5) == -signal.SIGTERM if is_ended else is_unhurt(child)
+
+
+def test_who_has_the_number_of_a_program_is_not_watched_for_it(tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[object] = []
+    monkeypatch.setattr("sockwake.programs.become", lambda *argv: became.append(argv))
+    instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
+    child = start()
+    monkeypatch.setattr(process, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
+    program._look_after(child.pid, instance, instance.settings())
+    assert became == []
+
+
+def test_a_container_s_process_is_watched_when_the_engine_says_so_twice(
+        tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    waker = Waker(tree.instance("pg1"))
+    container, child = Container("sockwake-pg1", Engine("/nowhere")), start()
+    numbers = [child.pid, 0, child.pid, child.pid]
+    monkeypatch.setattr(container, "pid", lambda: numbers.pop(0))
+    assert waker.process(container) == process.NONE
+    pidfd = waker.process(container)
+    assert os.get_inheritable(pidfd)
+    process.close(pidfd)
+
+
+@pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("browser", False)])
+def test_only_podman_s_pause_process_is_asked_for_its_namespace(
+        tmp_path: Path, start: MakeChild, monkeypatch: pytest.MonkeyPatch, name: str, is_pause: bool) -> None:
+    copy = tmp_path / name
+    copy.write_bytes(Path("/bin/sleep").read_bytes())
+    copy.chmod(0o755)
+    child = start("unshare", "--user", str(copy), "100")
+    deadline = time.monotonic() + 5
+    while os.readlink(f"/proc/{child.pid}/exe") != str(copy):
+        if child.poll() is not None or time.monotonic() > deadline:
+            pytest.skip("there are no user namespaces here")
+    monkeypatch.setattr(scope, "runtime", lambda: str(tmp_path))
+    (tmp_path / "libpod/tmp").mkdir(parents=True)
+    (tmp_path / "libpod/tmp/pause.pid").write_text(f"{child.pid}")
+    namespace = userns._open()
+    assert (namespace >= 0) == is_pause
+    process.close(namespace)
