@@ -170,7 +170,12 @@ def test_however_many_are_asked_about_each_table_is_read_once(listener: socket.s
     host, port = listener.getsockname()[:2]
     read: list[str] = []
     lines = procnet._lines
-    monkeypatch.setattr(procnet, "_lines", lambda table: read.append(table) or lines(table))
+
+    def noted(table: str) -> Iterator[str]:
+        read.append(table)
+        return lines(table)
+
+    monkeypatch.setattr(procnet, "_lines", noted)
     tables = procnet.Snapshot()
     with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as local, socket.create_connection((host, port)):
         door.bind(path)

@@ -1,6 +1,7 @@
 """sockwake ls: a row for every directory, whatever state it is in."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,17 @@ def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeyp
         instance.root = ""
     read: list[str] = []
     lines, owners = procnet._lines, listeners.owners
-    monkeypatch.setattr(procnet, "_lines", lambda table: read.append(table) or lines(table))
-    monkeypatch.setattr(listeners, "owners", lambda: read.append("owners") or owners())
+
+    def noted(table: str) -> Iterator[str]:
+        read.append(table)
+        return lines(table)
+
+    def noted_owners() -> dict[str, int]:
+        read.append("owners")
+        return owners()
+
+    monkeypatch.setattr(procnet, "_lines", noted)
+    monkeypatch.setattr(listeners, "owners", noted_owners)
     monkeypatch.setattr(inventory, "instances", lambda root: instances)
     monkeypatch.setattr(systemctl, "states", lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances})
     rows = listing.rows()

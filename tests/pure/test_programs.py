@@ -93,6 +93,7 @@ def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-ISB", "-c", program], stderr=subprocess.DEVNULL) as ours:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
+        time.sleep(0.5)  # it has begun, but subprocess may not have returned
         ours.send_signal(signal.SIGINT)
         ours.wait(20)
     assert not is_running((tmp_path / "pid").read_text().strip())

@@ -1,5 +1,6 @@
 """Who has vanished is read from what ss says of his connection."""
 
+import shutil
 import socket
 
 import pytest
@@ -17,6 +18,14 @@ def test_who_has_acknowledged_nothing_for_long_has_vanished_and_who_owes_nothing
     assert (connection.remote, connection.since_byte, connection.has_vanished) == ("192.0.2.2:54321", 2.0, gone)
 
 
+@pytest.mark.parametrize(("listen", "words"), [
+    ("127.0.0.1", "( src 127.0.0.1:7 )"), ("::1,/run/s,127.0.0.2", "( src [::1]:7 or src 127.0.0.2:7 )"),
+    ("0.0.0.0,::", "( src 0.0.0.0/0:7 or src [::/0]:7 )"), ("/run/s", ""), ("1.2", "")])
+def test_ss_is_asked_for_the_addresses_of_the_instance(listen: str, words: str) -> None:
+    assert " ".join(tcp.at(settings(env(LISTEN=listen, PORT="7")))) == words
+
+
+@pytest.mark.skipif(not shutil.which("ss"), reason="ss is not installed")
 @pytest.mark.parametrize(("listen", "found"), [
     ("127.0.0.1", {"127.0.0.1"}), ("::1", {"::1"}), ("::1,127.0.0.2", {"::1", "127.0.0.2"}), ("0.0.0.0", {"127.0.0.1", "127.0.0.2"}),
     ("::", {"::1"}), ("127.0.0.3", set()), ("/run/s", set())])
