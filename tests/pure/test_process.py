@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_settings import env
-from tree import Tree
+from tree import Tree, run
 
 from sockwake import process, program, runtime, scope, systemctl, userns
 from sockwake.check import Check
@@ -189,8 +189,8 @@ def test_only_podman_s_pause_process_is_asked_for_its_namespace(
     copy.chmod(0o755)
     child = start("unshare", "--user", str(copy), "100")
     deadline = time.monotonic() + 5
-    while os.readlink(f"/proc/{child.pid}/exe") != str(copy):
-        if child.poll() is not None or time.monotonic() > deadline:
+    while (said := run("readlink", f"/proc/{child.pid}/exe").stdout.strip()) != str(copy):
+        if not said or time.monotonic() > deadline:
             pytest.skip("there are no user namespaces here")
     monkeypatch.setattr(scope, "runtime", lambda: str(tmp_path))
     (tmp_path / "libpod/tmp").mkdir(parents=True)
