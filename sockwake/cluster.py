@@ -2,13 +2,12 @@
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable
 
-from sockwake import files, runtime, tls, trust
+from sockwake import belongings, deletion, files, runtime, tls, trust
 from sockwake.compose import Project
 from sockwake.container import Container
-from sockwake.engine import Engine, EngineError
+from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 from sockwake.readiness import await_ready
@@ -93,8 +92,8 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     if not exists(settings) and not os.path.exists(made):
         trust.require_way(staged, "data directory")
         _require_room(settings.data)
-        remove_container(engine, instance.init_container)
-        shutil.rmtree(staged, ignore_errors=True)
+        belongings.remove_container(engine, instance, instance.init_container)
+        deletion.tree(staged, quietly=True)
         os.mkdir(staged, 0o711)
         write_password(instance)
         tls.make_missing(instance, settings)
@@ -108,7 +107,7 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
     if os.path.exists(made):
         _move_into_place(made, settings.data)
     runtime.remove(instance.uninitialised_file)
-    if os.path.exists(made):  # until now it tells whose the cluster is (inventory.delete_made_data)
+    if os.path.exists(made):  # until now it tells whose the cluster is (draft.delete_made_data)
         os.rmdir(made)
 
 
@@ -136,16 +135,7 @@ def _run_entrypoint(
         container.stop()
     finally:
         container.close()
-        remove_container(engine, container.name)
-
-
-def remove_container(engine: Engine, name: str) -> None:
-    """Remove a container, running or not; nothing to do when there is none."""
-    try:
-        engine.call("DELETE", f"/containers/{name}?force=1&v=1")
-    except EngineError as error:
-        if error.code != 404:
-            raise
+        belongings.remove_container(engine, instance, container.name)
 
 
 def _require_room(path: str) -> None:

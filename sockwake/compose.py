@@ -8,9 +8,8 @@ import json
 import os
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-from sockwake import programs
+from sockwake import belongings, programs
 from sockwake.container import CONFIG_LABEL
 from sockwake.engine import Engine, EngineError, quoted
 from sockwake.errors import USAGE, SockwakeError
@@ -40,20 +39,31 @@ class Project:
         }
 
     def command(self, *arguments: str, overlay: str = "", project: str = "") -> list[str]:
-        """The compose command line for this project."""
+        """The compose command line for this project. What its files name by "./" is where it will be when it has its name."""
         files = [self.instance.compose_file, *([overlay] if overlay else [])]
         return [
             *_program(),
             *("--project-name", project or self.instance.container),
-            *("--project-directory", self.instance.etc),
+            *("--project-directory", Instance(self.instance.name, self.instance.root).etc),
             *("--env-file", self.instance.env_file),
             *(word for file in files for word in ("--file", file)),
             *arguments,
         ]
 
-    def service(self) -> tuple[str, dict[str, Any]]:
+    def config(self) -> dict[str, Any]:
+        """All that its files say, in compose's own words."""
+        config: dict[str, Any] = json.loads(self._run(self.command("config", "--format", "json")))
+        return config
+
+    def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
+        """Raise SockwakeError (exists) when the engine has something of another's by a name that this is to use."""
+        networks, volumes = (
+            [each["name"] for each in _made_by_compose(config, what).values()] for what in ("networks", "volumes")
+        )
+        belongings.require_free(self.engine, self.instance, networks, volumes, is_new=is_new)
+
+    def service(self, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """(name, definition) of the service that clients are for."""
-        config = json.loads(self._run(self.command("config", "--format", "json")))
         services = config.get("services") or {}
         name = self.settings.service or next(iter(services), "")
         if name not in services or (len(services) > 1 and not self.settings.service):
@@ -68,14 +78,22 @@ class Project:
 
         overlay: what to lay over the service, beside the container's name. arguments: for its command, at the end.
         """
-        service, definition = self.service()
+        config = self.config()
+        service, definition = self.service(config)
         require_image(self.engine, definition.get("image", ""))
-        overlay = {"container_name": container, **_WOKEN, **overlay}
+        self.require_free(config, is_new=False)
+        label = belongings.label(self.instance)
+        overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         path = f"{self.instance.run}/{container}.json"
         with open(path, "w", encoding="utf-8") as file:
-            file.write(_overlay(service, overlay, alone=not self.settings.has_cluster))
+            around = {
+                what: {name: {"labels": label} for name in made}
+                for what in ("networks", "volumes")
+                if (made := _made_by_compose(config, what))
+            }
+            file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
         command = self.command(
             "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
         )
@@ -86,9 +104,7 @@ class Project:
 
     def create_everyday(self, made_of: str) -> None:
         """The container that every wake starts, marked with what it was made of."""
-        self.create(
-            self.instance.container, {"labels": {CONFIG_LABEL: made_of, "io.sockwake.instance": self.instance.name}}
-        )
+        self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}})
 
     def _run(self, command: list[str]) -> str:
         try:
@@ -134,38 +150,19 @@ def _failure(path: str, error: programs.ProgramError) -> SockwakeError:
     return SockwakeError(f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said)
 
 
-def remove_networks(engine: Engine, project: str) -> None:
-    """Remove the networks compose has made for a project, but for those that others have joined."""
-    for network in _of_project(engine, project, "/networks", "Id"):
-        try:
-            engine.call("DELETE", f"/networks/{network}")
-        except EngineError as error:
-            if error.code not in (403, 404, 409):
-                raise
+def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
+    """The "networks" or "volumes" of a project that compose makes when they are missing, by their names in it."""
+    every = config.get(what) or {}
+    return {name: each for name, each in every.items() if each and each.get("name") and not each.get("external")}
 
 
-def volumes(engine: Engine, project: str) -> list[str]:
-    """The names of the volumes compose has made for a project."""
-    return _of_project(engine, project, "/volumes", "Name")
-
-
-def _of_project(engine: Engine, project: str, what: str, key: str) -> list[str]:
-    filters = quote(json.dumps({"label": [f"com.docker.compose.project={project}"]}))
-    answer = engine.call("GET", f"{what}?filters={filters}")
-    try:
-        found = json.loads(answer)
-        return [str(each[key]) for each in (found["Volumes"] or [] if isinstance(found, dict) else found)]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise EngineError(f"the container engine's answer to {what} makes no sense") from None
-
-
-def _overlay(service: str, overlay: dict[str, object], *, alone: bool) -> str:
+def _overlay(service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool) -> str:
     """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
 
-    alone: without the ports it publishes, which the proxy takes over, and without what it depends on: compose would make
-    that, too, and nothing would ever start or remove it.
+    around: beside its services. alone: without the ports it publishes, which the proxy takes over, and without what it
+    depends on: compose would make that, too, and nothing would ever start or remove it.
     """
-    text = json.dumps({"services": {service: overlay}})
+    text = json.dumps({**around, "services": {service: overlay}})
     return text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
 
 

@@ -2,21 +2,23 @@
 
 import fcntl
 import os
-import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sockwake import cluster, locks, programs, scope
-from sockwake.errors import EXISTS, SockwakeError
-from sockwake.files import replace, sync, text_of, write_new
+from sockwake import locks, scope
+from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError
+from sockwake.files import sync
 from sockwake.instance import Instance, Name
-from sockwake.runtime import remove
+from sockwake.kind import COMPOSE, SERVICE
 
+MADE_DATA = "made-data"
+# All that sockwake ever writes into an instance's directory, beside each file's ".new"; what else is there is not its own.
+WRITTEN = ("instance.env", COMPOSE, SERVICE, "password", "server.crt", "server.key", "uninitialised", MADE_DATA)
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
-_MADE_DATA = "made-data"
-_PATIENCE = 60  # seconds for another command, which holds its lock only to choose, write or delete
-_NOT_YET = "-"  # the identity of a directory that is not there
+_LONGEST_WORK = 60  # seconds that another command may hold the lock of all instances
+_LONGEST_REMOVAL = 660  # seconds that it may take an instance; a PostgreSQL's shutdown may take 5 min, and 6 its unit
 
 
 def directory(root: str = "") -> str:
@@ -24,25 +26,60 @@ def directory(root: str = "") -> str:
 
 
 def instances(root: str = "") -> list[Instance]:
-    """Every instance, by name; what is no valid name is no instance."""
-    return [Instance(name, root) for name in _names(_entries(root))]
+    """Every instance, by name; what is no valid name, or has nothing of sockwake's in it, is no instance."""
+    found = [Instance(name, root) for name in _names(_entries(root))]
+    return [instance for instance in found if exists(instance)]
+
+
+def exists(instance: Instance) -> bool:
+    """Whether this is an instance, or the draft of one. One half of which is still in its draft is not yet an instance."""
+    if not is_finished(instance):
+        is_just_begun = not others(instance.etc) and not os.path.lexists(Instance(instance.name, instance.root).env_file)
+        return os.path.isdir(instance.etc) and (bool(written(instance.etc)) or is_just_begun)
+    if os.path.lexists(instance.env_file) or os.path.islink(instance.etc):
+        return True
+    return bool(written(instance.etc)) and not exists(draft_at(instance.name, instance.root))
 
 
 def unfinished(root: str = "") -> list[Instance]:
     """What a sockwake-new is making just now, or was killed over."""
     entries = [entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
-    return [_draft(name, root) for name in _names(entries)]
+    return [draft for name in _names(entries) if exists(draft := draft_at(name, root))]
+
+
+def draft_at(name: Name, root: str = "") -> Instance:
+    """The instance of this name while it is unfinished."""
+    return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
 
 
 def draft_of(name: Name, root: str = "") -> Instance | None:
     """The unfinished instance of this name, if there is one."""
-    draft = _draft(name, root)
-    return draft if os.path.isdir(draft.etc) else None
+    draft = draft_at(name, root)
+    return draft if exists(draft) else None
+
+
+def is_finished(instance: Instance) -> bool:
+    """Whether this is an instance and not the draft of one."""
+    return not os.path.basename(instance.etc).startswith(_UNFINISHED)
+
+
+def written(path: str) -> list[str]:
+    """The names of the files in an instance's directory that are sockwake's, instance.env last."""
+    names = [f"{name}{suffix}" for name in WRITTEN[::-1] for suffix in (".new", "")]
+    return [name for name in names if os.path.isfile(f"{path}/{name}") or os.path.islink(f"{path}/{name}")]
+
+
+def others(path: str) -> list[str]:
+    """The names of what else is there; none for a directory that is not there."""
+    try:
+        return sorted(set(os.listdir(path)) - set(written(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 @contextmanager
 def locked(root: str = "") -> Iterator[None]:
-    """Nobody else chooses a port, makes or deletes an instance meanwhile.
+    """Nobody else chooses a port, makes or deletes an instance meanwhile; nothing in here waits for anything.
 
     What a killed deletion left goes on the way in; a directory that holds no instance goes on the way out.
     """
@@ -65,202 +102,158 @@ def _lock_directory(path: str) -> int:
         if not os.access(path, os.W_OK):
             own = ", or with --user for your own" if path == scope.etc() else ""
             raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
+        if (lock := _take(path, "the lock of all instances", _LONGEST_WORK)) >= 0:
+            return lock
+
+
+def _take(path: str, what: str, patience: float) -> int:
+    """Lock a directory; returns the descriptor to close, or -1 when it was removed or replaced while we waited.
+
+    what: it is called so. Raises SockwakeError (in use) when another process has it for longer than patience seconds.
+    """
+    try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            locks.take(lock, "the lock of all instances", _PATIENCE)
-        except BaseException:
-            os.close(lock)
-            raise
+    except FileNotFoundError:
+        return -1
+    try:
+        locks.take(lock, what, patience)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), os.stat(path)):
                 return lock
+    except BaseException:
         os.close(lock)
+        raise
+    os.close(lock)
+    return -1
 
 
-class Draft:
-    """An instance being made in /etc/sockwake/.new-NAME, held by a lock that dies with its maker.
+def say(text: str) -> None:
+    """Tell who sits at the terminal what a command waits for."""
+    if sys.stderr.isatty():
+        print(f"sockwake: {text} …", file=sys.stderr)
 
-    files: name to (mode, text). Raises SockwakeError (exists) when the name is taken or being made.
+
+@contextmanager
+def held(name: Name, root: str = "") -> Iterator[Instance]:
+    """The instance, finished or abandoned, which no other command makes or removes meanwhile; raises SockwakeError.
+
+    The lock of all instances is free again: what is done to this one may take its time.
     """
-
-    def __init__(self, name: Name, root: str, files: dict[str, tuple[int, str]]) -> None:
-        self.final = Instance(name, root)
-        self.instance = _draft(name, root)
-        os.mkdir(self.instance.etc, 0o755)
+    while True:
+        with locked(root):
+            instance = _find(name, root)
+        if (lock := _take(instance.etc, f"instance '{name}'", _LONGEST_REMOVAL)) < 0:
+            continue
         try:
-            self._lock = os.open(self.instance.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            for file, (mode, text) in files.items():
-                write_new(f"{self.instance.etc}/{file}", mode, text)
-            os.fsync(self._lock)
-        except BaseException:
-            delete(self.instance)
-            raise
-
-    def claim_data(self, path: str, *, make: bool) -> None:
-        """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete.
-
-        make: path, if it is not there; else systemd makes it when the program is started.
-        """
-        note = f"{self.instance.etc}/{_MADE_DATA}"
-        if os.path.isdir(path):
-            write_new(note, 0o644, f"contents {_identity(path)} {path}\n")
-            return
-        write_new(note, 0o644, f"directory {_NOT_YET} {path}\n")
-        if make:
-            os.makedirs(path, 0o711, exist_ok=True)
-            replace(note, 0o644, f"directory {_identity(path)} {path}\n")
-
-    def publish(self) -> Instance:
-        """Give it its name; from here on it is an instance. Locked: who looks for a free port must see it as one of the two."""
-        with locked(self.final.root):
-            os.rename(self.instance.etc, self.final.etc)
-            sync(directory(self.final.root))
-        return self.final
-
-    def release(self) -> None:
-        """Nothing can go wrong any more: what it made is not to be undone."""
-        with suppress(OSError):  # it only counts in a draft
-            remove(f"{self.final.etc}/{_MADE_DATA}")
-        os.close(self._lock)
+            if exists(instance):
+                yield instance
+                return
+        finally:
+            os.close(lock)
 
 
-def is_finished(instance: Instance) -> bool:
-    """Whether this is an instance and not the draft of one."""
-    return not os.path.basename(instance.etc).startswith(_UNFINISHED)
+def _find(name: Name, root: str) -> Instance:
+    instance = Instance(name, root)
+    if exists(instance):
+        return instance
+    draft = draft_of(name, root)
+    if not draft:
+        hint = f"{scope.command('sockwake ls')} shows those there are"
+        if left := others(instance.etc):
+            hint = f"{instance.etc} has only what is not sockwake's: {listed(left)}"
+        raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
+    if not is_abandoned(draft):
+        raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
+    return draft
+
+
+def take(draft: Instance) -> int:
+    """Take an abandoned draft, as its maker had it; returns the descriptor to close, -1 when another process was faster."""
+    try:
+        lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return -1
+    return lock
 
 
 def is_abandoned(draft: Instance) -> bool:
     """Whether nobody is making this draft any more."""
-    try:
-        lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False  # it has just been finished
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
+    if (lock := take(draft)) < 0:
+        return False  # or it has just been finished
+    os.close(lock)
     return True
 
 
 def require_free(name: Name, root: str = "") -> None:
     """Raise SockwakeError (exists) when an instance has this name or somebody is making one."""
-    draft = draft_of(name, root)  # first: a draft that becomes an instance meanwhile is seen as one of the two
-    if draft and not is_abandoned(draft):
+    draft, final = draft_at(name, root), Instance(name, root)
+    # first: a draft that becomes an instance meanwhile is seen as one of the two
+    if exists(draft) and not is_abandoned(draft):
         raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
-    if os.path.lexists(Instance(name, root).etc):
+    if exists(final):
         raise SockwakeError(
             f"instance '{name}' exists already", f"{scope.command('sockwake rm', name)} removes it", EXISTS
         )
+    for path in (draft.etc, final.etc):
+        if os.path.lexists(path) and (not os.path.isdir(path) or path == draft.etc and not exists(draft)):
+            found = f", and has {listed(left)} in it" if (left := others(path)) else ""
+            raise SockwakeError(f"{path} is in the way{found}", "move it away; sockwake has not made it", EXISTS)
 
 
-def require_unclaimed(data: str, root: str = "") -> None:
-    """Raise SockwakeError (exists) when the directory data is another instance's."""
-    for instance in (*unfinished(root), *instances(root)):
-        if data_of(instance) == data:
-            raise SockwakeError(
-                f"data directory {data} belongs to instance '{instance.name}'", "choose another with --data", EXISTS
-            )
-
-
-def data_of(instance: Instance) -> str:
-    """The instance's data directory, "" when its files do not tell."""
-    try:
-        return instance.settings().data
-    except SockwakeError:
-        return ""
-
-
-def discard(draft: Instance) -> None:
-    """Delete an unfinished instance, and of its data what it made itself."""
-    delete_made_data(draft)
-    delete(draft)
-
-
-def delete_made_data(draft: Instance) -> bool:
-    """Delete what a sockwake-new that did not come to its end had put into the data directory.
-
-    Somebody else may have put something there since it was killed: another directory, or a cluster where none was made yet.
-    Returns False when that is so, and is left.
-    """
-    note = text_of(f"{draft.etc}/{_MADE_DATA}").rstrip("\n").split(" ", 2)
-    if len(note) < 3:
-        return True
-    made, identity, path = note
-    if identity == _NOT_YET and is_finished(draft):  # and so undone by who has just had systemd make it
-        identity = _identity(path)
-    if os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/{cluster.MADE}"):
-        shutil.rmtree(f"{path}/{cluster.STAGED}", ignore_errors=True)
-    elif identity != _identity(path):
-        return not os.path.exists(path)
-    elif made == "contents":
-        empty(path)
-    else:
-        with suppress(OSError):
-            delete_data(path)
-    if made == "directory":
-        with suppress(OSError):  # it is there, and not empty
-            os.rmdir(path)
-    return not os.path.isdir(path) or not content(path)
-
-
-def _identity(path: str) -> str:
-    """What tells a directory from another one that takes its place, also after a reboot: inode, and second of birth."""
-    return programs.run(["stat", "--format=%i:%W", path], check=False).strip()
-
-
-def delete_data(path: str) -> None:
-    """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
-    programs with DynamicUser= go with what they lead to."""
-    real = os.path.realpath(path)
-    if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
-        shutil.rmtree(real)
-        os.unlink(path)
-    elif os.path.ismount(path) or os.path.islink(path):
-        empty(path)
-    else:
-        shutil.rmtree(path)
-
-
-def empty(path: str) -> None:
-    """Delete everything in a directory, if it is there, but what belongs to its file system."""
-    for entry in content(path) if os.path.isdir(path) else ():
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
-
-
-def content(path: str) -> list[os.DirEntry[str]]:
-    """What is in a directory, but what belongs to its file system; raises OSError."""
-    return [entry for entry in os.scandir(path) if entry.name != "lost+found"]
+def listed(names: list[str]) -> str:
+    """Names for a sentence."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def delete(instance: Instance) -> None:
-    """Delete an instance's directory in /etc; after an interruption the name is free all the same."""
+    """Delete what sockwake has written into an instance's directory in /etc, and the directory if nothing else is in it.
+
+    After an interruption the name is free all the same, or it can be done again. Call it locked.
+    """
     doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
-    os.rename(instance.etc, doomed)
+    if os.path.islink(instance.etc):  # one that lives elsewhere stays there
+        os.unlink(instance.etc)
+        return
+    if others(instance.etc) or os.path.lexists(doomed):
+        os.makedirs(doomed, exist_ok=True)
+        move_written(instance.etc, doomed)
+        with suppress(OSError):  # it holds what is not ours
+            os.rmdir(instance.etc)
+    else:
+        os.rename(instance.etc, doomed)
+    with suppress(OSError):  # left by who was killed as he gave it its name
+        os.rmdir(draft_at(instance.name, instance.root).etc)
     sync(directory(instance.root))
     _erase(doomed)
 
 
+def move_written(source: str, target: str) -> None:
+    """Move sockwake's files into another directory, instance.env last: until then the instance is where it was."""
+    for name in written(source):
+        os.rename(f"{source}/{name}", f"{target}/{name}")
+    sync(target)
+
+
 def _erase(path: str) -> None:
-    if os.path.islink(path):  # an instance that lives elsewhere stays there
+    """Delete sockwake's files in a directory, and it, if there was nothing else."""
+    if os.path.islink(path):
         os.unlink(path)
-    else:
-        shutil.rmtree(path)
+        return
+    for name in written(path):
+        os.unlink(f"{path}/{name}")
+    with suppress(OSError):
+        os.rmdir(path)
 
 
 def _names(entries: list[str]) -> Iterator[Name]:
     for entry in entries:
         with suppress(SockwakeError):
             yield Name(entry)
-
-
-def _draft(name: Name, root: str) -> Instance:
-    return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
 
 
 def _entries(root: str) -> list[str]:

@@ -1,11 +1,24 @@
 """sockwake-new: from a request to an instance, whole or not at all."""
 
 import os
-import shutil
 import sys
 from contextlib import suppress
 
-from sockwake import cluster, compose, description, inventory, netns, ports, programs, runtime, systemctl, trust
+from sockwake import (
+    belongings,
+    claims,
+    cluster,
+    deletion,
+    description,
+    draft,
+    inventory,
+    netns,
+    ports,
+    programs,
+    runtime,
+    systemctl,
+    trust,
+)
 from sockwake.engine import EngineError, engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
@@ -36,8 +49,8 @@ def finds_data(request: Request) -> bool:
     path = request.root + request.data_directory
     if not request.root:
         trust.require_way(path, "data directory")
-    if request.data or os.path.exists(path):
-        inventory.require_unclaimed(path, request.root)
+    if request.has_cluster or "DATA" in request.lines or os.path.exists(path):
+        claims.require_own(path, request.root)
     if request.has_cluster:
         return _finds_cluster(path, check_version(request.version))
     if os.path.exists(path) and not os.path.isdir(path):
@@ -51,7 +64,7 @@ def _finds_cluster(path: str, major: int) -> bool:
         cluster.check_adoptable(found, major)
         return True
     try:
-        entries = inventory.content(path)
+        entries = deletion.entries(path)
     except FileNotFoundError:
         return False
     except NotADirectoryError:
@@ -67,23 +80,16 @@ def _finds_cluster(path: str, major: int) -> bool:
 def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool) -> Instance:
     """Make the instance, whole or not at all."""
     provision = provision and not request.root
-    with inventory.locked(request.root):
-        inventory.require_free(request.name, request.root)
-        if abandoned := inventory.draft_of(request.name, request.root):
-            discard(abandoned)
-        request.adopt = finds_data(request)
-        port = choose_port(request)
-        files = request.files(port, _password(request), choose_backend_port(request, port))
-        draft = inventory.Draft(request.name, request.root, files)
+    begun = _begin(request)
     try:
         if provision:
             if request.keeps_data and not request.adopt:
-                draft.claim_data(request.data_directory, make=True)
+                begun.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not _has_state(request):
-                draft.claim_data(request.data_directory, make=False)
+                begun.claim_data(request.data_directory, make=False)
             if request.kind.definition == COMPOSE:
-                _provision(draft.instance, quiet=quiet, debug=debug)
-        made = draft.publish()
+                _provision(begun.instance, quiet=quiet, debug=debug)
+        made = begun.publish()
         if provision and request.kind.definition == SERVICE and systemctl.is_running():
             systemctl.reload()
             _try_out(made)
@@ -92,12 +98,31 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
             systemctl.reload()
     except BaseException:
-        undo(request, draft)
+        undo(request, begun)
         raise
-    draft.release()
+    begun.release()
     if request.adopt and provision and request.has_cluster:
         cluster.forget_password(made.settings().data)
     return made
+
+
+def _begin(request: Request) -> draft.Draft:
+    """Its files, under a name that counts as taken; what another one of this name has left goes first."""
+    while True:
+        with inventory.locked(request.root):
+            inventory.require_free(request.name, request.root)
+            abandoned = inventory.draft_of(request.name, request.root)
+            if not abandoned:
+                request.adopt = finds_data(request)
+                port = choose_port(request)
+                files = request.files(port, _password(request), choose_backend_port(request, port))
+                return draft.Draft(request.name, request.root, files)
+            lock = inventory.take(abandoned)
+        if lock >= 0:
+            try:
+                discard(abandoned)
+            finally:
+                os.close(lock)
 
 
 def _has_state(request: Request) -> bool:
@@ -106,42 +131,47 @@ def _has_state(request: Request) -> bool:
     return any(map(os.path.lexists, places))
 
 
-def discard(draft: Instance) -> None:
+def discard(unfinished: Instance) -> None:
     """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
-    remove_containers(draft)
-    _discard_files(draft)
+    remove_containers(unfinished)
+    _discard_files(unfinished)
 
 
-def _discard_files(draft: Instance) -> None:
-    inventory.discard(draft)
-    if not draft.root:
-        netns.forget(draft)
-        shutil.rmtree(draft.run, ignore_errors=True)
+def _discard_files(unfinished: Instance) -> None:
+    draft.delete_made_data(unfinished)
+    draft.delete(unfinished)
+    if not unfinished.root:
+        forget_run(unfinished)
+
+
+def forget_run(instance: Instance) -> None:
+    """Delete its runtime directory."""
+    if not instance.root:
+        netns.forget(instance)
+    deletion.tree(instance.run, quietly=True)
 
 
 def remove_containers(instance: Instance) -> None:
     """Remove the instance's containers and their networks. An engine that does not run has none to run."""
     for engine in [] if instance.root else engines_of(instance):
-        for name in (instance.container, instance.init_container):
-            cluster.remove_container(engine, name)
-            compose.remove_networks(engine, name)
+        belongings.remove(engine, instance)
 
 
-def undo(request: Request, draft: inventory.Draft) -> None:
+def undo(request: Request, begun: draft.Draft) -> None:
     """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
-    made = draft.instance if os.path.isdir(draft.instance.etc) else draft.final
+    made = begun.instance if os.path.isdir(begun.instance.etc) else begun.final
     units = (made.socket_unit, made.proxy_unit, made.backend_unit)
-    if made is draft.final:
+    if made is begun.final:
         with suppress(SockwakeError):
             systemctl.disable(made.socket_unit, root=request.root)
             if not request.root:
                 systemctl.stop(*units)
                 systemctl.reset(*units)
-    with inventory.locked(request.root):
-        with suppress(EngineError):  # an engine that does not answer was the reason, most likely
-            remove_containers(made)
-        _discard_files(made)
-    if made is draft.final and request.kind.definition == SERVICE and not request.root and systemctl.is_running():
+    with suppress(EngineError):  # an engine that does not answer was the reason, most likely
+        remove_containers(made)
+    _discard_files(made)
+    begun.prune()
+    if made is begun.final and request.kind.definition == SERVICE and not request.root and systemctl.is_running():
         with suppress(SockwakeError):  # what was linked is gone
             systemctl.reload()
 

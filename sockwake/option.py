@@ -7,7 +7,7 @@ import pwd
 import re
 import shlex
 
-from sockwake import scope, timespan, tls, trust
+from sockwake import claims, scope, timespan, tls, trust
 from sockwake.env import check_value
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kind import COMPOSE, Kind
@@ -23,13 +23,12 @@ _SESSION_IDLE = "15min"
 def data_directory(path: str) -> str:
     """An absolute path of its own."""
     check_value(path, "--data")
-    if (
-        not path.startswith("/")
-        or ":" in path
-        or os.path.normpath(path) in ("/", "/etc", "/usr", "/var", "/var/lib", "/home")
-    ):
+    if not path.startswith("/") or ":" in path:
         raise SockwakeError(f"data directory '{path}' is not an absolute path of its own", status=USAGE)
-    return os.path.normpath(path)
+    whole = f"/{os.path.normpath(path).lstrip('/')}"  # two slashes in front mean the same here, and not to normpath()
+    if claims.is_system_s(whole):
+        raise SockwakeError(f"data directory '{path}' is a place of the system's", "choose one of its own", USAGE)
+    return whole
 
 
 def listen_item(item: str) -> str:

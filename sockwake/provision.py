@@ -3,8 +3,9 @@
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
-from sockwake import cluster, programs, runtime, scope, tls
+from sockwake import belongings, cluster, programs, runtime, scope, tls
 from sockwake.compose import Project, require_image
 from sockwake.container import Container
 from sockwake.engine import Engine
@@ -44,7 +45,13 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
     """
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
-    _pull_image(instance, settings, engine, quiet=quiet)
+    project = Project(instance, settings, engine)
+    config = project.config()
+    project.require_free(config, is_new=True)
+    if settings.data:
+        belongings.require_unseen(engine, instance, settings.data)
+    image = settings.image if settings.has_cluster else _image_of(project, config)
+    pull(engine, image, quiet=quiet)
     runtime.prepare(instance)
     locks = []
     try:
@@ -62,15 +69,12 @@ def provision(instance: Instance, settings: Settings, write: Callable[[bytes], o
             os.close(lock)
 
 
-def _pull_image(instance: Instance, settings: Settings, engine: Engine, *, quiet: bool) -> None:
-    """Get the image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
-    image = settings.image
-    if not settings.has_cluster:
-        _, definition = Project(instance, settings, engine).service()
-        image = definition.get("image", "")
-        if not image:
-            raise SockwakeError(f"{instance.compose_file} names no image", "build it, and name it with image:")
-    pull(engine, image, quiet=quiet)
+def _image_of(project: Project, config: dict[str, Any]) -> str:
+    """The image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
+    _, definition = project.service(config)
+    if not definition.get("image"):
+        raise SockwakeError(f"{project.instance.compose_file} names no image", "build it, and name it with image:")
+    return str(definition["image"])
 
 
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:

@@ -87,9 +87,15 @@ def take_data(instance: Instance, path: str) -> int:
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(lock)
-        raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
+        if isinstance(error, BlockingIOError):
+            raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
+        # NFS makes of it a lock that only who can write the "file" may have (flock(2)), or has no lock daemon
+        raise SockwakeError(
+            f"cannot lock data directory {path}: {(error.strerror or str(error)).lower()}",
+            "its file system cannot keep two servers apart, as NFS cannot: use a local one",
+        ) from None
     return lock
 
 

@@ -1,7 +1,7 @@
 """Which paths lead where root has put them: what root does at a path that somebody else can redirect, is done for him.
 
 Whoever may write a directory can put a link to anywhere in place of what is in it, between any two looks at it. So
-every directory on the way has to be root's. In a user's own scope everything is the user's, and so is the loss.
+every directory on the way has to be root's, by its owner, its mode and its access list (acl(5)). In a user's own scope everything is the user's, and so is the loss.
 Imported on the wake path, so it imports next to nothing itself.
 """
 
@@ -16,6 +16,10 @@ from sockwake.errors import SockwakeError
 
 _MIGHTY = (0, 50)  # groups: root, and Debian's staff, whose members may write in /usr/local and so in root's PATH
 _LONGEST_WAY = 200  # steps; links may lead in circles
+# the kernel's include/uapi/linux/posix_acl.h and posix_acl_xattr.h
+_ACCESS_LIST, _DEFAULT_LIST = "system.posix_acl_access", "system.posix_acl_default"
+_VERSION, _HEADER, _ENTRY, _WRITE = 2, 4, 8, 2
+_USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 def require_way(path: str, what: str) -> None:
@@ -36,7 +40,7 @@ def require_way(path: str, what: str) -> None:
 def require_program(path: str, what: str) -> None:
     """The same of a program that root runs, which nobody else may be able to write either."""
     require_way(path, what)
-    if not scope.is_user() and (reason := _is_others(os.stat(path))):
+    if not scope.is_user() and (reason := _is_others(path, os.stat(path))):
         raise SockwakeError(f"{what} {path} can be written by others than root: it {reason}")
 
 
@@ -86,14 +90,39 @@ def _lets_in(directory: str, entry: str) -> str:
         except FileNotFoundError:
             return "is everybody's"
         return "" if owner in (0, os.geteuid()) else f"is everybody's, and {entry} belongs to {_name(owner)}"
-    return _is_others(found)
+    return _is_others(directory, found)
 
 
-def _is_others(found: os.stat_result) -> str:
+def _is_others(path: str, found: os.stat_result) -> str:
     if found.st_uid not in (0, os.geteuid()):
         return f"belongs to {_name(found.st_uid)}"
-    by_its_group = found.st_mode & stat.S_IWGRP and found.st_gid not in _MIGHTY
+    lists = [name for name in os.listxattr(path) if name in (_ACCESS_LIST, _DEFAULT_LIST)]
+    if any(_grants_others(os.getxattr(path, name), found.st_gid) for name in lists):
+        return "can be written by others, or what is made in it: see getfacl(1)"
+    # with an access list the group's bits are no group's but the mask
+    by_its_group = found.st_mode & stat.S_IWGRP and found.st_gid not in _MIGHTY and _ACCESS_LIST not in lists
     return "can be written by others" if by_its_group or found.st_mode & stat.S_IWOTH else ""
+
+
+def _grants_others(acl: bytes, gid: int) -> bool:
+    """Whether others than root may write by an access list, as getxattr(2) has it. gid: the group that owns the file."""
+    size = len(acl) - _HEADER
+    if size < 0 or size % _ENTRY or int.from_bytes(acl[:_HEADER], "little") != _VERSION:
+        return True  # it cannot be told
+    entries = []
+    for at in range(_HEADER, len(acl), _ENTRY):
+        tag, permissions, who = (int.from_bytes(acl[at + a : at + b], "little") for a, b in ((0, 2), (2, 4), (4, 8)))
+        entries.append((tag, bool(permissions & _WRITE), who))
+    unmasked = all(writes for tag, writes, _ in entries if tag == _MASK)
+    return any(
+        writes and (tag == _OTHER or unmasked and _is_others_entry(tag, who, gid)) for tag, writes, who in entries
+    )
+
+
+def _is_others_entry(tag: int, who: int, gid: int) -> bool:
+    if tag == _USER:
+        return who not in (0, os.geteuid())
+    return (tag == _GROUP and who not in _MIGHTY) or (tag == _GROUP_OBJ and gid not in _MIGHTY)
 
 
 def _name(uid: int) -> str:

@@ -144,16 +144,17 @@ def clean_up(instance: Instance) -> None:
     if os.path.exists(instance.ready_file):  # otherwise the proxy is telling its clients why, and must not be disturbed
         runtime.remove(instance.ready_file)
         proxies.end(instance)
-    from sockwake import cluster, netns
+    from sockwake import belongings, netns
 
     if not os.path.exists(instance.failure_file):
         runtime.leave_failure(instance, SockwakeError("its waker was killed"))
     if netns.is_proxys(instance):
         netns.close_off(instance)
     for engine in engines_of(instance):
-        Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
+        if belongings.has_container(engine, instance):
+            Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
         # the next wake makes its cluster from the start
-        cluster.remove_container(engine, instance.init_container)
+        belongings.remove_container(engine, instance, instance.init_container)
 
 
 def _has_cluster(instance: Instance) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tree import Tree
 
-from sockwake import cluster
+from sockwake import belongings, cluster
 from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
@@ -87,7 +87,7 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
         Path(staged, "data/PG_VERSION").write_text("17")
 
     os.makedirs(settings.data)
-    monkeypatch.setattr(cluster, "remove_container", lambda engine, name: None)
+    monkeypatch.setattr(belongings, "remove_container", lambda engine, instance, name: None)
     monkeypatch.setattr(cluster, "_run_entrypoint", makes_that_of_another_version)
     with pytest.raises(SockwakeError, match="the image has made no cluster in"):
         cluster.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)

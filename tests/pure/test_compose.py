@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from daemon import Daemon
+from test_belongings import OURS, PROJECT, answers, thing
 from test_settings import env
 from tree import Tree
 
-from sockwake.compose import Project, remove_networks, volumes
+from sockwake.compose import Project
 from sockwake.container import CONFIG_LABEL
-from sockwake.engine import Engine, EngineError
+from sockwake.engine import Engine
 from sockwake.errors import SockwakeError
 
 # Knows one project, and keeps the last file that it is to make a container of.
@@ -38,6 +39,7 @@ class Compose:
         (directory / "docker-compose").write_text(COMPOSE)
         (directory / "docker-compose").chmod(stat.S_IRWXU)
         daemon.answers["GET /images/postgres:18/json"] = 200, b"{}"
+        daemon.answers |= {"GET /containers/json": (200, b"[]"), "GET /networks": (200, b"[]"), "GET /volumes": (200, b'{"Volumes": null}')}
         self.instance = tree.write_env("pg1", env())
         os.makedirs(self.instance.run)
         self.project = Project(self.instance, self.instance.settings(), Engine(str(daemon.server_address)))
@@ -73,8 +75,8 @@ def test_the_everyday_container_keeps_its_command_or_its_images(compose: Compose
     ({}, ["-c", "ssl=off"]), ({"command": None}, ["-c", "ssl=off"]), ({"command": ["postgres"]}, ["postgres", "-c", "ssl=off"]),
 ])
 def test_arguments_follow_what_the_command_has(compose: Compose, more: dict[str, object], command: list[str]) -> None:
-    compose.defines(**more).create("sockwake-pg1_init", {"labels": {}}, ["-c", "ssl=off"])
-    assert compose.overlay() == {"container_name": "sockwake-pg1_init", "labels": {}, "command": command}
+    compose.defines(**more).create("sockwake-pg1_init", {"labels": {"mine": ""}}, ["-c", "ssl=off"])
+    assert compose.overlay() == {"container_name": "sockwake-pg1_init", "labels": {"mine": ""}, "command": command}
 
 
 def test_what_was_laid_over_does_not_stay(compose: Compose) -> None:
@@ -88,24 +90,20 @@ def test_an_image_that_is_not_here_is_never_asked_of_a_registry(compose: Compose
     assert not (compose.directory / "overlay.json").exists()
 
 
-def test_networks_go_with_the_project_but_for_those_in_use(daemon: Daemon) -> None:
-    engine = Engine(str(daemon.server_address))
-    daemon.answers |= {
-        "GET /networks": (200, b'[{"Id": "n1"}, {"Id": "n2"}]'),
-        "DELETE /networks/n1": (403, b'{"message": "network has active endpoints"}'),
-        "DELETE /networks/n2": (204, b""),
-    }
-    remove_networks(engine, "sockwake-pg1")
-    assert daemon.queries["GET /networks"] == {"filters": ['{"label": ["com.docker.compose.project=sockwake-pg1"]}']}
-    assert "DELETE /networks/n2" in daemon.queries
-    daemon.answers["DELETE /networks/n2"] = 500, b'{"message": "out of order"}'
-    with pytest.raises(EngineError, match="out of order"):
-        remove_networks(engine, "sockwake-pg1")
+def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Daemon) -> None:
+    """docker-compose create --force-recreate would delete it, if its project has the name."""
+    answers(daemon, [thing("sockwake-pg1-db-1", PROJECT)])
+    with pytest.raises(SockwakeError, match="there is a container sockwake-pg1-db-1 that is not of instance 'pg1'"):
+        compose.defines().create_everyday("12-0badcafe")
+    assert not os.path.exists(compose.directory / "overlay.json")
 
 
-@pytest.mark.parametrize(("answer", "names"), [(b'{"Volumes": null}', []), (b'{"Volumes": [{"Name": "sockwake-pg1_x"}]}', ["sockwake-pg1_x"])])
-def test_volumes_are_those_of_the_project(daemon: Daemon, answer: bytes, names: list[str]) -> None:
-    engine = Engine(str(daemon.server_address))
-    daemon.answers["GET /volumes"] = 200, answer
-    assert volumes(engine, "sockwake-pg1") == names
-    assert daemon.queries["GET /volumes"] == {"filters": ['{"label": ["com.docker.compose.project=sockwake-pg1"]}']}
+def test_all_that_compose_makes_gets_the_label(compose: Compose) -> None:
+    networks = {"default": {"name": "sockwake-pg1_default"}, "ext": {"name": "ext", "external": True}}
+    config = {"services": {"db": {"image": "postgres:18"}}, "networks": networks, "volumes": {"pages": {"name": "pages"}}}
+    (compose.directory / "config.json").write_text(json.dumps(config))
+    compose.project.create("sockwake-pg1_init", {})
+    said = json.loads((compose.directory / "overlay.json").read_text())
+    labels = {"labels": OURS}
+    assert (said["networks"], said["volumes"]) == ({"default": labels}, {"pages": labels})
+    assert said["services"]["db"]["labels"] == OURS

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sockwake import compose
+from sockwake import belongings
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
+from sockwake.instance import Instance, Name
 
 INSPECTED = json.dumps({"Id": "x", "State": {"Status": "exited", "Pid": 4194, "ExitCode": 7, "Error": ""}, "Name": "/pg1"}, separators=(",", ":")).encode()
 LISTED = b'[{"Id":"x","Names":["/sockwake-pg1"]}]\n'
-VOLUMES = b'{"Volumes":[{"Name":"one"},{"Name":"two"}],"Warnings":null}'
-NETWORKS = b'[{"Id":"n1"},{"Id":"n2"}]'
+OURS = {"Labels": {"io.sockwake.instance": "pg1"}}
+VOLUMES = json.dumps({"Volumes": [{"Name": "one", **OURS}, {"Name": "two", **OURS}], "Warnings": None}).encode()
+CONTAINERS = json.dumps([{"Id": "c1", "Names": ["/sockwake-pg1"], **OURS}, {"Id": "c2", "Names": ["/sockwake-pg1"], "Labels": {}}]).encode()
+PG1 = Instance(Name("pg1"))
 HEADS = {"with its length": b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n", "until the end": b"HTTP/1.0 200 OK\r\nServer: %d\r\n\r\n"}
 GONE = "its container is gone"
 
@@ -50,13 +53,13 @@ def how_it_ended(engine: Engine) -> object:
 
 
 def volumes(engine: Engine) -> object:
-    return compose.volumes(engine, "sockwake-pg1")
+    return [each["Name"] for each in belongings._of(engine, PG1, "/volumes")]
 
 
-def remove_networks(engine: Engine) -> object:
-    compose.remove_networks(engine, "sockwake-pg1")
+def remove_container(engine: Engine) -> object:
+    belongings.remove_container(engine, PG1, "sockwake-pg1")
     assert isinstance(engine, Cut)
-    return engine.asked[1:]
+    return [each for each in engine.asked if each.startswith("DELETE")]
 
 
 def start(engine: Engine) -> object:
@@ -68,7 +71,7 @@ def start(engine: Engine) -> object:
 
 QUESTIONS: list[tuple[Callable[[Engine], object], bytes, object]] = [
     (is_current, LISTED, True), (is_current, b"[]", False), (pid, INSPECTED, 4194), (volumes, VOLUMES, ["one", "two"]),
-    (remove_networks, NETWORKS, ["DELETE /networks/n1", "DELETE /networks/n2"]), (how_it_ended, INSPECTED, "its container ended with status 7"),
+    (remove_container, CONTAINERS, ["DELETE /containers/c1"]), (how_it_ended, INSPECTED, "its container ended with status 7"),
     (start, b"", "started"),
 ]
 
@@ -87,9 +90,9 @@ def test_half_an_answer_is_never_taken_for_another_one(question: Callable[[Engin
             assert said in (truth, GONE)
 
 
-BODIES = st.one_of(st.binary(max_size=60), st.sampled_from([INSPECTED, LISTED, VOLUMES, NETWORKS]), st.recursive(
+BODIES = st.one_of(st.binary(max_size=60), st.sampled_from([INSPECTED, LISTED, VOLUMES, CONTAINERS]), st.recursive(
     st.one_of(st.none(), st.integers(), st.text(max_size=5)), lambda each: st.one_of(st.lists(each, max_size=3), st.dictionaries(
-        st.sampled_from(["State", "Pid", "ExitCode", "Error", "Volumes", "Name", "Id", "message"]), each, max_size=3)), max_leaves=8,
+        st.sampled_from(["State", "Pid", "ExitCode", "Error", "Volumes", "Name", "Names", "Labels", "Mounts", "Id", "message"]), each, max_size=3)), max_leaves=8,
 ).map(lambda value: json.dumps(value).encode()))
 STATUS_LINES = st.one_of(st.sampled_from([b"HTTP/1.0 200 OK", b"HTTP/1.1 404 No", b"HTTP/1.0 500", b"HTTP/1.1 101 UPGRADED", b"HTTP/1.0 " + b"2" * 5000]), st.binary(max_size=20))
 HEADERS = st.lists(st.sampled_from([b"Content-Length: 3", b"Content-Length: " + b"9" * 5000, b"content-length: -1", b"Content-Length: x", b":", b"\xff", b""]), max_size=3)

@@ -83,8 +83,8 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--network", ""], "network '' is not valid", ""),
     (["--data", "srv"], "data directory 'srv' is not an absolute path of its own", ""),
     (["--data", ""], "the value of --data is empty", ""),
-    (["--data", "/"], "data directory '/' is not an absolute path of its own", ""),
-    (["--data", "/var/lib/"], "data directory '/var/lib/' is not an absolute path of its own", ""),
+    (["--data", "/"], "data directory '/' is a place of the system's", "choose one of its own"),
+    (["--data", "/var/lib/"], "data directory '/var/lib/' is a place of the system's", "choose one of its own"),
     (["--data", "/srv/a:b"], "data directory '/srv/a:b' is not an absolute path of its own", ""),
     (["--data", "/srv/$x"], f"--data {UNQUOTED}", ""),
     (["--ver", "17"], "unrecognized arguments: --ver 17", "sockwake --help"),
@@ -175,7 +175,7 @@ def test_the_other_spelling_has_the_same_errors(tree: Tree) -> None:
      "empty it, or choose another with --data"),
     (["pg1", "--data", "/srv/file"], FAILED, "{tree}/srv/file is not a directory", ""),
     (["pg1", "--data", "/srv/shop"], EXISTS, "data directory {tree}/srv/shop belongs to instance 'shop'", "choose another with --data"),
-    (["file"], EXISTS, "instance 'file' exists already", "sockwake rm file removes it"),
+    (["file"], EXISTS, "{tree}/etc/sockwake/file is in the way", "move it away; sockwake has not made it"),
 ], ids=brief)
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["real", "dry"])
 def test_new_refuses_what_is_taken(tree: Tree, options: list[str], status: int, message: str, hint: str, dry: list[str]) -> None:

@@ -12,6 +12,7 @@ from fault import KILLED, at_every_step, at_step, disk_full, kill, undisturbed
 from tree import Tree
 
 from sockwake import cli, cluster, inventory, runtime
+from sockwake.draft import Draft
 from sockwake.engine import Engine
 from sockwake.instance import Instance, Name
 
@@ -113,7 +114,7 @@ def test_a_file_has_its_mode_from_its_first_byte(tree: Tree) -> None:
     def work() -> int:
         os.umask(0)
         with inventory.locked(str(tree)):
-            draft = inventory.Draft(Name("pg1"), str(tree), {"password": (0o600, SECRET), "instance.env": (0o644, "PORT=1\n")})
+            draft = Draft(Name("pg1"), str(tree), {"password": (0o600, SECRET), "instance.env": (0o644, "PORT=1\n")})
         draft.publish()
         return 0
 

@@ -40,6 +40,7 @@ def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
 def test_a_broken_instance_is_listed_with_its_error_and_hides_no_other(tree: Tree) -> None:
     broken = tree.write_env("a", "PORT=x")
     (tree.path / "etc/sockwake/c").mkdir()
+    (tree.path / "etc/sockwake/c/compose.yaml").write_text("")
     tree.write_env("b", env())
     rows = json.loads(tree.sockwake("ls", "--json").stdout)
     assert [(row["name"], row["state"]) for row in rows] == [("a", "broken"), ("b", "off"), ("c", "broken")]

@@ -11,6 +11,7 @@ import pytest
 from tree import SOCKWAKE, Tree, run
 
 from sockwake import inventory
+from sockwake.draft import Draft
 from sockwake.errors import EXISTS, IN_USE
 from sockwake.instance import Name
 
@@ -113,7 +114,7 @@ def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(
     """Else they may see it neither as a draft nor as an instance, and take its port."""
     waits = tree.path / "waits"
     with inventory.locked(str(tree)):
-        draft = inventory.Draft(Name("pg1"), str(tree), {})
+        draft = Draft(Name("pg1"), str(tree), {})
         child = os.fork()
         if not child:
             os.closerange(3, 1000)  # or it would hold the lock itself
@@ -129,7 +130,7 @@ def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(
 
 def test_a_draft_is_held_until_its_maker_lets_go_or_ends(tree: Tree) -> None:
     with inventory.locked(str(tree)):
-        draft = inventory.Draft(Name("pg1"), str(tree), {})
+        draft = Draft(Name("pg1"), str(tree), {})
     assert not inventory.is_abandoned(draft.instance)
     draft.release()
     assert inventory.is_abandoned(draft.instance)

@@ -8,7 +8,7 @@ from tree import Tree, run
 
 from sockwake.errors import FAILED, UNKNOWN
 from sockwake.instance import Name
-from sockwake.inventory import Draft
+from sockwake.draft import Draft
 
 
 def write_data(tree: Tree, path: str) -> Path:

@@ -1,5 +1,7 @@
 """/run/sockwake/NAME, the locks, and the reason a wake leaves there when it fails."""
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -51,6 +53,21 @@ def test_data_are_used_by_one_at_a_time(tree: Tree) -> None:
     assert caught.value.status == IN_USE
     os.close(first)
     os.close(runtime.take_data(instance, data))
+
+
+@pytest.mark.parametrize("why", [errno.EBADF, errno.ENOLCK])
+def test_a_file_system_that_cannot_lock_a_directory_is_named_and_nothing_stays_open(tree: Tree, why: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS says so (flock(2)); there is none in here."""
+
+    def flock(fd: int, how: int) -> None:
+        raise OSError(why, os.strerror(why))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(SockwakeError, match=f"cannot lock data directory {tree}: {os.strerror(why).lower()}") as caught:
+        runtime.take_data(tree.instance("pg1"), str(tree))
+    assert "NFS" in caught.value.hint
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_only_for_a_cluster_that_was_never_made_a_directory_is_made(tree: Tree) -> None:

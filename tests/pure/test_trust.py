@@ -1,6 +1,7 @@
 """What root does at a path, it does only where nobody else can have put something else in place of it."""
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,61 @@ def test_nor_below_one_that_others_can_write(place: Path, mode: int) -> None:
     os.chown(place, 0, SOMEBODY)
     place.chmod(mode)
     assert refused(place / "data").endswith(f"{place} can be written by others")
+
+
+USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 1, 2, 4, 8, 16, 32
+NOBODY = 65534
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+
+
+def acl(*more: tuple[int, int, int], mask: int = 7, group: int = 5, other: int = 5) -> bytes:
+    """An access list as setfacl(1) would write it: (tag, permissions, id)."""
+    entries = sorted([(USER_OBJ, 7, 0), (GROUP_OBJ, group, 0), (MASK, mask, 0), (OTHER, other, 0), *more])
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, mode, who if tag in (USER, GROUP) else 2**32 - 1) for tag, mode, who in entries)
+
+
+def set_acl(path: Path, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"{path} can have no access list: {error}")
+
+
+@pytest.mark.parametrize("name", [ACCESS, DEFAULT])
+@pytest.mark.parametrize("value", [
+    acl((USER, 7, NOBODY)), acl((USER, 2, SOMEBODY)), acl((GROUP, 7, SOMEBODY)), acl((USER, 7, 0), (GROUP, 7, 50), (USER, 6, SOMEBODY)),
+    acl(other=7),
+])
+def test_nor_where_an_access_list_lets_others_write(place: Path, name: str, value: bytes) -> None:
+    set_acl(place, name, value)
+    said = refused(place / "data")
+    assert f"{place} can be written by others" in said, said
+    if name == ACCESS:
+        program = place / "check"
+        program.write_text("")
+        set_acl(program, name, value)
+        with pytest.raises(SockwakeError, match="can be replaced by others|can be written by others"):
+            trust.require_program(str(program), "check")
+
+
+@pytest.mark.parametrize("name", [ACCESS, DEFAULT])
+@pytest.mark.parametrize("value", [acl((USER, 5, NOBODY), (GROUP, 5, 4)), acl((USER, 7, NOBODY), mask=5), acl((USER, 7, 0), (GROUP, 7, 50)), acl(group=7)])
+def test_one_that_provably_lets_nobody_else_write_is_good(place: Path, name: str, value: bytes) -> None:
+    set_acl(place, name, value)
+    trust.require_way(str(place / "data"), "data directory")
+
+
+@pytest.mark.parametrize("value", [b"", b"\1\0\0\0", acl()[:-1], b"\3\0\0\0" + acl()[4:]])
+def test_one_that_makes_no_sense_is_not_trusted(value: bytes) -> None:
+    assert trust._grants_others(value, 0)
+
+
+def test_with_an_access_list_a_mighty_group_is_no_excuse_for_the_mask(place: Path) -> None:
+    """The mode's group bits are rwx, and the group is root, as in a directory that only root's group can write."""
+    set_acl(place, ACCESS, acl((USER, 7, NOBODY)))
+    found = place.stat()
+    assert (found.st_gid, found.st_mode & 0o070) == (0, 0o070)
+    assert refused(place / "data")
 
 
 def test_what_the_staff_can_write_is_roots(place: Path) -> None:

@@ -1,0 +1,97 @@
+"""Deleting a directory with all that is in it, and nothing that is only mounted there.
+
+What is mounted below a directory is on another disk, or in another place of the same one, which a bind mount shows here
+too. The number of its device does not tell that one; the kernel's number of its mount does (proc_pid_fdinfo(5)).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sockwake.errors import IN_USE, SockwakeError
+
+_FILE_SYSTEMS_OWN = "lost+found"
+_ESCAPES = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))  # proc_pid_mountinfo(5)
+
+
+def mounts_below(path: str) -> list[str]:
+    """Where something is mounted below the directory path, by real path."""
+    above = f"{os.path.realpath(path).rstrip('/')}/"
+    return [place for place in _mounts() if place.startswith(above)]
+
+
+def require_no_mount(path: str) -> None:
+    """Raise SockwakeError when something is mounted below path, which would be deleted with it."""
+    if mounts := mounts_below(path):
+        raise SockwakeError(
+            f"cannot delete {path}: {mounts[0]} is a mount, and what is in it is not {path}'s",
+            f"umount {mounts[0]}",
+            IN_USE,
+        )
+
+
+def tree(path: str, *, quietly: bool = False) -> None:
+    """Delete the directory path, following no link; raises SockwakeError, and OSError, with nothing deleted behind a mount.
+
+    quietly: delete what can be deleted, and say nothing of the rest, nor of a directory that is not there.
+    """
+    with _errors_of(quietly):
+        contents(path, quietly=quietly, everything=True)
+        os.rmdir(path)
+
+
+def contents(path: str, *, quietly: bool = False, everything: bool = False) -> None:
+    """The same of what is in the directory. everything: what belongs to its file system, too."""
+    with _errors_of(quietly):
+        if not quietly:
+            require_no_mount(path)
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _empty(top, path, _mount_of(top), quietly, "" if everything else _FILE_SYSTEMS_OWN)
+        finally:
+            os.close(top)
+
+
+def entries(path: str) -> list[os.DirEntry[str]]:
+    """What is in a directory, but what belongs to its file system; raises OSError."""
+    with os.scandir(path) as found:
+        return [entry for entry in found if entry.name != _FILE_SYSTEMS_OWN]
+
+
+def _empty(directory: int, path: str, mount: str, quietly: bool, kept: str = "") -> None:
+    with os.scandir(directory) as found:
+        inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found if entry.name != kept]
+    for name, is_directory in inside:
+        with _errors_of(quietly):
+            if not is_directory:
+                os.unlink(name, dir_fd=directory)
+                continue
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            inner = os.open(name, flags, dir_fd=directory)
+            try:
+                if _mount_of(inner) != mount:  # since we looked for them all
+                    raise SockwakeError(f"cannot delete {path}: {path}/{name} is a mount", status=IN_USE)
+                _empty(inner, f"{path}/{name}", mount, quietly)
+            finally:
+                os.close(inner)
+            os.rmdir(name, dir_fd=directory)
+
+
+@contextmanager
+def _errors_of(quietly: bool) -> Iterator[None]:
+    with suppress(*((OSError, SockwakeError) if quietly else ())):
+        yield
+
+
+def _mount_of(directory: int) -> str:
+    """The number of the mount that an open directory is in."""
+    with open(f"/proc/self/fdinfo/{directory}", encoding="ascii", errors="replace") as file:
+        return next((line.split()[1] for line in file if line.startswith("mnt_id:")), "")
+
+
+def _mounts() -> list[str]:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        places = [line.split(" ")[4] for line in file]
+    for escape, character in _ESCAPES:
+        places = [place.replace(escape, character) for place in places]
+    return places
