@@ -41,7 +41,7 @@ def holder(directory: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_lock_of_all_instances_is_given_up_for(tree: Tree, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "_PATIENCE", 0.2)
+    monkeypatch.setattr(inventory, "_LONGEST_WORK", 0.2)
     said = rf"the lock of all instances was not free within 0\.2 s: process {holder.pid} has it"
     with pytest.raises(SockwakeError, match=said) as caught, inventory.locked(str(tree)):
         raise AssertionError("it was not free")
@@ -74,7 +74,7 @@ def test_a_lock_that_comes_free_in_time_is_taken(directory: str) -> None:
 def test_after_a_second_a_terminal_is_told(tree: Tree, holder: subprocess.Popen[str], terminal: bool) -> None:
     ours, theirs = pty.openpty() if terminal else os.pipe()
     program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import inventory\n"
-               f"inventory._PATIENCE = 1.5\nwith inventory.locked({str(tree)!r}): pass")
+               f"inventory._LONGEST_WORK = 1.5\nwith inventory.locked({str(tree)!r}): pass")
     began = time.monotonic()
     subprocess.run([sys.executable, "-ISB", "-c", program], stderr=theirs, check=False, timeout=30)
     assert time.monotonic() - began > 1.5
