@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from sockwake import arguments as new_arguments
@@ -20,6 +21,7 @@ _EXIT_STATUS = (
     "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port or data taken, 4 in use, 5 no such instance, "
     "130 interrupted"
 )
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # a polite kill, a lost terminal, Ctrl-\\
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +33,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill undoes what was begun, too
+    for number in _ENDINGS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # by nohup(1)
+            signal.signal(number, _interrupt)
     os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path or a name may have letters that this locale has not
@@ -56,8 +60,16 @@ def main(arguments: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exception(problem)
-    print(problem, file=sys.stderr)
+    with suppress(OSError):  # its terminal may be what it has lost
+        print(problem, file=sys.stderr, flush=True)
     return problem.status
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    """Undo what was begun, as on Ctrl-C; what comes with it, or after it, does not interrupt that, too."""
+    for each in _ENDINGS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _parser() -> Parser:

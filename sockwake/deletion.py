@@ -14,15 +14,15 @@ _FILE_SYSTEMS_OWN = "lost+found"
 _ESCAPES = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))  # proc_pid_mountinfo(5)
 
 
-def mounts_below(path: str) -> list[str]:
-    """Where something is mounted below the directory path, by real path."""
-    above = f"{os.path.realpath(path).rstrip('/')}/"
-    return [place for place in _mounts() if place.startswith(above)]
+def is_mount(path: str) -> bool:
+    """Whether something is mounted on path, a part of the same file system too, which os.path.ismount() does not see."""
+    return os.path.realpath(path) in _mounts()
 
 
-def require_no_mount(path: str) -> None:
-    """Raise SockwakeError when something is mounted below path, which would be deleted with it."""
-    if mounts := mounts_below(path):
+def require_no_mount(path: str, *, below: bool = False) -> None:
+    """Raise SockwakeError when something is mounted on path, or only below it, which would be deleted with it."""
+    real = os.path.realpath(path).rstrip("/")
+    if mounts := [place for place in _mounts() if place.startswith(f"{real}/") or (place == real and not below)]:
         raise SockwakeError(
             f"cannot delete {path}: {mounts[0]} is a mount, and what is in it is not {path}'s",
             f"umount {mounts[0]}",
@@ -36,20 +36,26 @@ def tree(path: str, *, quietly: bool = False) -> None:
     quietly: delete what can be deleted, and say nothing of the rest, nor of a directory that is not there.
     """
     with _errors_of(quietly):
-        contents(path, quietly=quietly, everything=True)
+        if quietly and is_mount(path):
+            return
+        if not quietly:
+            require_no_mount(path)
+        _delete_inside(path, quietly)
         os.rmdir(path)
 
 
-def contents(path: str, *, quietly: bool = False, everything: bool = False) -> None:
-    """The same of what is in the directory. everything: what belongs to its file system, too."""
-    with _errors_of(quietly):
-        if not quietly:
-            require_no_mount(path)
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _empty(top, path, _mount_of(top), quietly, "" if everything else _FILE_SYSTEMS_OWN)
-        finally:
-            os.close(top)
+def contents(path: str) -> None:
+    """The same of what is in the directory, which may be where a file system is mounted, but for what belongs to that."""
+    require_no_mount(path, below=True)
+    _delete_inside(path, kept=_FILE_SYSTEMS_OWN)
+
+
+def _delete_inside(path: str, quietly: bool = False, kept: str = "") -> None:
+    top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _empty(top, path, _mount_of(top), quietly, kept)
+    finally:
+        os.close(top)
 
 
 def entries(path: str) -> list[os.DirEntry[str]]:

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from sockwake import exposure, files, scope, timespan
+from sockwake import exposure, files, inventory, scope, timespan
 from sockwake.instance import Instance
 from sockwake.request import Request
 from sockwake.settings import Settings
@@ -124,6 +124,8 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
         lines.append(f"  password  in {made.password_file}")
     if facts["data"]:
         lines.append(f"  data      {facts['data']}")
+    if beside := inventory.others(made.etc):
+        lines.append(f"  beside    {inventory.listed([f'{made.etc}/{name}' for name in beside])}")
     if note := slow(last_wake(made), settings):
         lines.append(f"  note      {note}")
     if scope.is_user() and not scope.lingers():

@@ -138,7 +138,7 @@ def delete_data(path: str) -> None:
     if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
         deletion.tree(real)
         os.unlink(path)
-    elif os.path.ismount(path) or os.path.islink(path):
+    elif deletion.is_mount(path) or os.path.islink(path):
         deletion.contents(real)
     else:
         deletion.tree(path)

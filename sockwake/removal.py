@@ -34,10 +34,9 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
 
 def _require_deletable(instance: Instance, data: str) -> None:
     """Raise SockwakeError while everything is still there, when something of another's would be deleted with its data."""
-    for path in (data, *(f"{_place(instance)}/{name}" for name in _beside(instance))):
-        if path:
-            deletion.require_no_mount(path)
+    deletion.require_no_mount(_place(instance), below=True)
     if data:
+        deletion.require_no_mount(data, below=True)
         claims.require_own(data, instance.root, but=instance)
         for engine in [] if instance.root else engines_of(instance):
             belongings.require_unseen(engine, instance, data)

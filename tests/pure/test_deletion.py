@@ -56,7 +56,7 @@ def test_of_the_contents_what_belongs_to_the_file_system_stays(place: Path) -> N
 
 def test_no_link_is_followed_to_begin_with(place: Path) -> None:
     (place.parent / "way").symlink_to(place)
-    for delete in (deletion.tree, deletion.contents):
+    for delete in deletion.tree, deletion.contents:
         with pytest.raises(OSError, match="Not a directory|Too many levels"):
             delete(str(place.parent / "way"))
     assert (place / "a/b/file").exists()
@@ -74,7 +74,7 @@ def test_a_mount_below_is_named_before_anything_is_deleted(place: Path, mounted:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 @pytest.mark.parametrize("quietly", [True, False])
 def test_one_that_comes_meanwhile_is_not_crossed(place: Path, mounted: Path, quietly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "require_no_mount", lambda path: None)  # it was not there yet
+    monkeypatch.setattr(deletion, "require_no_mount", lambda path, below=False: None)  # it was not there yet
     if quietly:
         deletion.tree(str(place), quietly=True)
         assert os.listdir(place) == ["a"] and os.listdir(place / "a/b") == [mounted.name]
@@ -89,3 +89,21 @@ def test_what_is_not_there_is_quietly_not_deleted(place: Path) -> None:
     deletion.tree(str(place / "nothing"), quietly=True)
     with pytest.raises(FileNotFoundError):
         deletion.tree(str(place / "nothing"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_directory_of_the_same_file_system_is_a_mount_too(place: Path) -> None:
+    """Which its device does not tell: to delete it is to delete what is elsewhere."""
+    outside = place.parent / "outside"
+    if run("mount", "--bind", str(outside), str(place / "a/b/c")).status:
+        pytest.skip("nothing can be mounted here")
+    try:
+        assert deletion.is_mount(str(place / "a/b/c")) and not os.path.ismount(place / "a/b/c")
+        with pytest.raises(SockwakeError, match="is a mount"):
+            deletion.tree(str(place / "a/b/c"))
+        deletion.tree(str(place / "a/b/c"), quietly=True)
+        assert (outside / "kept").read_text() == "precious"
+        deletion.contents(str(place / "a/b/c"))
+        assert os.listdir(outside) == []
+    finally:
+        run("umount", str(place / "a/b/c"))
