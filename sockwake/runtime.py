@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    for path in (instance.ready_file, instance.failure_file, instance.door, instance.last_visit, instance.activity):
+    told = (instance.ready_file, instance.failure_file, instance.door, instance.nobody_file)
+    for path in (*told, instance.last_visit, instance.activity):
         remove(path)
 
 
