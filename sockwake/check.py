@@ -10,7 +10,21 @@ import signal
 import sys
 import time
 
-from sockwake import allow, checking, clients, files, journal, process, programs, runtime, scope, systemctl, tcp, trust
+from sockwake import (
+    allow,
+    checking,
+    clients,
+    files,
+    journal,
+    manager,
+    process,
+    programs,
+    runtime,
+    scope,
+    systemctl,
+    tcp,
+    trust,
+)
 from sockwake.container import Container
 from sockwake.engine import Engine, EngineError
 from sockwake.errors import SockwakeError
@@ -218,7 +232,8 @@ class Check:
 
 def main(arguments: list[str]) -> int:
     """check NAME. A look that fails, or takes too long, leaves the instance awake."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nobody is left standing still
+    for number in manager.ENDING:
+        signal.signal(number, signal.default_int_handler)  # nobody is left standing still
     try:
         check = Check(Instance(Name(arguments[0])))
         allow.note_dropped(check.instance, check.settings)

@@ -11,40 +11,60 @@ if TYPE_CHECKING:
     from sockwake.instance import Instance
     from sockwake.settings import Settings
 
-# The first look is due at $1 microseconds, by the clock that counts from the start of the machine. systemd is told how long
+# The first look is due at $2 microseconds, by the clock that counts from the start of the machine. systemd is told how long
 # after its own start that is: OnActiveSec= would begin anew with each daemon-reload, and never end if those come often.
+# It may be too busy to answer, or still have a timer of that name: then it is asked again, after each of the pauses $4.
 _RUN = """
-began=$(systemctl "$0" show --property=UserspaceTimestampMonotonic --value)
-due=$(($1 - began))us
-shift
-exec systemd-run "$0" --on-startup="$due" "$@"
+scope=$1 due=$2 timer=$3 pauses=$4
+shift 4
+for pause in $pauses; do
+	if [ "$pause" != now ]; then
+		sleep "$pause"
+		if systemctl "$scope" --quiet is-active "$timer"; then exit; fi
+	fi
+	began=$(systemctl "$scope" show --property=UserspaceTimestampMonotonic --value) &&
+		systemd-run "$scope" --on-startup="$((due - began))us" "$@" && exit
+done
+exit 1
 """
+_LATER = "1 2 4 8 16 32 64"  # seconds; the watcher looks later still (lookout.py)
 
 
 def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None:
     """Start the timer, unless the instance has no check.
 
     It is bound to the backend, and so holds it awake, too, when the proxy has left: that is the check's to decide.
-    Nobody in the backend waits for systemd-run, which for its part waits for the timer, and that for the backend: while
-    that is starting, or has been asked to stop already, each would wait for the other (systemd 257: --no-block is
-    nothing to a timer).
     wait: until it runs, for a check, with which systemd ends everything it has begun.
     """
-    if not settings.has_check:
-        return
+    if settings.has_check:
+        _start(instance, settings.check_every, "now 1" if wait else f"now {_LATER}", wait=wait)
+
+
+def keep(instance: Instance, every: float) -> None:
+    """Start the timer of an instance that is awake, every so many seconds, if it is not there."""
+    _start(instance, every, f"0 {_LATER}", wait=False)
+
+
+def _start(instance: Instance, every: float, pauses: str, *, wait: bool) -> None:
+    """Nobody in the backend waits for systemd-run, which for its part waits for the timer, and that for the backend: while
+    that is starting, or has been asked to stop already, each would wait for the other (systemd 257: --no-block is
+    nothing to a timer)."""
     programs.spawn(
         [
             *([] if wait else ["setsid", "--fork"]),
             "sh",
             "-c",
             _RUN,
+            "sh",
             "--user" if scope.is_user() else "--system",
-            str(round((time.monotonic() + settings.check_every) * 1_000_000)),
+            str(round((time.monotonic() + every) * 1_000_000)),
+            f"{instance.check_unit}.timer",
+            pauses,
             "--quiet",
             "--collect",
             f"--unit={instance.check_unit}.service",
             f"--description=Whether {instance.name} may sleep",
-            f"--on-unit-inactive={settings.check_every:.3f}",
+            f"--on-unit-inactive={every:.3f}",
             "--timer-property=AccuracySec=100ms",
             f"--timer-property=BindsTo={instance.backend_unit}",
             f"--timer-property=After={instance.backend_unit}",

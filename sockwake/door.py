@@ -15,7 +15,7 @@ import select
 import socket
 import time
 
-from sockwake import clients, journal
+from sockwake import clients, journal, runtime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Door:
 
     def __init__(self, instance: Instance) -> None:
         self._path = instance.door
+        self._left = instance.nobody_file
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.bind(self._path)
         os.chmod(self._path, 0o666)  # for the proxy's user; nobody else gets into the directory above
@@ -44,7 +45,10 @@ class Door:
         try:
             self._proxy, _ = self._sock.accept()  # open until this process has ended
         except TimeoutError:
-            return  # there is none: the backend was started by hand
+            # there is none, as the backend was started by hand; or it comes late, and then leaves again: whoever is in the
+            # queue makes the socket start all anew, and has the next proxy waited for as long
+            runtime.replace(self._left, "")
+            return
         turn_away([socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]], settings)
 
     def close(self) -> None:
@@ -112,13 +116,16 @@ def waited_at(listeners: list[socket.socket]) -> list[socket.socket]:
     return select.select(listeners, [], [], 0)[0]
 
 
-def hand_over(path: str, listeners: list[socket.socket]) -> bool:
-    """Hand the listening sockets to the waker, and wait for its end; False when it is not there for them."""
+def hand_over(run: str, listeners: list[socket.socket]) -> bool:
+    """Hand the listening sockets to the waker, and wait for its end; False when it wants none, as its wake has failed.
+
+    run: the instance's runtime directory.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:
-            sock.connect(path)
+            sock.connect(f"{run}/door")
             socket.send_fds(sock, [b"."], [listener.fileno() for listener in listeners])
             sock.recv(1)
         except OSError:
-            return False
+            return os.path.exists(f"{run}/nobody")  # it has waited in vain: the clients are not refused
     return True

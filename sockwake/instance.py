@@ -103,7 +103,7 @@ class Instance:
 
     @property
     def nobody_file(self) -> str:
-        """There after a program was not started because nobody was there to start it for, until the next start."""
+        """There after a backend was not started because no client was in the queue, until the next start."""
         return f"{self.run}/nobody"
 
     @property

@@ -9,7 +9,7 @@ import os
 import select
 import time
 
-from sockwake import journal, programs, scope
+from sockwake import checking, journal, programs, scope, visits
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sockwake.settings import Settings
 
 _LONGER_THAN_IDLE = 2  # seconds
+_TIMER_COMES_WITHIN = 5.0  # seconds
+_TIMER_STAYS_FOR = 600.0  # seconds; an administrator may stop it
 _GOODBYE = 1  # byte, as the kernel counts
 _LINE_EVERY = 60  # seconds, about those who say nothing
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
@@ -29,10 +31,14 @@ class Lookout:
     guests: who has been connected, where that is told. every: seconds after the last one has left, and so on, until an
     instance that has no check is looked at; 0 for never. Most have gone to sleep by then. But systemd-socket-proxyd begins to
     count when a connection closes: it would stay for ever when it was started by hand, and nobody came, or when
-    somebody connects time and again who is no client.
+    somebody connects time and again who is no client. check: seconds between the looks of one that has a check; 0 for none.
+    Without its timer, which systemd may have been too busy to make, one silent connection would keep it awake for ever.
     """
 
-    def __init__(self, instance: Instance, every: float, guests: Guests | None) -> None:
+    def __init__(self, instance: Instance, every: float, guests: Guests | None, check: float = 0) -> None:
+        self._instance = instance
+        self._check = check
+        self._timer_due = time.monotonic() + check + _TIMER_COMES_WITHIN if check else float("inf")
         self._unit = f"{instance.check_unit}.service"
         self._every = every or float("inf")
         self._guests = guests
@@ -42,7 +48,8 @@ class Lookout:
         """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
         hearing = self._guests.fd if self._guests else -1
         while True:
-            due = min(self._due, self._guests.due) if self._guests else self._due
+            due = min(self._due, self._timer_due)
+            due = min(due, self._guests.due) if self._guests else due
             ready = readable(*fds, hearing, timeout=due - time.monotonic())
             if self._guests and hearing in ready and self._guests.see_off():
                 self._put_off()
@@ -51,6 +58,9 @@ class Lookout:
             if time.monotonic() >= self._due:
                 self._put_off()
                 self._look()
+            if time.monotonic() >= self._timer_due:
+                self._timer_due = time.monotonic() + max(self._check, _TIMER_STAYS_FOR)
+                journal.aside(checking.keep, self._instance, self._check)
             if ready - {hearing}:
                 return ready
 
@@ -71,22 +81,23 @@ class Lookout:
 
 
 def told(settings: Settings) -> list[str]:
-    """What a lookout is told on its command line: every, and of its guests visits and words. For the process that becomes
-    it, which passes the descriptor on."""
+    """What a lookout is told on its command line: every, of its guests visits and words, and check. For the process that
+    becomes it, which passes the descriptor on."""
+    check = settings.check_every if settings.has_check else 0
     every = settings.idle + _LONGER_THAN_IDLE if not settings.has_check and settings.idle < float("inf") else 0
-    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{max(settings.first_words, _GOODBYE)}"]
+    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{max(settings.first_words, _GOODBYE)}", f"{check:.3f}"]
 
 
 def is_idle(told: list[str]) -> bool:
     """Whether one that is told so has nothing to do: of a unix socket's clients nobody hears."""
-    every, visits, _ = map(int, told)
+    every, visits = map(int, told[:2])
     return not every and visits < 0
 
 
 def of(instance: Instance, told: list[str]) -> Lookout:
     """The lookout that was told so."""
-    every, visits, words = map(int, told)
-    return Lookout(instance, every, Guests(instance, visits, words) if visits >= 0 else None)
+    every, visits, words = map(int, told[:3])
+    return Lookout(instance, every, Guests(instance, visits, words) if visits >= 0 else None, float(told[3]))
 
 
 def _hear_of_visits(settings: Settings) -> int:
@@ -94,8 +105,6 @@ def _hear_of_visits(settings: Settings) -> int:
     client, whom a proxy counts."""
     if settings.has_unix_socket or not (settings.first_words or settings.is_native):
         return -1
-    from sockwake import visits
-
     try:
         fd = visits.listen(settings.port, settings.listen)
     except OSError as error:
@@ -118,7 +127,8 @@ class Guests:
         self._words = words
         self._silent, self._last_silent = 0, ""
         self._next_line = 0.0
-        self._note = os.open(instance.last_visit, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._note = -1
+        journal.aside(self._open_note, instance.last_visit)
         self._take_note()
 
     @property
@@ -128,8 +138,6 @@ class Guests:
 
     def see_off(self) -> bool:
         """Whether one of those who have left had said something."""
-        from sockwake import visits
-
         spoken, silent = False, b""
         try:
             for visit, said in visits.read(self.fd):
@@ -157,8 +165,12 @@ class Guests:
         self._silent = 0
         self._next_line = time.monotonic() + _LINE_EVERY
 
+    def _open_note(self, path: str) -> None:
+        self._note = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
     def _take_note(self) -> None:
-        os.pwrite(self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
+        if self._note >= 0:
+            journal.aside(os.pwrite, self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
 
 
 def readable(*fds: int, timeout: float = float("inf")) -> set[int]:

@@ -19,6 +19,7 @@ from sockwake import (
     files,
     journal,
     lookout,
+    manager,
     netns,
     process,
     program_socket,
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
     verb, name, *lock = arguments
     instance = Instance(Name(name))
     os.umask(0o022)  # service.conf may have another
+    manager.put_off_ending()  # it ends with the program
     try:
         netns.leave_sandbox()
         if verb == "await":
@@ -68,7 +70,7 @@ def main(arguments: list[str]) -> int:
         runtime.leave_failure(instance, problem)
         print(problem, file=sys.stderr)
         if verb == "await":
-            _end_program()
+            _end_program(instance)
         return 1
     return 0
 
@@ -81,8 +83,8 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     """
     if _is_refusing():
         return
-    runtime.prepare(instance)
-    runtime.replace(_awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
+    _leave_for_proxy(runtime.prepare, instance)
+    _leave_for_proxy(runtime.replace, _awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
     settings, pid = instance.settings(), int(os.environ["MAINPID"])
     if lock >= 0:
         runtime.promise_end(lock, settings)
@@ -92,14 +94,22 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
-    runtime.replace(instance.wake_file, f"{took:.3f}\n")
-    runtime.announce_ready(instance, settings)
+    _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)
-    journal.say(f"woken by {client} in {1000 * took:.0f} ms")
-    checking.start(instance, settings)
-    allow.note_dropped(instance, settings)
-    _look_after(pid, instance, settings)
+    journal.aside(runtime.replace, instance.wake_file, f"{took:.3f}\n")
+    journal.aside(journal.say, f"woken by {client} in {1000 * took:.0f} ms")
+    journal.aside(checking.start, instance, settings)
+    journal.aside(allow.note_dropped, instance, settings)
+    journal.aside(_look_after, instance, settings)
+
+
+def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
+    """Do what the proxy needs. A program that takes its clients itself serves already, whatever comes of it."""
+    if _takes_socket():
+        journal.aside(step, *arguments)
+    else:
+        step(*arguments)
 
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
@@ -132,10 +142,10 @@ def _executable(pid: int) -> str:
         raise Ended("its program has ended") from None
 
 
-def _look_after(pid: int, instance: Instance, settings: Settings) -> None:
-    """Become what looks after its clients, and ends with the program, process pid; of a native one, for which systemd
-    waits, another process does."""
-    server = process.of_our_unit(pid)
+def _look_after(instance: Instance, settings: Settings) -> None:
+    """Become what looks after its clients, and ends with the program; of a native one, for which systemd waits, another
+    process does."""
+    server = process.of_our_unit(int(os.environ["MAINPID"]))
     if server == process.NONE:
         return
     told = lookout.told(settings)
@@ -145,7 +155,7 @@ def _look_after(pid: int, instance: Instance, settings: Settings) -> None:
     programs.become("watcher", "--program", instance.name, f"{server}", *told)
 
 
-def _end_program() -> None:
+def _end_program(instance: Instance) -> None:
     """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
     import signal  # 5 ms, which a wake that succeeds needs not pay
 
@@ -160,8 +170,7 @@ def clean_up(instance: Instance) -> None:
     runtime.make_directories(instance)
     was_ready = os.path.exists(instance.ready_file)
     runtime.remove(instance.ready_file)
-    if was_ready:
-        proxies.end(instance)
+    proxies.end(instance, only_serving=not was_ready)
     program_socket.hide(instance)
     has_said_why = _has_said_why(instance)
     if has_said_why or _has_failed(instance, was_ready):

@@ -160,7 +160,7 @@ def main(arguments: list[str]) -> int:
     first, second = arguments
     count = int(os.environ.get("LISTEN_FDS", "0"))
     listeners = [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)]
-    if first != "--because" and door.hand_over(f"{os.path.dirname(second)}/door", listeners):
+    if first != "--because" and door.hand_over(os.path.dirname(second), listeners):
         return 0
     message = second if first == "--because" else reason(first, second)
     answered = refuse(listeners, message)

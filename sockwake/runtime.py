@@ -20,7 +20,8 @@ _PREPARATION = 3600  # seconds a wake may take to make a cluster and a container
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    for path in (instance.ready_file, instance.door, instance.last_visit, instance.activity):
+    told = (instance.ready_file, instance.door, instance.nobody_file)
+    for path in (*told, instance.last_visit, instance.activity):
         remove(path)
     forget_failure(instance)
 

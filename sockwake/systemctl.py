@@ -109,6 +109,14 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
     return units
 
 
+def not_cleaned_up() -> list[str]:
+    """The backends that have failed, and behind which nothing could be run."""
+    argv = ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,ExecStopPost", "pg-postgres@*.service"]
+    failed = [block for block in programs.run(argv, check=False).split("\n\n") if "ActiveState=failed" in block]
+    killed = [block for block in failed if "code=killed" in block.partition("ExecStopPost=")[2]]
+    return [line.removeprefix("Id=") for block in killed for line in block.splitlines() if line.startswith("Id=")]
+
+
 def is_running() -> bool:
     """Whether systemd is the init of this system (sd_booted(3)), and the user's manager runs."""
     return os.path.isdir("/run/systemd/system") and (not scope.is_user() or os.path.isdir(f"{scope.runtime()}/systemd"))

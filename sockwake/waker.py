@@ -77,15 +77,14 @@ class Waker:
                 manager.notify(f"READY=1\nSTATUS={WAKING}")
             self._mark("engine")
             await_ready(container, self.instance, settings, journal.write)
+            pid = container.pid() if settings.backend_port and scope.is_user() else 0
             self._mark(settings.kind)
         except BaseException:
             container.give_up()
             raise
-        self._announce(settings, client, container.pid() if settings.backend_port and scope.is_user() else 0)
+        runtime.announce_ready(self.instance, settings, pid)
         os.close(waking)
-        if _signal.SIGTERM not in _signal.sigpending():  # it would hold awake what shall stop
-            checking.start(self.instance, settings)
-        allow.note_dropped(self.instance, settings)
+        self._keep_books(settings, client)
         return container
 
     def _turn_away(self, waking: int) -> None:
@@ -130,19 +129,28 @@ class Waker:
 
             provision.make_what_is_missing(self.instance, settings, container, made_of, journal.write)
 
-    def _announce(self, settings: Settings, client: str, pid: int) -> None:
-        """Tell the proxy to go ahead and how long to stay, systemd and the journal what it took."""
-        runtime.announce_ready(self.instance, settings, pid)
+    def _keep_books(self, settings: Settings, client: str) -> None:
+        """What can wait until clients are served. None of it ends a wake that has succeeded."""
+        journal.aside(self._say_what_it_took, client)
+        if not manager.ENDING & _signal.sigpending():  # it would hold awake what shall stop
+            journal.aside(checking.start, self.instance, settings)
+        journal.aside(allow.note_dropped, self.instance, settings)
+
+    def _say_what_it_took(self, client: str) -> None:
         phases = ", ".join(f"{what} {1000 * took:.0f}" for what, took in self._phases())
         total = self._python + self._marks[-1][1] - self._marks[0][1]
-        runtime.replace(self.instance.wake_file, f"{total:.3f}\n")
+        journal.aside(runtime.replace, self.instance.wake_file, f"{total:.3f}\n")
         woken = f"woken by {client} in {1000 * total:.0f} ms"
-        manager.notify(f"STATUS={woken}")
+        journal.aside(manager.notify, f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
     def lookout(self) -> list[str]:
         """What is told to who looks after its clients."""
         return lookout.told(self._settings)
+
+    def stop_signal(self) -> int:
+        """What ends its process 1 in order; of a PostgreSQL without waiting for its clients."""
+        return int(_signal.SIGINT if self._settings.has_cluster else _signal.SIGTERM)
 
     def process(self, container: Container) -> int:
         """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
@@ -165,9 +173,9 @@ class Waker:
 
 def main(arguments: list[str]) -> int:
     """waker NAME. Does not return when it has woken the instance; the status is for systemd alone."""
-    # A stop that is asked for meanwhile has to wait, for the watcher to take the signal off the mask: before the
+    # A stop that is asked for meanwhile has to wait, for the watcher to take its signal off the mask: before the
     # image's entrypoint has become PostgreSQL, a container cannot be stopped but by killing it.
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGTERM})
+    manager.put_off_ending()
     try:
         wake(Instance(Name(arguments[0])))
     except SockwakeError as error:
@@ -185,8 +193,8 @@ def wake(instance: Instance) -> None:
             return
         stream = container.hand_over(journal.write)
     except Exception as error:
-        runtime.leave_failure(instance, failure(error))
+        journal.aside(runtime.leave_failure, instance, failure(error))
         netns.lead_somewhere(instance)
         raise
-    fds = [f"{stream}", f"{waker.process(container)}"]
-    programs.become("watcher", instance.name, container.engine.path, *fds, *waker.lookout())
+    server = [f"{stream}", f"{waker.process(container)}", f"{waker.stop_signal()}"]
+    programs.become("watcher", instance.name, container.engine.path, *server, *waker.lookout())

@@ -42,7 +42,7 @@ def turn_away(instance: Instance, listener: socket.socket) -> bool:
     waker = threading.Thread(target=door.turn_away, args=[instance.settings()])
     waker.start()
     proxy_said: list[bool] = []
-    proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.door, [listener])))
+    proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.run, [listener])))
     proxy.start()
     waker.join(10)
     assert not proxy_said, "the proxy waits for the end of the waker"
@@ -85,16 +85,18 @@ def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: I
 
 
 def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance, listener: socket.socket) -> None:
-    assert not hand_over(instance.door, [listener])
+    assert not hand_over(instance.run, [listener])
     socket.socket(socket.AF_UNIX).bind(instance.door)  # of a waker that was killed
-    assert not hand_over(instance.door, [listener])
+    assert not hand_over(instance.run, [listener])
     runtime.prepare(instance)
     assert not os.path.exists(instance.door)
 
 
 def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockwake.door._PROXY_COMES_WITHIN", 0.1)
-    Door(instance).turn_away(settings(env()))
+    door = Door(instance)
+    door.turn_away(settings(env()))
+    door.close()
 
 
 def test_however_many_say_nothing_there_is_one_line(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
@@ -103,3 +105,13 @@ def test_however_many_say_nothing_there_is_one_line(instance: Instance, listener
     assert turn_away(instance, listener)
     said = capfd.readouterr().out
     assert said.startswith("sockwake: turned away 40 connections that sent nothing, the last from 127.0.0.1:") and said.count("\n") == 1
+
+
+def test_a_proxy_that_comes_too_late_leaves_and_refuses_nobody(
+        instance: Instance, listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance, monkeypatch)
+    with knock(listener, STARTUP) as client:
+        assert hand_over(instance.run, [listener])
+        assert listener.accept()[1] == client.getsockname()
+    runtime.prepare(instance)
+    assert not hand_over(instance.run, [listener]), "what was left of one wake is not told in the next"

@@ -92,7 +92,7 @@ def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[],
     ({"CHECK": "none"}, "182"), ({}, "0"), ({"CHECK": "none", "IDLE": "infinity"}, "0"), ({"CHECK": "/bin/true"}, "0")])
 def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(changed: dict[str, str], every: str) -> None:
     read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
-    assert lookout.told(read) == [every, "-1", "8"]
+    assert lookout.told(read) == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
 
 
 def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

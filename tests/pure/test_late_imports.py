@@ -1,0 +1,54 @@
+"""What runs for as long as an instance is awake has loaded all code of ours when it starts: an upgrade takes the files away."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from tree import SOURCE, run
+
+# who loads it has said that it needs the settings again, which the watcher must not: they may be broken by then
+NEVER_NEEDED = {"sockwake.settings"}
+READS_SETTINGS = {"settings", "engines_of"}
+
+
+def loaded_by(module: str) -> set[str]:
+    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; print(*sys.modules)"
+    return {name for name in run(sys.executable, "-ISB", "-c", program).stdout.split() if name.startswith("sockwake.")}
+
+
+def path_of(module: str) -> Path:
+    return SOURCE / f"{module.replace('.', '/')}.py"
+
+
+def imported_in_functions(module: str) -> set[str]:
+    """The modules of ours that are imported when something is called."""
+    found: set[str] = set()
+    for function in ast.walk(ast.parse(path_of(module).read_text())):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names if alias.name.startswith("sockwake")}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sockwake":
+                names = {f"sockwake.{alias.name}" for alias in node.names}
+                found |= names if node.module == "sockwake" else {node.module or ""}
+    return found
+
+
+def test_the_watcher_imports_nothing_of_ours_later() -> None:
+    loaded = loaded_by("sockwake.watcher")
+    assert {"sockwake.watcher", "sockwake.lookout", "sockwake.visits", "sockwake.netns"} <= loaded
+    late = {module: imported_in_functions(module) - loaded - NEVER_NEEDED for module in loaded}
+    assert {module: names for module, names in late.items() if names} == {}
+
+
+@pytest.mark.parametrize("module", ["watcher", "lookout", "proxies", "checking", "manager", "journal", "visits", "netns", "container"])
+def test_and_never_reads_instance_env(module: str) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path_of(f"sockwake.{module}").read_text())) if isinstance(node, ast.Call)]
+    called = {func.attr if isinstance(func, ast.Attribute) else func.id for func in calls if isinstance(func, (ast.Attribute, ast.Name))}
+    assert READS_SETTINGS & called == set()
+
+
+def test_what_it_becomes_at_its_end_is_a_program_of_its_own() -> None:
+    assert "sockwake.aftermath" not in loaded_by("sockwake.watcher")

@@ -1,0 +1,116 @@
+"""Each process of an instance ends in any way at any moment: the next client is served within seconds, and ls tells the truth.
+
+Every process with every signal, at moments in turn; each with each in `make soak`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import product
+
+import pytest
+
+import figures
+from client import Lost, Refused
+from conftest import Make, MakeService
+from ending import SIGNALS, Command, Container, Native, Postgres, Subject, send
+from moment import until
+from program import run
+
+pytestmark = [pytest.mark.fault, pytest.mark.kills]
+SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
+LONGEST_WAKE = 0.3  # seconds, over which what is ended in a wake is spread
+UNIT = "unit"  # all its processes at once, by `systemctl kill`
+
+
+@contextmanager
+def awake(subject: Subject, _: float) -> Iterator[None]:
+    subject.serves()
+    yield
+
+
+@contextmanager
+def with_a_client(subject: Subject, _: float) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(subject.held())
+        except (Lost, Refused, OSError):  # what was done before may still hang up on one
+            subject.serves()
+            stack.enter_context(subject.held())
+        yield
+
+
+@contextmanager
+def waking(subject: Subject, part: float) -> Iterator[None]:
+    subject.sleep()
+    with ThreadPoolExecutor(1) as pool:
+        client = pool.submit(subject.serves)
+        until(f"{subject.service} wakes", lambda: subject.service.state(subject.service.backend) in ("active", "activating"))
+        time.sleep(LONGEST_WAKE * part)
+        yield
+        client.result(60)
+
+
+@contextmanager
+def falling_asleep(subject: Subject, _: float) -> Iterator[None]:
+    subject.serves()
+    run("systemctl", "stop", "--no-block", subject.service.backend)
+    yield
+
+
+MOMENTS: tuple[Callable[[Subject, float], "ExitStack"], ...] = (with_a_client, waking, awake, falling_asleep)  # type: ignore[assignment]
+
+
+def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
+    """(process, signal, moment)."""
+    pairs = list(product([*subject.victims(), UNIT], SIGNALS))
+    if SOAK:
+        return [(who, number, moment) for who, number in pairs for moment in range(len(MOMENTS))]
+    return [(who, number, (turn + i) % len(MOMENTS)) for i, (who, number) in enumerate(pairs) if (turn + i) % 2 == 0 or who == "backend"]
+
+
+def end(subject: Subject, who: str, number: signal.Signals) -> bool:
+    if who == UNIT:
+        return run("systemctl", "kill", f"--signal={number.name}", subject.service.backend).status == 0
+    return send(subject.victims()[who](), number)
+
+
+def go_through(subject: Subject, turn: int) -> list[str]:
+    """What went wrong at each deed that has met somebody; how many those are is the last."""
+    problems, met = [], 0
+    plan = deeds(subject, turn)
+    for i, (who, number, at) in enumerate(plan):
+        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"  # type: ignore[attr-defined]
+        try:
+            with MOMENTS[at](subject, i / len(plan)):
+                if end(subject, who, number):
+                    met += 1
+                    figures.count("faults tried")
+                subject.serves()
+            subject.tells_the_truth()
+            assert subject.service.is_listening(), "its port is closed"
+            print(f"{time.strftime('%T')} {deed}")
+        except (AssertionError, OSError) as error:
+            problems.append(f"{deed}: {error}")
+            subject.sleep()
+    try:
+        subject.service.asleep(timeout=60, backend=("inactive", "failed"))
+    except AssertionError as error:
+        problems.append(f"in the end: {error}")
+    return problems if met > len(plan) / 2 else [*problems, f"{subject.service}: only {met} of {len(plan)} have met a process"]
+
+
+def test_the_next_client_is_served_and_ls_tells_the_truth(
+        instance: Make, service: MakeService, nginx: str, redis: str, program: str) -> None:
+    subjects = [Postgres(instance("--check-every", "1s")),
+                Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
+                Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
+                Native(service("native", "--exec", program, "--check-every", "1s", name="own"))]
+    with ThreadPoolExecutor(len(subjects)) as pool:
+        problems = [problem for found in pool.map(go_through, subjects, range(len(subjects))) for problem in found]
+    assert problems == [], "\n".join(problems)

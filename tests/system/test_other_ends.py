@@ -1,0 +1,132 @@
+"""What comes and goes beside an instance ends in any way, comes late or not at all: nothing stays awake, closed or unserved for it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import Make, MakeService
+from ending import SIGNALS, Command, Native, Postgres, Subject, send
+from moment import until
+from program import must, run
+
+pytestmark = pytest.mark.fault
+STAND_IN = Path("/usr/local/bin/systemd-run")
+LATE = 12  # seconds; the waker waits for ten
+CHECK_EVERY, TIMER_COMES_WITHIN = 1, 5  # seconds
+
+
+@contextmanager
+def changed(unit: str, text: str) -> Iterator[None]:
+    """With a drop-in for a unit."""
+    folder = Path(f"/run/systemd/system/{unit}.d")
+    folder.mkdir(parents=True)
+    (folder / "tests.conf").write_text(f"[Service]\n{text}\n")
+    must("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+        must("systemctl", "daemon-reload")
+
+
+@pytest.mark.parametrize("kind", ["command", "native"])
+def test_the_look_before_a_program(service: MakeService, redis: str, program: str, kind: str) -> None:
+    subject: Subject = (Native(service("native", "--exec", program, "--check-every", "1s")) if kind == "native"
+                        else Command(service("command", "--exec", f"{redis} --port {{port}}")))
+    unit = "pg-wanted@svc1.service"
+    slowly = "ExecStart=\nExecStart=/bin/sh -c 'sleep 0.5; exec /usr/libexec/sockwake/wanted %i'"
+    with changed(unit, slowly):
+        for number in SIGNALS:
+            with closing(socket.create_connection(("127.0.0.1", subject.service.port))):
+                until("it looks", lambda: subject.service.main_pid(unit))
+                assert send([subject.service.main_pid(unit)], number)
+            subject.serves()
+            subject.tells_the_truth()
+            subject.sleep()
+    subject.service.asleep()
+
+
+def test_what_tells_clients_why(instance: Make) -> None:
+    subject = Postgres(instance("--no-provision"))
+    database = subject.database
+    for number in SIGNALS:
+        (database.etc / "uninitialised").unlink()
+        with closing(socket.create_connection(("127.0.0.1", database.port), 30)) as silent:
+            silent.sendall(b"\0\0\0\x20half a startup packet")
+            until("the refusing program runs", lambda: any("/refuse" in line for line in database.processes()))
+            assert send([database.main_pid(database.proxy)], number)
+        until("it has ended", lambda: not any("/refuse" in line for line in database.processes()))
+        (database.etc / "uninitialised").write_text("")
+        assert database.is_listening()
+    subject.serves(30)
+    database.asleep()
+
+
+def test_what_opens_a_port_that_was_taken(instance: Make) -> None:
+    database = instance()
+    reopen = "sockwake-reopen.service"
+    must("systemctl", "stop", database.socket)
+    with closing(socket.create_server(("127.0.0.1", database.port))):
+        run("systemctl", "start", database.socket).expect(1)
+        for number in SIGNALS:
+            until("it tries", lambda: database.main_pid(reopen))
+            before = database.main_pid(reopen)
+            assert send([before], number)
+            until("it tries again", lambda: database.main_pid(reopen) not in (0, before))
+    until("the port is open", database.is_listening, 40)
+    until("nothing tries any more", lambda: database.state(reopen) == "inactive", 40)
+    assert database.psql() == "1"
+
+
+@contextmanager
+def in_place_of_systemd_run(script: str) -> Iterator[None]:
+    STAND_IN.write_text(f"#!/bin/sh\n{script}\n")
+    STAND_IN.chmod(0o755)
+    try:
+        yield
+    finally:
+        STAND_IN.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("script", ["exit 0", f"rm {STAND_IN}; echo systemd does not answer >&2; exit 1"], ids=["nothing comes of it", "it fails"])
+def test_a_timer_that_was_never_made_keeps_nothing_awake(instance: Make, script: str) -> None:
+    """A client of a pool holds its connection, and says nothing."""
+    database = instance("--check-every", f"{CHECK_EVERY}s")
+    with in_place_of_systemd_run(script), closing(database.connect()) as client:
+        assert client.value("select 1") == "1"
+        STAND_IN.unlink(missing_ok=True) if script == "exit 0" else None
+        until("its timer is there", lambda: database.state(database.check) == "active", CHECK_EVERY + 3 * TIMER_COMES_WITHIN)
+        database.asleep()
+
+
+def test_a_proxy_that_comes_late_refuses_no_client(instance: Make) -> None:
+    database = instance("--check", "none")
+    with changed(database.proxy, f"ExecStartPre=/bin/sleep {LATE}"):
+        socket.create_connection(("127.0.0.1", database.port)).close()  # a port scan
+        until("it wakes", lambda: database.state(database.backend) == "active")
+        assert database.psql() == "1"
+        assert "cannot start" not in database.journal()
+        must("systemctl", "stop", database.proxy)
+    database.asleep()
+
+
+def test_dropped_packets_that_cannot_be_counted_end_no_wake(instance: Make) -> None:
+    database = instance("--allow", "127.0.0.0/8", idle="1min")
+    ss = Path(shutil.which("ss") or "").resolve()
+    aside = ss.with_name("ss-put-aside")
+    ss.rename(aside)
+    try:
+        with closing(database.connect()) as client:
+            until("it is said", lambda: "cannot run ss" in database.journal())
+            assert client.value("select 1") == "1" and database.psql() == "1"
+    finally:
+        aside.rename(ss)
+    assert database.journal().count("woken by") == 1
+    must("systemctl", "stop", database.backend)
+    database.asleep()
