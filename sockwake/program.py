@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
         runtime.leave_failure(instance, problem)
         print(problem, file=sys.stderr)
         if verb == "await":
-            _end_program(instance)
+            _end_program()
         return 1
     return 0
 
@@ -155,7 +155,7 @@ def _look_after(instance: Instance, settings: Settings) -> None:
     programs.become("watcher", "--program", instance.name, f"{server}", *told)
 
 
-def _end_program(instance: Instance) -> None:
+def _end_program() -> None:
     """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
     import signal  # 5 ms, which a wake that succeeds needs not pay
 

@@ -165,7 +165,8 @@ def test_who_has_the_number_of_a_program_is_not_watched_for_it(tree: Tree, start
     instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
     child = start()
     monkeypatch.setattr(process, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
-    program._look_after(child.pid, instance, instance.settings())
+    monkeypatch.setenv("MAINPID", str(child.pid))
+    program._look_after(instance, instance.settings())
     assert became == []
 
 

@@ -44,11 +44,11 @@ def on_a_terminal(*argv: str, until: bytes) -> tuple["subprocess.Popen[bytes]", 
 
 def test_who_waits_for_another_command_says_so_on_a_terminal(tree: Tree) -> None:
     tree.new("pg1")
-    for path, verb in ((tree.path / "etc/sockwake", "ls"), (tree.path / "etc/sockwake/pg1", "rm")):
-        with locked(path):
-            argv = [*SOCKWAKE, "new", "pg2", "--version", "18"] if verb == "ls" else [*SOCKWAKE, "rm", "pg1"]
-            process, said = on_a_terminal(*argv, "--root", str(tree), until=b"\n")
-            assert said.decode().strip() == f"sockwake: waiting for another sockwake, which is at work in {path} …"
+    for path, what, words in (("etc/sockwake", "the lock of all instances", ["new", "pg2", "--version", "18"]),
+                              ("etc/sockwake/pg1", "instance 'pg1'", ["rm", "pg1"])):
+        with locked(tree.path / path):
+            process, said = on_a_terminal(*SOCKWAKE, *words, "--root", str(tree), until=b"\n")
+            assert said.decode().strip() == f"sockwake: waiting for {what}: process {os.getpid()} has it"
         assert process.wait(30) == 0
 
 
@@ -60,14 +60,14 @@ def test_what_is_done_to_one_instance_holds_up_no_other(tree: Tree) -> None:
         assert "exists already" in tree.sockwake("new", "pg1", "--version", "18").stderr
 
 
-@pytest.mark.parametrize("which", ["", "/pg1"])
-def test_nobody_waits_for_ever(tree: Tree, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("which", "what"), [("", "the lock of all instances"), ("/pg1", "instance 'pg1'")])
+def test_nobody_waits_for_ever(tree: Tree, which: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.new("pg1")
     monkeypatch.setattr(inventory, "_LONGEST_WORK", 0.3)
     monkeypatch.setattr(inventory, "_LONGEST_REMOVAL", 0.3)
     before = os.listdir("/proc/self/fd")
     with locked(tree.path / f"etc/sockwake{which}"):
-        with pytest.raises(SockwakeError, match=f"another process has had the lock of {tree}/etc/sockwake{which} for 0 s") as caught:
+        with pytest.raises(SockwakeError, match=f"{what} was not free within 0.3 s: process {os.getpid()} has it") as caught:
             with inventory.held(Name("pg1"), str(tree)):
                 pass
     assert caught.value.status == IN_USE and os.listdir("/proc/self/fd") == before
