@@ -48,6 +48,11 @@ class Draft:
             os.makedirs(path, 0o711, exist_ok=True)
             replace(note, 0o644, f"directory {_identity(path)} {path}\n")
 
+    def note_data(self, path: str) -> None:
+        """Note which directory was named for the data: all that a purge may delete, should DATA= be edited."""
+        text = f"{_identity(self.final.root + path) or _NOT_YET} {path}\n"
+        write_new(f"{self.instance.etc}/{inventory.DATA_NOTE}", 0o644, text)
+
     def publish(self) -> Instance:
         """Give it its name; from here on it is an instance. Locked: who looks for a free port must see it as one of the two.
 
@@ -116,6 +121,18 @@ def delete_made_data(draft: Instance) -> bool:
         with suppress(OSError):  # it is there, and not empty
             os.rmdir(path)
     return not os.path.isdir(path) or is_its_own and not deletion.entries(path)
+
+
+def require_noted(instance: Instance, data: str) -> None:
+    """Raise SockwakeError unless data is the directory that the instance was made with, or its place in sockwake's own."""
+    if data == instance.root + instance.data:
+        return
+    identity, _, path = text_of(f"{instance.etc}/{inventory.DATA_NOTE}").rstrip("\n").partition(" ")
+    if data != instance.root + path or identity not in (_NOT_YET, _identity(data)):
+        raise SockwakeError(
+            f"data directory {data} is not known to be the one that instance '{instance.name}' was made with",
+            "leave out --purge, and delete the directory yourself if it may go",
+        )
 
 
 def _is_undisputed(path: str, draft: Instance) -> bool:

@@ -13,8 +13,9 @@ from sockwake.instance import Instance, Name
 from sockwake.kind import COMPOSE, SERVICE
 
 MADE_DATA = "made-data"
+DATA_NOTE = "data-directory"
 # All that sockwake ever writes into an instance's directory, beside each file's ".new"; what else is there is not its own.
-WRITTEN = ("instance.env", COMPOSE, SERVICE, "password", "server.crt", "server.key", "uninitialised", MADE_DATA)
+WRITTEN = ("instance.env", COMPOSE, SERVICE, "password", "server.crt", "server.key", "uninitialised", MADE_DATA, DATA_NOTE)
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
 _LONGEST_WORK = 60  # seconds that another command may hold the lock of all instances

@@ -89,6 +89,8 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
                 begun.claim_data(request.data_directory, make=False)
             if request.kind.definition == COMPOSE:
                 _provision(begun.instance, quiet=quiet, debug=debug)
+        if "DATA" in request.lines and request.data:
+            begun.note_data(request.data_directory)
         made = begun.publish()
         if provision and request.kind.definition == SERVICE and systemctl.is_running():
             systemctl.reload()

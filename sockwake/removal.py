@@ -38,6 +38,8 @@ def _require_deletable(instance: Instance, data: str) -> None:
     if data:
         deletion.require_no_mount(data, below=True)
         claims.require_own(data, instance.root, but=instance)
+        if os.path.lexists(data):
+            draft.require_noted(instance, data)
         for engine in [] if instance.root else engines_of(instance):
             belongings.require_unseen(engine, instance, data)
 

@@ -52,6 +52,33 @@ def test_purge_deletes_the_data_of_the_tree_and_says_so(tree: Tree, options: lis
     assert not Path(f"{tree}{path}").exists()
 
 
+def test_purge_deletes_no_directory_but_the_one_the_instance_was_made_with(tree: Tree) -> None:
+    (tree.path / "srv/pg").mkdir(parents=True)
+    tree.new("pg1", "--data", "/srv/pg")
+    data, other = write_data(tree, "/srv/pg"), write_data(tree, "/srv/other")
+    env = Path(tree.instance("pg1").env_file)
+    env.write_text(env.read_text().replace("DATA=/srv/pg", "DATA=/srv/other"))
+    before = tree.snapshot_of_names()
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert (ran.status, ran.stderr.splitlines()) == (FAILED, [
+        f"sockwake: error: data directory {tree}/srv/other is not known to be the one that instance 'pg1' was made with",
+        "(hint: leave out --purge, and delete the directory yourself if it may go)"])
+    assert tree.snapshot_of_names() == before
+    env.write_text(env.read_text().replace("DATA=/srv/other", "DATA=/srv/pg"))
+    assert tree.sockwake("rm", "pg1", "--purge").status == 0
+    assert other.exists() and not data.exists()
+
+
+def test_purge_deletes_no_directory_that_has_taken_the_place_of_the_data(tree: Tree) -> None:
+    (tree.path / "srv/pg").mkdir(parents=True)
+    tree.new("pg1", "--data", "/srv/pg")
+    (tree.path / "srv/pg").rename(tree.path / "srv/moved")
+    other = write_data(tree, "/srv/pg")
+    assert tree.sockwake("rm", "pg1", "--purge").status == FAILED
+    assert other.exists()
+    assert tree.sockwake("rm", "pg1").status == 0
+
+
 def test_purge_in_a_tree_never_touches_the_same_path_outside_of_it(tree: Tree, tmp_path: Path) -> None:
     outside = tmp_path / "pg"
     outside.mkdir()
