@@ -19,6 +19,7 @@ from sockwake import (
     files,
     journal,
     lookout,
+    main_process,
     manager,
     netns,
     program_socket,
@@ -29,6 +30,7 @@ from sockwake import (
 )
 from sockwake.errors import SockwakeError, shown
 from sockwake.instance import Instance, Name
+from sockwake.main_process import Ended
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
 
@@ -40,10 +42,6 @@ _LOOK_EVERY = 0.002  # seconds
 _REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repaired
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")  # what its process runs until its sandbox is done
-
-
-class Ended(SockwakeError):
-    """The program is no more. Why it has ended is for clean_up() to say, which is told by systemd."""
 
 
 def main(arguments: list[str]) -> int:
@@ -84,13 +82,13 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         return
     _leave_for_proxy(runtime.prepare, instance)
     _leave_for_proxy(runtime.replace, _awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
-    settings, pid = instance.settings(), int(os.environ["MAINPID"])
+    settings, pid = instance.settings(), main_process.pid()
     client = clients.connecting(settings)
     allow.require_enforced(settings)
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
-    took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
+    took = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
     _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)
@@ -114,7 +112,7 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
 
     def wait() -> None:
         time.sleep(_LOOK_EVERY)
-        _executable(pid)
+        main_process.executable(pid)
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
@@ -124,25 +122,17 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
                 raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
 
     # until then it is in the host's network, where anybody can listen
-    await_that(lambda: _executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
+    await_that(lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
     if not settings.backend_port:
         socket = program_socket.path(instance, settings)
         await_that(lambda: program_socket.expose(instance, settings), f"its program has made no socket {socket}")
     await_server(pid, instance, settings, wait)
 
 
-def _executable(pid: int) -> str:
-    """The name of the file that process pid runs; raises Ended."""
-    try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
-    except OSError:
-        raise Ended("its program has ended") from None
-
-
 def _look_after(instance: Instance, settings: Settings) -> None:
     """Become what looks after its clients, and ends with the program; of a native one, for which systemd waits, another
     process does."""
-    server = _main_process(instance)
+    server = main_process.descriptor(instance)
     if server < 0:
         return
     told = lookout.told(settings)
@@ -156,25 +146,12 @@ def _end_program(instance: Instance) -> None:
     """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
     import signal  # 5 ms, which a wake that succeeds needs not pay
 
-    server = _main_process(instance)
+    server = main_process.descriptor(instance)
     if server >= 0:
         try:
             signal.pidfd_send_signal(server, signal.SIGTERM)
         except ProcessLookupError:
             pass
-
-
-def _main_process(instance: Instance) -> int:
-    """A descriptor of the program's process, or -1: it may have ended, and its number be another one's."""
-    pid = int(os.environ["MAINPID"])
-    try:
-        server = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return -1
-    if f"/{instance.backend_unit}" in files.text_of(f"/proc/{pid}/cgroup"):
-        return server
-    os.close(server)
-    return -1
 
 
 def clean_up(instance: Instance) -> None:
@@ -267,16 +244,6 @@ def _last_awaited(instance: Instance) -> tuple[str, str]:
 def _awaited(instance: Instance) -> str:
     """A file that names the run that was last waited for."""
     return f"{instance.run}/awaited"
-
-
-def _began(pid: int) -> float:
-    """When a process was started, in seconds since the machine was; proc(5)."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
-    except OSError:
-        raise Ended("its program has ended") from None
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _refuse_next(instance: Instance, reason: str) -> None:
