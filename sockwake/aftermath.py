@@ -17,6 +17,8 @@ from sockwake.engine import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
+_NEVER_READY = 5  # seconds for a container to end that no client has been led to; the next one waits for that
+
 
 def main(arguments: list[str]) -> int:
     """watcher --after NAME, or watcher --after-kill. The status is for systemd alone."""
@@ -36,16 +38,27 @@ def clean_up(instance: Instance) -> None:
     """No container runs on unwatched, and no proxy leads nowhere."""
     # without a ready file a proxy may be telling its clients why, and must not be disturbed
     was_ready = os.path.exists(instance.ready_file)
-    runtime.remove(instance.ready_file)
+    runtime.withdraw_ready(instance)
     proxies.end(instance, only_serving=not was_ready)
     if not os.path.exists(instance.failure_file):
         journal.aside(runtime.replace, instance.failure_file, "its waker was killed\n")
     if netns.is_proxys(instance):
         journal.aside(netns.close_off, instance)
     for engine in engines_of(instance):
-        Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
+        _stop(instance, Container(instance.container, engine))
         # the next wake makes its cluster from the start
         cluster.remove_container(engine, instance.init_container)
+    runtime.remove(instance.ending_file)
+
+
+def _stop(instance: Instance, container: Container) -> None:
+    """Stop it with all the time it may take, unless it is no database and was never ready: it may not hear a signal yet."""
+    if _has_cluster(instance):
+        container.stop(insist="SIGINT")
+    elif os.path.exists(instance.ending_file):
+        container.stop()
+    else:
+        container.stop(_NEVER_READY)
 
 
 def clean_up_killed() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    told = (instance.ready_file, instance.failure_file, instance.door, instance.nobody_file)
+    told = (instance.ready_file, instance.ending_file, instance.failure_file, instance.door, instance.nobody_file)
     for path in (*told, instance.last_visit, instance.activity):
         remove(path)
 
@@ -47,6 +47,14 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
         f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
     )
     replace(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
+
+
+def withdraw_ready(instance: Instance) -> None:
+    """Have no proxy go ahead any more."""
+    try:
+        os.rename(instance.ready_file, instance.ending_file)
+    except FileNotFoundError:
+        pass
 
 
 def lock_wake(instance: Instance) -> int:
