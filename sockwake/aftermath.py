@@ -17,6 +17,8 @@ from sockwake.engine import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.instance import Instance, Name
 
+_NEVER_READY = 5  # seconds for a container to end that no client has been led to; the next one waits for that
+
 
 def main(arguments: list[str]) -> int:
     """watcher --after NAME, or watcher --after-kill. The status is for systemd alone."""
@@ -36,7 +38,7 @@ def clean_up(instance: Instance) -> None:
     """No container runs on unwatched, and no proxy leads nowhere."""
     # without a ready file a proxy may be telling its clients why, and must not be disturbed
     was_ready = os.path.exists(instance.ready_file)
-    runtime.remove(instance.ready_file)
+    runtime.withdraw_ready(instance)
     proxies.end(instance, only_serving=not was_ready)
     if not os.path.exists(instance.failure_file):
         journal.aside(runtime.leave_failure, instance, SockwakeError("its waker was killed"))
@@ -44,9 +46,20 @@ def clean_up(instance: Instance) -> None:
         journal.aside(netns.close_off, instance)
     for engine in engines_of(instance):
         if belongings.has_container(engine, instance):
-            Container(instance.container, engine).stop(insist="SIGINT" if _has_cluster(instance) else "")
+            _stop(instance, Container(instance.container, engine))
         # the next wake makes its cluster from the start
         belongings.remove_container(engine, instance, instance.init_container)
+    runtime.remove(instance.ending_file)
+
+
+def _stop(instance: Instance, container: Container) -> None:
+    """Stop it with all the time it may take, unless it is no database and was never ready: it may not hear a signal yet."""
+    if _has_cluster(instance):
+        container.stop(insist="SIGINT")
+    elif os.path.exists(instance.ending_file):
+        container.stop()
+    else:
+        container.stop(_NEVER_READY)
 
 
 def clean_up_killed() -> None:

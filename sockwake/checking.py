@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 # The first look is due at $2 microseconds, by the clock that counts from the start of the machine. systemd is told how long
 # after its own start that is: OnActiveSec= would begin anew with each daemon-reload, and never end if those come often.
-# It may be too busy to answer, or still have a timer of that name: then it is asked again, after each of the pauses $4.
+# It may be too busy to answer, or still have a timer of that name: then it is asked again, after each of the pauses $5,
+# unless the backend $4 is to stop.
 _RUN = """
-scope=$1 due=$2 timer=$3 pauses=$4
-shift 4
+scope=$1 due=$2 timer=$3 backend=$4 pauses=$5
+shift 5
 for pause in $pauses; do
 	if [ "$pause" != now ]; then
+		if systemctl "$scope" list-jobs --no-legend "$backend" | grep -q -w stop; then exit; fi
 		sleep "$pause"
 		if systemctl "$scope" --quiet is-active "$timer"; then exit; fi
 	fi
@@ -59,6 +61,7 @@ def _start(instance: Instance, every: float, pauses: str, *, wait: bool) -> None
             "--user" if scope.is_user() else "--system",
             str(round((time.monotonic() + every) * 1_000_000)),
             f"{instance.check_unit}.timer",
+            instance.backend_unit,
             pauses,
             "--quiet",
             "--collect",

@@ -97,6 +97,11 @@ class Instance:
         return f"{self.run}/ready"
 
     @property
+    def ending_file(self) -> str:
+        """What the ready file becomes while its server is shutting down, which was ready before."""
+        return f"{self.run}/ending"
+
+    @property
     def door(self) -> str:
         """Where the proxy hands its sockets to the waker when there is no client to wake for."""
         return f"{self.run}/door"

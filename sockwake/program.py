@@ -19,6 +19,7 @@ from sockwake import (
     files,
     journal,
     lookout,
+    main_process,
     manager,
     netns,
     process,
@@ -30,6 +31,7 @@ from sockwake import (
 )
 from sockwake.errors import SockwakeError, failure
 from sockwake.instance import Instance, Name
+from sockwake.main_process import Ended
 from sockwake.readiness import await_server
 from sockwake.settings import Settings
 
@@ -41,10 +43,6 @@ _LOOK_EVERY = 0.002  # seconds
 _REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repaired
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")  # what its process runs until its sandbox is done
-
-
-class Ended(SockwakeError):
-    """The program is no more. Why it has ended is for clean_up() to say, which is told by systemd."""
 
 
 def main(arguments: list[str]) -> int:
@@ -85,7 +83,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         return
     _leave_for_proxy(runtime.prepare, instance)
     _leave_for_proxy(runtime.replace, _awaited(instance), f"{os.environ['INVOCATION_ID']} {_uptime()}")
-    settings, pid = instance.settings(), int(os.environ["MAINPID"])
+    settings, pid = instance.settings(), main_process.pid()
     if lock >= 0:
         runtime.promise_end(lock, settings)
     client = clients.connecting(settings)
@@ -93,7 +91,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     if not settings.is_native:
         netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
-    took = time.clock_gettime(time.CLOCK_BOOTTIME) - _began(pid)
+    took = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
     _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)
@@ -117,7 +115,7 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
 
     def wait() -> None:
         time.sleep(_LOOK_EVERY)
-        _executable(pid)
+        main_process.executable(pid)
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
@@ -127,25 +125,17 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
                 raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
 
     # until then it is in the host's network, where anybody can listen
-    await_that(lambda: _executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
+    await_that(lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
     if not settings.backend_port:
         socket = program_socket.path(instance, settings)
         await_that(lambda: program_socket.expose(instance, settings), f"its program has made no socket {socket}")
     await_server(pid, instance, settings, wait)
 
 
-def _executable(pid: int) -> str:
-    """The name of the file that process pid runs; raises Ended."""
-    try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
-    except OSError:
-        raise Ended("its program has ended") from None
-
-
 def _look_after(instance: Instance, settings: Settings) -> None:
     """Become what looks after its clients, and ends with the program; of a native one, for which systemd waits, another
     process does."""
-    server = process.of_our_unit(int(os.environ["MAINPID"]))
+    server = main_process.descriptor()
     if server == process.NONE:
         return
     told = lookout.told(settings)
@@ -159,7 +149,7 @@ def _end_program() -> None:
     """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
     import signal  # 5 ms, which a wake that succeeds needs not pay
 
-    process.send(process.of_our_unit(int(os.environ["MAINPID"])), signal.SIGTERM)
+    process.send(main_process.descriptor(), signal.SIGTERM)
 
 
 def clean_up(instance: Instance) -> None:
@@ -252,16 +242,6 @@ def _last_awaited(instance: Instance) -> tuple[str, str]:
 def _awaited(instance: Instance) -> str:
     """A file that names the run that was last waited for."""
     return f"{instance.run}/awaited"
-
-
-def _began(pid: int) -> float:
-    """When a process was started, in seconds since the machine was; proc(5)."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
-    except OSError:
-        raise Ended("its program has ended") from None
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _refuse_next(instance: Instance, reason: str) -> None:

@@ -20,7 +20,7 @@ _PREPARATION = 3600  # seconds a wake may take to make a cluster and a container
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    told = (instance.ready_file, instance.door, instance.nobody_file)
+    told = (instance.ready_file, instance.ending_file, instance.door, instance.nobody_file)
     for path in (*told, instance.last_visit, instance.activity):
         remove(path)
     forget_failure(instance)
@@ -51,6 +51,14 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
         f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
     )
     replace(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
+
+
+def withdraw_ready(instance: Instance) -> None:
+    """Have no proxy go ahead any more."""
+    try:
+        os.rename(instance.ready_file, instance.ending_file)
+    except FileNotFoundError:
+        pass
 
 
 def lock_wake(instance: Instance) -> int:

@@ -51,6 +51,7 @@ class Watcher:
         while self.container.relay(journal.write):
             pass
         netns.forget(self.instance)
+        runtime.remove(self.instance.ending_file)
         journal.say("asleep")
 
     def _turn_clients_away(self) -> None:
@@ -61,7 +62,7 @@ class Watcher:
         ended, and does not take the backend for one that runs.
         """
         journal.aside(manager.notify, "STOPPING=1")
-        runtime.remove(self.instance.ready_file)
+        runtime.withdraw_ready(self.instance)
         proxies.end(self.instance)
 
     def _stop_container(self) -> None:

@@ -13,6 +13,7 @@ from tree import Tree
 from sockwake import allow, checking, journal, lookout, manager, program, runtime
 from sockwake.instance import Instance
 from sockwake.lookout import Guests
+from sockwake.main_process import Ended
 from sockwake.settings import Settings
 from sockwake.waker import Waker
 
@@ -66,6 +67,13 @@ def native(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def test_a_program_s(native: Callable[[], None], monkeypatch: pytest.MonkeyPatch, module: object, step: str) -> None:
     monkeypatch.setattr(module, step, full)
     native()
+
+
+def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_who_comes_after_it(
+        native: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAINPID")
+    with pytest.raises(Ended):
+        native()
 
 
 def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
