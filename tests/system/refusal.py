@@ -18,7 +18,7 @@ def told(database: Database, reason: str, words: str = "") -> None:
     assert said.endswith("(journalctl -u pg-postgres@pg1)")
     assert not words or words not in said, "a client that has not logged in reads what may hold a secret"
     facts = str(database.ls()["error"])
-    assert reason in facts and words in facts
+    assert reason in facts and words in facts, facts
     journal = database.journal(f"--unit={database.backend}")
-    assert reason in journal and words in journal
+    assert reason in journal and words in journal, journal
     database.asleep(backend=ASLEEP_OR_FAILED)

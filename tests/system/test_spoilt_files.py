@@ -80,7 +80,7 @@ def test_compose_file_nobody_can_read(instance: Make) -> None:
     database = instance()
     whole = (database.etc / "compose.yaml").read_text()
     (database.etc / "compose.yaml").write_text(whole + "\tnot: [yaml\n")
-    told(database, "/etc/sockwake/pg1/compose.yaml: docker-compose failed with status ", "cannot start any token")
+    told(database, "/etc/sockwake/pg1/compose.yaml: docker-compose failed with status ", ": yaml: line ")
     (database.etc / "compose.yaml").write_text(whole)
     assert database.psql() == "1"
 
