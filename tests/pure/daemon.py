@@ -5,7 +5,7 @@ import socketserver
 import threading
 import urllib.parse
 
-from sockwake.engine import API
+from sockwake.engine.api import API
 
 
 class Daemon(socketserver.ThreadingUnixStreamServer):

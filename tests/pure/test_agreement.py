@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from test_generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
 from test_settings import COMMAND, CONTAINER, GOOD, NATIVE, env
 
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name
-from sockwake.settings import Settings
 
 NUMBERS = st.one_of(st.integers(-1, 70000).map(str), st.sampled_from(["0", "00", "025432", "65535", "65536", "99999", "100000", "+1", "1 ", "٣"]))
 PATHS = st.one_of(st.from_regex(r"/[a-zA-Z0-9._/:@+-]{0,20}", fullmatch=True), st.sampled_from(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_generator import generate
 from tree import Tree
 
-from sockwake import cli
+from sockwake.admin import cli
+from sockwake.config import settings
 
 NEIGHBOUR = "etc/sockwake/good/"
 TEXT = st.text(max_size=10).filter(lambda text: "\0" not in text)  # no argument of a program can have one
@@ -108,7 +109,7 @@ def require_that_it_opens(tree: Tree, changed: list[str]) -> None:
     """What was made can be read, and systemd is told the same."""
     made = [path for path in changed if path.endswith("/instance.env")]
     for path in made:
-        read = tree.instance(path.split("/")[-2]).settings()
+        read = settings.load(tree.instance(path.split("/")[-2]))
         with tempfile.TemporaryDirectory() as base:
             ran, files = generate(Path(base) / "g", {read_name(path): (tree.path / path).read_bytes()})
         assert ran.stderr == "" and f"ListenStream={read.listen[0]}".encode() in files[f"pg-proxy@{read_name(path).decode()}.socket.d/listen.conf"].replace(b"[", b"")

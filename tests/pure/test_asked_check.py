@@ -8,8 +8,9 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import programs, trust
-from sockwake.check import Check
+from sockwake.config import settings
+from sockwake.service.check import Check
+from sockwake.system import process, safe_path
 
 MakeCheck = Callable[[str], Check]
 
@@ -19,14 +20,14 @@ def check(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCh
     """check(BODY) is a look at an instance whose check is a program of sh, or is not there when it has none."""
     path = tmp_path / "check"
     instance = tree.write_env("pg1", env(CHECK=str(path)))
-    monkeypatch.setattr(trust, "require_way", lambda path, what: None)  # the directory of the tests is open to others
+    monkeypatch.setattr(safe_path, "require_safe", lambda path, what: None)  # the directory of the tests is open to others
 
     def make(body: str) -> Check:
         if body:
             path.write_text(f"#!/bin/sh\n{body}\n")
             path.chmod(0o755)
         made = Check.__new__(Check)
-        made.instance, made.settings, made.connections, made.silent = instance, instance.settings(), 2, 7.4
+        made.instance, made.settings, made.connections, made.silent = instance, settings.load(instance), 2, 7.4
         return made
 
     return make
@@ -76,7 +77,7 @@ def test_one_that_is_ended_with_its_look_is_said(
     def end(*_arguments: object, **_more: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(programs, "run", end)
+    monkeypatch.setattr(process, "run", end)
     with pytest.raises(KeyboardInterrupt):
         asked.may_sleep()
     assert capfd.readouterr().out.endswith(" was ended before it had an answer: pg1 stays awake\n")

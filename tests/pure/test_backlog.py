@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockwake import backlog
+from sockwake.system import pidfd
 
 LISTEN = """import os, socket, sys
 pipe = os.pipe()
@@ -50,7 +50,7 @@ def who_fit(path: Path) -> int:
 def test_everybody_finds_a_place_in_it(server: subprocess.Popen[str], tmp_path: Path) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     assert who_fit(tmp_path / "socket") < 10
-    backlog.lengthen(server.pid)
+    pidfd.lengthen(server.pid)
     assert who_fit(tmp_path / "socket") > 90
     assert sorted(os.listdir("/proc/self/fd")) == before
 
@@ -59,4 +59,4 @@ def test_one_that_has_ended_is_an_error_of_the_systems(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     with pytest.raises(OSError):
-        backlog.lengthen(process.pid)
+        pidfd.lengthen(process.pid)

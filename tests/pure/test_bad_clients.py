@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_refuse import GSS, REQUEST, SSL, STARTUP
 
-from sockwake import http, postgres, refuse
+from sockwake.protocol import http, postgres
+from sockwake.service import refuse
 
 PATIENCE = 0.25  # seconds for all clients of a case together
 SLACK = 10  # for a busy machine

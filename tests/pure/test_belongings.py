@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from daemon import Daemon
 
-from sockwake import belongings
-from sockwake.engine import Engine, EngineError
+from sockwake.config.instance import Instance, Name
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import EXISTS, SockwakeError
-from sockwake.instance import Instance, Name
 
 PG1 = Instance(Name("pg1"))
 OURS = {"io.sockwake.instance": "pg1"}

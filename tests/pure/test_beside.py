@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tree import Tree, run
 
-from sockwake import draft, inventory
+from sockwake.admin import draft, inventory
+from sockwake.admin.request import Request
+from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE, UNKNOWN
-from sockwake.instance import Name
-from sockwake.request import Request
 
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80", "--quiet")
 

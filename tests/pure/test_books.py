@@ -10,15 +10,19 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import allow, checking, journal, lookout, manager, program, runtime
-from sockwake.instance import Instance
-from sockwake.lookout import Guests
-from sockwake.main_process import Ended
-from sockwake.settings import Settings
-from sockwake.waker import Waker
+from sockwake.clients import allowlist
+from sockwake.config import settings
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.lifecycle import check_timer, monitor, runtime
+from sockwake.lifecycle.main_process import Ended
+from sockwake.lifecycle.monitor import ClosedConnections
+from sockwake.service import program
+from sockwake.service.waker import Waker
+from sockwake.system import files, journal, sdnotify
 
-STEPS: dict[str, tuple[object, str]] = {"the timer": (checking, "start"), "dropped packets": (allow, "note_dropped"),
-                                        "the status": (manager, "notify"), "the journal": (journal, "say")}
+STEPS: dict[str, tuple[object, str]] = {"the timer": (check_timer, "start"), "dropped packets": (allowlist, "note_dropped"),
+                                        "the status": (sdnotify, "notify"), "the journal": (journal, "say")}
 
 
 def full(*_: object) -> NoReturn:
@@ -38,7 +42,7 @@ def test_a_waker_s(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     monkeypatch.setattr(*STEPS[step], full)
-    Waker(instance)._keep_books(instance.settings(), "a client")
+    Waker(instance)._keep_books(settings.load(instance), "a client")
     assert ("No space left on device" in capfd.readouterr().out) == (step != "the journal")
 
 
@@ -46,8 +50,8 @@ def test_a_waker_s(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
 def test_a_full_run_directory_after_the_ready_file(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
-    monkeypatch.setattr(runtime, "replace", full)
-    Waker(instance)._keep_books(instance.settings(), "a client")
+    monkeypatch.setattr(files, "replace_volatile", full)
+    Waker(instance)._keep_books(settings.load(instance), "a client")
     assert "woken by a client" in capfd.readouterr().out
 
 
@@ -63,7 +67,7 @@ def native(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize(("module", "step"), [*STEPS.values(), (runtime, "replace"), (runtime, "prepare")], ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(("module", "step"), [*STEPS.values(), (files, "replace_volatile"), (runtime, "prepare")], ids=lambda value: getattr(value, "__name__", value))
 def test_a_program_s(native: Callable[[], None], monkeypatch: pytest.MonkeyPatch, module: object, step: str) -> None:
     monkeypatch.setattr(module, step, full)
     native()
@@ -79,9 +83,9 @@ def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_who_com
 def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = tree.write_env("pg1", env())
     reader, writer = os.pipe()
-    Guests(instance, reader, 8)  # there is no directory for it
+    ClosedConnections(instance, reader, 8)  # there is no directory for it
     runtime.prepare(instance)
-    guests = Guests(instance, reader, 8)
+    guests = ClosedConnections(instance, reader, 8)
     monkeypatch.setattr(os, "pwrite", full)
     guests._take_note()
     os.close(reader)
@@ -100,11 +104,11 @@ def test_which_signal_ends_its_server_is_known_from_the_start(tree: Tree, kind: 
 
 def test_a_lookout_sees_to_it_that_the_timer_is_there(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[tuple[Instance, float]] = []
-    monkeypatch.setattr(lookout, "_TIMER_COMES_WITHIN", 0.1)
-    monkeypatch.setattr(checking, "keep", lambda instance, every: kept.append((instance, every)))
+    monkeypatch.setattr(monitor, "_TIMER_COMES_WITHIN", 0.1)
+    monkeypatch.setattr(check_timer, "keep", lambda instance, every: kept.append((instance, every)))
     instance = tree.write_env("pg1", env())
     reader, writer = os.pipe()
-    one = lookout.Lookout(instance, 0, None, 0.1)
+    one = monitor.ClientMonitor(instance, 0, None, 0.1)
     pid = os.fork()
     if not pid:
         import time
@@ -129,5 +133,5 @@ def test_a_timer_that_could_not_be_made_is_asked_for_again(
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     instance = tree.write_env("pg1", env())
-    checking.start(instance, instance.settings(), wait=True)
+    check_timer.start(instance, settings.load(instance), wait=True)
     assert (tmp_path / "asked").read_text().count("x") == asked

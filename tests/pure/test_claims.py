@@ -8,9 +8,9 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import claims, option
+from sockwake.admin import claims, option_types
+from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, FAILED, USAGE, SockwakeError
-from sockwake.instance import Instance, Name
 
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80", "--mount", "/data")
 SYSTEM_S = ["/", "/etc", "/etc/sockwake", "/etc/sockwake/a/data", "/usr", "/usr/lib/x", "/bin", "/var", "/var/lib", "/var/lib/sockwake", "/home",
@@ -30,14 +30,14 @@ def with_data(tree: Tree, name: str, path: str) -> Path:
 @pytest.mark.parametrize("path", SYSTEM_S)
 def test_a_place_of_the_systems_is_no_option(path: str) -> None:
     with pytest.raises(SockwakeError, match="is a place of the system's") as caught:
-        option.data_directory(path)
+        option_types.data_directory(path)
     assert caught.value.status == USAGE
 
 
 @pytest.mark.parametrize("path", ["/srv/a", "/var/lib/sockwake/a", "/var/lib/postgresql/x", "/mnt/disk", "/opt/x/data", "/var/libx", "/home/x/y",
                                   "/run/media/disk", "/usr/local/x"])
 def test_one_of_its_own_is(path: str) -> None:
-    assert option.data_directory(path) == path
+    assert option_types.data_directory(path) == path
 
 
 @pytest.mark.parametrize("path", ["/home/me", "/home/me/.local/share", "/home/me/.local/share/sockwake", "/home/me/.local/share/containers/x",

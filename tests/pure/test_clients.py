@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from test_settings import env, settings
 
-from sockwake import clients, procnet
-from sockwake.settings import Settings
+from sockwake.clients import connections
+from sockwake.config.settings import Settings
+from sockwake.system import procnet
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -23,39 +24,39 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 
 def has_client(read: Settings) -> bool:
-    return any(visitor.is_client(read) for visitor in clients.queue(read))
+    return any(visitor.is_client(read) for visitor in connections.queue(read))
 
 
 def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert clients.connected(read) == 0
+    assert connections.connected(read) == 0
     with socket.create_connection(listener.getsockname()[:2]):
-        assert clients.connected(read) == 1
+        assert connections.connected(read) == 1
         with listener.accept()[0]:
-            assert clients.connected(read) == 1
-    assert clients.connected(read) == 0
+            assert connections.connected(read) == 1
+    assert connections.connected(read) == 0
 
 
 def test_who_is_connected_is_named_served_already_or_not(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert clients.connecting(read) == "a client that has left"
+    assert connections.connecting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
         host, port = client.getsockname()[:2]
-        assert clients.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        assert connections.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         with listener.accept()[0]:
-            assert clients.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            assert connections.connecting(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 def test_only_a_client_is_awaited(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert clients.awaited(read) == "a client that has left"
+    assert connections.awaited(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
-        assert clients.awaited(read) == "", "who says nothing is no client"
+        assert connections.awaited(read) == "", "who says nothing is no client"
         client.sendall(b"SSLplz??")
         host, port = client.getsockname()[:2]
-        assert clients.awaited(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        assert connections.awaited(read) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         with listener.accept()[0]:
-            assert clients.awaited(read) == "a client that has left"
+            assert connections.awaited(read) == "a client that has left"
 
 
 def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> None:
@@ -64,12 +65,12 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
     with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as client:
         door.bind(path)
         door.listen()
-        assert clients.connected(read) == 0
+        assert connections.connected(read) == 0
         client.connect(path)
-        assert clients.connected(read) == 1
+        assert connections.connected(read) == 1
         with door.accept()[0]:
-            assert clients.connected(read) == 1
-        assert clients.connecting(read) == "a local client"
+            assert connections.connected(read) == 1
+        assert connections.connecting(read) == "a local client"
 
 
 @pytest.mark.parametrize(("kind", "said", "hangs_up", "is_client"), [
@@ -93,20 +94,20 @@ def test_who_is_a_client_is_told_by_what_he_said(
 
 def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
-    assert clients.awaited(read) == "a client that has left"
+    assert connections.awaited(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
         timer = threading.Timer(0.2, client.sendall, [b"SSLplz??"])
         timer.start()
-        assert clients.awaited(read).endswith(f":{client.getsockname()[1]}")
+        assert connections.awaited(read).endswith(f":{client.getsockname()[1]}")
         timer.join()
 
 
 def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "SPEAKS_WITHIN", 0.2)
+    monkeypatch.setattr(connections, "SPEAKS_WITHIN", 0.2)
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with socket.create_connection(listener.getsockname()[:2]):
-        assert clients.awaited(read) == ""
-    assert clients.awaited(read) == ""
+        assert connections.awaited(read) == ""
+    assert connections.awaited(read) == ""
 
 
 def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: Path) -> None:
@@ -116,15 +117,15 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(path)
         door.listen()
-        seen: list[set[str]] = [clients.each(read)]
+        seen: list[set[str]] = [connections.each(read)]
         ends = []
         for _ in range(2):
             ends += [socket.create_connection((host, port)), listener.accept()[0]]
-            seen.append(clients.each(read))
+            seen.append(connections.each(read))
             local = socket.socket(socket.AF_UNIX)
             local.connect(path)
             ends += [local, door.accept()[0]]
-            seen.append(clients.each(read))
+            seen.append(connections.each(read))
         assert [len(each) for each in seen] == [0, 1, 2, 3, 4]
         for end in ends:
             end.close()
@@ -133,14 +134,14 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
 def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with socket.create_connection(listener.getsockname()[:2]) as client, listener.accept()[0] as server:
-        assert not clients.is_owed(read)
+        assert not connections.is_owed(read)
         server.setblocking(False)
         try:
             while True:
                 server.send(bytes(1 << 20))
         except BlockingIOError:
             pass
-        assert clients.is_owed(read)
+        assert connections.is_owed(read)
         assert client.recv(1)
 
 
@@ -160,9 +161,9 @@ def test_clients_of_another_instance_at_that_port_are_its_own(address: str, coun
             client.sendall(b"SSLplz??")
             for listen in ("127.0.0.1", "127.0.0.2", "::1", "::1,127.0.0.1", "0.0.0.0", "::", "0.0.0.0,::"):
                 read, expected = listening(listen, port), listen in counts
-                assert clients.connected(read) == clients.connected(read, procnet.Snapshot()) == expected, listen
-                assert (bool(clients.each(read)), clients.pending(read), has_client(read)) == (expected,) * 3, listen
-                assert (clients.connecting(read) == "a client that has left") != expected, listen
+                assert connections.connected(read) == connections.connected(read, procnet.Snapshot()) == expected, listen
+                assert (bool(connections.each(read)), connections.pending(read), has_client(read)) == (expected,) * 3, listen
+                assert (connections.connecting(read) == "a client that has left") != expected, listen
 
 
 def test_however_many_are_asked_about_each_table_is_read_once(listener: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,10 +182,10 @@ def test_however_many_are_asked_about_each_table_is_read_once(listener: socket.s
         door.bind(path)
         door.listen()
         local.connect(path)
-        assert [clients.connected(listening(f"127.0.0.1,::1,{path}", port + offset), tables) for offset in range(100)] == [2] + [1] * 99
+        assert [connections.connected(listening(f"127.0.0.1,::1,{path}", port + offset), tables) for offset in range(100)] == [2] + [1] * 99
         assert sorted(read) == ["tcp", "tcp6", "unix"]
-    assert clients.connected(listening(host, port), tables) == 1, "as it was"
-    assert clients.connected(listening(host, port)) == 0
+    assert connections.connected(listening(host, port), tables) == 1, "as it was"
+    assert connections.connected(listening(host, port)) == 0
 
 
 @pytest.mark.parametrize(("byteorder", "text", "address"), [
@@ -193,11 +194,11 @@ def test_however_many_are_asked_about_each_table_is_read_once(listener: socket.s
     ("little", "0000000000000000FFFF00000100007F:0050", "127.0.0.1:80"), ("big", "00000000000000000000FFFF7F000001:0050", "127.0.0.1:80")])
 def test_addresses_are_read_in_the_byte_order_of_the_machine(monkeypatch: pytest.MonkeyPatch, byteorder: str, text: str, address: str) -> None:
     monkeypatch.setattr(sys, "byteorder", byteorder)
-    assert clients._address(text) == address
+    assert procnet.address(text) == address
     host = text.partition(":")[0]
     assert procnet.written(procnet.read(host)) == host
 
 
 def test_what_is_no_address_is_that_of_no_client() -> None:
     assert [procnet.octets(text) for text in ("", "/run/s", "1.2", "::1::", "127.0.0.1")] == [b"", b"", b"", b"", b"\x7f\0\0\1"]
-    assert clients.connected(listening("1.2,::1::", 22)) == 0
+    assert connections.connected(listening("1.2,::1::", 22)) == 0

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from tree import Tree
 
-from sockwake import belongings, cluster
-from sockwake.engine import Engine
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance
+from sockwake.lifecycle import initdb
+from sockwake.postgres.password import forget_password, keep_password, kept_password, new_password, write_password
 
 
 @pytest.fixture
@@ -27,16 +30,16 @@ def instance_with(tree: Tree, password: str) -> Instance:
 
 
 def test_a_password_is_kept_for_root_alone_and_found_again(tree: Tree, data: str) -> None:
-    assert cluster.keep_password(instance_with(tree, "secret\n"), data)
+    assert keep_password(instance_with(tree, "secret\n"), data)
     assert stat.S_IMODE(os.stat(f"{data}/sockwake-password").st_mode) == 0o600
-    assert cluster.kept_password(data) == "secret"
-    cluster.forget_password(data)
-    assert (cluster.kept_password(data), os.listdir(data)) == ("", [])
+    assert kept_password(data) == "secret"
+    forget_password(data)
+    assert (kept_password(data), os.listdir(data)) == ("", [])
 
 
 @pytest.mark.parametrize("password", ["", "\n"])
 def test_no_password_is_nothing_to_keep(tree: Tree, data: str, password: str) -> None:
-    assert not cluster.keep_password(instance_with(tree, password), data)
+    assert not keep_password(instance_with(tree, password), data)
     assert os.listdir(data) == []
 
 
@@ -44,7 +47,7 @@ def test_without_a_cluster_there_is_nothing_to_keep_it_for(tree: Tree, data: str
     """A directory with only a password in it would be "not empty" to the next sockwake-new."""
     instance = instance_with(tree, "secret\n")
     Path(instance.uninitialised_file).write_text("")
-    assert not cluster.keep_password(instance, data)
+    assert not keep_password(instance, data)
     assert os.listdir(data) == []
 
 
@@ -53,34 +56,34 @@ def test_a_link_planted_beside_the_data_is_replaced_and_not_followed(tree: Tree,
     victim = tree.path / "victim"
     victim.write_text("as it was")
     os.symlink(victim, f"{data}/{name}")
-    assert cluster.keep_password(instance_with(tree, "secret\n"), data)
+    assert keep_password(instance_with(tree, "secret\n"), data)
     assert victim.read_text() == "as it was"
-    assert cluster.kept_password(data) == "secret"
+    assert kept_password(data) == "secret"
 
 
 def test_what_is_planted_to_be_read_is_no_password(tree: Tree, data: str) -> None:
     os.symlink("/etc/passwd", f"{data}/sockwake-password")
-    assert cluster.kept_password(data) == ""
+    assert kept_password(data) == ""
     os.unlink(f"{data}/sockwake-password")
     os.mkfifo(f"{data}/sockwake-password")
-    assert cluster.kept_password(data) == "", "and nobody waits for its writer"
+    assert kept_password(data) == "", "and nobody waits for its writer"
 
 
 def test_passwords_are_long_and_different() -> None:
-    passwords = {cluster.new_password() for _ in range(100)}
+    passwords = {new_password() for _ in range(100)}
     assert len(passwords) == 100 and {len(password) for password in passwords} == {33}
 
 
 def test_a_password_file_that_is_there_is_kept(tree: Tree) -> None:
     instance = instance_with(tree, "mine\n")
-    cluster.write_password(instance)
+    write_password(instance)
     assert Path(instance.password_file).read_text() == "mine\n"
 
 
 def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_for_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.new("pg1")
     instance = tree.instance("pg1")
-    settings = instance.settings()
+    settings = load(instance)
 
     def makes_that_of_another_version(instance: Instance, settings: object, engine: Engine, staged: str, write: object) -> None:
         os.mkdir(f"{staged}/data")
@@ -88,7 +91,7 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
 
     os.makedirs(settings.data)
     monkeypatch.setattr(belongings, "remove_container", lambda engine, instance, name: None)
-    monkeypatch.setattr(cluster, "_run_entrypoint", makes_that_of_another_version)
+    monkeypatch.setattr(initdb, "_run_entrypoint", makes_that_of_another_version)
     with pytest.raises(SockwakeError, match="the image has made no cluster in"):
-        cluster.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
+        initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
     assert os.listdir(settings.data) == [".initialising"] and os.path.exists(instance.uninitialised_file)

@@ -12,9 +12,10 @@ from test_belongings import OURS, PROJECT, answers, thing
 from test_settings import env
 from tree import Tree
 
-from sockwake.compose import Project
-from sockwake.container import CONFIG_LABEL
-from sockwake.engine import Engine
+from sockwake.config import settings
+from sockwake.engine.api import Engine
+from sockwake.engine.compose import Project
+from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import SockwakeError
 
 # Knows one project, and keeps the last file that it is to make a container of.
@@ -42,7 +43,7 @@ class Compose:
         daemon.answers |= {"GET /containers/json": (200, b"[]"), "GET /networks": (200, b"[]"), "GET /volumes": (200, b'{"Volumes": null}')}
         self.instance = tree.write_env("pg1", env())
         os.makedirs(self.instance.run)
-        self.project = Project(self.instance, self.instance.settings(), Engine(str(daemon.server_address)))
+        self.project = Project(self.instance, settings.load(self.instance), Engine(str(daemon.server_address)))
 
     def defines(self, **more: object) -> Project:
         """The project, whose compose.yaml says this of its one service."""

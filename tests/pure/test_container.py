@@ -11,8 +11,8 @@ from daemon import Daemon
 from test_settings import env
 from tree import Tree
 
-from sockwake.container import Container
-from sockwake.engine import Engine, EngineError
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 
 LIST = "GET /containers/json"
@@ -175,7 +175,7 @@ def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(daemon: Daemon,
 @pytest.mark.parametrize("insist", ["", "SIGINT"])
 def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(daemon: Daemon, container: Container, insist: str,
                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sockwake.container._MARGIN", 0.3)
+    monkeypatch.setattr("sockwake.engine.container._MARGIN", 0.3)
     daemon.mute.add(STOP)
     began = time.monotonic()
     with pytest.raises(EngineError, match="the container engine does not answer: timed out"):

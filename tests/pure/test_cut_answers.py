@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sockwake import belongings
-from sockwake.container import Container
-from sockwake.engine import Engine, EngineError
-from sockwake.instance import Instance, Name
+from sockwake.config.instance import Instance, Name
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.container import Container
 
 INSPECTED = json.dumps({"Id": "x", "State": {"Status": "exited", "Pid": 4194, "ExitCode": 7, "Error": ""}, "Name": "/pg1"}, separators=(",", ":")).encode()
 LISTED = b'[{"Id":"x","Names":["/sockwake-pg1"]}]\n'

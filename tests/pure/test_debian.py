@@ -8,8 +8,8 @@ from debian.changelog import Changelog
 from debian.deb822 import Deb822, PkgRelation
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import version
-from sockwake.engine import API
+from sockwake.admin import version
+from sockwake.engine.api import API
 
 DEBIAN = SOURCE / "debian"
 
@@ -86,7 +86,7 @@ def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree()
     assert [target for target in links.values() if not (SOURCE / target).is_file()] == []
     called = set()
     for path in [*_under_systemd(), *(SOURCE / "bin").iterdir()]:
-        called |= set(re.findall(r"/(usr/libexec/sockwake/\w+)", path.read_text()))
+        called |= set(re.findall(r"/(usr/libexec/sockwake/[\w-]+)", path.read_text()))
     assert called <= links.keys() and len(called) >= 3
     assert {"usr/bin/sockwake", "usr/bin/sockwake-new"} <= links.keys()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tree import run
 
-from sockwake import deletion
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.system import deletion
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from test_settings import env, settings
 from tree import Tree
 
-from sockwake import runtime
-from sockwake.door import Door, hand_over
-from sockwake.instance import Instance
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load
+from sockwake.lifecycle import runtime
+from sockwake.lifecycle.handover import Handover, hand_over
 
 STARTUP = b"8 bytes."
 
@@ -38,8 +39,8 @@ def knock(listener: socket.socket, said: bytes = b"") -> socket.socket:
 
 def turn_away(instance: Instance, listener: socket.socket) -> bool:
     """As waker and proxy do it; what hand_over() says."""
-    door = Door(instance)
-    waker = threading.Thread(target=door.turn_away, args=[instance.settings()])
+    door = Handover(instance)
+    waker = threading.Thread(target=door.turn_away, args=[load(instance)])
     waker.start()
     proxy_said: list[bool] = []
     proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.run, [listener])))
@@ -86,15 +87,15 @@ def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: I
 
 def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance, listener: socket.socket) -> None:
     assert not hand_over(instance.run, [listener])
-    socket.socket(socket.AF_UNIX).bind(instance.door)  # of a waker that was killed
+    socket.socket(socket.AF_UNIX).bind(instance.handover_socket)  # of a waker that was killed
     assert not hand_over(instance.run, [listener])
     runtime.prepare(instance)
-    assert not os.path.exists(instance.door)
+    assert not os.path.exists(instance.handover_socket)
 
 
 def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sockwake.door._PROXY_COMES_WITHIN", 0.1)
-    door = Door(instance)
+    monkeypatch.setattr("sockwake.lifecycle.handover._PROXY_COMES_WITHIN", 0.1)
+    door = Handover(instance)
     door.turn_away(settings(env()))
     door.close()
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwake.engine import API, Engine, EngineError, parse_answer, quoted, split_frames
+from sockwake.engine.api import API, Engine, EngineError, parse_answer, quoted
+from sockwake.engine.container import split_frames
 
 ANSWER = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}"
 

@@ -11,7 +11,7 @@ from fault import undisturbed
 from test_settings import env
 from tree import SOCKWAKE, Tree, run
 
-from sockwake import cli
+from sockwake.admin import cli
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, shown
 
 NAME_RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"

@@ -7,9 +7,9 @@ from fault import undisturbed
 from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
 from tree import Tree
 
-from sockwake import cli
+from sockwake.admin import cli, parser
+from sockwake.admin.decide import decide
 from sockwake.errors import USAGE, SockwakeError, shown
-from sockwake.request import decide
 
 PROGRAM = "--exec '/path/of/program --port {port}'"
 IMAGE = "--image nginx:1.26 --container-port 80"
@@ -131,7 +131,7 @@ def test_new_refuses_a_bad_option_of_every_kind(tree: Tree, options: list[str], 
 ])
 def test_a_user_who_is_not_there_is_refused(option: str, value: str, message: str) -> None:
     """Not in a tree, whose users nobody knows; so this would make a real instance if it were wrong."""
-    arguments = cli._parser().parse_args(["new", "a", *COMMAND, option, value])
+    arguments = parser.build().parse_args(["new", "a", *COMMAND, option, value])
     with pytest.raises(SockwakeError) as caught:
         decide(arguments)
     assert (caught.value.message, caught.value.status) == (message, USAGE)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_settings import GOOD, env
 from tree import SOURCE, Ran, run
 
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name
-from sockwake.settings import Settings
 
 STREAM = rb"ListenStream=(/[A-Za-z0-9._/:@+-]*|[0-9a-fA-F.]+:[0-9]{1,5}|\[[0-9a-fA-F.:]+\]:[0-9]{1,5})\n"
 FILTER = rb"(IPAddressDeny=any\nIPAddressAllow=( [0-9a-fA-F.:/]+)+\n)?(DeferAcceptSec=60\n)?"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sockwake import http as ours
+from sockwake.protocol import http as ours
 
 
 class Canned(socket.socket):

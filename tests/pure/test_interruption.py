@@ -11,13 +11,17 @@ import pytest
 from fault import KILLED, at_every_step, at_step, disk_full, kill, undisturbed
 from tree import Tree
 
-from sockwake import cli, cluster, inventory, runtime
-from sockwake.draft import Draft
-from sockwake.engine import Engine
-from sockwake.instance import Instance, Name
+from sockwake.admin import cli, inventory
+from sockwake.admin.draft import Draft
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import load
+from sockwake.engine.api import Engine
+from sockwake.lifecycle import initdb
+from sockwake.postgres import password
+from sockwake.system import files
 
 SECRET = "correct horse\n"
-importlib.import_module("sockwake.render")  # once, and not in every child
+importlib.import_module("sockwake.admin.render")  # once, and not in every child
 
 
 def command(tree: Tree, *arguments: str) -> Callable[[], int]:
@@ -137,7 +141,7 @@ def test_the_password_that_a_first_wake_makes_is_secret_from_its_first_byte(tree
 
     def work() -> int:
         os.umask(0)
-        cluster.write_password(instance)
+        password.write_password(instance)
         return 0
 
     for ended in at_every_step(work, kill):
@@ -154,7 +158,7 @@ def test_a_state_file_is_whole_or_as_before(tmp_path: Path) -> None:
     path.write_text("180\n")
 
     def work() -> int:
-        runtime.replace(str(path), "90\n")
+        files.replace_volatile(str(path), "90\n")
         return 0
 
     for ended in at_every_step(work, kill):
@@ -166,12 +170,12 @@ def test_moving_a_new_cluster_into_place_goes_on_after_any_interruption(tree: Tr
     """The server has proven itself and stopped; from here on no container is needed any more."""
     instance = tree.instance("pg1")
     tree.new("pg1", "--version", version)
-    settings = instance.settings()
+    settings = load(instance)
     made = Path(settings.data) / ".initialised"
     content = {"17": ["PG_VERSION", "base/1", "a"], "18": ["18/docker/PG_VERSION", "18/docker/base/1"]}[version]
 
     def work() -> int:
-        cluster.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
+        initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
         return 0
 
     for step in range(1, 20):

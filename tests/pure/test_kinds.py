@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tree import SOURCE, Tree
 
-from sockwake import description
-from sockwake.kind import KINDS
+from sockwake.admin import facts
+from sockwake.config import settings
+from sockwake.kinds.table import KINDS
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
@@ -63,7 +64,7 @@ def test_every_kind_is_tried_here() -> None:
 def test_each_has_its_files_and_reads_them_as_its_own(tree: Tree, kind: str, files: list[str]) -> None:
     described = make(tree, "a", OF_KIND[kind])
     assert sorted(path.name for path in Path(tree.instance("a").etc).iterdir()) == files
-    read = tree.instance("a").settings()
+    read = settings.load(tree.instance("a"))
     assert read.kind == described["kind"] == kind
     assert described["units"] == ["pg-proxy@a.socket", *([] if kind == "native" else ["pg-proxy@a.service"]), "pg-postgres@a.service"]
     assert (described["password_file"] is None) == (kind != "postgres")
@@ -77,7 +78,7 @@ def test_each_takes_what_is_every_kind_s(tree: Tree, kind: str) -> None:
                      "--socket-mode", "660", "--check", "/bin/true", "--check-every", "10s"])
     socket = "/run/a/s/.s.PGSQL.7777" if kind == "postgres" else "/run/a/s"
     assert {f"LISTEN={socket},::1", "PORT=7777", "IDLE=1h", "SOCKET_USER=me", "SOCKET_MODE=0660", "CHECK=/bin/true", "CHECK_EVERY=10s"} <= set(lines(tree))
-    read = tree.instance("a").settings()
+    read = settings.load(tree.instance("a"))
     assert (read.idle, read.check, read.check_every, read.listen) == (3600, "/bin/true", 10, (socket, "::1"))
 
 
@@ -95,7 +96,7 @@ def test_a_container_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> Non
     made = container(tree)
     assert (made["image"], made["network_mode"], made["restart"]) == ("${IMAGE}", "bridge", "no")
     assert not {"ports", "volumes", "command"} & made.keys()
-    assert tree.instance("a").settings().data == ""
+    assert settings.load(tree.instance("a")).data == ""
 
 
 def test_its_data_are_where_it_is_told_to_find_them(tree: Tree) -> None:
@@ -126,7 +127,7 @@ def test_the_engine_is_the_one_asked_for_or_the_one_there_is(tree: Tree) -> None
     make(tree, "d", [*CONTAINER, "--engine", "docker"])
     (tree.path / "usr/bin/dockerd").write_text("")
     make(tree, "e", ["--version", "18"])
-    assert [tree.instance(name).settings().engine for name in "abcde"] == ["podman", "docker", "podman", "docker", "docker"]
+    assert [settings.load(tree.instance(name)).engine for name in "abcde"] == ["podman", "docker", "podman", "docker", "docker"]
 
 
 def test_a_program_with_a_port_is_alone_with_it(tree: Tree) -> None:
@@ -147,7 +148,7 @@ def test_a_program_on_the_host_s_network_has_a_port_that_nobody_else_gets(tree: 
 def test_a_program_with_a_socket_has_a_directory_for_it(tree: Tree) -> None:
     make(tree, "a", ["--kind", "command", "--exec", "/bin/true --socket={socket}", "--run-as", "me"])
     assert {"ExecStart=/bin/true --socket=/run/sockwake-a/socket", "RuntimeDirectory=sockwake-%i", "RuntimeDirectoryMode=0700", "User=me"} <= set(unit(tree))
-    assert "DynamicUser=yes" not in unit(tree) and tree.instance("a").settings().backend_port == 0
+    assert "DynamicUser=yes" not in unit(tree) and settings.load(tree.instance("a")).backend_port == 0
 
 
 @pytest.mark.parametrize(("options", "notifies"), [((), False), (("--ready", "start"), False), (("--ready", "notify"), True)])
@@ -172,7 +173,7 @@ def test_a_dry_run_shows_the_same_and_writes_nothing(tree: Tree, kind: str) -> N
                                                        ("native", None, False)])
 def test_who_makes_a_slow_starter_is_told_where_to_read_on(tree: Tree, kind: str, seconds: float | None, slow: bool) -> None:
     make(tree, "a", OF_KIND[kind])
-    said = description.slow(seconds, tree.instance("a").settings())
+    said = facts.slow(seconds, settings.load(tree.instance("a")))
     assert bool(said) is slow
     if slow:
         assert (SOURCE / "docs" / Path(said.split()[-1]).name).is_file() and said.split()[-1].startswith("/usr/share/doc/sockwake/")

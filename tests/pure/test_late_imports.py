@@ -8,8 +8,8 @@ import pytest
 from tree import SOURCE, run
 
 # who loads it has said that it needs the settings again, which the watcher must not: they may be broken by then
-NEVER_NEEDED = {"sockwake.settings", "sockwake.procnet"}  # the second is the waker's: visits.listen()
-READS_SETTINGS = {"settings", "engines_of"}
+NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet"}  # the second is the waker's: sockdiag.listen()
+READS_SETTINGS = {"load", "engines_of"}
 
 
 def loaded_by(module: str) -> set[str]:
@@ -18,7 +18,8 @@ def loaded_by(module: str) -> set[str]:
 
 
 def path_of(module: str) -> Path:
-    return SOURCE / f"{module.replace('.', '/')}.py"
+    path = SOURCE / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def imported_in_functions(module: str) -> set[str]:
@@ -31,19 +32,21 @@ def imported_in_functions(module: str) -> set[str]:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names if alias.name.startswith("sockwake")}
             elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sockwake":
-                names = {f"sockwake.{alias.name}" for alias in node.names}
-                found |= names if node.module == "sockwake" else {node.module or ""}
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {name if path_of(name).is_file() else node.module or "" for name in names}
     return found
 
 
 def test_the_watcher_imports_nothing_of_ours_later() -> None:
-    loaded = loaded_by("sockwake.watcher")
-    assert {"sockwake.watcher", "sockwake.lookout", "sockwake.visits", "sockwake.netns"} <= loaded
+    loaded = loaded_by("sockwake.service.watcher")
+    assert {"sockwake.service.watcher", "sockwake.lifecycle.monitor", "sockwake.system.sockdiag", "sockwake.lifecycle.proxy_netns"} <= loaded
     late = {module: imported_in_functions(module) - loaded - NEVER_NEEDED for module in loaded}
     assert {module: names for module, names in late.items() if names} == {}
 
 
-@pytest.mark.parametrize("module", ["watcher", "lookout", "proxies", "checking", "manager", "journal", "visits", "netns", "container"])
+@pytest.mark.parametrize("module", [
+    "service.watcher", "lifecycle.monitor", "lifecycle.proxy", "lifecycle.check_timer", "system.sdnotify", "system.journal",
+    "system.sockdiag", "lifecycle.proxy_netns", "engine.container"])
 def test_and_never_reads_instance_env(module: str) -> None:
     calls = [node.func for node in ast.walk(ast.parse(path_of(f"sockwake.{module}").read_text())) if isinstance(node, ast.Call)]
     called = {func.attr if isinstance(func, ast.Attribute) else func.id for func in calls if isinstance(func, (ast.Attribute, ast.Name))}
@@ -51,4 +54,4 @@ def test_and_never_reads_instance_env(module: str) -> None:
 
 
 def test_what_it_becomes_at_its_end_is_a_program_of_its_own() -> None:
-    assert "sockwake.aftermath" not in loaded_by("sockwake.watcher")
+    assert "sockwake.service.cleanup" not in loaded_by("sockwake.service.watcher")

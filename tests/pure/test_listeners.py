@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from test_settings import env, settings
 
-from sockwake import listeners, process, procnet
 from sockwake.errors import SockwakeError
+from sockwake.system import pids, port_owner, procnet
 
 LISTEN = """import socket, sys
 sock = socket.socket()
@@ -46,18 +45,18 @@ def server(program: str = LISTEN) -> Iterator[tuple[int, int]]:
 def cgroups(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
     """Process id to cgroup, for processes that are in others than they can be without a systemd."""
     found: dict[int, str] = {}
-    monkeypatch.setattr(process, "cgroup", lambda pid: found.get(pid, "/elsewhere"))
+    monkeypatch.setattr(pids, "cgroup", lambda pid: found.get(pid, "/elsewhere"))
     return found
 
 
 def test_a_process_s_own_port_is_its_own(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups[pid] = "/system.slice/a.service"
-        listeners.require_owner(port, pid)
+        port_owner.require_owner(port, pid)
 
 
 def holder(listen: str, port: int) -> str:
-    return listeners.holder(settings(env(LISTEN=listen, PORT=str(port))), procnet.NOW, listeners.owners())
+    return port_owner.holder(listen.split(","), port, procnet.NOW, port_owner.owners())
 
 
 @pytest.mark.parametrize(("listen", "is_taken"), [
@@ -77,7 +76,7 @@ def test_who_listens_at_all_addresses_is_in_everybody_s_way(listen: str) -> None
 def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: "/system.slice/a.service/worker"}
-        listeners.require_owner(port, os.getpid())
+        port_owner.require_owner(port, os.getpid())
 
 
 @pytest.mark.parametrize("group", ["/system.slice/b.service", "/system.slice/a.service.d", "/system.slice", "/", ""])
@@ -85,53 +84,53 @@ def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: group}
         with pytest.raises(SockwakeError, match=f"port {port} is in use by another program .process {pid}, "):
-            listeners.require_owner(port, os.getpid())
+            port_owner.require_owner(port, os.getpid())
 
 
 def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "", pid: ""}
         with pytest.raises(SockwakeError, match="is in use by another program"):
-            listeners.require_owner(port, os.getpid())
+            port_owner.require_owner(port, os.getpid())
 
 
 def test_only_listeners_count_and_only_of_this_port(cgroups: dict[int, str]) -> None:
     with server() as (pid, port), server() as (stranger, other), socket.create_connection(("127.0.0.1", port)):
         cgroups |= {pid: "/a", stranger: "/b"}
-        listeners.require_owner(port, pid)
+        port_owner.require_owner(port, pid)
         with pytest.raises(SockwakeError):
-            listeners.require_owner(other, pid)
+            port_owner.require_owner(other, pid)
 
 
 def test_the_group_is_the_one_in_the_second_hierarchy() -> None:
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         groups = [line.rstrip("\n").removeprefix("0::") for line in file if line.startswith("0::")]
-    assert process.cgroup(os.getpid()) == (groups or [""])[0]
-    assert process.cgroup(2**22 + 1) == ""
+    assert pids.cgroup(os.getpid()) == (groups or [""])[0]
+    assert pids.cgroup(2**22 + 1) == ""
 
 
 def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[int, str]) -> None:
     with server(BUSY) as (pid, port):
         cgroups[pid] = "/system.slice/a.service"
         for _ in range(500):
-            assert listeners._strangers(port, "/system.slice/a.service") == {}
+            assert port_owner._strangers(port, "/system.slice/a.service") == {}
         cgroups[pid] = "/system.slice/b.service"
-        assert set(listeners._strangers(port, "/system.slice/a.service").values()) == {pid}
+        assert set(port_owner._strangers(port, "/system.slice/a.service").values()) == {pid}
 
 
 def test_only_what_two_looks_find_is_accused(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[dict[str, int]] = []
-    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: looks.pop(0))
+    monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: looks.pop(0))
     looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
-    listeners.require_owner(1, os.getpid())
+    port_owner.require_owner(1, os.getpid())
     assert looks == []
     looks = [{"socket:[1]": 8}, {"socket:[1]": 0, "socket:[2]": 9}, {"socket:[2]": 9}]
     with pytest.raises(SockwakeError, match=r"port 1 is in use by another program \(process 9, "):
-        listeners.require_owner(1, os.getpid())
+        port_owner.require_owner(1, os.getpid())
 
 
 def test_a_port_that_never_comes_to_rest_is_not_its_own(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter(range(1000))
-    monkeypatch.setattr(listeners, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0})
+    monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0})
     with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
-        listeners.require_owner(1, os.getpid())
+        port_owner.require_owner(1, os.getpid())

@@ -8,7 +8,8 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import inventory, listeners, listing, procnet, systemctl
+from sockwake.admin import inventory, ls
+from sockwake.system import port_owner, procnet, systemctl
 
 
 def test_no_instances_is_a_sentence_or_an_empty_array(tree: Tree) -> None:
@@ -62,7 +63,7 @@ def test_why_the_last_wake_failed_is_listed(tree: Tree) -> None:
     ("inactive", "active", "woken by x", "awake"), ("active", "deactivating", "", "falling asleep"),
 ])
 def test_the_state_is_what_systemd_says(socket: str, backend: str, status: str, state: str) -> None:
-    assert listing.state(socket, backend, status) == state
+    assert ls.state(socket, backend, status) == state
 
 
 def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeyp
     for instance in instances:
         instance.root = ""
     read: list[str] = []
-    lines, owners = procnet._lines, listeners.owners
+    lines, owners = procnet._lines, port_owner.owners
 
     def noted(table: str) -> Iterator[str]:
         read.append(table)
@@ -82,9 +83,9 @@ def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeyp
         return owners()
 
     monkeypatch.setattr(procnet, "_lines", noted)
-    monkeypatch.setattr(listeners, "owners", noted_owners)
+    monkeypatch.setattr(port_owner, "owners", noted_owners)
     monkeypatch.setattr(inventory, "instances", lambda root: instances)
     monkeypatch.setattr(systemctl, "states", lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances})
-    rows = listing.rows()
+    rows = ls.rows()
     assert [(row["clients"], row["error"]) for row in rows] == [(0, "its port could not be opened")] * 100
     assert sorted(read) == ["owners", "tcp", "tcp6", "unix"]

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from tree import SOURCE, Tree
 
-from sockwake import inventory, locks, runtime
+from sockwake.admin import inventory
+from sockwake.config import settings
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.lifecycle import runtime
+from sockwake.system import locks
 
 PROXY = SOURCE / "bin/proxy"
 
@@ -73,7 +76,7 @@ def test_a_lock_that_comes_free_in_time_is_taken(directory: str) -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_after_a_second_a_terminal_is_told(tree: Tree, holder: subprocess.Popen[str], terminal: bool) -> None:
     ours, theirs = pty.openpty() if terminal else os.pipe()
-    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import inventory\n"
+    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.admin import inventory\n"
                f"inventory._LONGEST_WORK = 1.5\nwith inventory.locked({str(tree)!r}): pass")
     began = time.monotonic()
     subprocess.run([sys.executable, "-ISB", "-c", program], stderr=theirs, check=False, timeout=30)
@@ -92,7 +95,7 @@ def test_the_proxy_is_told_how_long_a_wake_may_take(tree: Tree, timeout: str, li
     with open(instance.env_file, "a", encoding="utf-8") as file:
         file.write(f"START_TIMEOUT={timeout}\n")
     lock = runtime.lock_wake(instance)
-    runtime.promise_end(lock, instance.settings())
+    runtime.promise_end(lock, settings.load(instance))
     os.close(lock)
     assert Path(instance.wake_lock).read_text() == f"{limit}\n"
     assert f"|| limit={runtime._PREPARATION}" in PROXY.read_text()

@@ -10,10 +10,10 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import lookout, runtime
-from sockwake.instance import Instance, Name
-from sockwake.lookout import Guests, Lookout, readable
-from sockwake.settings import Settings
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
+from sockwake.lifecycle import monitor, runtime
+from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     return lambda: asked.read_text().splitlines() if asked.exists() else []
 
 
-def watched_for(lookout: Lookout, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
+def watched_for(lookout: ClientMonitor, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Let it look after its instance for so long."""
     reader, writer = os.pipe()
     ender = threading.Timer(seconds, os.write, [writer, b"x"])
@@ -60,13 +60,13 @@ def test_an_idle_time_of_months_or_for_ever_is_no_error(timeout: float) -> None:
 
 
 def test_it_has_the_check_look_time_and_again(tree: Tree, looks: Callable[[], list[str]]) -> None:
-    watched_for(Lookout(tree.write_env("pg1", env()), 0.1, None), 1)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0.1, None), 1)
     assert len(looks()) > 1
     assert set(looks()) == {"--no-block start pg-check@pg1.service"}
 
 
 def test_what_has_a_check_of_its_own_is_left_to_that(tree: Tree, looks: Callable[[], list[str]]) -> None:
-    watched_for(Lookout(tree.write_env("pg1", env()), 0, None), 0.3)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0, None), 0.3)
     assert looks() == []
 
 
@@ -76,7 +76,7 @@ def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[],
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     visits, visitor = os.pipe()
-    guests = Guests(instance, visits, 8)
+    guests = ClosedConnections(instance, visits, 8)
     monkeypatch.setattr(guests, "see_off", lambda: bool(os.read(visits, 1)) and spoke)
 
     def come_and_go() -> None:
@@ -84,7 +84,7 @@ def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[],
             time.sleep(0.15)
             os.write(visitor, b"x")
 
-    watched_for(Lookout(instance, 0.4, guests), 0.7, come_and_go)
+    watched_for(ClientMonitor(instance, 0.4, guests), 0.7, come_and_go)
     assert len(looks()) == count
 
 
@@ -92,10 +92,10 @@ def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[],
     ({"CHECK": "none"}, "182"), ({}, "0"), ({"CHECK": "none", "IDLE": "infinity"}, "0"), ({"CHECK": "/bin/true"}, "0")])
 def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(changed: dict[str, str], every: str) -> None:
     read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
-    assert lookout.told(read) == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
+    assert monitor.told(read) == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
 
 
 def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    watched_for(Lookout(tree.write_env("pg1", env()), 0.2, None), 0.3)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0.2, None), 0.3)
     assert capfd.readouterr().out == "sockwake: cannot run systemctl: no such file or directory\n"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import errors, listing, settings
-from sockwake.kind import KINDS
+from sockwake import errors
+from sockwake.admin import ls
+from sockwake.config import settings
+from sockwake.kinds.table import KINDS
 
 MANUAL = SOURCE / "docs/man"
 COMPLETION = SOURCE / "debian/completions/sockwake"
@@ -95,7 +97,7 @@ def test_every_kind_has_its_entry_its_row_and_its_example(kind: str) -> None:
 
 def test_every_state_has_its_entry() -> None:
     text = page("sockwake.8").partition(".Sh STATES")[2].partition(".Sh FILES")[0]
-    combinations = {listing.state(socket, backend, status) for socket in ("active", "failed", "inactive") for status in ("waking", "")
+    combinations = {ls.state(socket, backend, status) for socket in ("active", "failed", "inactive") for status in ("waking", "")
                     for backend in ("activating", "active", "deactivating", "inactive")}
     assert set(re.findall(r"^\.It ([a-z ]+)$", text, re.MULTILINE)) == combinations | {"broken", "being made", "unfinished"}
 

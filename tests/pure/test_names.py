@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError, shown
-from sockwake.instance import Name
 
 RULE = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, Tree, run
 
-from sockwake import inventory
-from sockwake.draft import Draft
+from sockwake.admin import inventory
+from sockwake.admin.draft import Draft
+from sockwake.config import settings
+from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE
-from sockwake.instance import Name
 
 
 @pytest.mark.parametrize("umask", ["0", "022", "077", "0777"])
@@ -30,7 +31,7 @@ def test_modes_do_not_depend_on_the_umask(tree: Tree, umask: str) -> None:
 def test_the_settings_are_what_was_asked_for(tree: Tree) -> None:
     tree.new("pg1", "--port", "5555", "--listen", "::1", "--listen", "/run/db", "--idle", "1h  30min", "--db-user", "me", "--db-name", "mine",
              "--image", "my/postgres:x", "--data", "/srv/pg/")
-    read = tree.instance("pg1").settings()
+    read = settings.load(tree.instance("pg1"))
     assert (read.port, read.listen, read.idle) == (5555, ("::1", "/run/db/.s.PGSQL.5555"), 5400)
     assert (read.db_user, read.db_name, read.image) == ("me", "mine", "my/postgres:x")
     assert (read.data, read.version) == (f"{tree}/srv/pg", "18")
@@ -107,7 +108,7 @@ def test_of_ten_at_once_on_one_name_one_makes_it(tree: Tree) -> None:
     assert said[0] == ("", 0)
     assert {status for _, status in said[1:]} == {EXISTS}
     assert all("instance 'pg1' exists already" in text or "is being made by another" in text for text, _ in said[1:])
-    assert tree.instance("pg1").settings().port == 25432
+    assert settings.load(tree.instance("pg1")).port == 25432
 
 
 def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +119,7 @@ def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(
         child = os.fork()
         if not child:
             os.closerange(3, 1000)  # or it would hold the lock itself
-            monkeypatch.setattr("sockwake.locks.time.sleep", lambda seconds: waits.touch())
+            monkeypatch.setattr("sockwake.system.locks.time.sleep", lambda seconds: waits.touch())
             draft.publish()
             os._exit(0)
         while not waits.exists():

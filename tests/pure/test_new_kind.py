@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_the_page_has_what_it_takes() -> None:
     assert [line for line, _ in blocks()] == [
-        "The file `sockwake/kinds/redis/compose.yaml.j2`:", "The entry, at the end of `KINDS` in `sockwake/kind.py`:",
+        "The file `sockwake/kinds/redis/compose.yaml.j2`:", "The entry, at the end of `KINDS` in `sockwake/kinds/table.py`:",
         "In a tree of its own, from the source, without root:"]
 
 

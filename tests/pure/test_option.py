@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import run
 
-from sockwake import option
+from sockwake.admin import option_types
 from sockwake.errors import USAGE, SockwakeError, shown
 
 # whatever command_line() lets through: printable, and any program whose path systemd takes
@@ -52,26 +52,26 @@ class TestSystemdRunsTheWordsGiven:
 
     def test_nasty_words(self) -> None:
         commands = [["/bin/echo", word, "end"] for word in NASTY] + [["/bin/echo", *NASTY]]
-        assert as_systemd_reads([option.exec_line(words, {}) for words in commands]) == commands
+        assert as_systemd_reads([option_types.exec_line(words, {}) for words in commands]) == commands
 
     @cases(40)
     @given(st.lists(st.lists(WORD, max_size=5), min_size=1, max_size=20))
     @example([["\\"], ["\\\\", ""], ["$" * 5, "%" * 5]])
     def test_any_words(self, commands: list[list[str]]) -> None:
         given_ = [["/bin/echo", *words] for words in commands]
-        assert as_systemd_reads([option.exec_line(words, {}) for words in given_]) == given_
+        assert as_systemd_reads([option_types.exec_line(words, {}) for words in given_]) == given_
 
     @pytest.mark.parametrize("name", ["a b", "50%", "x;y", "é", "a:b", "@x", "{x}", "#", "%i", "!a"])
     def test_any_program_that_is_not_refused(self, tmp_path: Path, name: str) -> None:
         program = tmp_path / name
         shutil.copy("/bin/true", program)
-        words = option.command_line(f"'{program}' x", root="")
-        assert as_systemd_reads([option.exec_line(words, {})]) == [[str(program), "x"]]
+        words = option_types.command_line(f"'{program}' x", root="")
+        assert as_systemd_reads([option_types.exec_line(words, {})]) == [[str(program), "x"]]
 
 
 def test_places_are_filled_in_wherever_they_are() -> None:
     places = {"port": "25440", "socket": "/run/sockwake-a/socket", "data": "/var/lib/sockwake/a"}
-    line = option.exec_line(["/bin/x", "--listen=127.0.0.1:{port}", "{socket}", "{data}/db", "{port}{port}", "{other}"], places)
+    line = option_types.exec_line(["/bin/x", "--listen=127.0.0.1:{port}", "{socket}", "{data}/db", "{port}{port}", "{other}"], places)
     assert line == '/bin/x --listen=127.0.0.1:25440 /run/sockwake-a/socket /var/lib/sockwake/a/db 2544025440 "{other}"'
 
 
@@ -92,7 +92,7 @@ def test_places_are_filled_in_wherever_they_are() -> None:
 ])
 def test_what_is_no_command_is_refused(text: str, message: str) -> None:
     with pytest.raises(SockwakeError) as caught:
-        option.command_line(text, root="")
+        option_types.command_line(text, root="")
     assert (caught.value.message, caught.value.status) == (shown(message), USAGE)
 
 
@@ -102,34 +102,34 @@ def test_a_program_whose_path_systemd_does_not_take_is_refused(tmp_path: Path, n
     shutil.copy("/bin/true", program)
     quoted = str(program).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$")
     with pytest.raises(SockwakeError, match="systemd cannot run .*") as caught:
-        option.command_line(f'"{quoted}"', root="")
+        option_types.command_line(f'"{quoted}"', root="")
     assert caught.value.status == USAGE
 
 
 def test_in_a_tree_it_is_the_tree_s_program(tmp_path: Path) -> None:
     (tmp_path / "opt").mkdir()
     shutil.copy("/bin/true", tmp_path / "opt/only-here")
-    assert option.command_line("/opt/only-here -x", root=str(tmp_path)) == ["/opt/only-here", "-x"]
+    assert option_types.command_line("/opt/only-here -x", root=str(tmp_path)) == ["/opt/only-here", "-x"]
     with pytest.raises(SockwakeError, match="/opt/only-here is not a program"):
-        option.command_line("/opt/only-here -x", root="")
+        option_types.command_line("/opt/only-here -x", root="")
 
 
 @pytest.mark.parametrize(("given_", "mode"), [("0660", "0660"), ("660", "0660"), ("0000", "0000"), ("777", "0777")])
 def test_a_socket_s_mode_is_octal(given_: str, mode: str) -> None:
-    assert option.socket_mode(given_) == mode
+    assert option_types.socket_mode(given_) == mode
 
 
 @pytest.mark.parametrize("text", ["", "0", "66", "066", "0888", "06660", "u+w", "-660", "0o660", " 0660", "1777", "٠٦٦٠"])
 def test_what_is_no_mode_is_refused(text: str) -> None:
     with pytest.raises(SockwakeError, match="socket mode .* is not valid"):
-        option.socket_mode(text)
+        option_types.socket_mode(text)
 
 
 def test_a_user_has_to_be_there_but_in_a_tree_nobody_can_tell() -> None:
-    assert option.user("root", root="") == "root"
-    assert option.user("no-such-user", root="/tree") == "no-such-user"
+    assert option_types.user("root", root="") == "root"
+    assert option_types.user("no-such-user", root="/tree") == "no-such-user"
     with pytest.raises(SockwakeError, match="there is no user 'no-such-user'"):
-        option.user("no-such-user", root="")
+        option_types.user("no-such-user", root="")
 
 
 @given(st.text(max_size=12))
@@ -138,7 +138,7 @@ def test_a_user_has_to_be_there_but_in_a_tree_nobody_can_tell() -> None:
 @example("a%b")
 def test_no_name_of_a_user_means_something_else_in_a_unit_file(name: str) -> None:
     try:
-        option.user(name, root="/tree")
+        option_types.user(name, root="/tree")
     except SockwakeError as error:
         assert error.message == shown(f"'{name}' is not the name of a user")
         return
@@ -150,11 +150,11 @@ def test_a_check_is_a_program_or_one_of_two_words(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     for text in ("builtin", "none", str(program)):
-        assert option.check_program(text, root="") == text
+        assert option_types.check_program(text, root="") == text
     program.chmod(0o644)
     for text in (str(program), str(tmp_path)):
         with pytest.raises(SockwakeError, match="is not a program"):
-            option.check_program(text, root="")
+            option_types.check_program(text, root="")
     os.rename(program, tmp_path / "a'b")
     with pytest.raises(SockwakeError, match="--check has"):
-        option.check_program(f"{tmp_path}/a'b", root="")
+        option_types.check_program(f"{tmp_path}/a'b", root="")

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, Tree
 
-from sockwake import files, ports
+from sockwake.admin import ports
+from sockwake.config import settings
 from sockwake.errors import EXISTS, SockwakeError
+from sockwake.system import files
 
 OPEN = ["127.0.0.1", "::1"]
 
@@ -156,7 +158,7 @@ def test_twenty_at_once_get_twenty_ports(tree: Tree) -> None:
     started = [subprocess.Popen([*SOCKWAKE, "new", f"pg{number}", "--version", "18", "--no-provision", "--quiet", "--root", str(tree)],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for number in range(20)]
     assert [(*process.communicate(timeout=60), process.returncode) for process in started] == [(b"", b"", 0)] * 20
-    taken = sorted(tree.instance(f"pg{number}").settings().port for number in range(20))
+    taken = sorted(settings.load(tree.instance(f"pg{number}")).port for number in range(20))
     assert taken == list(range(25432, 25452))
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwake import postgres
+from sockwake.postgres import postmaster
+from sockwake.protocol import postgres
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
 
@@ -85,20 +86,20 @@ def test_a_server_that_says_nothing_or_has_gone_is_silent() -> None:
 
 
 def test_where_nobody_listens_there_is_no_listener(tmp_path: Path) -> None:
-    assert postgres.listener(f"{tmp_path}/s") == 0
+    assert postmaster.listener(f"{tmp_path}/s") == 0
 
 
 def test_the_listener_is_found_by_its_process(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(f"{tmp_path}/s")
         door.listen()
-        assert postgres.listener(f"{tmp_path}/s") == os.getpid()
+        assert postmaster.listener(f"{tmp_path}/s") == os.getpid()
 
 
 def test_no_process_of_the_host_is_process_1_of_a_container() -> None:
-    assert not postgres.is_main_process(os.getpid())
-    assert not postgres.is_main_process(0)
-    assert not postgres.is_main_process(2**22 + 1)
+    assert not postmaster.is_main_process(os.getpid())
+    assert not postmaster.is_main_process(0)
+    assert not postmaster.is_main_process(2**22 + 1)
 
 
 @pytest.mark.parametrize(("state", "settled"), [
@@ -107,11 +108,11 @@ def test_no_process_of_the_host_is_process_1_of_a_container() -> None:
 def test_a_server_is_settled_when_its_pid_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, settled: bool) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "postmaster.pid").write_text(f"1\n/data\n1\n5432\n/run\n\n  1 0\n{state}\n")
-    assert postgres.is_settled(os.getpid()) == settled
+    assert postmaster.is_settled(os.getpid()) == settled
 
 
 def test_a_server_whose_pid_file_is_half_written_is_not_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert not postgres.is_settled(os.getpid())
+    assert not postmaster.is_settled(os.getpid())
     (tmp_path / "postmaster.pid").write_text("1\n/data\n")
-    assert not postgres.is_settled(os.getpid())
+    assert not postmaster.is_settled(os.getpid())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockwake import postgres_activity
+from sockwake.postgres.activity import _titles, is_at_work, is_busy
 
 NAME = st.text(min_size=1, max_size=63)
 HOSTS = ["[local]", "127.0.0.1(54321)", "::1(1)", "fe80::1%eth0(7)", "localhost(54321)"]  # the last with log_hostname
@@ -28,38 +28,38 @@ HOUSEKEEPING = ["checkpointer", "background writer", "walwriter", "autovacuum la
 @pytest.mark.parametrize("who", ["me mine", "walsender me", "a b c d", "ü ü"])
 def test_a_session_is_at_work_unless_it_is_idle(cluster: str, host: str, who: str) -> None:
     title = f"postgres: {cluster}{who} {host}"
-    assert not postgres_activity.is_at_work(f"{title} idle")
-    assert [activity for activity in AT_WORK if not postgres_activity.is_at_work(f"{title} {activity}")] == []
+    assert not is_at_work(f"{title} idle")
+    assert [activity for activity in AT_WORK if not is_at_work(f"{title} {activity}")] == []
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_title_that_does_not_tell_counts_as_at_work(host: str) -> None:
     """With update_process_title=off it ends with the host."""
-    assert postgres_activity.is_at_work(f"postgres: me mine {host}")
+    assert is_at_work(f"postgres: me mine {host}")
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 @pytest.mark.parametrize("title", WORKERS)
 def test_a_worker_is_at_work(cluster: str, title: str) -> None:
-    assert postgres_activity.is_at_work(f"postgres: {cluster}{title}")
+    assert is_at_work(f"postgres: {cluster}{title}")
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 @pytest.mark.parametrize("title", HOUSEKEEPING)
 def test_housekeeping_keeps_nobody_awake(cluster: str, title: str) -> None:
-    assert not postgres_activity.is_at_work(f"postgres: {cluster}{title}")
+    assert not is_at_work(f"postgres: {cluster}{title}")
 
 
 @given(NAME, NAME, st.sampled_from(HOSTS), st.sampled_from([*AT_WORK, "idle"]))
 def test_nobody_s_name_changes_what_is_seen(user: str, database: str, host: str, activity: str) -> None:
-    assert postgres_activity.is_at_work(f"postgres: {user} {database} {host} {activity}") == (activity != "idle")
+    assert is_at_work(f"postgres: {user} {database} {host} {activity}") == (activity != "idle")
 
 
 @pytest.mark.parametrize("name", ["[local]", "[local] idle", "x [local] idle", "1(1)", "idle", "autovacuum worker", "a: b", "postgres:", "(1) idle", "a\nb", "\n"])
 @pytest.mark.parametrize(("activity", "expected"), [("SELECT", True), ("idle", False)])
 def test_neither_does_one_chosen_for_it(name: str, activity: str, expected: bool) -> None:
     for user, database in ((name, "mine"), ("me", name), (name, name)):
-        assert postgres_activity.is_at_work(f"postgres: {user} {database} [local] {activity}") is expected
+        assert is_at_work(f"postgres: {user} {database} [local] {activity}") is expected
 
 
 @pytest.mark.parametrize(("title", "expected"), [("postgres: me mine [local] idle", False), ("postgres: me mine [local] SELECT", True)])
@@ -68,11 +68,11 @@ def test_the_titles_are_those_of_the_server_s_children(title: str, expected: boo
     postmaster = subprocess.Popen([sys.executable, "-c", program])
     try:
         deadline = time.monotonic() + 20
-        while not (titles := [seen for seen in postgres_activity._titles(postmaster.pid) if seen.startswith("postgres:")]):
+        while not (titles := [seen for seen in _titles(postmaster.pid) if seen.startswith("postgres:")]):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert titles == [title]
-        assert postgres_activity.is_busy(postmaster.pid) is expected
+        assert is_busy(postmaster.pid) is expected
     finally:
         postmaster.kill()
         postmaster.wait()
@@ -83,4 +83,4 @@ def test_a_server_that_is_gone_is_not_busy() -> None:
     if not child:
         os._exit(0)
     os.waitpid(child, 0)
-    assert postgres_activity.is_busy(child) is False
+    assert is_busy(child) is False

@@ -11,11 +11,15 @@ import pytest
 from test_settings import env
 from tree import Tree, run
 
-from sockwake import process, program, runtime, scope, systemctl, userns
-from sockwake.check import Check
-from sockwake.container import Container
-from sockwake.engine import Engine
-from sockwake.waker import Waker
+from sockwake.config import scope, settings
+from sockwake.engine import rootless
+from sockwake.engine.api import Engine
+from sockwake.engine.container import Container
+from sockwake.lifecycle import runtime
+from sockwake.service import program
+from sockwake.service.check import Check
+from sockwake.service.waker import Waker
+from sockwake.system import pids, systemctl
 
 Child = subprocess.Popen[bytes]
 MakeChild = Callable[..., Child]
@@ -39,7 +43,7 @@ def start() -> Iterator[MakeChild]:
 def is_unhurt(child: Child) -> bool:
     """Whether it runs, a moment later."""
     time.sleep(0.1)
-    return child.poll() is None and not process.is_stopped(child.pid)
+    return child.poll() is None and not pids.is_stopped(child.pid)
 
 
 def open_files() -> list[str]:
@@ -61,11 +65,11 @@ def asleep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]],
 
 def test_a_process_is_opened_that_is_still_the_one() -> None:
     before = open_files()
-    pidfd = process.open_checked(os.getpid(), lambda: True)
-    assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not process.has_ended(pidfd)
-    process.close(pidfd)
-    assert process.open_checked(os.getpid(), lambda: False) == process.NONE
-    assert process.open_checked(0, lambda: True) == process.NONE
+    pidfd = pids.open_checked(os.getpid(), lambda: True)
+    assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not pids.has_ended(pidfd)
+    pids.close(pidfd)
+    assert pids.open_checked(os.getpid(), lambda: False) == pids.NONE
+    assert pids.open_checked(0, lambda: True) == pids.NONE
     assert open_files() == before
 
 
@@ -77,10 +81,10 @@ def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         return True
 
-    assert process.open_checked(child.pid, is_it) == process.NONE
+    assert pids.open_checked(child.pid, is_it) == pids.NONE
     child.wait()
-    assert process.open_checked(child.pid, lambda: True) == process.NONE
-    process.send(process.NONE, signal.SIGTERM)
+    assert pids.open_checked(child.pid, lambda: True) == pids.NONE
+    pids.send(pids.NONE, signal.SIGTERM)
 
 
 def test_a_look_ends_the_proxy_it_has_found(asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
@@ -129,7 +133,7 @@ def pending(pid: int) -> tuple[bool, bool]:
 def test_the_first_thread_is_signalled_alone(start: MakeChild, monkeypatch: pytest.MonkeyPatch, knows_threads: bool) -> None:
     child = start("python3", "-c", THREADS)
     assert child.stdout and child.stdout.readline()
-    assert process.threads(child.pid) == 2
+    assert pids.threads(child.pid) == 2
     if not knows_threads:
         known = os.pidfd_open
 
@@ -140,9 +144,9 @@ def test_the_first_thread_is_signalled_alone(start: MakeChild, monkeypatch: pyte
 
         monkeypatch.setattr(os, "pidfd_open", of_an_older_kernel)
     before = open_files()
-    process.send_to_first_thread(child.pid, lambda: False, signal.SIGTERM)
+    pids.send_to_first_thread(child.pid, lambda: False, signal.SIGTERM)
     assert pending(child.pid) == (False, False)
-    process.send_to_first_thread(child.pid, lambda: True, signal.SIGTERM)
+    pids.send_to_first_thread(child.pid, lambda: True, signal.SIGTERM)
     assert pending(child.pid) == (True, False)
     assert open_files() == before
 
@@ -154,19 +158,19 @@ def test_a_program_that_never_got_ready_is_ended_and_nobody_else(
         start: MakeChild, monkeypatch: pytest.MonkeyPatch, ours: str, its: str, is_ended: bool) -> None:
     child = start()
     monkeypatch.setenv("MAINPID", str(child.pid))
-    monkeypatch.setattr(process, "cgroup", {os.getpid(): ours, child.pid: its}.get)
+    monkeypatch.setattr(pids, "cgroup", {os.getpid(): ours, child.pid: its}.get)
     program._end_program()
     assert child.wait(5) == -signal.SIGTERM if is_ended else is_unhurt(child)
 
 
 def test_who_has_the_number_of_a_program_is_not_watched_for_it(tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[object] = []
-    monkeypatch.setattr("sockwake.programs.become", lambda *argv: became.append(argv))
+    monkeypatch.setattr("sockwake.system.process.become", lambda *argv: became.append(argv))
     instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
     child = start()
-    monkeypatch.setattr(process, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
+    monkeypatch.setattr(pids, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
     monkeypatch.setenv("MAINPID", str(child.pid))
-    program._look_after(instance, instance.settings())
+    program._look_after(instance, settings.load(instance))
     assert became == []
 
 
@@ -176,10 +180,10 @@ def test_a_container_s_process_is_watched_when_the_engine_says_so_twice(
     container, child = Container("sockwake-pg1", Engine("/nowhere")), start()
     numbers = [child.pid, 0, child.pid, child.pid]
     monkeypatch.setattr(container, "pid", lambda: numbers.pop(0))
-    assert waker.process(container) == process.NONE
+    assert waker.process(container) == pids.NONE
     pidfd = waker.process(container)
     assert os.get_inheritable(pidfd)
-    process.close(pidfd)
+    pids.close(pidfd)
 
 
 @pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("browser", False)])
@@ -196,6 +200,6 @@ def test_only_podman_s_pause_process_is_asked_for_its_namespace(
     monkeypatch.setattr(scope, "runtime", lambda: str(tmp_path))
     (tmp_path / "libpod/tmp").mkdir(parents=True)
     (tmp_path / "libpod/tmp/pause.pid").write_text(f"{child.pid}")
-    namespace = userns._open()
+    namespace = rootless._open()
     assert (namespace >= 0) == is_pause
-    process.close(namespace)
+    pids.close(namespace)

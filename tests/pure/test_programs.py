@@ -11,52 +11,52 @@ from pathlib import Path
 import pytest
 from tree import SOURCE, run
 
-from sockwake import programs
 from sockwake.errors import SockwakeError
+from sockwake.system import process
 
 
 def test_what_a_program_prints_comes_back() -> None:
-    assert programs.run(["printf", "a\\nb"]) == "a\nb"
+    assert process.run(["printf", "a\\nb"]) == "a\nb"
 
 
 def test_its_locale_is_fixed_and_its_input_empty() -> None:
-    assert programs.run(["sh", "-c", 'printf "%s" "$LC_ALL"; cat']) == "C.UTF-8"
+    assert process.run(["sh", "-c", 'printf "%s" "$LC_ALL"; cat']) == "C.UTF-8"
 
 
 def test_its_environment_is_ours_and_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "1")
-    assert programs.run(["sh", "-c", 'echo "$OURS $ADDED"'], env={"ADDED": "2"}) == "1 2\n"
+    assert process.run(["sh", "-c", 'echo "$OURS $ADDED"'], env={"ADDED": "2"}) == "1 2\n"
 
 
 @pytest.mark.parametrize(("script", "said"), [
     ("echo first >&2; echo last >&2; exit 3", ": last"), ("echo out; exit 3", ": out"), ("exit 3", ""), ("echo '  ' >&2; exit 3", ""),
 ])
 def test_a_failure_names_the_command_and_its_last_words(script: str, said: str) -> None:
-    with pytest.raises(programs.ProgramError) as caught:
-        programs.run(["sh", "-c", script])
+    with pytest.raises(process.ProgramError) as caught:
+        process.run(["sh", "-c", script])
     assert caught.value.message == f"'sh -c {script}' failed with status 3"
     assert caught.value.whole == f"{caught.value.message}{said}"
 
 
 def test_a_failure_that_does_not_count_is_none() -> None:
-    assert programs.run(["sh", "-c", "echo so far; exit 3"], check=False) == "so far\n"
+    assert process.run(["sh", "-c", "echo so far; exit 3"], check=False) == "so far\n"
 
 
-@pytest.mark.parametrize("call", [programs.run, programs.spawn])
+@pytest.mark.parametrize("call", [process.run, process.spawn])
 def test_a_program_that_is_not_there_is_named(call: Callable[[list[str]], object]) -> None:
     with pytest.raises(SockwakeError, match="cannot run /nonexistent/x: no such file or directory"):
         call(["/nonexistent/x"])
 
 
 def test_a_spawned_program_counts_by_its_status(tmp_path: Path) -> None:
-    programs.spawn(["touch", str(tmp_path / "made")])
+    process.spawn(["touch", str(tmp_path / "made")])
     assert (tmp_path / "made").exists()
-    with pytest.raises(programs.ProgramError, match="'false' failed with status 1"):
-        programs.spawn(["false"])
+    with pytest.raises(process.ProgramError, match="'false' failed with status 1"):
+        process.spawn(["false"])
 
 
 def test_what_is_shown_goes_to_stderr_and_never_into_our_output() -> None:
-    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import programs; print([programs.run(['echo', 'x'], show=True)])"
+    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process; print([process.run(['echo', 'x'], show=True)])"
     ran = run(sys.executable, "-ISB", "-c", program)
     assert (ran.stdout, ran.stderr) == ("['']\n", "x\n")
 
@@ -64,14 +64,14 @@ def test_what_is_shown_goes_to_stderr_and_never_into_our_output() -> None:
 HANGS = ["sh", "-c", "trap '' TERM; sleep 60 & echo $! $$ >&3; wait; sleep 60"]
 
 
-@pytest.mark.parametrize("call", [programs.run, programs.spawn])
+@pytest.mark.parametrize("call", [process.run, process.spawn])
 def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(call: Callable[..., object], tmp_path: Path,
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     """The one it has begun holds its output open, too."""
-    monkeypatch.setattr(programs, "_GRACE", 0.2)
+    monkeypatch.setattr(process, "_GRACE", 0.2)
     said = tmp_path / "pids"
     began = time.monotonic()
-    with pytest.raises(programs.Overdue, match=r"'sh -c .*' did not end within 0\.5 s$"):
+    with pytest.raises(process.Overdue, match=r"'sh -c .*' did not end within 0\.5 s$"):
         call(["sh", "-c", f"exec 3>{said}; {HANGS[2]}"], timeout=0.5)
     assert time.monotonic() - began < 10
     pids = said.read_text().split()
@@ -80,18 +80,18 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(call: Callab
     assert len(pids) == 2 and [pid for pid in pids if is_running(pid)] == []
 
 
-@pytest.mark.parametrize("call", [programs.run, programs.spawn])
+@pytest.mark.parametrize("call", [process.run, process.spawn])
 def test_one_that_ends_when_asked_to_is_not_killed(call: Callable[..., object], tmp_path: Path) -> None:
     script = f"trap 'echo asked >{tmp_path}/said; exit' TERM; sleep 60 & wait"
-    with pytest.raises(programs.Overdue):
+    with pytest.raises(process.Overdue):
         call(["sh", "-c", script], timeout=0.5)
     assert (tmp_path / "said").read_text() == "asked\n"
 
 
 def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
     """Ctrl-C reaches us alone: the program is in a process group of its own."""
-    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake import programs\n"
-               f"programs.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])")
+    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process\n"
+               f"process.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])")
     with subprocess.Popen([sys.executable, "-ISB", "-c", program], stderr=subprocess.DEVNULL) as ours:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
@@ -103,12 +103,12 @@ def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
 
 def test_what_only_its_user_interrupts_stays_in_the_foreground() -> None:
     script = "import os; print(os.getpgrp())"
-    assert int(programs.run([sys.executable, "-c", script], timeout=None)) == os.getpgrp()
-    assert int(programs.run([sys.executable, "-c", script])) != os.getpgrp()
+    assert int(process.run([sys.executable, "-c", script], timeout=None)) == os.getpgrp()
+    assert int(process.run([sys.executable, "-c", script])) != os.getpgrp()
 
 
 def test_a_program_that_the_user_interrupts_may_take_any_time() -> None:
-    assert programs.run(["sh", "-c", "sleep 0.1; echo done"], timeout=None) == "done\n"
+    assert process.run(["sh", "-c", "sleep 0.1; echo done"], timeout=None) == "done\n"
 
 
 def is_running(pid: str) -> bool:

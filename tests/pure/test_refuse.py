@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from test_postgres import fields_of
 from tree import SOURCE, Ran
 
-from sockwake import postgres, refuse
+from sockwake.protocol import postgres
+from sockwake.service import refuse
 
 REASON = "image postgres:18 is not on this machine"
 SENTENCE = f'sockwake: instance "pg1" cannot start: {REASON} (journalctl -u pg-postgres@pg1)'

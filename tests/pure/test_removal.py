@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tree import Tree, run
 
+from sockwake.admin.draft import Draft
+from sockwake.config.instance import Name
 from sockwake.errors import FAILED, UNKNOWN
-from sockwake.instance import Name
-from sockwake.draft import Draft
 
 
 def write_data(tree: Tree, path: str) -> Path:

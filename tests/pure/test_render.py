@@ -9,11 +9,12 @@ from fuzz import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sockwake import cli, description
+from sockwake.admin import facts, parser
+from sockwake.admin.decide import decide
+from sockwake.admin.request import Request
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name
-from sockwake.settings import Settings
-from sockwake.request import Request, decide
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
@@ -23,7 +24,7 @@ NASTY = ["$HOME", "${IMAGE}", "$$", '"', "'", "\\", "a: b # c", "{{ x }}", "{% x
 
 
 def request(*options: str, name: str = "pg1") -> Request:
-    parsed: argparse.Namespace = cli._parser().parse_args(["new", name, "--version", "18", *options])
+    parsed: argparse.Namespace = parser.build().parse_args(["new", name, "--version", "18", *options])
     return decide(parsed)
 
 
@@ -120,4 +121,4 @@ def test_a_socket_directory_gets_the_name_clients_look_for() -> None:
 ])
 def test_the_dsn_leads_there(options: list[str], dsn: str) -> None:
     asked = request(*options)
-    assert description.dsn(asked.final, Settings(asked.files(25432, "")["instance.env"][1], asked.final)) == dsn
+    assert facts.dsn(asked.final, Settings(asked.files(25432, "")["instance.env"][1], asked.final)) == dsn

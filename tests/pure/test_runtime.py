@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from tree import Tree
 
-from sockwake import description, runtime, waker
+from sockwake.admin import facts
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
+from sockwake.lifecycle import runtime
+from sockwake.service import waker
+from sockwake.system import files
 
 
 def mode(path: str) -> int:
@@ -39,7 +42,7 @@ def test_how_the_last_wake_ended_is_forgotten(tree: Tree) -> None:
     instance = tree.instance("pg1")
     runtime.prepare(instance)
     for path in (instance.ready_file, instance.failure_file, instance.failure_details):
-        runtime.replace(path, "x\n")
+        files.replace_volatile(path, "x\n")
     runtime.prepare(instance)
     assert not os.path.exists(instance.ready_file) and not os.path.exists(instance.failure_file)
     assert not os.path.exists(instance.failure_details)
@@ -107,9 +110,9 @@ def test_what_was_said_about_a_failure_is_roots_alone_whatever_the_umask(tree: T
         os.umask(before)
     assert Path(instance.failure_file).read_text() == "its container ended with status 1\n"
     assert mode(instance.failure_file) == 0o644 and mode(instance.failure_details) == 0o600
-    assert description.last_failure(instance) == f"its container ended with status 1: {secret}"
+    assert facts.last_failure(instance) == f"its container ended with status 1: {secret}"
     runtime.leave_failure(instance, SockwakeError("its waker was killed"))
-    assert description.last_failure(instance) == "its waker was killed"
+    assert facts.last_failure(instance) == "its waker was killed"
 
 
 def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +123,8 @@ def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(tree: Tree, mo
     def broken(*_: object) -> None:
         raise KeyError("s3cret")
 
-    monkeypatch.setattr("sockwake.netns.require_agreement", broken)
+    monkeypatch.setattr("sockwake.lifecycle.proxy_netns.require_agreement", broken)
     with pytest.raises(KeyError):
         waker.wake(instance)
     assert Path(instance.failure_file).read_text() == "it failed with KeyError\n"
-    assert description.last_failure(instance) == "it failed with KeyError: 's3cret'"
+    assert facts.last_failure(instance) == "it failed with KeyError: 's3cret'"

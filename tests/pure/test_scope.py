@@ -12,12 +12,16 @@ from test_generator import places
 from test_settings import env
 from tree import SOCKWAKE, SOURCE, run
 
-from sockwake import netns, option, programs, runtime, scope
-from sockwake.engine import DOCKER, PODMAN, engines_of, socket_of
+from sockwake.admin import option_types
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
+from sockwake.engine.api import DOCKER, PODMAN, socket_of
+from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.instance import Instance, Name
-from sockwake.kind import KINDS
-from sockwake.settings import Settings
+from sockwake.kinds.table import KINDS
+from sockwake.lifecycle import proxy_netns, runtime
+from sockwake.system import namespaces, process
 
 NAME = Name("pg1")
 
@@ -73,21 +77,21 @@ def test_a_users_engine_is_always_his_podman(user: Path) -> None:
 
 def test_nothing_is_mounted_for_a_user(user: Path) -> None:
     instance = Instance(NAME)
-    netns.close_off(instance)
-    assert not os.path.exists(instance.netns) and not netns.is_proxys(instance)
-    netns.require_agreement(instance, True)
+    proxy_netns.close_off(instance)
+    assert not os.path.exists(instance.netns) and not proxy_netns.is_proxys(instance)
+    proxy_netns.require_agreement(instance, True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace, even its own")
 def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Path) -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     before = set(os.listdir("/proc/self/fd"))
-    sock = netns._sent_from(own)
+    sock = namespaces._sent_from(own)
     assert len(set(os.listdir("/proc/self/fd")) - before) == 1
     assert (sock.family, sock.type, os.get_inheritable(sock.fileno())) == (2, 1, False)
     sock.close()
     with open(os.devnull, encoding="ascii") as no_namespace, pytest.raises(OSError, match="cannot be entered"):
-        netns._sent_from(no_namespace.fileno())
+        namespaces._sent_from(no_namespace.fileno())
     os.close(own)
 
 
@@ -101,14 +105,14 @@ def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Pat
 def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
     arguments = argparse.Namespace(**{"engine": None, "socket_user": None, "allow": None, **given})
     with pytest.raises(SockwakeError, match=why) as error:
-        option.require_possible_for_a_user(arguments, KINDS[kind])
+        option_types.require_possible_for_a_user(arguments, KINDS[kind])
     assert error.value.status == 2
 
 
 def test_a_users_container_has_a_network_that_a_user_can_make(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [option.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "pasta"]
+    assert [option_types.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "pasta"]
     monkeypatch.delenv("SOCKWAKE_SCOPE")
-    assert [option.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "bridge"]
+    assert [option_types.default_network(KINDS[kind]) for kind in ("postgres", "container")] == ["none", "bridge"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
@@ -167,7 +171,7 @@ def test_what_a_caller_has_in_his_environment_gets_into_no_program_that_is_run(m
     own = {"HOME": "/home/somebody", "PATH": "/home/somebody/bin:/usr/bin", "https_proxy": "http://proxy:3128", "XDG_RUNTIME_DIR": "/run/user/7"}
     with mock.patch.dict(os.environ, MEANT_FOR_OTHERS | own, clear=True):
         scope.choose(user=user)
-        seen = dict(line.split("=", 1) for line in programs.run(["env"]).splitlines())
+        seen = dict(line.split("=", 1) for line in process.run(["env"]).splitlines())
     assert seen == {
         "HOME": own["HOME"] if user else "/root", "PATH": own["PATH"] if user else "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "https_proxy": own["https_proxy"], "XDG_RUNTIME_DIR": own["XDG_RUNTIME_DIR"], "SOCKWAKE_SCOPE": "user" if user else "system", "LC_ALL": "C.UTF-8"}

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import Tree
 
-from sockwake.env import parse
+from sockwake.config.envfile import parse
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load
 from sockwake.errors import FAILED, UNKNOWN, SockwakeError
-from sockwake.instance import Instance, Name
-from sockwake.settings import Settings
 
 GOOD = {"KIND": "postgres", "LISTEN": "127.0.0.1", "PORT": "25432", "IDLE": "3min", "VERSION": "18", "IMAGE": "postgres:18",
         "DB_USER": "postgres", "DB_NAME": "postgres"}
@@ -103,12 +103,12 @@ def test_what_is_wrong_is_refused_with_its_place(text: str, message: str) -> Non
 @pytest.mark.parametrize("text", [env().replace("\n", "\r\n"), env() + "DATA=/a\rSERVICE=b\n", env() + "DATA=/a\0\n"], ids=["crlf", "cr", "nul"])
 def test_line_ends_that_other_readers_see_differently_are_refused(tree: Tree, text: str) -> None:
     with pytest.raises(SockwakeError, match="control character|not KEY=value"):
-        tree.write_env("pg1", text).settings()
+        load(tree.write_env("pg1", text))
 
 
 def test_no_such_instance_has_its_own_status(tree: Tree) -> None:
     with pytest.raises(SockwakeError, match="there is no instance 'pg1'") as caught:
-        tree.instance("pg1").settings()
+        load(tree.instance("pg1"))
     assert caught.value.status == UNKNOWN
 
 
@@ -116,11 +116,11 @@ def test_what_cannot_be_read_is_one_error_naming_the_file(tree: Tree) -> None:
     instance = tree.write_env("pg1", "")
     Path(instance.env_file).write_bytes(b"A=\xff\n")
     with pytest.raises(SockwakeError, match=f"cannot read {instance.env_file}: "):
-        instance.settings()
+        load(instance)
     Path(instance.env_file).unlink()
     Path(instance.env_file).mkdir()
     with pytest.raises(SockwakeError, match=f"cannot read {instance.env_file}: is a directory"):
-        instance.settings()
+        load(instance)
 
 
 @given(st.one_of(st.text(), st.lists(st.one_of(st.text(max_size=20), st.tuples(st.sampled_from([*GOOD, "DATA", "SERVICE", "X"]), st.text(

@@ -8,12 +8,13 @@ import time
 import pytest
 from tree import Tree
 
-from sockwake import process, systemctl
-from sockwake.check import _BY_STANDING_STILL, Check, _await_standstill
+from sockwake.service.check import _BY_STANDING_STILL, Check
+from sockwake.system import pids, systemctl
+from sockwake.system.sigstop import await_standstill
 
 
 def switches_of(pid: int) -> int:
-    return sum(process.switches(pid))
+    return sum(pids.switches(pid))
 
 
 def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one_that_worked_has() -> None:
@@ -33,7 +34,7 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
                 os.read(its[0], 1)
                 time.sleep(0.1)
             os.kill(pid, signal.SIGSTOP)
-            _await_standstill(pid, pidfd)
+            await_standstill(pid, pidfd)
             assert (switches_of(pid) - before > _BY_STANDING_STILL) == bool(work)
             os.kill(pid, signal.SIGCONT)
     finally:

@@ -31,7 +31,7 @@ def first_line(path: Path) -> str:
 
 PYTHON = [path for path in files() if path.suffix == ".py" or re.match(r"#!.*python", first_line(path))]
 SHELL = [path for path in files() if re.match(r"#!/bin/(ba)?sh", first_line(path)) or path.parent.name == "completions"]
-PACKAGE = [path for path in PYTHON if path.parent == SOURCE / "sockwake"]
+PACKAGE = [path for path in PYTHON if path.is_relative_to(SOURCE / "sockwake")]
 OURS = [*PACKAGE, *(path for path in PYTHON if path.parent in (SOURCE / "bin", SOURCE / "tests/pure"))]
 
 
@@ -57,7 +57,7 @@ def imports(path: Path) -> set[str]:
 
 
 def test_the_files_are_found() -> None:
-    assert {"sockwake/cli.py", "bin/refuse", "tests/pure/test_style.py"} <= set(map(name, OURS))
+    assert {"sockwake/admin/cli.py", "bin/refuse", "tests/pure/test_style.py"} <= set(map(name, OURS))
     assert {"bin/proxy", "systemd/sockwake-generator", "debian/sockwake.postinst"} <= set(map(name, SHELL))
 
 
@@ -91,16 +91,16 @@ def test_modules_are_named_by_nouns() -> None:
 
 
 def test_nothing_but_programs_and_tests_imports_the_command_line() -> None:
-    assert [name(path) for path in PACKAGE if "sockwake.cli" in imports(path)] == []
+    assert [name(path) for path in PACKAGE if "sockwake.admin.cli" in imports(path)] == []
 
 
 def test_there_is_one_door_to_other_programs() -> None:
     doors = {"subprocess", "pty", "multiprocessing"}
-    assert [name(path) for path in PACKAGE if doors & imports(path)] == ["sockwake/programs.py"]
+    assert [name(path) for path in PACKAGE if doors & imports(path)] == ["sockwake/system/process.py"]
     assert [name(path) for path in PACKAGE if re.search(r"os\.(system|popen|spawn)", path.read_text())] == []
 
 
-@pytest.mark.parametrize("module", ["sockwake.waker", "sockwake.watcher"])
+@pytest.mark.parametrize("module", ["sockwake.service.waker", "sockwake.service.watcher"])
 def test_what_runs_in_every_wake_imports_next_to_nothing(module: str) -> None:
     program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; print(*sys.modules)"
     ran = run(sys.executable, "-ISB", "-c", program)

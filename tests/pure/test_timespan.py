@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree import run
 
-from sockwake import timespan
+from sockwake.config import timespan
 from sockwake.errors import USAGE, SockwakeError
 
 needs_systemd_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

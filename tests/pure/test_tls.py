@@ -14,9 +14,11 @@ from fault import undisturbed
 from test_settings import env
 from tree import Tree, run
 
-from sockwake import cli, tls
+from sockwake.admin import cli
+from sockwake.config import settings
+from sockwake.config.instance import Instance
 from sockwake.errors import FAILED, USAGE, SockwakeError
-from sockwake.instance import Instance
+from sockwake.postgres import tls
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 
@@ -131,7 +133,7 @@ def test_a_pair_that_does_not_fit_is_refused_and_nothing_written(tree: Tree, pai
 def test_a_pair_is_written_with_the_key_for_root_alone(tree: Tree, pair: tuple[Path, Path]) -> None:
     described = tree.new("pg1", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]))
     instance = tree.instance("pg1")
-    assert (described["tls"], instance.settings().tls) == (True, True)
+    assert (described["tls"], settings.load(instance).tls) == (True, True)
     assert {path: tree.snapshot()[f"etc/sockwake/pg1/{path}"] for path in ("server.crt", "server.key")} == {
         "server.crt": (0o644, pair[0].read_text()), "server.key": (0o600, pair[1].read_text())}
     assert described["dsn"] == (
@@ -142,10 +144,10 @@ def test_a_tree_gets_no_key_and_each_of_its_machines_its_own(tree: Tree) -> None
     tree.new("pg1", "--tls")
     instance = tree.instance("pg1")
     assert not os.path.exists(instance.tls_key) and not os.path.exists(instance.tls_certificate)
-    tls.make_missing(instance, instance.settings())
+    tls.make_missing(instance, settings.load(instance))
     first = Path(instance.tls_key).read_text()
     assert stat.S_IMODE(os.stat(instance.tls_key).st_mode) == 0o600 and "PRIVATE KEY" in first
-    tls.make_missing(instance, instance.settings())
+    tls.make_missing(instance, settings.load(instance))
     assert Path(instance.tls_key).read_text() == first
 
 
@@ -156,7 +158,7 @@ def test_the_key_is_in_no_dry_run(tree: Tree, pair: tuple[Path, Path]) -> None:
 
 def test_without_tls_no_key_is_made(tree: Tree) -> None:
     instance = tree.write_env("pg1", env())
-    tls.make_missing(instance, instance.settings())
+    tls.make_missing(instance, settings.load(instance))
     assert not os.path.exists(instance.tls_key)
 
 
@@ -169,14 +171,14 @@ def with_cluster(tree: Tree, pair: tuple[Path, Path]) -> tuple[Instance, Path]:
 
 def test_the_server_gets_copies_for_it_alone_and_new_ones_when_they_change(tree: Tree, pair: tuple[Path, Path]) -> None:
     instance, cluster = with_cluster(tree, pair)
-    tls.place(instance, instance.settings())
+    tls.place(instance, settings.load(instance))
     assert (cluster / "server.key").read_text() == pair[1].read_text()
     assert stat.S_IMODE((cluster / "server.key").stat().st_mode) == 0o600
     before = (cluster / "server.key").stat().st_ino
-    tls.place(instance, instance.settings())
+    tls.place(instance, settings.load(instance))
     assert (cluster / "server.key").stat().st_ino == before, "the same is not written again"
     Path(instance.tls_certificate).write_text("renewed\n")
-    tls.place(instance, instance.settings())
+    tls.place(instance, settings.load(instance))
     assert (cluster / "server.crt").read_text() == "renewed\n"
 
 
@@ -187,7 +189,7 @@ def test_a_link_planted_in_the_cluster_is_replaced_and_not_followed(tree: Tree, 
     victim.write_text(pair[1].read_text())
     (cluster / name).symlink_to(victim)
     victim_before = victim.stat()
-    tls.place(instance, instance.settings())
+    tls.place(instance, settings.load(instance))
     assert victim.stat() == victim_before
     assert not (cluster / "server.key").is_symlink() and (cluster / "server.key").read_text() == pair[1].read_text()
 

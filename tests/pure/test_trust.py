@@ -8,8 +8,12 @@ import pytest
 from test_settings import env
 from tree import Tree
 
-from sockwake import option, runtime, scope, tls, trust
+from sockwake.admin import option_types
+from sockwake.config import scope, settings
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import runtime
+from sockwake.postgres import tls
+from sockwake.system import safe_path
 
 SOMEBODY = 1000
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to others")
@@ -25,13 +29,13 @@ def place(tmp_path: Path) -> Path:
 
 def refused(path: Path | str) -> str:
     with pytest.raises(SockwakeError) as caught:
-        trust.require_way(str(path), "data directory")
+        safe_path.require_safe(str(path), "data directory")
     return caught.value.message
 
 
 def test_a_place_of_roots_alone_is_good_whoever_has_the_directory_itself(place: Path) -> None:
     for path in ("/var/lib/sockwake/pg1", place, place / "new/er", place / "theirs"):
-        trust.require_way(str(path), "data directory")
+        safe_path.require_safe(str(path), "data directory")
 
 
 def test_below_a_directory_of_somebody_s_none_is(place: Path) -> None:
@@ -78,19 +82,19 @@ def test_nor_where_an_access_list_lets_others_write(place: Path, name: str, valu
         program.write_text("")
         set_acl(program, name, value)
         with pytest.raises(SockwakeError, match="can be replaced by others|can be written by others"):
-            trust.require_program(str(program), "check")
+            safe_path.require_program(str(program), "check")
 
 
 @pytest.mark.parametrize("name", [ACCESS, DEFAULT])
 @pytest.mark.parametrize("value", [acl((USER, 5, NOBODY), (GROUP, 5, 4)), acl((USER, 7, NOBODY), mask=5), acl((USER, 7, 0), (GROUP, 7, 50)), acl(group=7)])
 def test_one_that_provably_lets_nobody_else_write_is_good(place: Path, name: str, value: bytes) -> None:
     set_acl(place, name, value)
-    trust.require_way(str(place / "data"), "data directory")
+    safe_path.require_safe(str(place / "data"), "data directory")
 
 
 @pytest.mark.parametrize("value", [b"", b"\1\0\0\0", acl()[:-1], b"\3\0\0\0" + acl()[4:]])
 def test_one_that_makes_no_sense_is_not_trusted(value: bytes) -> None:
-    assert trust._grants_others(value, 0)
+    assert safe_path._grants_others(value, 0)
 
 
 def test_with_an_access_list_a_mighty_group_is_no_excuse_for_the_mask(place: Path) -> None:
@@ -104,13 +108,13 @@ def test_with_an_access_list_a_mighty_group_is_no_excuse_for_the_mask(place: Pat
 def test_what_the_staff_can_write_is_roots(place: Path) -> None:
     os.chown(place, 0, 50)
     place.chmod(0o2775)
-    trust.require_way(str(place / "data"), "check")
+    safe_path.require_safe(str(place / "data"), "check")
 
 
 def test_in_a_sticky_directory_only_what_is_roots_own_stays_where_it_is(place: Path) -> None:
     place.chmod(0o1777)
     (place / "data").mkdir()
-    trust.require_way(str(place / "data"), "data directory")
+    safe_path.require_safe(str(place / "data"), "data directory")
     assert refused(place / "new").endswith(f"{place} is everybody's")
     assert refused(place / "theirs").endswith(f"{place} is everybody's, and theirs belongs to user {SOMEBODY}")
 
@@ -125,23 +129,23 @@ def test_a_link_is_no_better_than_the_way_it_leads(place: Path, link: str) -> No
 def test_links_that_lead_in_circles_end(place: Path) -> None:
     (place / "one").symlink_to("two")
     (place / "two").symlink_to("one")
-    trust.require_way(str(place / "one"), "data directory")
+    safe_path.require_safe(str(place / "one"), "data directory")
 
 
 def test_a_program_has_to_be_roots_itself(place: Path) -> None:
     program = place / "check"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert option.check_program(str(program), root="") == str(program)
+    assert option_types.check_program(str(program), root="") == str(program)
     os.chown(program, SOMEBODY, SOMEBODY)
     with pytest.raises(SockwakeError, match=f"check {program} can be written by others than root: it belongs to user {SOMEBODY}"):
-        option.check_program(str(program), root="")
+        option_types.check_program(str(program), root="")
 
 
 def test_a_user_s_own_are_the_users(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCKWAKE_SCOPE", "user")
     assert scope.is_user()
-    trust.require_way(str(place / "theirs/data"), "data directory")
+    safe_path.require_safe(str(place / "theirs/data"), "data directory")
 
 
 def test_no_wake_takes_data_that_somebody_can_lead_elsewhere(tree: Tree, place: Path) -> None:
@@ -163,5 +167,5 @@ def test_the_key_of_a_server_goes_through_no_link_of_its_servers(tree: Tree, tmp
     (data / linked).symlink_to(f"{tree}/srv/victim/{linked}")
     before = tree.snapshot()
     with pytest.raises(SockwakeError, match=f"cannot put certificate and key into {data}/18/docker: not a directory"):
-        tls.place(instance, instance.settings())
+        tls.place(instance, settings.load(instance))
     assert tree.added_to(before) == []

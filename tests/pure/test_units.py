@@ -8,7 +8,7 @@ import pytest
 from test_settings import env
 from tree import SOURCE, Ran, Tree, run
 
-from sockwake.instance import Instance, Name
+from sockwake.config.instance import Instance, Name
 
 UNITS = sorted(path for path in (SOURCE / "systemd").iterdir() if path.suffix in (".service", ".socket", ".target", ".timer"))
 USERS = sorted(path for path in (SOURCE / "systemd/user").iterdir())

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 import pytest
 from tree import Tree
 
-from sockwake import runtime, visits
-from sockwake.lookout import Guests, Lookout, readable
+from sockwake.lifecycle import runtime
+from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
+from sockwake.system import sockdiag
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
 
@@ -28,7 +29,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 @pytest.fixture
 def hearing(listener: socket.socket) -> Iterator[int]:
     host, port = listener.getsockname()[:2]
-    fd = visits.listen(port, [host])
+    fd = sockdiag.listen(port, [host])
     yield fd
     os.close(fd)
 
@@ -54,10 +55,10 @@ def wait_for(done: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"x" * 77])
 def test_a_client_that_has_left_is_named_with_what_he_said(listener: socket.socket, hearing: int, said: bytes) -> None:
-    assert list(visits.read(hearing)) == []
+    assert list(sockdiag.read(hearing)) == []
     who = visit(listener, said)
     assert readable(hearing, timeout=5) == {hearing}
-    assert [(visits.client_of(message), count) for message, count in visits.read(hearing)] == [(who, len(said) + 1)]
+    assert [(sockdiag.client_of(message), count) for message, count in sockdiag.read(hearing)] == [(who, len(said) + 1)]
 
 
 def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> None:
@@ -65,7 +66,7 @@ def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> 
         visit(other, b"hello")
     visit(listener, b"")
     assert readable(hearing, timeout=5) == {hearing}
-    assert [count for _, count in visits.read(hearing)] == [1]
+    assert [count for _, count in sockdiag.read(hearing)] == [1]
 
 
 @pytest.mark.parametrize(("addresses", "heard"), [
@@ -77,14 +78,14 @@ def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(addresses: li
         port = one.getsockname()[1]
         two = stack.enter_context(socket.create_server(("127.0.0.2", port)))
         three = stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6))
-        fd = visits.listen(port, addresses)
+        fd = sockdiag.listen(port, addresses)
         stack.callback(os.close, fd)
         for number, server in enumerate((one, two, three), 1):
             visit(server, b"x" * number)
         counts: list[int] = []
 
         def has_all() -> bool:
-            counts.extend(count for _, count in visits.read(fd))
+            counts.extend(count for _, count in sockdiag.read(fd))
             return len(counts) >= len(heard)
 
         wait_for(has_all)
@@ -99,10 +100,10 @@ def test_the_filter_is_laid_out_as_the_machine_wants_it() -> None:
     class SockFprog(ctypes.Structure):
         _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
-    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(visits._SOCK_FILTER, 0x15, 1, 2, 25432)
-    assert bytes(SockFprog(7, 0x1234_5678)) == struct.pack(visits._SOCK_FPROG, 7, 0x1234_5678)
-    assert struct.calcsize(visits._SOCK_FPROG) == {8: 16, 4: 8}[ctypes.sizeof(ctypes.c_void_p)]
-    assert struct.calcsize(visits._SOCK_FILTER) == 8
+    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(sockdiag._SOCK_FILTER, 0x15, 1, 2, 25432)
+    assert bytes(SockFprog(7, 0x1234_5678)) == struct.pack(sockdiag._SOCK_FPROG, 7, 0x1234_5678)
+    assert struct.calcsize(sockdiag._SOCK_FPROG) == {8: 16, 4: 8}[ctypes.sizeof(ctypes.c_void_p)]
+    assert struct.calcsize(sockdiag._SOCK_FILTER) == 8
 
 
 @pytest.mark.parametrize(("leave", "counts"), [
@@ -111,7 +112,7 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
                                               leave: Callable[[socket.socket], str], counts: bool) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    guests = Guests(instance, hearing, 8)
+    guests = ClosedConnections(instance, hearing, 8)
     before = open(instance.last_visit).read()
     time.sleep(0.01)
     who = leave(listener)
@@ -124,10 +125,10 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
 
 def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_a_minute(
         tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sockwake.lookout._LINE_EVERY", 2)
+    monkeypatch.setattr("sockwake.lifecycle.monitor._LINE_EVERY", 2)
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    watched = Lookout(instance, 0, Guests(instance, hearing, 8))
+    watched = ClientMonitor(instance, 0, ClosedConnections(instance, hearing, 8))
     reader, writer = os.pipe()
     watching = threading.Thread(target=watched.wait, args=[reader])
     watching.start()
@@ -149,7 +150,7 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
 def test_more_visits_than_the_kernel_can_keep_count_as_guests(tree: Tree, listener: socket.socket, hearing: int) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    guests = Guests(instance, hearing, 8)
+    guests = ClosedConnections(instance, hearing, 8)
     before = open(instance.last_visit).read()
     socket.socket(fileno=os.dup(hearing)).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     for _ in range(20):

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tree import SOCKWAKE, Tree
 
-from sockwake import inventory
+from sockwake.admin import inventory
+from sockwake.config.instance import Name
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.instance import Name
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def maker(tree: Tree) -> Iterator["subprocess.Popen[str]"]:
     (slow / "systemctl").chmod(0o755)
     program = f"""import os, sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
-from sockwake import cli, scope
+from sockwake.admin import cli; from sockwake.config import scope
 scope._PATH = {str(slow)!r} + ":" + scope._PATH
 sys.exit(cli.main(["new", "pg1", "--version", "18", "--enable", "--root", {str(tree)!r}]))"""
     process = subprocess.Popen([SOCKWAKE[0], "-c", program], stderr=subprocess.PIPE, text=True, start_new_session=True)

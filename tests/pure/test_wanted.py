@@ -11,13 +11,13 @@ import pytest
 from test_settings import COMMAND, NATIVE, text_of
 from tree import SOURCE, Tree, run
 
-from sockwake import wanted
-from sockwake.instance import Instance
+from sockwake.config.instance import Instance
+from sockwake.service import turn_away
 
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    monkeypatch.setattr(wanted, "_SYSTEMD", os.getpid())
+    monkeypatch.setattr(turn_away, "_SYSTEMD", os.getpid())
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock
 
@@ -35,7 +35,7 @@ def come(listener: socket.socket, *, reset: bool = False) -> socket.socket:
 
 
 def test_who_starts_it_by_hand_gets_it(tree: Tree, listener: socket.socket) -> None:
-    assert wanted.is_wanted(at(tree, listener))
+    assert turn_away.is_wanted(at(tree, listener))
 
 
 @pytest.mark.parametrize("keys", [COMMAND, NATIVE], ids=["command", "native"])
@@ -47,14 +47,14 @@ def test_nothing_is_started_for_who_has_left(tree: Tree, listener: socket.socket
     for visitor in visitors:
         visitor.close()
     time.sleep(0.05)
-    assert not wanted.is_wanted(instance)
+    assert not turn_away.is_wanted(instance)
     assert "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:" in capfd.readouterr().out
 
 
 def test_a_client_behind_one_who_has_left_stays_in_the_queue(tree: Tree, listener: socket.socket) -> None:
     come(listener).close()
     with come(listener) as client:
-        assert wanted.is_wanted(at(tree, listener))
+        assert turn_away.is_wanted(at(tree, listener))
         listener.accept()[0].close()
         with listener.accept()[0] as accepted:
             client.sendall(b"ping")
@@ -63,7 +63,7 @@ def test_a_client_behind_one_who_has_left_stays_in_the_queue(tree: Tree, listene
 
 def test_where_clients_speak_first_one_who_does_not_is_no_client(tree: Tree, listener: socket.socket) -> None:
     with come(listener) as silent:
-        assert not wanted.is_wanted(at(tree, listener, COMMAND | {"CLIENT_FIRST": "yes"}))
+        assert not turn_away.is_wanted(at(tree, listener, COMMAND | {"CLIENT_FIRST": "yes"}))
         assert silent.recv(1) == b""
 
 
@@ -71,7 +71,7 @@ def test_the_visitors_of_another_instance_on_that_port_are_not_touched(tree: Tre
     with socket.create_server(("127.0.0.2", listener.getsockname()[1])) as other:
         come(other).close()
         come(listener).close()
-        assert not wanted.is_wanted(at(tree, listener))
+        assert not turn_away.is_wanted(at(tree, listener))
         other.settimeout(1)
         other.accept()[0].close()
 
@@ -82,7 +82,7 @@ def found(tmp_path: Path) -> Callable[[str], bool]:
     """found(TEXT): whether bin/wanted sees a client of an instance whose socket has this drop-in."""
     script = tmp_path / "wanted"
     text = (SOURCE / "bin/wanted").read_text().replace("/run/systemd/generator", str(tmp_path)).replace("/run/sockwake", str(tmp_path))
-    script.write_text(text.replace("/usr/libexec/sockwake/dismiss", "echo dismiss"))
+    script.write_text(text.replace("/usr/libexec/sockwake/turn-away", "echo dismiss"))
     drop_in = tmp_path / "pg-proxy@app.socket.d/listen.conf"
     drop_in.parent.mkdir()
 

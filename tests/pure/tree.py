@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockwake.instance import Instance, Name
+from sockwake.config.instance import Instance, Name
 
 SOURCE = Path(__file__).resolve().parents[2]
 SOCKWAKE = (sys.executable, "-I", str(SOURCE / "bin/sockwake"))

@@ -1,0 +1,82 @@
+"""What sockwake-new made, for people and for --json."""
+
+from sockwake.admin import exposure, inventory
+from sockwake.admin.facts import address, last_wake, slow, units
+from sockwake.admin.request import Request
+from sockwake.config import scope, timespan
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load
+from sockwake.system import systemctl
+
+
+def describe(request: Request, instance: Instance) -> dict[str, object]:
+    """The facts, as --json has them; "password_file" is null when nobody here knows the password.
+
+    "warning" is there when there is something to warn of.
+    """
+    settings = load(instance)
+    return {
+        "name": instance.name,
+        "kind": settings.kind,
+        "version": settings.version,
+        "image": settings.image,
+        "listen": list(settings.listen),
+        "port": settings.port,
+        "allow": list(settings.allow),
+        "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
+        "dsn": address(instance, settings),
+        "password_file": _password_file(request, instance),
+        "adopted": request.adopt,
+        "data": settings.data,
+        "tls": settings.tls,
+        "first_wake_seconds": last_wake(instance),
+        "config": instance.etc,
+        "units": units(instance, settings),
+    } | ({"warning": warning} if (warning := exposure.warning(settings)) else {})
+
+
+def _has_password(instance: Instance) -> bool:
+    try:
+        with open(instance.password_file, encoding="utf-8") as file:
+            return bool(file.read().strip())
+    except FileNotFoundError:  # in a tree
+        return False
+
+
+def _password_file(request: Request, instance: Instance) -> str | None:
+    if not request.has_cluster or (request.adopt and not _has_password(instance)):
+        return None
+    return instance.password_file
+
+
+def sentences(request: Request, made: Instance, facts: dict[str, object], *, enabled: bool) -> str:
+    """The same for people, with the next command to type."""
+    lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
+    settings = load(made)
+    if not settings.has_cluster:
+        pass
+    elif not facts["password_file"]:
+        lines.append("  password  the adopted cluster's own")
+    elif request.root:
+        lines.append(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
+    else:
+        lines.append(f"  password  in {made.password_file}")
+    if facts["data"]:
+        lines.append(f"  data      {facts['data']}")
+    if beside := inventory.others(made.etc):
+        lines.append(f"  beside    {inventory.listed([f'{made.etc}/{name}' for name in beside])}")
+    if note := slow(last_wake(made), settings):
+        lines.append(f"  note      {note}")
+    if scope.is_user() and not systemctl.lingers():
+        lines.append(
+            "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
+        )
+    if enabled:
+        lines.append(
+            "Its port will be open after the next boot."
+            if request.root
+            else "Its port is open; the first client wakes it."
+        )
+    else:
+        lines.append(f"Next:\n  {request.enabling()}")
+    return "\n".join(lines)

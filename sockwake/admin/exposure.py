@@ -1,0 +1,38 @@
+"""What strangers can do to an instance, and what its clients may mind: said when it is made, shown for as long as it is so."""
+
+from ipaddress import ip_address
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings, load
+from sockwake.postgres import tls
+
+
+def warning(settings: Settings) -> str:
+    """What nothing keeps other machines from, or ""."""
+    beyond = ", ".join(item for item in settings.listen if _is_beyond_loopback(item))
+    is_guarded = settings.tls or settings.allow
+    if not beyond or is_guarded:
+        return ""
+    what = (
+        "can try passwords, and read what is not encrypted (--tls, --allow)"
+        if settings.has_cluster
+        else "can use it (--allow)"
+    )
+    return f"it listens on {beyond}: whoever reaches that {what}"
+
+
+def aloud(instance: Instance) -> str:
+    """Everything that is worth a second thought when an instance is made, one line each."""
+    settings = load(instance)
+    found = [warning(settings)]
+    if settings.tls and tls.has_expired(instance.tls_certificate):
+        found.append(f"{instance.tls_certificate} has expired: a client that verifies it will not connect")
+    return "".join(f"sockwake: warning: {sentence}\n" for sentence in found if sentence)
+
+
+def _is_beyond_loopback(item: str) -> bool:
+    """Whether other machines may get there; what is no address systemd does not open."""
+    try:
+        return not item.startswith("/") and not ip_address(item).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,277 @@
+"""The instances there are: a scan of /etc/sockwake, which is the only record."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError
+from sockwake.kinds.table import COMPOSE, SERVICE
+from sockwake.system import locks
+from sockwake.system.files import sync
+
+MADE_DATA = "made-data"
+DATA_NOTE = "data-directory"
+# All that sockwake ever writes into an instance's directory, beside each file's ".new"; what else is there is not its own.
+WRITTEN = (
+    "instance.env",
+    COMPOSE,
+    SERVICE,
+    "password",
+    "server.crt",
+    "server.key",
+    "uninitialised",
+    MADE_DATA,
+    DATA_NOTE,
+)
+_UNFINISHED = ".new-"
+_DOOMED = ".rm-"
+_LONGEST_WORK = 60  # seconds that another command may hold the lock of all instances
+_LONGEST_REMOVAL = 660  # seconds that it may take an instance; a PostgreSQL's shutdown may take 5 min, and 6 its unit
+
+
+def directory(root: str = "") -> str:
+    return scope.etc(root)
+
+
+def instances(root: str = "") -> list[Instance]:
+    """Every instance, by name; what is no valid name, or has nothing of sockwake's in it, is no instance."""
+    found = [Instance(name, root) for name in _names(_entries(root))]
+    return [instance for instance in found if exists(instance)]
+
+
+def exists(instance: Instance) -> bool:
+    """Whether this is an instance, or the draft of one. One half of which is still in its draft is not yet an instance."""
+    if not is_finished(instance):
+        is_just_begun = not others(instance.etc) and not os.path.lexists(
+            Instance(instance.name, instance.root).env_file
+        )
+        return os.path.isdir(instance.etc) and (bool(written(instance.etc)) or is_just_begun)
+    if os.path.lexists(instance.env_file) or os.path.islink(instance.etc):
+        return True
+    return bool(written(instance.etc)) and not exists(draft_at(instance.name, instance.root))
+
+
+def unfinished(root: str = "") -> list[Instance]:
+    """What a sockwake-new is making just now, or was killed over."""
+    entries = [entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
+    return [draft for name in _names(entries) if exists(draft := draft_at(name, root))]
+
+
+def draft_at(name: Name, root: str = "") -> Instance:
+    """The instance of this name while it is unfinished."""
+    return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
+
+
+def draft_of(name: Name, root: str = "") -> Instance | None:
+    """The unfinished instance of this name, if there is one."""
+    draft = draft_at(name, root)
+    return draft if exists(draft) else None
+
+
+def is_finished(instance: Instance) -> bool:
+    """Whether this is an instance and not the draft of one."""
+    return not os.path.basename(instance.etc).startswith(_UNFINISHED)
+
+
+def written(path: str) -> list[str]:
+    """The names of the files in an instance's directory that are sockwake's, instance.env last."""
+    names = [f"{name}{suffix}" for name in WRITTEN[::-1] for suffix in (".new", "")]
+    return [name for name in names if os.path.isfile(f"{path}/{name}") or os.path.islink(f"{path}/{name}")]
+
+
+def others(path: str) -> list[str]:
+    """The names of what else is there; none for a directory that is not there."""
+    try:
+        return sorted(set(os.listdir(path)) - set(written(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+@contextmanager
+def locked(root: str = "") -> Iterator[None]:
+    """Nobody else chooses a port, makes or deletes an instance meanwhile; nothing in here waits for anything.
+
+    What a killed deletion left goes on the way in; a directory that holds no instance goes on the way out.
+    """
+    lock = _lock_directory(directory(root))
+    try:
+        for entry in _entries(root):
+            if entry.startswith(_DOOMED):
+                _erase(f"{directory(root)}/{entry}")
+        yield
+    finally:
+        with suppress(OSError):
+            os.rmdir(directory(root))
+        os.close(lock)
+
+
+def _lock_directory(path: str) -> int:
+    """Lock path, made if it is missing; again when it was removed while we waited."""
+    while True:
+        os.makedirs(path, 0o755, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            own = ", or with --user for your own" if path == scope.etc() else ""
+            raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
+        if (lock := _take(path, "the lock of all instances", _LONGEST_WORK)) >= 0:
+            return lock
+
+
+def _take(path: str, what: str, patience: float) -> int:
+    """Lock a directory; returns the descriptor to close, or -1 when it was removed or replaced while we waited.
+
+    what: it is called so. Raises SockwakeError (in use) when another process has it for longer than patience seconds.
+    """
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+    try:
+        locks.take(lock, what, patience)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                return lock
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return -1
+
+
+def say(text: str) -> None:
+    """Tell who sits at the terminal what a command waits for."""
+    if sys.stderr.isatty():
+        print(f"sockwake: {text} …", file=sys.stderr)
+
+
+@contextmanager
+def held(name: Name, root: str = "") -> Iterator[Instance]:
+    """The instance, finished or abandoned, which no other command makes or removes meanwhile; raises SockwakeError.
+
+    The lock of all instances is free again: what is done to this one may take its time.
+    """
+    while True:
+        with locked(root):
+            instance = _find(name, root)
+        if (lock := _take(instance.etc, f"instance '{name}'", _LONGEST_REMOVAL)) < 0:
+            continue
+        try:
+            if exists(instance):
+                yield instance
+                return
+        finally:
+            os.close(lock)
+
+
+def _find(name: Name, root: str) -> Instance:
+    instance = Instance(name, root)
+    if exists(instance):
+        return instance
+    draft = draft_of(name, root)
+    if not draft:
+        hint = f"{scope.command('sockwake ls')} shows those there are"
+        if left := others(instance.etc):
+            hint = f"{instance.etc} has only what is not sockwake's: {listed(left)}"
+        raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
+    if not is_abandoned(draft):
+        raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
+    return draft
+
+
+def take(draft: Instance) -> int:
+    """Take an abandoned draft, as its maker had it; returns the descriptor to close, -1 when another process was faster."""
+    try:
+        lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return -1
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return -1
+    return lock
+
+
+def is_abandoned(draft: Instance) -> bool:
+    """Whether nobody is making this draft any more."""
+    if (lock := take(draft)) < 0:
+        return False  # or it has just been finished
+    os.close(lock)
+    return True
+
+
+def require_free(name: Name, root: str = "") -> None:
+    """Raise SockwakeError (exists) when an instance has this name or somebody is making one."""
+    draft, final = draft_at(name, root), Instance(name, root)
+    # first: a draft that becomes an instance meanwhile is seen as one of the two
+    if exists(draft) and not is_abandoned(draft):
+        raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
+    if exists(final):
+        raise SockwakeError(
+            f"instance '{name}' exists already", f"{scope.command('sockwake rm', name)} removes it", EXISTS
+        )
+    for path in (draft.etc, final.etc):
+        if os.path.lexists(path) and (not os.path.isdir(path) or path == draft.etc and not exists(draft)):
+            found = f", and has {listed(left)} in it" if (left := others(path)) else ""
+            raise SockwakeError(f"{path} is in the way{found}", "move it away; sockwake has not made it", EXISTS)
+
+
+def listed(names: list[str]) -> str:
+    """Names for a sentence."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def delete(instance: Instance) -> None:
+    """Delete what sockwake has written into an instance's directory in /etc, and the directory if nothing else is in it.
+
+    After an interruption the name is free all the same, or it can be done again. Call it locked.
+    """
+    doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
+    if os.path.islink(instance.etc):  # one that lives elsewhere stays there
+        os.unlink(instance.etc)
+        return
+    if others(instance.etc) or os.path.lexists(doomed):
+        os.makedirs(doomed, exist_ok=True)
+        move_written(instance.etc, doomed)
+        with suppress(OSError):  # it holds what is not ours
+            os.rmdir(instance.etc)
+    else:
+        os.rename(instance.etc, doomed)
+    with suppress(OSError):  # left by who was killed as he gave it its name
+        os.rmdir(draft_at(instance.name, instance.root).etc)
+    sync(directory(instance.root))
+    _erase(doomed)
+
+
+def move_written(source: str, target: str) -> None:
+    """Move sockwake's files into another directory, instance.env last: until then the instance is where it was."""
+    for name in written(source):
+        os.rename(f"{source}/{name}", f"{target}/{name}")
+    sync(target)
+
+
+def _erase(path: str) -> None:
+    """Delete sockwake's files in a directory, and it, if there was nothing else."""
+    if os.path.islink(path):
+        os.unlink(path)
+        return
+    for name in written(path):
+        os.unlink(f"{path}/{name}")
+    with suppress(OSError):
+        os.rmdir(path)
+
+
+def _names(entries: list[str]) -> Iterator[Name]:
+    for entry in entries:
+        with suppress(SockwakeError):
+            yield Name(entry)
+
+
+def _entries(root: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(directory(root)) if entry.is_dir())
+    except FileNotFoundError:
+        return []

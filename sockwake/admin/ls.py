@@ -1,0 +1,131 @@
+"""sockwake ls: every instance and the state systemd has it in."""
+
+import os
+from functools import cached_property
+
+from sockwake.admin import exposure, facts, inventory
+from sockwake.clients import connections
+from sockwake.config import timespan
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings, load
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle.runtime import WAKING
+from sockwake.system import port_owner, procnet, systemctl
+
+_COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
+FAILED = "failed"
+_BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
+
+
+class Sight:
+    """What rows are made of, each read once, however many rows there are.
+
+    units: (ActiveState, StatusText) of every unit that is loaded. tables: where clients and ports are looked up.
+    """
+
+    def __init__(self, units: dict[str, tuple[str, str]]) -> None:
+        self.units = units
+        self.tables = procnet.Snapshot()
+
+    @cached_property
+    def owners(self) -> dict[str, int]:
+        return port_owner.owners()
+
+
+def state(socket: str, backend: str, status: str) -> str:
+    """The state of an instance whose socket and backend units have these ActiveStates; status is the waker's."""
+    if backend == "active":
+        return "waking" if status == WAKING else "awake"
+    if backend in _BACKEND_STATES:
+        return _BACKEND_STATES[backend]
+    return {"active": "asleep", "failed": FAILED}.get(socket, "off")
+
+
+def rows(root: str = "") -> list[dict[str, object]]:
+    """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
+    sight = Sight({} if root else systemctl.states("pg-*@*"))
+    made = [_row(instance, sight) for instance in inventory.instances(root)]
+    drafts: list[dict[str, object]] = [
+        {"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)
+    ]
+    return sorted([*made, *drafts], key=lambda row: str(row["name"]))
+
+
+def row(instance: Instance) -> dict[str, object]:
+    """The row of one instance."""
+    return _row(instance, Sight({} if instance.root else systemctl.states(f"pg-*@{instance.name}.*")))
+
+
+def table(listed: list[dict[str, object]]) -> str:
+    """The rows for people."""
+    lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
+    for row in listed:
+        listen = row.get("listen")
+        where = (
+            ", ".join(_where(item, row.get("port")) for item in listen)
+            if isinstance(listen, list)
+            else str(row.get("error", ""))
+        )
+        lines.append((*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where))
+    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip() for line in lines]
+    failures = [
+        f"{row['name']}: {'' if row['state'] == FAILED else 'the last wake failed: '}{row['error']}"
+        for row in listed
+        if "listen" in row and "error" in row
+    ]
+    return "\n".join(shown + failures)
+
+
+def _row(instance: Instance, sight: Sight) -> dict[str, object]:
+    nothing = ("inactive", "")
+    socket, _ = sight.units.get(instance.socket_unit, nothing)
+    backend, status = sight.units.get(instance.backend_unit, nothing)
+    if not status and not _may_be_ready(instance):
+        status = WAKING
+    row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, status)}
+    try:
+        settings = load(instance)
+    except SockwakeError as error:
+        return row | {"state": "broken", "error": error.whole}
+    row |= {
+        "clients": 0 if instance.root else connections.connected(settings, sight.tables),
+        "kind": settings.kind,
+        "version": settings.version,
+        "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
+        "listen": list(settings.listen),
+        "port": settings.port,
+        "allow": list(settings.allow),
+        "image": settings.image,
+        "data": settings.data,
+        "tls": settings.tls,
+    }
+    row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
+    failure = _unopened(settings, sight) if row["state"] == FAILED else facts.last_failure(instance)
+    return row | ({"error": failure} if failure else {})
+
+
+def _unopened(settings: Settings, sight: Sight) -> str:
+    """Why the port could not be opened, as far as that is still so."""
+    holder = port_owner.holder(settings.listen, settings.port, sight.tables, sight.owners) if settings.port else ""
+    return f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
+
+
+def _may_be_ready(instance: Instance) -> bool:
+    """Of a program systemd knows only that it runs. Who may not look believes that."""
+    try:
+        return bool(os.stat(instance.ready_file))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _draft_state(draft: Instance) -> str:
+    return "unfinished" if inventory.is_abandoned(draft) else "being made"
+
+
+def _where(item: str, port: object) -> str:
+    if item.startswith("/"):
+        return item
+    return f"[{item}]:{port}" if ":" in item else f"{item}:{port}"

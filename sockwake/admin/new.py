@@ -1,0 +1,232 @@
+"""sockwake-new: from a request to an instance, whole or not at all."""
+
+import argparse
+import json
+import os
+import sys
+from contextlib import suppress
+
+from sockwake.admin import claims, draft, facts, inventory, ports
+from sockwake.admin.request import Request
+from sockwake.config import values
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load, pgdata
+from sockwake.engine import resources
+from sockwake.engine.api import EngineError
+from sockwake.errors import SockwakeError
+from sockwake.kinds.table import COMPOSE, SERVICE
+from sockwake.lifecycle import proxy_netns
+from sockwake.postgres import cluster, password
+from sockwake.system import deletion, files, process, safe_path, systemctl
+
+
+def choose_port(request: Request) -> int:
+    """The port asked for, if it is free, or the next free one."""
+    addresses = [item for item in request.listen if not item.startswith("/")]
+    if request.port is None:
+        return ports.next_free(addresses, request.root)
+    ports.require_free(request.port, addresses, request.root)
+    return request.port
+
+
+def choose_backend_port(request: Request, port: int) -> int:
+    """A port of the host's for the backend, 0 if it needs none."""
+    return ports.next_free(["127.0.0.1"], request.root, but=port) if request.needs_port() else 0
+
+
+def finds_data(request: Request) -> bool:
+    """Whether the data directory holds what is to be adopted; raises SockwakeError when it holds or is anything else's.
+
+    A container's or program's data are adopted as they are; of a PostgreSQL's something is known.
+    """
+    path = request.root + request.data_directory
+    if not request.root:
+        safe_path.require_safe(path, "data directory")
+    if request.has_cluster or "DATA" in request.lines or os.path.exists(path):
+        claims.require_own(path, request.root)
+    if request.has_cluster:
+        return _finds_cluster(path, values.version(request.version))
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise SockwakeError(f"{path} is not a directory")
+    return request.keeps_data and os.path.isdir(path) and bool(os.listdir(path))
+
+
+def _finds_cluster(path: str, major: int) -> bool:
+    found = pgdata(path, major)
+    if os.path.exists(f"{found}/PG_VERSION"):
+        cluster.check_adoptable(found, major)
+        return True
+    try:
+        entries = deletion.entries(path)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        raise SockwakeError(f"{path} is not a directory") from None
+    if entries:
+        raise SockwakeError(
+            f"data directory {path} is not empty and holds no cluster of PostgreSQL {major}",
+            "empty it, or choose another with --data",
+        )
+    return False
+
+
+def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool) -> Instance:
+    """Make the instance, whole or not at all."""
+    provision = provision and not request.root
+    begun = _begin(request)
+    try:
+        if provision:
+            if request.keeps_data and not request.adopt:
+                begun.claim_data(request.data_directory, make=True)
+            elif request.kind.definition == SERVICE and not _has_state(request):
+                begun.claim_data(request.data_directory, make=False)
+            if request.kind.definition == COMPOSE:
+                _provision(begun.instance, quiet=quiet, debug=debug)
+        if "DATA" in request.lines and request.data:
+            begun.note_data(request.data_directory)
+        made = begun.publish()
+        if provision and request.kind.definition == SERVICE and systemctl.is_running():
+            systemctl.reload()
+            _try_out(made)
+        if enable:
+            systemctl.enable(made.socket_unit, root=request.root, now=not request.root and systemctl.is_running())
+        elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
+            systemctl.reload()
+    except BaseException:
+        undo(request, begun)
+        raise
+    begun.release()
+    if request.adopt and provision and request.has_cluster:
+        password.forget_password(load(made).data)
+    return made
+
+
+def _begin(request: Request) -> draft.Draft:
+    """Its files, under a name that counts as taken; what another one of this name has left goes first."""
+    while True:
+        with inventory.locked(request.root):
+            inventory.require_free(request.name, request.root)
+            abandoned = inventory.draft_of(request.name, request.root)
+            if not abandoned:
+                request.adopt = finds_data(request)
+                port = choose_port(request)
+                files = request.files(port, _password(request), choose_backend_port(request, port))
+                return draft.Draft(request.name, request.root, files)
+            lock = inventory.take(abandoned)
+        if lock >= 0:
+            try:
+                discard(abandoned)
+            finally:
+                os.close(lock)
+
+
+def _has_state(request: Request) -> bool:
+    """Whether the data directory of a program is there; systemd keeps that of a user of its own where only root gets."""
+    places = request.data_directory, f"/var/lib/private/sockwake/{request.name}"
+    return any(map(os.path.lexists, places))
+
+
+def discard(unfinished: Instance) -> None:
+    """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
+    resources.remove_containers(unfinished)
+    _discard_files(unfinished)
+
+
+def _discard_files(unfinished: Instance) -> None:
+    draft.delete_made_data(unfinished)
+    draft.delete(unfinished)
+    if not unfinished.root:
+        forget_run(unfinished)
+
+
+def forget_run(instance: Instance) -> None:
+    """Delete its runtime directory."""
+    if not instance.root:
+        proxy_netns.forget(instance)
+    deletion.tree(instance.run, quietly=True)
+
+
+def undo(request: Request, begun: draft.Draft) -> None:
+    """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
+    made = begun.instance if os.path.isdir(begun.instance.etc) else begun.final
+    units = (made.socket_unit, made.proxy_unit, made.backend_unit)
+    if made is begun.final:
+        with suppress(SockwakeError):
+            systemctl.disable(made.socket_unit, root=request.root)
+            if not request.root:
+                systemctl.stop(*units)
+                systemctl.reset(*units)
+    with suppress(EngineError):  # an engine that does not answer was the reason, most likely
+        resources.remove_containers(made)
+    _discard_files(made)
+    begun.prune()
+    if made is begun.final and request.kind.definition == SERVICE and not request.root and systemctl.is_running():
+        with suppress(SockwakeError):  # what was linked is gone
+            systemctl.reload()
+
+
+def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
+    from sockwake.lifecycle.provision import provision
+
+    def log(text: bytes) -> None:
+        if debug:
+            sys.stderr.write(text.decode(errors="replace"))
+
+    took = provision(instance, load(instance), log, quiet=quiet)
+    files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
+
+
+def _try_out(instance: Instance) -> None:
+    """Start the program once, to see that it becomes ready."""
+    settings = load(instance)
+    if settings.is_native:
+        return
+    try:
+        holder = ["flock", instance.wake_lock, "test", "-e", instance.ready_file]
+        systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
+        failed = False
+    except process.ProgramError:
+        failed = True
+    finally:
+        systemctl.stop(instance.backend_unit)
+    if failed:
+        why = facts.last_failure(instance) or "systemd did not start it"
+        raise SockwakeError(f"instance '{instance.name}' cannot start: {why}", f"journalctl -u {instance.backend_unit}")
+
+
+def _password(request: Request) -> str:
+    """The content of the password file: none in an image, whose machines each make their own; that of an
+    adopted cluster where sockwake rm left it, else empty."""
+    if request.root or not request.has_cluster:
+        return ""
+    if request.adopt:
+        return password.kept_password(request.data_directory) + "\n"
+    return password.new_password()
+
+
+def dry_run(request: Request, arguments: argparse.Namespace) -> None:
+    inventory.require_free(request.name, request.root)
+    request.adopt = finds_data(request)
+    port = choose_port(request)
+    secret = "(secret)\n" if request.has_cluster else ""
+    request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
+    files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
+    etc = request.final.etc
+    commands = (
+        []
+        if arguments.no_provision or request.root or request.kind.definition != COMPOSE
+        else [
+            f"{request.lines.get('ENGINE', 'docker')} pull {request.image}  # if it is not here",
+            f"docker-compose --project-name {request.final.container} create",
+        ]
+    )
+    if arguments.enable:
+        commands.append(request.enabling())
+    if arguments.json:
+        shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
+        print(json.dumps({"files": shown, "commands": commands}, indent=2))
+        return
+    for name, (mode, text) in files.items():
+        print(f"# {etc}/{name} ({mode:04o})\n{text}")
+    for command in commands:
+        print(f"$ {command}")

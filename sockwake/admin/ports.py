@@ -1,0 +1,101 @@
+"""Which TCP ports are taken: claimed by an instance, awake or not, by a PostgreSQL cluster of the host, or bound."""
+
+import glob
+import re
+import socket
+from collections.abc import Sequence
+
+from sockwake.admin import inventory
+from sockwake.config import scope
+from sockwake.errors import EXISTS, SockwakeError
+from sockwake.system import files
+
+FIRST = 25432
+_CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII)
+_LISTENS_ON = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+_BACKEND_PORT = re.compile(r"^BACKEND_PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+# where the backend's own network is said: of a program, and of a container
+_PRIVATE = re.compile(
+    r"^\s*(?:PrivateNetwork\s*=\s*(yes|true|on|y|t|1)|NetworkNamespacePath\s*=\s*\S+)\s*$", re.MULTILINE | re.I
+)
+_HOSTS = re.compile(r"""^[^#\n]*\bnetwork_mode["']?\s*:\s*["']?host\b""", re.MULTILINE)
+_LAST = 32767  # the kernel's own choice begins behind it, unless an administrator has said otherwise
+
+
+def claims(root: str = "") -> dict[int, str]:
+    """Every claimed port and who claims it. Files too broken to run still keep the port they name."""
+    claimed = {}
+    for path in sorted(glob.glob(f"{glob.escape(root)}/etc/postgresql/*/*/postgresql.conf")):
+        version, cluster = path.split("/")[-3:-1]
+        for port in _CLUSTER_PORT.findall(files.text_of(path)) or ["5432"]:
+            claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
+    if scope.is_user():  # whose instances share the host's ports with the system's
+        for path in glob.glob("/etc/sockwake/*/instance.env"):
+            for port in _ports(path.rpartition("/")[0]):
+                claimed[port] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
+    for instance in (*inventory.unfinished(root), *inventory.instances(root)):
+        for port in _ports(instance.etc):
+            claimed[port] = f"instance '{instance.name}'"
+    return claimed
+
+
+def _ports(etc: str) -> list[int]:
+    """The ports of the host's that the instance in a directory has."""
+    text = files.text_of(f"{etc}/instance.env")
+    found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if _is_on_host(etc) else [])
+    return [int(port) for port in found]
+
+
+def _is_on_host(etc: str) -> bool:
+    """Whether its backend is in the host's network; by the text alone, as the files may be too broken for more. In doubt it is."""
+    service, compose = (files.text_of(f"{etc}/{name}") for name in ("service.conf", "compose.yaml"))
+    return bool(_HOSTS.search(compose)) or (not compose and not _PRIVATE.search(service))
+
+
+def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
+    """The first free port from FIRST on, but not this one.
+
+    Those that the kernel hands out by itself to outgoing connections are only taken where an administrator lets it begin
+    before _LAST, and then after all others: what is listened on it hands out no more.
+    """
+    claimed = {**claims(root), but: ""}
+    last = max(_LAST, _first_ephemeral() - 1)
+    for port in range(FIRST, last + 1):
+        if port not in claimed and (root or not _holder(port, addresses)):
+            return port
+    raise SockwakeError(f"no port from {FIRST} to {last} is free", "--port takes any other")
+
+
+def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:
+    """Raise SockwakeError (exists) when the port is taken. In another root nothing is bound, so only claims count."""
+    hint = "leave out --port to take the next free one"
+    claimed = claims(root)
+    if port in claimed:
+        raise SockwakeError(f"port {port} is already claimed by {claimed[port]}", hint, EXISTS)
+    if not root and (why := _holder(port, addresses)):
+        raise SockwakeError(f"port {port} cannot be bound: {why}", hint, EXISTS)
+
+
+def _holder(port: int, addresses: Sequence[str]) -> str:
+    """Why the port cannot be bound, or "": both loopbacks are tried beside the addresses it is for."""
+    for address in dict.fromkeys(("127.0.0.1", "::1", *addresses)):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+                sock.bind((address, port))
+        except OSError as error:
+            if address in addresses or error.errno not in _NO_SUCH_FAMILY:
+                return f"{address} says {(error.strerror or str(error)).lower()}"
+    return ""
+
+
+def _first_ephemeral() -> int:
+    return int((files.text_of("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
+
+
+_IP_FREEBIND = 15  # linux/in.h; an address may come later than the boot does
+_NO_SUCH_FAMILY = (97, 99)  # EAFNOSUPPORT, EADDRNOTAVAIL: a host without IPv6

@@ -1,0 +1,125 @@
+"""What sockwake-new was asked for, checked: a Request that can be carried out as it stands, or an error."""
+
+from dataclasses import dataclass, field
+
+from sockwake.admin import option_types
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.kinds.table import KINDS, Kind
+
+_ORDER = (
+    "KIND ENGINE VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
+    "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
+).split()
+
+
+@dataclass
+class Request:
+    """One checked sockwake-new. port None is the next free one; data "" the default directory, or none.
+
+    lines: of instance.env, that are known before the port is. values: for the template of the definition.
+    definition: the definition itself, where it was brought along. words: the command of a program. private_port: the
+    backend's is in a namespace of its own, so that any will do. tls: certificate and key; ("", "") where a wake makes them.
+    """
+
+    name: Name
+    kind_name: str
+    root: str
+    listen: list[str]
+    port: int | None
+    data: str = ""
+    lines: dict[str, str] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
+    definition: str = ""
+    words: list[str] = field(default_factory=list)
+    private_port: bool = True
+    tls: tuple[str, str] | None = None
+    adopt: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.kind_name]
+
+    @property
+    def final(self) -> Instance:
+        return Instance(self.name, self.root)
+
+    @property
+    def version(self) -> str:
+        return self.lines.get("VERSION", "")
+
+    @property
+    def image(self) -> str:
+        return self.lines.get("IMAGE", "")
+
+    @property
+    def has_cluster(self) -> bool:
+        return self.kind.has_cluster
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether sockwake makes its data directory; systemd does that for a program."""
+        return self.has_cluster or bool(self.values.get("mount"))
+
+    @property
+    def data_directory(self) -> str:
+        """Where the data are, as the running instance will see it."""
+        return self.data or self.final.data
+
+    def is_told(self, place: str) -> bool:
+        """Whether its program is told its "port", "socket" or "data"."""
+        return f"{{{place}}}" in " ".join(self.words)
+
+    def needs_port(self) -> bool:
+        """Whether the backend has to have a port of the host's to itself."""
+        return not self.private_port and self.is_told("port")
+
+    def enabling(self) -> str:
+        """The command that opens its port: at once, or in a tree from the next boot on."""
+        how = f"--root={self.root} enable" if self.root else "enable --now"
+        return scope.command("systemctl", how, self.final.socket_unit)
+
+    def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
+        """The lines of instance.env, in their order. backend_port: for a program that needs one of the host's."""
+        listen = [
+            option_types.socket_path(item, port) if item.startswith("/") and self.has_cluster else item
+            for item in self.listen
+        ]
+        lines = {"KIND": self.kind_name, **self.lines, "LISTEN": ",".join(listen), "PORT": str(port)}
+        if self.is_told("port") and not self.kind.takes_socket:
+            lines.setdefault("BACKEND_PORT", str(backend_port or port))
+        if self.tls:
+            lines["TLS"] = "yes"
+        return {key: lines[key] for key in _ORDER if key in lines}
+
+    def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
+        """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
+        from sockwake.admin.render import render  # jinja2: the errors before it should not wait for it
+
+        settings = self.settings(port, backend_port)
+        places = {
+            "port": settings.get("BACKEND_PORT", str(port)),
+            "socket": f"/run/sockwake-{self.name}/socket",
+            "data": self.data_directory,
+        }
+        values = {
+            "name": self.name,
+            "settings": settings,
+            "tls": bool(self.tls),
+            "port": settings.get("BACKEND_PORT", ""),
+            "ready": settings.get("READY", ""),
+            "exec": option_types.exec_line(self.words, places),
+            **self.values,
+        }
+        definition = self.definition or render(f"{self.kind_name}/{self.kind.definition}", values)
+        files = {
+            "instance.env": (0o644, render("instance.env", values)),
+            self.kind.definition: (0o644, definition),
+        }
+        if password:
+            files["password"] = (0o600, password)
+        if self.tls and self.tls[0]:
+            files |= {"server.crt": (0o644, self.tls[0]), "server.key": (0o600, self.tls[1])}
+        if self.keeps_data and not self.adopt:
+            files["uninitialised"] = (0o644, "the first wake makes what is to be in its data directory\n")
+        return files

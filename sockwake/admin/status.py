@@ -1,0 +1,57 @@
+"""sockwake status: all that is known of one instance."""
+
+from sockwake.admin import ls
+from sockwake.admin.facts import address, last_wake, slow, units
+from sockwake.config import scope
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings, load
+from sockwake.postgres import tls
+from sockwake.system import ss
+
+
+def of(instance: Instance) -> dict[str, object]:
+    """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
+
+    "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the
+    machine was started, "certificate_expires" when it has no certificate, or none that can be read.
+    """
+    settings = load(instance)
+    took = last_wake(instance)
+    return ls.row(instance) | {
+        "address": address(instance, settings),
+        "dropped": ss.dropped(settings.listen, settings.port) if settings.allow and not instance.root else 0,
+        "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
+        "check": settings.check,
+        "check_every_seconds": settings.check_every if settings.has_check else None,
+        "last_wake_seconds": took,
+        "slow": slow(took, settings),
+        "start_timeout_seconds": settings.start_timeout,
+        "config": instance.etc,
+        "units": units(instance, settings),
+    }
+
+
+def sentences(facts: dict[str, object], instance: Instance, settings: Settings) -> str:
+    """The same for people."""
+    clients = facts["clients"]
+    took = facts["last_wake_seconds"]
+    lines = [f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."]
+    shown = {
+        "address": facts["address"],
+        "allow": f"{', '.join(settings.allow)} ({facts['dropped']} packets from others dropped)"
+        if settings.allow
+        else "",
+        "kind": f"{settings.kind} {settings.version}".strip(),
+        "image": facts["image"],
+        "data": facts["data"],
+        "idle": f"{facts['idle']}, check {settings.check}",
+        "last wake": f"{took} s" if took is not None else "none since the machine was started",
+        "certificate": tls.validity(instance.tls_certificate) if settings.tls else "",
+        "note": facts["slow"],
+        "warning": facts.get("warning"),
+        "failure": facts.get("error"),
+        "config": instance.etc,
+        "units": " ".join(units(instance, settings)),
+        "log": scope.command("journalctl", f"-u {instance.backend_unit}"),
+    }
+    return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown.items() if value])

@@ -1,0 +1,1 @@
+"""What /etc/sockwake/NAME says, and where an instance has its files. Imports errors, kinds and protocol."""

@@ -1,0 +1,196 @@
+"""The settings of an instance: what its instance.env says, checked.
+
+Imported on the wake path, so it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+from sockwake.config import envfile, scope, values
+from sockwake.errors import UNKNOWN, SockwakeError
+from sockwake.kinds.table import COMPOSE, KINDS, NONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.config.instance import Instance
+
+_REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE")
+_DEFAULTS = {
+    "ALLOW": "any",
+    "BACKEND_PORT": "",
+    "CHECK": "",
+    "CHECK_EVERY": "",
+    "CLIENT_FIRST": "no",
+    "DATA": "",
+    "DB_NAME": "",
+    "DB_USER": "",
+    "ENGINE": "docker",
+    "IMAGE": "",
+    "READY": "",
+    "SERVICE": "",
+    "SOCKET_MODE": "0666",
+    "SOCKET_USER": "",
+    "START_TIMEOUT": "90s",
+    "TLS": "no",
+    "VERSION": "",
+}
+ENGINES = ("docker", "podman")
+_POSTGRES_PORT = 5432
+_SHORTEST_STARTUP = 8  # bytes, an SSLRequest
+_SHORTEST_REQUEST = len("GET / HTTP/1.0\r\n\r\n")
+_CHECK_EVERY = 30.0  # seconds, unless IDLE is shorter
+
+
+class Settings:
+    """The settings of one instance, checked.
+
+    listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a socket's name.
+    allow: the networks and addresses of clients; none for any.
+    idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
+    data: the directory of its data on the host, "" when it keeps none.
+    backend_port: where its server is in its own network namespace; 0 for a unix socket.
+    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that protocol, which none of these
+        tells, has the client speak first. check: "none", "builtin" or a program.
+    """
+
+    __slots__ = (
+        "allow",
+        "backend_port",
+        "check",
+        "check_every",
+        "client_first",
+        "data",
+        "db_name",
+        "db_user",
+        "engine",
+        "idle",
+        "image",
+        "kind",
+        "listen",
+        "major",
+        "port",
+        "ready",
+        "service",
+        "start_timeout",
+        "tls",
+        "version",
+    )
+
+    def __init__(self, text: str, instance: Instance) -> None:
+        lines = envfile.parse(text, instance.env_file)
+        for key in lines:
+            if key not in _REQUIRED and key not in _DEFAULTS:
+                raise SockwakeError(f"{instance.env_file}:{envfile.line_of(text, key)}: unknown key '{key}'")
+        kind = KINDS.get(lines.get("KIND", ""))
+        for key in _REQUIRED + (kind.keys if kind else ()):
+            if not lines.get(key):
+                raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
+        try:
+            self._take(_DEFAULTS | lines, instance)
+        except SockwakeError as error:
+            raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None
+
+    def _take(self, lines: dict[str, str], instance: Instance) -> None:
+        self.kind = values.one_of(lines["KIND"], tuple(KINDS), "kind")
+        kind = KINDS[self.kind]
+        self.listen = tuple(values.listen(item) for item in lines["LISTEN"].split(","))
+        self.port = values.port(lines["PORT"])
+        self.allow = (
+            () if lines["ALLOW"] == "any" else tuple(values.network(item) for item in lines["ALLOW"].split(","))
+        )
+        self.idle = values.idle(lines["IDLE"])
+        self.version = lines["VERSION"]
+        self.major = values.version(self.version) if kind.has_cluster else 0
+        self.image = lines["IMAGE"]
+        keeps_data = lines["DATA"] or kind.has_cluster
+        self.data = instance.root + values.absolute(lines["DATA"] or instance.data, "DATA") if keeps_data else ""
+        self.db_user = lines["DB_USER"]
+        self.db_name = lines["DB_NAME"]
+        self.service = lines["SERVICE"]
+        self.tls = values.one_of(lines["TLS"], ("no", "yes"), "TLS") == "yes"
+        self.backend_port = values.port(lines["BACKEND_PORT"]) if lines["BACKEND_PORT"] else 0
+        if self.tls:
+            self.backend_port = _POSTGRES_PORT
+        self.ready = values.ready(lines["READY"] or kind.ready, self.kind)
+        self.client_first = values.one_of(lines["CLIENT_FIRST"], ("no", "yes"), "CLIENT_FIRST") == "yes"
+        self.check = values.check(lines["CHECK"] or kind.check)
+        self.check_every = (
+            values.check_every(lines["CHECK_EVERY"]) if lines["CHECK_EVERY"] else min(self.idle, _CHECK_EVERY)
+        )
+        self.engine = values.one_of(lines["ENGINE"], ENGINES, "engine")
+        self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
+        self._require_sense(lines)
+
+    def _require_sense(self, lines: dict[str, str]) -> None:
+        """Raise SockwakeError for what is only for another kind, or for a unix socket that systemd would not make."""
+        if self.tls and not self.has_cluster:
+            raise SockwakeError("TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself")
+        if lines["BACKEND_PORT"] and (self.has_cluster or self.is_native):
+            raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
+        if lines["SOCKET_MODE"]:
+            values.socket_mode(lines["SOCKET_MODE"])
+        if lines["SOCKET_USER"]:
+            values.user(lines["SOCKET_USER"])
+
+    @property
+    def socket_name(self) -> str:
+        """The unix socket in the backend's directory."""
+        return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
+
+    @property
+    def has_unix_socket(self) -> bool:
+        """Whether clients come through one, too."""
+        return any(item.startswith("/") for item in self.listen)
+
+    @property
+    def first_words(self) -> int:
+        """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
+        if self.has_cluster:
+            return _SHORTEST_STARTUP
+        return _SHORTEST_REQUEST if self.ready.startswith("http:") else int(self.client_first)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the program itself takes the listening socket, and there is no proxy."""
+        return KINDS[self.kind].takes_socket
+
+    @property
+    def has_check(self) -> bool:
+        """Whether it is looked at while it is awake. Of a program that takes its clients itself no proxy counts them."""
+        return self.check != NONE or self.is_native
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether its data are a PostgreSQL cluster."""
+        return KINDS[self.kind].has_cluster
+
+    @property
+    def is_container(self) -> bool:
+        return KINDS[self.kind].definition == COMPOSE
+
+    @property
+    def cluster(self) -> str:
+        """PGDATA as the host sees it."""
+        return pgdata(self.data, self.major)
+
+
+def pgdata(data: str, major: int) -> str:
+    """Where the official image keeps a cluster in a data directory: with 18 it got one directory per version."""
+    return f"{data}/{major}/docker" if major >= 18 else data
+
+
+def load(instance: Instance) -> Settings:
+    """What instance.env says; raises SockwakeError naming file and line, or that there is no such instance."""
+    try:
+        with open(
+            instance.env_file, encoding="utf-8", newline=""
+        ) as file:  # a CR is part of the line, as for everybody else
+            text = file.read()
+    except FileNotFoundError:
+        raise SockwakeError(
+            f"there is no instance '{instance.name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
+        ) from None
+    except OSError as error:
+        raise SockwakeError(f"cannot read {instance.env_file}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise SockwakeError(f"cannot read {instance.env_file}: it is not UTF-8") from None
+    return Settings(text, instance)

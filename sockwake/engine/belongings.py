@@ -1,0 +1,190 @@
+"""What of an engine's is an instance's: containers, networks and volumes, told by a label and never by their names.
+
+Names are free for all: a container, a network, a volume or a whole compose project of an administrator's may have the very
+one. compose itself goes by its project's name, so that its label alone proves nothing. Not on the wake path.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from sockwake.config import scope
+from sockwake.config.instance import Instance
+from sockwake.engine.api import Engine, EngineError
+from sockwake.errors import EXISTS, SockwakeError
+from sockwake.system import safe_path
+
+LABEL = "io.sockwake.instance"
+_PROJECT = "com.docker.compose.project"
+_DEFINITIONS = "com.docker.compose.project.config_files"
+_CONTAINERS, _NETWORKS, _VOLUMES = "/containers/json", "/networks", "/volumes"
+_GONE, _IN_USE = 404, (403, 409)
+_SIGN_OF_LIFE = 5  # seconds
+Thing = dict[str, Any]  # as the engine lists it
+
+
+def label(instance: Instance) -> dict[str, str]:
+    """What everything bears that is made for an instance."""
+    return {LABEL: instance.name}
+
+
+def remove(engine: Engine, instance: Instance) -> None:
+    """Remove the instance's containers, running or not, and its networks, but for those that others have joined."""
+    containers = _own_containers(engine, instance)
+    joined = {name for each in containers for name in _networks_of(each)}
+    networks = [each for each in _of(engine, instance, _NETWORKS) if _is_own(each, instance, used=joined)]
+    for each in containers:
+        _delete(engine, f"/containers/{each['Id']}?force=1&v=1")
+    for each in networks:
+        _delete(engine, f"/networks/{each['Id']}", *_IN_USE)
+
+
+def remove_container(engine: Engine, instance: Instance, name: str) -> None:
+    """Remove the instance's container of this name, running or not; nothing to do when there is none, or it is another's."""
+    for each in _own_containers(engine, instance):
+        if name in _names(each):
+            _delete(engine, f"/containers/{each['Id']}?force=1&v=1")
+
+
+def has_container(engine: Engine, instance: Instance) -> bool:
+    """Whether the container of its name is the instance's; an engine that says nothing at all is not waited for."""
+    engine.call("GET", "/_ping", _SIGN_OF_LIFE)
+    return any(instance.container in _names(each) for each in _own_containers(engine, instance))
+
+
+def volumes(engine: Engine, instance: Instance) -> list[str]:
+    """The names of the volumes that were made for the instance. Ask while it has its container."""
+    mounts = [mount for each in _own_containers(engine, instance) for mount in _mounts(each)]
+    used = {_text(mount, "Name") for mount in mounts}
+    return [each["Name"] for each in _of(engine, instance, _VOLUMES) if _is_own(each, instance, used=used)]
+
+
+def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
+    """Raise SockwakeError (exists) when the container of another instance has the directory data, or a part of it."""
+    for each in _listed(engine, _CONTAINERS, {"label": [LABEL]}):
+        binds = [_text(mount, "Source") for mount in _mounts(each) if mount.get("Type") == "bind"]
+        other = _label(each, LABEL)
+        if other != instance.name and (shared := [bind for bind in binds if bind and safe_path.overlap(data, bind)]):
+            raise SockwakeError(
+                f"data directory {data} is not for one alone: the container of instance '{other}' has {shared[0]}",
+                f"{scope.command('sockwake rm', other)} removes that one",
+                EXISTS,
+            )
+
+
+def require_free(
+    engine: Engine, instance: Instance, networks: Iterable[str], volumes: Iterable[str], *, is_new: bool
+) -> None:
+    """Raise SockwakeError (exists) when another's container, network or volume has a name that the instance's is to have.
+
+    networks, volumes: the names compose is going to use. is_new: whether the instance has none yet; one that was made
+    before networks and volumes had a label has some that tell only the project.
+    """
+    for each in _of(engine, instance, _CONTAINERS):
+        if not _is_own_container(each, instance):
+            raise _taken(engine, instance, "container", (_names(each) or [each["Id"]])[0])
+    for what, path, names in (("network", _NETWORKS, networks), ("volume", _VOLUMES, volumes)):
+        wanted = set(names)
+        for each in _listed(engine, path, {}):
+            is_of_project = _label(each, _PROJECT) in _projects(instance)
+            is_ours = _label(each, LABEL) == instance.name or (is_of_project and not is_new)
+            if (is_of_project or _text(each, "Name") in wanted) and not is_ours:
+                raise _taken(engine, instance, what, _text(each, "Name"))
+
+
+def _taken(engine: Engine, instance: Instance, what: str, name: str) -> SockwakeError:
+    way_out = ", or say external: true in the compose file to use it" if what != "container" else ""
+    return SockwakeError(
+        f"there is a {what} {name} that is not of instance '{instance.name}'",
+        f"choose another name, or remove it: {engine.program} {what} rm {name}{way_out}",
+        EXISTS,
+    )
+
+
+def _projects(instance: Instance) -> tuple[str, str]:
+    """The names of its compose projects, and of its containers."""
+    return instance.container, instance.init_container
+
+
+def _own_containers(engine: Engine, instance: Instance) -> list[Thing]:
+    return [each for each in _of(engine, instance, _CONTAINERS) if _is_own_container(each, instance)]
+
+
+def _is_own_container(each: Thing, instance: Instance) -> bool:
+    """Whether it has the label, or compose has made it of the instance's own files: by hand, or before there was a label."""
+    if _label(each, LABEL) == instance.name:
+        return True
+    etc = scope.etc(instance.root)
+    folders = (f"{etc}/{instance.name}/", f"{etc}/.new-{instance.name}/")
+    return _label(each, _PROJECT) in _projects(instance) and _label(each, _DEFINITIONS).startswith(folders)
+
+
+def _is_own(each: Thing, instance: Instance, *, used: set[str]) -> bool:
+    """Whether a network or volume has the label. One from before there was a label is known by its use, and its project."""
+    if _label(each, LABEL):
+        return _label(each, LABEL) == instance.name
+    return _label(each, _PROJECT) in _projects(instance) and _text(each, "Name") in used
+
+
+def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
+    """All that may be the instance's, by label, project or name."""
+    filters = [{"label": [f"{LABEL}={instance.name}"]}]
+    filters += [{"label": [f"{_PROJECT}={project}"]} for project in _projects(instance)]
+    if path == _CONTAINERS:
+        filters.append({"name": [instance.container]})  # which is a part of the name for the engine
+    found = {each.get("Id") or each["Name"]: each for filter in filters for each in _listed(engine, path, filter)}
+    return [
+        each
+        for each in found.values()
+        if _label(each, LABEL) == instance.name
+        or _label(each, _PROJECT) in _projects(instance)
+        or (path == _CONTAINERS and set(_projects(instance)) & set(_names(each)))
+    ]
+
+
+def _listed(engine: Engine, path: str, filters: dict[str, list[str]]) -> list[Thing]:
+    key = "Name" if path == _VOLUMES else "Id"
+    target = f"{path}?{'all=1&' if path == _CONTAINERS else ''}filters={quote(json.dumps(filters))}"
+    answer = engine.call("GET", target)
+    try:
+        said = json.loads(answer)
+        found = [dict(each) for each in (said["Volumes"] or [] if path == _VOLUMES else said)]
+        if all(isinstance(each[key], str) for each in found):
+            return found
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise EngineError(f"the container engine's answer to {path} makes no sense")
+
+
+def _label(each: Thing, name: str) -> str:
+    labels = each.get("Labels")
+    return str(labels.get(name) or "") if isinstance(labels, dict) else ""
+
+
+def _text(each: Thing, key: str) -> str:
+    return str(each.get(key) or "")
+
+
+def _names(each: Thing) -> list[str]:
+    names = each.get("Names")
+    return [str(name).removeprefix("/") for name in names] if isinstance(names, list) else []
+
+
+def _mounts(each: Thing) -> list[Thing]:
+    mounts = each.get("Mounts")
+    return [mount for mount in mounts if isinstance(mount, dict)] if isinstance(mounts, list) else []
+
+
+def _networks_of(each: Thing) -> list[str]:
+    settings = each.get("NetworkSettings")
+    networks = settings.get("Networks") if isinstance(settings, dict) else None
+    return [str(name) for name in networks] if isinstance(networks, dict) else []
+
+
+def _delete(engine: Engine, target: str, *allowed: int) -> None:
+    try:
+        engine.call("DELETE", target)
+    except EngineError as error:
+        if error.code not in (_GONE, *allowed):
+            raise

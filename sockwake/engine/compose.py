@@ -1,0 +1,170 @@
+"""compose: for making a container, never for starting one.
+
+compose.yaml is the administrator's. What sockwake itself needs of the service (a known name, a label that
+tells of edits) is laid over it in a second file that lives in /run.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from sockwake.config import values
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine import belongings, images
+from sockwake.engine.api import Engine
+from sockwake.engine.container import CONFIG_LABEL
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.system import process
+
+# Whatever its definition says: nobody else starts it, and what it writes comes in frames (container.split_frames).
+_WOKEN: dict[str, object] = {
+    "restart": "no",
+    "deploy": {"restart_policy": {"condition": "none", "max_attempts": 0}},
+    "tty": False,
+}
+
+
+class Project:
+    """The compose project of one instance. data: the host directory the cluster's volume is mounted from."""
+
+    def __init__(self, instance: Instance, settings: Settings, engine: Engine, data: str = "") -> None:
+        self.instance = instance
+        self.engine = engine
+        self.settings = settings
+        self.environment = {
+            "DOCKER_HOST": f"unix://{engine.path}",
+            "SOCKWAKE_NAME": instance.name,
+            "SOCKWAKE_BACKEND": instance.backend,
+            "SOCKWAKE_DATA": data or settings.data,
+        }
+
+    def command(self, *arguments: str, overlay: str = "", project: str = "") -> list[str]:
+        """The compose command line for this project. What its files name by "./" is where it will be when it has its name."""
+        files = [self.instance.compose_file, *([overlay] if overlay else [])]
+        return [
+            *_program(),
+            *("--project-name", project or self.instance.container),
+            *("--project-directory", Instance(self.instance.name, self.instance.root).etc),
+            *("--env-file", self.instance.env_file),
+            *(word for file in files for word in ("--file", file)),
+            *arguments,
+        ]
+
+    def config(self) -> dict[str, Any]:
+        """All that its files say, in compose's own words."""
+        config: dict[str, Any] = json.loads(self._run(self.command("config", "--format", "json")))
+        return config
+
+    def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
+        """Raise SockwakeError (exists) when the engine has something of another's by a name that this is to use."""
+        networks, volumes = (
+            [each["name"] for each in _made_by_compose(config, what).values()] for what in ("networks", "volumes")
+        )
+        belongings.require_free(self.engine, self.instance, networks, volumes, is_new=is_new)
+
+    def service(self, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """(name, definition) of the service that clients are for."""
+        services = config.get("services") or {}
+        name = self.settings.service or next(iter(services), "")
+        if name not in services or (len(services) > 1 and not self.settings.service):
+            raise SockwakeError(
+                f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
+                "say which by --service, or SERVICE= in instance.env",
+            )
+        return name, services[name]
+
+    def create(self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()) -> None:
+        """Make the container anew, never asking a registry; raises SockwakeError when its image is not here.
+
+        overlay: what to lay over the service, beside the container's name. arguments: for its command, at the end.
+        """
+        config = self.config()
+        service, definition = self.service(config)
+        images.require_image(self.engine, definition.get("image", ""))
+        self.require_free(config, is_new=False)
+        label = belongings.label(self.instance)
+        overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
+        if arguments:  # an empty command would take the image's own away
+            overlay["command"] = [*(definition.get("command") or []), *arguments]
+        path = f"{self.instance.run}/{container}.json"
+        with open(path, "w", encoding="utf-8") as file:
+            around = {
+                what: {name: {"labels": label} for name in made}
+                for what in ("networks", "volumes")
+                if (made := _made_by_compose(config, what))
+            }
+            file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
+        command = self.command(
+            "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
+        )
+        try:
+            self._run(command)
+        finally:
+            os.unlink(path)
+
+    def create_everyday(self, made_of: str) -> None:
+        """The container that every wake starts, marked with what it was made of."""
+        self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}})
+
+    def _run(self, command: list[str]) -> str:
+        try:
+            return process.run(
+                command, env=self.environment, timeout=max(self.settings.start_timeout, process.PATIENCE)
+            )
+        except process.Overdue as error:
+            raise SockwakeError(f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}") from error
+        except process.ProgramError as error:
+            raise _failure(self.instance.compose_file, error) from error
+
+
+def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:
+    """(service, port in the container, port for clients) of the only published port in a compose file.
+
+    service: the one to look at, "" for all; found to be "" when there is no other. port: for clients, if one was asked for.
+    Raises SockwakeError when the file does not tell.
+    """
+    try:
+        config = json.loads(process.run([*_program(), "--file", path, "config", "--format", "json"]))
+    except process.ProgramError as error:
+        raise _failure(path, error) from error
+    services = config.get("services") or {}
+    if service and service not in services:
+        raise SockwakeError(f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE)
+    looked_at = [service] if service else services
+    ports = [(name, each) for name in looked_at for each in services[name].get("ports") or ()]
+    if len(ports) != 1:
+        raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
+    ((found, only),) = ports
+    outside = str(only.get("published", ""))
+    return (
+        found if len(services) > 1 else service,
+        str(only["target"]),
+        port or (values.port(outside) if outside.isdigit() else 0),
+    )
+
+
+def _program() -> list[str]:
+    """compose, as Debian or as Docker packages it."""
+    return ["docker-compose"] if process.exists("docker-compose") else ["docker", "compose"]
+
+
+def _failure(path: str, error: process.ProgramError) -> SockwakeError:
+    return SockwakeError(f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said)
+
+
+def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
+    """The "networks" or "volumes" of a project that compose makes when they are missing, by their names in it."""
+    every = config.get(what) or {}
+    return {name: each for name, each in every.items() if each and each.get("name") and not each.get("external")}
+
+
+def _overlay(service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool) -> str:
+    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
+
+    around: beside its services. alone: without the ports it publishes, which the proxy takes over, and without what it
+    depends on: compose would make that, too, and nothing would ever start or remove it.
+    """
+    text = json.dumps({**around, "services": {service: overlay}})
+    return text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text

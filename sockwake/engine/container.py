@@ -1,0 +1,198 @@
+"""The container of one instance: whether it is what the files say, starting it, hearing it, stopping it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sockwake.engine.api import Engine, EngineError, quoted
+from sockwake.errors import SockwakeError
+
+TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+CONFIG_LABEL = "io.sockwake.config"
+_LONGEST_PID = 9  # digits
+_LONGEST_NUMBER = 20  # bytes
+_PIECE = 8192  # bytes; what is kept ready for more would stay in memory
+_SHORT_ANSWER = 30  # seconds for each step
+_GRACE = 300  # seconds to stop, where the engine does not tell how many it gives
+_MARGIN = 30  # seconds the engine may take to kill what did not, and to say so
+_FAILED_STOP = 30  # seconds a container that never became ready gets to end
+# seconds; an engine that has died is started again only when our units, which are After= it, have stopped
+_SIGN_OF_LIFE = 5
+
+
+class Container:
+    """One container, by its name, in one engine."""
+
+    def __init__(self, name: str, engine: Engine, stream: int = -1) -> None:
+        """stream: the descriptor of an attached connection, from hand_over() in the program before; -1 for none."""
+        self.name = name
+        self.engine = engine
+        self.last_line = b""
+        self.fd = stream  # what to poll for relay()
+        self._frames = bytearray()
+
+    def is_current(self, fingerprint: str) -> bool:
+        """Whether a container made from these very files exists."""
+        return self.ask_current(fingerprint)()
+
+    def ask_current(self, fingerprint: str) -> Callable[[], bool]:
+        """Ask the engine that; returns what waits for its answer."""
+        wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
+        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER)
+
+        def answer() -> bool:
+            found = self.engine.finish(asked).strip()
+            if found[:1] + found[-1:] != b"[]":
+                raise EngineError("the container engine's list of containers was cut short")
+            return found != b"[]"
+
+        return answer
+
+    def start(self, timeout: float) -> None:
+        """Start it, listening to what it says from its first line on; returns when its processes run.
+
+        timeout: seconds the engine may take.
+        """
+        stream, rest = self.engine.attach(self.name)
+        self.fd, self._frames = stream.detach(), bytearray(rest)
+        try:
+            self.engine.call("POST", f"/containers/{self.name}/start", timeout)
+        except EngineError:
+            self.close()
+            raise
+
+    def pid(self) -> int:
+        """Its process 1, as a process of ours. Cut out of the answer: a JSON parser would cost every wake 7 ms."""
+        answer = self.engine.call("GET", f"/containers/{self.name}/json")
+        pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
+        if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:  # half a number is another process
+            raise EngineError("the container engine does not tell its container's process")
+        return int(pid)
+
+    def relay(self, write: Callable[[bytes], object]) -> bool:
+        """Pass on what the container wrote; False when it has ended."""
+        if self.fd < 0:
+            return False
+        try:
+            chunk = os.read(self.fd, _PIECE)
+        except ConnectionError:
+            chunk = b""
+        self._frames += chunk
+        if text := split_frames(self._frames):
+            self.last_line = text.rstrip(b"\n").rpartition(b"\n")[2]
+            write(text)
+        if not chunk:
+            self.close()
+        return bool(chunk)
+
+    def hand_over(self, write: Callable[[bytes], object]) -> int:
+        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind.
+
+        Raises SockwakeError when it ends meanwhile.
+        """
+        while self._frames and self.relay(write):
+            pass
+        if self.fd < 0:
+            raise self.how_it_ended()
+        os.set_inheritable(self.fd, True)
+        return self.fd
+
+    def how_it_ended(self) -> SockwakeError:
+        """The error to raise for a container that has ended."""
+        import json
+
+        try:
+            # its output may end a moment before the engine knows how it has
+            self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
+            state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
+        except (EngineError, ValueError, KeyError, TypeError, RecursionError):
+            state = None
+        last = self.last_line.decode(errors="replace").strip()
+        if not isinstance(state, dict):
+            return SockwakeError("its container is gone", said=last)
+        reason = (
+            "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
+        )
+        return SockwakeError(f"its container {reason}", said=str(state.get("Error") or last))
+
+    def begin_stop(self, seconds: int | None = None) -> _socket.socket:
+        """Ask for a stop and return the connection the engine will answer on when it is done.
+
+        Without seconds the container's own stop_grace_period counts; it starts with its stop signal (SIGINT:
+        PostgreSQL's fast shutdown). The engine may take a little longer to answer.
+        """
+        limit = "" if seconds is None else f"?t={seconds}"
+        self.engine.call("GET", "/_ping", _SIGN_OF_LIFE)
+        patience = (self._grace() if seconds is None else seconds) + _MARGIN
+        return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", patience)
+
+    def _grace(self) -> int:
+        """The seconds its definition gives it to stop."""
+        try:
+            answer = self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+        except EngineError:
+            return _GRACE
+        found = answer.partition(b'"StopTimeout":')[2][:_LONGEST_NUMBER].replace(b"}", b",").partition(b",")[0].strip()
+        return int(found) if found.isdigit() else _GRACE
+
+    def stop(self, seconds: int | None = None, insist: str = "") -> None:
+        """Stop it and wait for that; nothing to do when it does not run or exist.
+
+        insist: a signal it is sent once a second meanwhile. Before an image's entrypoint has become its server, it is
+        process 1 without a handler, and the kernel drops the one that was to stop it.
+        """
+        import select
+
+        try:
+            answer = self.begin_stop(seconds)
+            deadline = time.monotonic() + (answer.gettimeout() or 0)
+            while insist and time.monotonic() < deadline and not select.select([answer], [], [], 1)[0]:
+                self._send(insist)
+            self.engine.finish(answer)
+        except EngineError as error:
+            if error.code != 404:
+                raise
+        self.close()
+
+    def _send(self, signal: str) -> None:
+        try:
+            self.engine.call("POST", f"/containers/{self.name}/kill?signal={signal}", _SIGN_OF_LIFE)
+        except EngineError:
+            pass  # it has just ended
+
+    def give_up(self) -> None:
+        """Stop a container that never became ready; what goes wrong on the way is not worth more than the first error."""
+        try:
+            self.stop(_FAILED_STOP)
+        except EngineError:
+            self.close()
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def split_frames(buffer: bytearray) -> bytes:
+    """Take every whole frame off the front of buffer and return what was in them.
+
+    A frame is one byte for the stream, three of nothing, four with the length, and that many bytes
+    (Docker's API, "Stream format"). What begins otherwise is a terminal's, and has none.
+    """
+    taken = bytearray()
+    while len(buffer) >= 8:
+        if any(buffer[1:4]):
+            taken += buffer
+            buffer.clear()
+            break
+        end = 8 + int.from_bytes(buffer[4:8], "big")
+        if len(buffer) < end:
+            break
+        taken += buffer[8:end]
+        del buffer[:end]
+    return bytes(taken)

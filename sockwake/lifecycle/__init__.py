@@ -1,0 +1,1 @@
+"""From asleep to awake and back. Imports engine, clients, postgres and what is below them."""

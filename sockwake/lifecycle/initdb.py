@@ -1,0 +1,94 @@
+"""Making a database cluster, with the image's own entrypoint."""
+
+import os
+from collections.abc import Callable
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings, pgdata
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine
+from sockwake.engine.compose import Project
+from sockwake.engine.container import Container
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle.readiness import await_ready
+from sockwake.postgres import cluster, password, tls
+from sockwake.postgres.cluster import MADE, STAGED
+from sockwake.system import deletion, files, safe_path
+
+_PASSWORD_IN_CONTAINER = "/run/sockwake-password"
+_ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
+_ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
+
+
+def initialise(instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]) -> None:
+    """Make the cluster with the image's own entrypoint, in a container that is thrown away.
+
+    The everyday container so never sees the password. The cluster is made beside its place and moved there
+    when its server has proven itself and stopped cleanly; after an interruption at any point the next call
+    goes on or starts over. Removes the instance's "uninitialised" mark last.
+    """
+    staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
+    if not cluster.exists(settings) and not os.path.exists(made):
+        safe_path.require_safe(staged, "data directory")
+        _require_room(settings.data)
+        belongings.remove_container(engine, instance, instance.init_container)
+        deletion.tree(staged, quietly=True)
+        os.mkdir(staged, 0o711)
+        password.write_password(instance)
+        tls.make_missing(instance, settings)
+        _run_entrypoint(instance, settings, engine, staged, write)
+        if not os.path.exists(f"{pgdata(staged, settings.major)}/PG_VERSION"):
+            raise SockwakeError(
+                f"the image has made no cluster in {settings.cluster}",
+                "does it keep the data where the official image does?",
+            )
+        os.rename(staged, made)
+    if os.path.exists(made):
+        _move_into_place(made, settings.data)
+    files.remove(instance.uninitialised_file)
+    if os.path.exists(made):  # until now it tells whose the cluster is (draft.delete_made_data)
+        os.rmdir(made)
+
+
+def _run_entrypoint(
+    instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]
+) -> None:
+    container = Container(instance.init_container, engine)
+    overlay: dict[str, object] = {
+        "environment": {
+            "POSTGRES_DB": settings.db_name,
+            "POSTGRES_INITDB_ARGS": "--auth-local=scram-sha-256 --auth-host=scram-sha-256 --data-checksums --encoding=UTF8",
+            "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
+            "POSTGRES_USER": settings.db_user,
+        },
+        # the entrypoint reads it while it is still root, so that 0600 will do
+        "volumes": [
+            {"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}
+        ],
+    }
+    try:
+        # the key is not in the cluster before there is one
+        Project(instance, settings, engine, data).create(container.name, overlay, ["-c", "ssl=off"])
+        container.start(_ENTRYPOINT_TIMEOUT)
+        await_ready(container, instance, settings, write)
+        container.stop()
+    finally:
+        container.close()
+        belongings.remove_container(engine, instance, container.name)
+
+
+def _require_room(path: str) -> None:
+    room = os.statvfs(path)
+    free = room.f_bavail * room.f_frsize
+    if free < _ROOM:
+        raise SockwakeError(f"only {free >> 20} MB are free under {path}", f"a new cluster wants {_ROOM >> 20} MB")
+
+
+def _move_into_place(made: str, data: str) -> None:
+    """Move what is in made up into data, PG_VERSION last: a cluster without it does not count as one."""
+    owner = os.stat(made)
+    for entry in sorted(os.listdir(made), key=lambda name: (name == "PG_VERSION", name)):
+        os.rename(f"{made}/{entry}", f"{data}/{entry}")
+    if os.path.exists(f"{data}/PG_VERSION"):
+        os.chown(data, owner.st_uid, owner.st_gid)
+        os.chmod(data, owner.st_mode & 0o7777)

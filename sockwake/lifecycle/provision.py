@@ -1,0 +1,88 @@
+"""Getting from the files of an instance to a container that only has to be started."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine import belongings, images
+from sockwake.engine.api import Engine
+from sockwake.engine.compose import Project
+from sockwake.engine.container import Container
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import initdb, runtime
+from sockwake.lifecycle.readiness import await_ready
+from sockwake.postgres import cluster, tls
+from sockwake.system import files
+
+
+def make_what_is_missing(
+    instance: Instance, settings: Settings, container: Container, made_of: str, write: Callable[[bytes], object]
+) -> None:
+    """Make the cluster if it was never made, and the container if it is not made of the present files.
+
+    Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
+    database to create.
+    """
+    if not settings.has_cluster:
+        files.remove(instance.uninitialised_file)
+    elif os.path.exists(instance.uninitialised_file):
+        initdb.initialise(instance, settings, container.engine, write)
+    elif not cluster.exists(settings):
+        raise SockwakeError(f"there is no database cluster in {settings.cluster}", "is its disk mounted?")
+    if not container.is_current(made_of):
+        Project(instance, settings, container.engine).create_everyday(made_of)
+
+
+def provision(instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool) -> float:
+    """Image, data, container: everything a first wake would otherwise have to wait for, and asleep again.
+
+    It is started once, to see that it becomes ready; returns how many seconds that took.
+    """
+    engine = Engine.of(settings)
+    engine.call("GET", "/_ping")
+    project = Project(instance, settings, engine)
+    config = project.config()
+    project.require_free(config, is_new=True)
+    if settings.data:
+        belongings.require_unseen(engine, instance, settings.data)
+    image = settings.image if settings.has_cluster else _image_of(project, config)
+    images.pull(engine, image, quiet=quiet)
+    runtime.prepare(instance)
+    locks = []
+    try:
+        if settings.data:
+            locks.append(runtime.take_data(instance, settings.data))
+        if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
+            cluster.check_adoptable(settings.cluster, settings.major)
+        container = Container(instance.container, engine)
+        make_what_is_missing(instance, settings, container, instance.fingerprint(), write)
+        if settings.tls:
+            tls.place(instance, settings)
+        return _try_out(instance, settings, container, write)
+    finally:
+        for lock in locks:
+            os.close(lock)
+
+
+def _image_of(project: Project, config: dict[str, Any]) -> str:
+    """The image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
+    _, definition = project.service(config)
+    if not definition.get("image"):
+        raise SockwakeError(f"{project.instance.compose_file} names no image", "build it, and name it with image:")
+    return str(definition["image"])
+
+
+def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> float:
+    began = time.monotonic()
+    try:
+        container.start(settings.start_timeout)
+        await_ready(container, instance, settings, write)
+        took = time.monotonic() - began
+        container.stop()
+    except SockwakeError:
+        container.give_up()
+        raise
+    return took

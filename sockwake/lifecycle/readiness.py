@@ -1,0 +1,138 @@
+"""Proof that a backend serves, in the protocol its clients speak."""
+
+from __future__ import annotations
+
+import select
+import time
+
+from sockwake.errors import SockwakeError
+from sockwake.postgres import postmaster
+from sockwake.protocol import postgres
+from sockwake.system import namespaces, unix_socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from sockwake.config.instance import Instance
+    from sockwake.config.settings import Settings
+    from sockwake.engine.container import Container
+
+_PATIENCE = 10  # seconds for each step of a connection
+_PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
+_HTTP = "http:"
+
+
+def await_ready(container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]) -> None:
+    """Return once the server in a container serves; raises SockwakeError when it never does."""
+    poll = select.poll()
+    poll.register(container.fd, select.POLLIN)
+
+    def wait() -> None:
+        if poll.poll(_PROBE_EVERY) and not container.relay(write):
+            raise container.how_it_ended()
+
+    if settings.has_cluster:
+        await_postgres(instance, settings, wait)
+    else:
+        await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
+
+
+def await_server(pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
+    """Return once the server in the namespace of process pid, or on its unix socket, answers.
+
+    wait: lets a moment pass; raises SockwakeError when there is nothing left to wait for.
+    A server that still only says 503 after start_timeout is handed over: it can tell its clients itself.
+    """
+    deadline = time.monotonic() + settings.start_timeout
+    status = 0
+    while time.monotonic() < deadline:
+        wait()
+        try:
+            sock = (
+                namespaces.connect(pid, settings.backend_port, _PATIENCE)
+                if settings.backend_port
+                else unix_socket.connect(f"{instance.backend}/{settings.socket_name}", _PATIENCE)
+            )
+        except OSError:
+            continue
+        if settings.ready.startswith(_HTTP):
+            from sockwake.protocol import http
+
+            status = http.ask(sock, settings.ready.removeprefix(_HTTP))
+            if http.is_ready(status):
+                break
+        else:
+            sock.close()
+            break
+    else:
+        if not status:
+            where = f"port {settings.backend_port}" if settings.backend_port else f"socket {settings.socket_name}"
+            raise SockwakeError(
+                f"its server did not answer {'HTTP ' if settings.ready.startswith(_HTTP) else ''}on {where} "
+                f"within {settings.start_timeout:g} s"
+            )
+    if not settings.backend_port:
+        _lengthen_queue(postmaster.listener(f"{instance.backend}/{settings.socket_name}"))
+    elif pid and namespaces.is_shared(pid):
+        from sockwake.system import port_owner
+
+        port_owner.require_owner(settings.backend_port, pid)
+
+
+def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
+    """Return once the server takes queries, and only from who knows a password.
+
+    wait: as in await_server().
+    A server that is alive but still recovering after start_timeout is handed over as it is: it tells
+    its clients so itself, as it would without us, and stopping it would only start its recovery anew.
+    """
+    deadline = time.monotonic() + settings.start_timeout
+    socket_path = f"{instance.backend}/{settings.socket_name}"
+    server = 0
+    while time.monotonic() < deadline:
+        wait()
+        if not server:
+            pid = postmaster.listener(socket_path)
+            server = pid if postmaster.is_main_process(pid) else 0
+            if server and not settings.backend_port:
+                _lengthen_queue(server)  # beside its own start
+        elif postmaster.is_settled(server):
+            break
+    waited = f"within {settings.start_timeout:g} s"
+    _judge(_ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings), waited)
+    if not server:
+        raise SockwakeError(
+            f"the server on its socket is not the container's process 1 {waited}",
+            "compose.yaml must not say init: true",
+        )
+    if settings.tls:
+        _judge(
+            _ask(lambda: namespaces.connect(server, settings.backend_port, _PATIENCE), settings),
+            f"on TCP port {settings.backend_port} of its container {waited}",
+        )
+
+
+def _lengthen_queue(pid: int) -> None:
+    from sockwake.system import pidfd
+
+    try:
+        pidfd.lengthen(pid)
+    except OSError:
+        pass  # it has ended, or is not ours to touch; fewer clients can then come at once
+
+
+def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
+    try:
+        return postgres.ask(connection(), settings.db_user, settings.db_name)
+    except OSError:
+        return postgres.SILENT
+
+
+def _judge(answer: str, waited: str) -> None:
+    """Raise SockwakeError unless this answer to a stranger is a database's to trust."""
+    if answer == postgres.TRUSTS:
+        raise SockwakeError("its server lets strangers in without a password", "pg_hba.conf must not say trust")
+    if answer == postgres.SILENT:
+        raise SockwakeError(f"its server did not answer {waited}")

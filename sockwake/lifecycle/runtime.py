@@ -1,0 +1,123 @@
+"""What an instance has in /run/sockwake/NAME, and the lock that keeps its data to itself."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from sockwake.config.instance import Instance
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.system import files, locks, safe_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.config.settings import Settings
+
+_WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
+_PREPARATION = 3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
+WAKING = "waking"  # the unit's status text until the database is ready
+
+
+def prepare(instance: Instance) -> None:
+    """Make the instance's runtime directories and forget how its last wake ended."""
+    make_directories(instance)
+    told = (instance.ready_file, instance.ending_file, instance.handover_socket, instance.nobody_file)
+    for path in (*told, instance.last_visit, instance.activity):
+        files.remove(path)
+    forget_failure(instance)
+
+
+def make_directories(instance: Instance) -> None:
+    """Make the instance's runtime directories.
+
+    /run/sockwake is closed to everyone but root: that is what keeps local users away from the backend's
+    socket. The backend's own directory belongs to its container once that has run.
+    """
+    for path, mode in ((os.path.dirname(instance.run), 0o700), (instance.run, 0o755), (instance.backend, 0o755)):
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            if path == instance.backend:
+                break
+        os.chmod(path, mode)
+
+
+def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None:
+    """Tell the proxy to go ahead, how long to stay, and where the backend is.
+
+    pid: a process whose network the proxy has to enter by itself.
+    """
+    idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
+    where = (
+        f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
+    )
+    files.replace_volatile(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
+
+
+def withdraw_ready(instance: Instance) -> None:
+    """Have no proxy go ahead any more."""
+    try:
+        os.rename(instance.ready_file, instance.ending_file)
+    except FileNotFoundError:
+        pass
+
+
+def lock_wake(instance: Instance) -> int:
+    """Hold the proxy back for as long as the returned descriptor is open; whatever ends this process opens it."""
+    lock = os.open(instance.wake_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        locks.take(lock, "the lock of its wake", _WAKE_LOCK)
+    except SockwakeError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def promise_end(lock: int, settings: Settings) -> None:
+    """Tell the proxy, which waits for the lock of the wake, how many seconds all steps of one may take together."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % (_PREPARATION + 2 * settings.start_timeout), 0)
+
+
+def take_data(instance: Instance, path: str) -> int:
+    """Take the data directory for this process; returns the descriptor to close.
+
+    It is made if the instance's data have still to be made; any other one is missed, not made. Two servers on one
+    cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
+    Raises SockwakeError when somebody else has it or could lead it elsewhere, or it is not there.
+    """
+    safe_path.require_safe(path, "data directory")
+    if os.path.exists(instance.uninitialised_file):
+        os.makedirs(path, 0o711, exist_ok=True)
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SockwakeError(
+            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}", "is its disk mounted?"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
+        # NFS makes of it a lock that only who can write the "file" may have (flock(2)), or has no lock daemon
+        raise SockwakeError(
+            f"cannot lock data directory {path}: {(error.strerror or str(error)).lower()}",
+            "its file system cannot keep two servers apart, as NFS cannot: use a local one",
+        ) from None
+    return lock
+
+
+def leave_failure(instance: Instance, error: SockwakeError) -> None:
+    """Leave the reason why a wake failed: for the clients that wait, and what was said about it for the administrator."""
+    forget_failure(instance)
+    if error.said:
+        files.replace_volatile(instance.failure_details, f"{error.said}\n", 0o600)
+    files.replace_volatile(instance.failure_file, f"{error.message}\n")
+
+
+def forget_failure(instance: Instance) -> None:
+    """There is none any more."""
+    files.remove(instance.failure_file)
+    files.remove(instance.failure_details)

@@ -1,0 +1,46 @@
+"""The main process of a PostgreSQL server: which one it is, and whether it takes queries."""
+
+import _socket
+import sys
+
+from sockwake.system import unix_socket
+
+
+def listener(socket_path: str) -> int:
+    """The process id (ours, not the container's) of who listens on a unix socket; 0 when nobody does."""
+    try:
+        sock = unix_socket.connect(socket_path, 10)
+    except OSError:
+        return 0
+    try:
+        credentials = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    finally:
+        sock.close()
+    return int.from_bytes(credentials[:4], sys.byteorder)
+
+
+def is_main_process(pid: int) -> bool:
+    """Whether pid is process 1 of its container.
+
+    The official image initialises with a temporary server on the same socket; only the real one is process 1.
+    """
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            ids: list[str] = next((line.split() for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        return False
+    return len(ids) > 2 and ids[-1] == "1"
+
+
+def is_settled(pid: int) -> bool:
+    """Whether postmaster.pid of the server pid says that it takes queries.
+
+    Read through its working directory, which is PGDATA wherever that is mounted. Asking by connecting
+    instead would leave a FATAL in the log for every early probe. Line 8 is the state (PostgreSQL's miscadmin.h).
+    """
+    try:
+        with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[7].strip() in ("ready", "standby")

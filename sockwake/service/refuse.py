@@ -1,0 +1,169 @@
+"""The last resort of the proxy: tells every client that waits why there is no backend, and leaves.
+
+It runs in place of systemd-socket-proxyd when the backend did not become ready. It takes the listening
+sockets systemd passed (sd_listen_fds(3)), answers who is in their queues, and ends, so that the next client
+makes a new attempt. It lives in the proxy's sandbox and believes nothing a client says.
+"""
+
+import errno
+import select
+import socket
+import sys
+import time
+
+from sockwake.config import scope
+from sockwake.protocol import http, postgres
+
+_FIRST_FD = 3  # SD_LISTEN_FDS_START
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PATIENCE = 5.0  # seconds for all clients together
+_LONGEST_GOODBYE = 256  # times 4 kB are read from one that does not stop talking
+_LONGEST_HEAD = 65536  # bytes
+_LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
+
+
+class Client:
+    """One connection: what it sent so far, and whether it has its answer.
+
+    It is answered in the protocol it speaks, whatever the instance is: instance.env may be what is broken.
+    """
+
+    def __init__(self, sock: socket.socket, message: str) -> None:
+        self.sock = sock
+        self.received = b""
+        self.answered = False  # and only what it still says is left to be taken
+        self.message = message
+        sock.setblocking(False)
+
+    def advance(self) -> bool:
+        """Read what has come and answer it; False when there is nothing more to do."""
+        try:
+            chunk = self.sock.recv(4096)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if self.answered:
+            return bool(chunk)
+        self.received += chunk
+        return bool(chunk) and self._answer()
+
+    def _answer(self) -> bool:
+        if http.begins(self.received):
+            if not http.has_head(self.received):
+                return len(self.received) < _LONGEST_HEAD
+            self.answered = self._send(http.unavailable(self.message)) and self._say_no_more()
+            return self.answered
+        while len(self.received) >= 8:
+            length = int.from_bytes(self.received[:4], "big")
+            if not 8 <= length <= _LONGEST_STARTUP:
+                return False
+            if len(self.received) < length:
+                return True
+            packet, self.received = self.received[:length], self.received[length:]
+            asks_for_encryption = packet[4:8] in (postgres.SSL_REQUEST, postgres.GSS_REQUEST)
+            if not self._send(b"N" if asks_for_encryption else postgres.fatal(self.message)) or not asks_for_encryption:
+                return False
+        return True
+
+    def _send(self, answer: bytes) -> bool:
+        try:
+            self.sock.send(answer)
+        except OSError:
+            return False
+        return True
+
+    def _say_no_more(self) -> bool:
+        """Close our half. A client whose connection is reset while it still sends its request reads no answer."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close so that the answer arrives: unread input would turn the goodbye into a reset."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+            for _ in range(_LONGEST_GOODBYE):
+                if not self.sock.recv(4096):
+                    break
+        except OSError:
+            pass
+        self.sock.close()
+
+
+def refuse(listeners: list[socket.socket], message: str) -> int:
+    """Answer everybody in the queues with message; returns how many there were."""
+    clients: dict[int, Client] = {}
+    doors = {listener.fileno(): listener for listener in listeners}
+    poll = select.poll()
+    for fd, listener in doors.items():
+        listener.setblocking(False)
+        poll.register(fd, select.POLLIN)
+    answered = 0
+    deadline = time.monotonic() + _PATIENCE
+    while (remaining := deadline - time.monotonic()) > 0:
+        events = poll.poll(min(remaining * 1000, 100) if clients else 0)
+        if not events and not clients:
+            break
+        for fd, _ in events:
+            if fd in doors:
+                try:
+                    client = _accept(doors[fd], message)
+                except _Full:
+                    poll.modify(fd, 0)  # until one that was accepted has its answer
+                    continue
+                if client:
+                    clients[client.sock.fileno()] = client
+                    poll.register(client.sock, select.POLLIN)
+                    answered += 1
+            elif not clients[fd].advance():
+                poll.unregister(fd)
+                clients.pop(fd).close()
+                for door in doors:
+                    poll.modify(door, select.POLLIN)
+    for client in clients.values():
+        client.close()
+    return answered
+
+
+class _Full(Exception):
+    """There is no descriptor, or no memory, for another connection."""
+
+
+def _accept(listener: socket.socket, message: str) -> Client | None:
+    try:
+        return Client(listener.accept()[0], message)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _Full from None
+        return None  # it has gone again
+
+
+def reason(name: str, failure_file: str) -> str:
+    """The sentence for the client."""
+    try:
+        with open(failure_file, encoding="utf-8", errors="replace") as file:
+            why = file.read(1000).strip()
+    except OSError:
+        why = ""
+    journal = scope.command("journalctl", f"-u pg-postgres@{name}")
+    return f'sockwake: instance "{name}" cannot start: {why or "its start failed"} ({journal})'
+
+
+def main(arguments: list[str]) -> int:
+    """refuse NAME FAILURE_FILE, or refuse --because MESSAGE, with LISTEN_FDS in the environment."""
+    import os
+
+    from sockwake.lifecycle import handover
+
+    first, second = arguments
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    listeners = [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)]
+    if first != "--because" and handover.hand_over(os.path.dirname(second), listeners):
+        return 0
+    message = second if first == "--because" else reason(first, second)
+    answered = refuse(listeners, message)
+    print(f"refused {answered} client{'' if answered == 1 else 's'}: {message}", file=sys.stderr)
+    return 0

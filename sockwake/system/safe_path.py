@@ -1,0 +1,144 @@
+"""Which paths lead where root has put them: what root does at a path that somebody else can redirect, is done for him.
+
+Whoever may write a directory can put a link to anywhere in place of what is in it, between any two looks at it. So
+every directory on the way has to be root's, by its owner, its mode and its access list (acl(5)). In a user's own scope everything is the user's, and so is the loss.
+Imported on the wake path, so it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from sockwake.config import scope
+from sockwake.errors import SockwakeError
+
+_MIGHTY = (0, 50)  # groups: root, and Debian's staff, whose members may write in /usr/local and so in root's PATH
+_LONGEST_WAY = 200  # steps; links may lead in circles
+# the kernel's include/uapi/linux/posix_acl.h and posix_acl_xattr.h
+_ACCESS_LIST, _DEFAULT_LIST = "system.posix_acl_access", "system.posix_acl_default"
+_VERSION, _HEADER, _ENTRY, _WRITE = 2, 4, 8, 2
+_USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
+
+
+def require_safe(path: str, what: str) -> None:
+    """Raise SockwakeError when others than root can put something else in place of path, or of a directory above it.
+
+    What is not there yet will be root's, because root makes it. what: whose path it is, for the error.
+    """
+    if scope.is_user():
+        return
+    for directory, entry in _steps(path):
+        if reason := _lets_in(directory, entry):
+            raise SockwakeError(
+                f"{what} {path} can be replaced by others than root: {directory} {reason}",
+                "choose a place where every directory is root's",
+            )
+
+
+def require_program(path: str, what: str) -> None:
+    """The same of a program that root runs, which nobody else may be able to write either."""
+    require_safe(path, what)
+    if not scope.is_user() and (reason := _is_others(path, os.stat(path))):
+        raise SockwakeError(f"{what} {path} can be written by others than root: it {reason}")
+
+
+def open_directory(path: str, *below: str) -> int:
+    """A descriptor of the directory below path; raises OSError rather than follow a link in there."""
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in below:
+        try:
+            inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = inner
+    return fd
+
+
+def _steps(path: str) -> list[tuple[str, str]]:
+    """(directory, name in it) for every name that is looked up on the way to path, through links, as far as there is one."""
+    steps: list[tuple[str, str]] = []
+    here, todo = "/", path.split("/")[::-1]
+    while todo and len(steps) < _LONGEST_WAY:
+        name = todo.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            here = os.path.dirname(here)
+            continue
+        steps.append((here, name))
+        entry = f"{here.rstrip('/')}/{name}"
+        try:
+            link = os.readlink(entry)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                break  # there is nothing, so far
+            here = entry
+            continue
+        todo += link.split("/")[::-1]
+        here = "/" if link.startswith("/") else here
+    return steps
+
+
+def _lets_in(directory: str, entry: str) -> str:
+    """Why others than root can replace an entry of a directory, or "". In a sticky one only its owner can."""
+    found = os.stat(directory)
+    if found.st_mode & stat.S_ISVTX and not found.st_uid:
+        try:
+            owner = os.lstat(f"{directory}/{entry}").st_uid
+        except FileNotFoundError:
+            return "is everybody's"
+        return "" if owner in (0, os.geteuid()) else f"is everybody's, and {entry} belongs to {_name(owner)}"
+    return _is_others(directory, found)
+
+
+def _is_others(path: str, found: os.stat_result) -> str:
+    if found.st_uid not in (0, os.geteuid()):
+        return f"belongs to {_name(found.st_uid)}"
+    lists = [name for name in os.listxattr(path) if name in (_ACCESS_LIST, _DEFAULT_LIST)]
+    if any(_grants_others(os.getxattr(path, name), found.st_gid) for name in lists):
+        return "can be written by others, or what is made in it: see getfacl(1)"
+    # with an access list the group's bits are no group's but the mask
+    by_its_group = found.st_mode & stat.S_IWGRP and found.st_gid not in _MIGHTY and _ACCESS_LIST not in lists
+    return "can be written by others" if by_its_group or found.st_mode & stat.S_IWOTH else ""
+
+
+def _grants_others(acl: bytes, gid: int) -> bool:
+    """Whether others than root may write by an access list, as getxattr(2) has it. gid: the group that owns the file."""
+    size = len(acl) - _HEADER
+    if size < 0 or size % _ENTRY or int.from_bytes(acl[:_HEADER], "little") != _VERSION:
+        return True  # it cannot be told
+    entries = []
+    for at in range(_HEADER, len(acl), _ENTRY):
+        tag, permissions, who = (int.from_bytes(acl[at + a : at + b], "little") for a, b in ((0, 2), (2, 4), (4, 8)))
+        entries.append((tag, bool(permissions & _WRITE), who))
+    unmasked = all(writes for tag, writes, _ in entries if tag == _MASK)
+    return any(
+        writes and (tag == _OTHER or unmasked and _is_others_entry(tag, who, gid)) for tag, writes, who in entries
+    )
+
+
+def _is_others_entry(tag: int, who: int, gid: int) -> bool:
+    if tag == _USER:
+        return who not in (0, os.geteuid())
+    return (tag == _GROUP and who not in _MIGHTY) or (tag == _GROUP_OBJ and gid not in _MIGHTY)
+
+
+def _name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one directory is the other, or in it, by real path."""
+    one, other = os.path.realpath(one), os.path.realpath(other)
+    return is_in(one, other) or is_in(other, one)
+
+
+def is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")

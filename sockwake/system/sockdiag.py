@@ -1,0 +1,98 @@
+"""Who has been connected to a port, and whether he said anything: told by the kernel when a connection is gone.
+
+Source: sock_diag(7); the groups *_TCP_DESTROY of linux/sock_diag.h send one message for every TCP connection that ends,
+with the tcp_info of linux/tcp.h. `ss --events` shows the same. Every user may listen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Iterator, Sequence
+
+_NETLINK_SOCK_DIAG = 4
+_DESTROYED = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
+_SO_ATTACH_FILTER = 26
+_LONGEST_MESSAGE = 8192  # bytes; one is 380
+_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = 0x20, 0x28, 0x30, 0x15, 0x06  # linux/bpf_common.h
+_SOCK_FILTER, _SOCK_FPROG = "HBBI", "HP"  # structs of linux/filter.h, with the sizes and gaps of the machine
+# struct nlmsghdr, struct inet_diag_msg, and behind them attributes, one of them a struct tcp_info
+_OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 40, 88
+_FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
+
+
+def listen(port: int, addresses: Sequence[str]) -> int:
+    """A descriptor that hears of connections to a TCP port of these addresses. Raises OSError where the kernel does not tell
+    of them."""
+    import _socket
+
+    sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+    _attach_filter(sock, port, addresses)
+    sock.bind((0, _DESTROYED))
+    sock.setblocking(False)
+    return sock.detach()
+
+
+def read(fd: int) -> Iterator[tuple[bytes, int]]:
+    """(message, bytes) of every client that has gone since: who it was is client_of(message), and a goodbye (FIN) counts
+    as a byte. Raises OSError when there were more than the kernel could keep."""
+    while True:
+        try:
+            message = os.read(fd, _LONGEST_MESSAGE)
+        except BlockingIOError:
+            return
+        yield message, _received(message)
+
+
+def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) -> None:
+    """Have the kernel keep what is of others to itself (socket(7), SO_ATTACH_FILTER): a busy host has many."""
+    import struct
+    from _socket import SOL_SOCKET
+    from array import array  # 0.5 MB, which the watcher must not carry
+
+    steps = _filter(port, addresses)
+    program = array("B", b"".join(struct.pack(_SOCK_FILTER, *step) for step in steps))
+    sock.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack(_SOCK_FPROG, len(steps), program.buffer_info()[0]))
+
+
+def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """The steps that let only messages of the port at one of the addresses pass: (what, how many steps to leave out if that is
+    so, how many if not, with which number). Numbers are loaded as they are in a packet."""
+    from _socket import AF_INET, AF_INET6
+
+    from sockwake.system import procnet
+
+    passed, kept_back = (_GIVE, 0, 0, _LONGEST_MESSAGE), (_GIVE, 0, 0, 0)
+    steps = [(_LOAD_HALF, 0, 0, _OUR_PORT), (_JUMP_IF_EQUAL, 1, 0, port), kept_back]
+    for packed in filter(None, map(procnet.octets, addresses)):
+        tests = [(_LOAD_BYTE, _FAMILY, AF_INET if len(packed) == 4 else AF_INET6)]
+        for at in range(0, len(packed) if any(packed) else 0, 4):
+            tests.append((_LOAD_WORD, _OUR_ADDRESS + at, int.from_bytes(packed[at : at + 4], "big")))
+        for number, (load, where, value) in enumerate(tests, 1):
+            to_the_next = 2 * (len(tests) - number) + 1
+            steps += [(load, 0, 0, where), (_JUMP_IF_EQUAL, 0, to_the_next, value)]
+        steps.append(passed)
+    return [*steps, kept_back]
+
+
+def client_of(message: bytes) -> str:
+    """address:port."""
+    from _socket import AF_INET, inet_ntop
+
+    family, port = message[_FAMILY], int.from_bytes(message[_THEIR_PORT : _THEIR_PORT + 2], "big")
+    host = inet_ntop(family, message[_THEIR_ADDRESS:][: 4 if family == AF_INET else 16])
+    return f"{host}:{port}" if family == AF_INET else f"[{host}]:{port}"
+
+
+def _received(message: bytes) -> int:
+    at = _ATTRIBUTES
+    while at + 4 <= len(message):
+        length = int.from_bytes(message[at : at + 2], sys.byteorder)
+        if int.from_bytes(message[at + 2 : at + 4], sys.byteorder) == _INET_DIAG_INFO:
+            return int.from_bytes(message[at + 4 + _BYTES_RECEIVED :][:8], sys.byteorder)
+        at += max(4, length + 3 & ~3)
+    return 0
