@@ -17,9 +17,8 @@ from program import must, run
 
 DEB = os.environ.get("SOCKWAKE_DEB", "")
 pytestmark = [pytest.mark.fault, pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install")]
-# of what a wake, a lookout, a check and an end are made of
-RENAMED = {"visits": "seen", "netns": "spaces", "proxies": "fronts", "checking": "timers", "journal": "words", "manager": "chief",
-           "settings": "values", "systemctl": "units", "readiness": "proof", "cluster": "pgdata"}
+# folders: so that every module of a wake, a watcher, a check and an end is somewhere else
+RENAMED = {"config": "settings_of", "system": "kernel", "clients": "guests", "engine": "motor", "postgres": "database", "lifecycle": "life"}
 
 
 def install(deb: str) -> None:
@@ -34,14 +33,13 @@ def renamed(machine: None, tmp_path: Path) -> Iterator[str]:
     control = tree / "DEBIAN/control"
     control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+renamed", control.read_text(), flags=re.MULTILINE))
     package = tree / "usr/share/sockwake/sockwake"
-    for path in [*package.glob("*.py"), *(tree / "usr/share/sockwake/bin").iterdir()]:
+    for path in [*package.rglob("*.py"), *(tree / "usr/share/sockwake/bin").iterdir()]:
         text = path.read_text()
         for old, new in RENAMED.items():
-            text = re.sub(rf"^(\s*from sockwake\.){old}( import )", rf"\g<1>{new}\g<2>", text, flags=re.MULTILINE)
-            text = re.sub(r"^\s*from sockwake import (?:\([^)]*\)|.*)$", lambda found: re.sub(rf"\b{old}\b", f"{new} as {old}", found[0]), text, flags=re.MULTILINE)
+            text = re.sub(rf"^(\s*from sockwake\.){old}\b", rf"\g<1>{new}", text, flags=re.MULTILINE)
         path.write_text(text)
     for old, new in RENAMED.items():
-        (package / f"{old}.py").rename(package / f"{new}.py")
+        (package / old).rename(package / new)
     (tree / "DEBIAN/md5sums").unlink(missing_ok=True)
     must("dpkg-deb", "--root-owner-group", "--build", str(tree), f"{tmp_path}/renamed.deb")
     yield f"{tmp_path}/renamed.deb"
@@ -56,7 +54,7 @@ def replaced_under_sessions(subjects: list[Subject], deb: str, *, stays: bool) -
             stack.enter_context(subject.held())
         before = {subject.service.name: subject.service.main_pid(subject.service.backend) for subject in subjects}
         install(deb)
-        assert Path("/usr/share/sockwake/sockwake/seen.py").exists() != stays
+        assert Path("/usr/share/sockwake/sockwake/kernel").exists() != stays
         for subject in subjects * 2:
             subject.serves(0)
             assert subject.service.main_pid(subject.service.backend) == before[subject.service.name], f"{subject.service} was woken anew"
