@@ -23,7 +23,7 @@ _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
 
 class Visitor:
-    """Somebody in the queue of a port, accepted by nobody yet.
+    """A connection in the accept queue.
 
     said: bytes that wait to be read; of a unix socket, whose queue does not tell, as many as it takes.
     """
@@ -105,7 +105,7 @@ def pending(settings: Settings) -> bool:
 
 
 def is_owed(settings: Settings) -> bool:
-    """Whether somebody has been sent something that he has not acknowledged yet."""
+    """Whether any connection has unacknowledged data (Send-Q > 0)."""
     return any(not fields[4].startswith("00000000:") for fields in _connections(settings, _ESTABLISHED))
 
 

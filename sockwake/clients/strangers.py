@@ -1,4 +1,4 @@
-"""Turning away who is no client: a port scan, a health check that connects and closes, one who says nothing.
+"""Close connections that never become clients: port scans, TCP health checks, silent peers.
 
 They, too, make systemd start the proxy and with it the backend. Only the port's queue tells whether that is worth it
 (connections.Visitor). The waker can see the queue, the proxy has the socket: so when there is no client in it, the proxy

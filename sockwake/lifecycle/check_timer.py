@@ -30,7 +30,7 @@ for pause in $pauses; do
 done
 exit 1
 """
-_LATER = "1 2 4 8 16 32 64"  # seconds; the watcher looks later still (lookout.py)
+_LATER = "1 2 4 8 16 32 64"  # seconds; the watcher looks later still (monitor.py)
 
 
 def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None:
@@ -67,7 +67,7 @@ def _start(instance: Instance, every: float, pauses: str, *, wait: bool) -> None
             "--quiet",
             "--collect",
             f"--unit={instance.check_unit}.service",
-            f"--description=Whether {instance.name} may sleep",
+            f"--description=Idle check of {instance.name}",
             f"--on-unit-inactive={every:.3f}",
             "--timer-property=AccuracySec=100ms",
             f"--timer-property=BindsTo={instance.backend_unit}",

@@ -1,6 +1,6 @@
-"""Who looks after an awake instance's clients: the watcher of a container, and of a program the process that woke it.
+"""While an instance is awake: note when its last client left, and start an idle check.
 
-It hears from the kernel who has been connected, and has the check look when nobody may be there any more.
+The watcher of a container does so, and of a program the process that woke it. The kernel tells it of each connection that ends.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ClientMonitor:
 
 
 def told(settings: Settings) -> list[str]:
-    """What a lookout is told on its command line: every, of its guests visits and words, and check. For the process that
+    """Command-line arguments for a monitor: every, of its connections visits and words, and check. For the process that
     becomes it, which passes the descriptor on."""
     check = settings.check_every if settings.has_check else 0
     every = settings.idle + _LONGER_THAN_IDLE if not settings.has_check and settings.idle < float("inf") else 0
@@ -91,13 +91,13 @@ def told(settings: Settings) -> list[str]:
 
 
 def is_idle(told: list[str]) -> bool:
-    """Whether one that is told so has nothing to do: of a unix socket's clients nobody hears."""
+    """Whether no monitor is needed: the kernel reports no events for unix sockets."""
     every, visits = map(int, told[:2])
     return not every and visits < 0
 
 
 def of(instance: Instance, told: list[str]) -> ClientMonitor:
-    """The lookout that was told so."""
+    """The monitor with these arguments."""
     every, visits, words = map(int, told[:3])
     return ClientMonitor(
         instance, every, ClosedConnections(instance, visits, words) if visits >= 0 else None, float(told[3])

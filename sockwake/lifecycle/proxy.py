@@ -13,7 +13,7 @@ _ELSEWHERE = 'systemctl "$0" kill --kill-whom=main --signal=SIGHUP "$1" 2>/dev/n
 
 
 def hang_up(instance: Instance, *, only_serving: bool = False) -> None:
-    """End it before it takes another client, who would be led to nobody.
+    """End it before it accepts a client for which there is no backend.
 
     With a signal and not a stop job: a job would also cancel the start that the next client has already asked for. With
     SIGHUP, which the proxy does not catch. And found in its cgroup: systemctl takes a hundred times as long.

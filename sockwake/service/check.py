@@ -122,7 +122,7 @@ class Check:
         return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
 
     def _last_visit(self) -> float | None:
-        """Seconds since the last client left who had said anything; None when nobody takes note of it (lookout)."""
+        """Seconds since the last client left who had said anything; None when nobody takes note of it (monitor)."""
         try:
             return time.monotonic() - float(files.text_of(self.instance.last_visit))
         except ValueError:

@@ -45,7 +45,7 @@ def clean_up(instance: Instance) -> None:
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance, only_serving=not was_ready)
     if not os.path.exists(instance.failure_file):
-        journal.aside(runtime.leave_failure, instance, SockwakeError("its waker was killed"))
+        journal.aside(runtime.leave_failure, instance, SockwakeError("the service that starts it was killed"))
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     for engine in engines_of(instance):

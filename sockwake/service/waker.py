@@ -90,7 +90,7 @@ class Waker:
         return container
 
     def _turn_away(self, waking: int) -> None:
-        """Let the proxy hand over who has woken this for nothing."""
+        """Take the listening sockets from the proxy and close the connections that are no clients."""
         from sockwake.lifecycle.handover import Handover
 
         # kept: the proxy may end only when this process has, or a client that comes then would find it as it ends
@@ -146,8 +146,8 @@ class Waker:
         journal.aside(sdnotify.notify, f"STATUS={woken}")
         journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
 
-    def lookout(self) -> list[str]:
-        """What is told to who looks after its clients."""
+    def orders(self) -> list[str]:
+        """Command-line arguments for the monitor of its clients."""
         return monitor.told(self._settings)
 
     def stop_signal(self) -> int:
@@ -199,4 +199,4 @@ def wake(instance: Instance) -> None:
         proxy_netns.lead_somewhere(instance)
         raise
     server = [f"{stream}", f"{waker.process(container)}", f"{waker.stop_signal()}"]
-    process.become("watcher", instance.name, container.engine.path, *server, *waker.lookout())
+    process.become("watcher", instance.name, container.engine.path, *server, *waker.orders())

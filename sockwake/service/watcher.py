@@ -29,11 +29,11 @@ class Watcher:
     kernel tells long before the engine. stop: the signal that ends it, for when there is no engine to do so."""
 
     def __init__(
-        self, instance: Instance, container: Container, server: int, stop: int, lookout: ClientMonitor
+        self, instance: Instance, container: Container, server: int, stop: int, monitor: ClientMonitor
     ) -> None:
         self.instance = instance
         self.container = container
-        self.lookout = lookout
+        self.monitor = monitor
         self.stopping = False
         self._server = server
         self._stop = stop
@@ -42,7 +42,7 @@ class Watcher:
     def run(self) -> None:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
         while not self.stopping:
-            ready = self.lookout.wait(self._wakeup, self.container.fd, self._server)
+            ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
             if self._server in ready or (self.container.fd in ready and not self.container.relay(journal.write)):
                 self._lose_container()
         self._turn_clients_away()
@@ -143,4 +143,4 @@ def watch(watcher: Watcher) -> None:
         journal.aside(runtime.leave_failure, watcher.instance, error)
         raise
     finally:
-        watcher.lookout.end()
+        watcher.monitor.end()

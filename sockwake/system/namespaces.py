@@ -63,7 +63,7 @@ def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.so
 
 
 def _sent_from(namespace: int) -> _socket.socket:
-    """The same for who cannot come back, because the host's namespace is not his: another process goes there."""
+    """Like socket_in(), for a rootless caller: setns() back to the host's namespace would fail, so a child opens the socket."""
     here, there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     child = os.fork()
     if not child:

@@ -2,7 +2,7 @@
 
 The queue of a server's unix socket, made as long as the one at the port in front of it.
 
-systemd-socket-proxyd takes a full queue for a server that is not there, and drops its client: connect(2) does not wait
+systemd-socket-proxyd treats a full backlog (EAGAIN) as connection refused, and drops its client: connect(2) does not wait
 for a place at a unix socket. PostgreSQL's queue has two for each of max_connections, others' have five in all.
 """
 

@@ -1,4 +1,4 @@
-"""Which paths lead where root has put them: what root does at a path that somebody else can redirect, is done for him.
+"""Check that only root can change what a path resolves to; otherwise root could be made to write elsewhere.
 
 Whoever may write a directory can put a link to anywhere in place of what is in it, between any two looks at it. So
 every directory on the way has to be root's, by its owner, its mode and its access list (acl(5)). In a user's own scope everything is the user's, and so is the loss.

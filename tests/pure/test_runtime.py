@@ -111,8 +111,8 @@ def test_what_was_said_about_a_failure_is_roots_alone_whatever_the_umask(tree: T
     assert Path(instance.failure_file).read_text() == "its container ended with status 1\n"
     assert mode(instance.failure_file) == 0o644 and mode(instance.failure_details) == 0o600
     assert facts.last_failure(instance) == f"its container ended with status 1: {secret}"
-    runtime.leave_failure(instance, SockwakeError("its waker was killed"))
-    assert facts.last_failure(instance) == "its waker was killed"
+    runtime.leave_failure(instance, SockwakeError("the service that starts it was killed"))
+    assert facts.last_failure(instance) == "the service that starts it was killed"
 
 
 def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
