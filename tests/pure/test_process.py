@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_settings import env
-from tree import Tree, run
+from tree import Tree
 
 from sockwake.config import scope, settings
 from sockwake.engine import rootless
@@ -186,17 +186,44 @@ def test_a_container_s_process_is_watched_when_the_engine_says_so_twice(
     pids.close(pidfd)
 
 
+def named(name: str, folder: Path) -> str:
+    """A program that sleeps, under another name."""
+    copy = folder / name
+    copy.write_bytes(Path("/bin/sleep").read_bytes())
+    copy.chmod(0o755)
+    return str(copy)
+
+
+def runs(child: Child, path: str) -> bool:
+    """Whether it has become that program; False when it has ended."""
+    deadline = time.monotonic() + 5
+    while child.poll() is None and time.monotonic() < deadline:
+        try:
+            if os.readlink(f"/proc/{child.pid}/exe") == path:
+                return True
+        except FileNotFoundError:
+            pass  # it has just ended
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("podman", True), ("browser", False)])
+def test_podman_s_pause_process_is_known_by_its_program(tmp_path: Path, start: MakeChild, name: str, is_pause: bool) -> None:
+    path = named(name, tmp_path)
+    child = start(path, "100")
+    assert runs(child, path)
+    assert rootless._is_pause(child.pid) == is_pause
+    os.unlink(path)  # as an upgrade does
+    assert rootless._is_pause(child.pid) == is_pause
+
+
 @pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("browser", False)])
 def test_only_podman_s_pause_process_is_asked_for_its_namespace(
         tmp_path: Path, start: MakeChild, monkeypatch: pytest.MonkeyPatch, name: str, is_pause: bool) -> None:
-    copy = tmp_path / name
-    copy.write_bytes(Path("/bin/sleep").read_bytes())
-    copy.chmod(0o755)
-    child = start("unshare", "--user", str(copy), "100")
-    deadline = time.monotonic() + 5
-    while (said := run("readlink", f"/proc/{child.pid}/exe").stdout.strip()) != str(copy):
-        if not said or time.monotonic() > deadline:
-            pytest.skip("there are no user namespaces here")
+    path = named(name, tmp_path)
+    child = start("unshare", "--user", path, "100")
+    if not runs(child, path):
+        pytest.skip("there are no user namespaces here")
     monkeypatch.setattr(scope, "runtime", lambda: str(tmp_path))
     (tmp_path / "libpod/tmp").mkdir(parents=True)
     (tmp_path / "libpod/tmp/pause.pid").write_text(f"{child.pid}")
