@@ -70,8 +70,16 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
     """(process, signal, moment)."""
     pairs = list(product([*subject.victims(), UNIT], SIGNALS))
     if SOAK:
-        return [(who, number, moment) for who, number in pairs for moment in range(len(MOMENTS))]
-    return [(who, number, (turn + i) % len(MOMENTS)) for i, (who, number) in enumerate(pairs) if (turn + i) % 2 == 0 or who == "backend"]
+        every = [(who, number, moment) for who, number in pairs for moment in range(len(MOMENTS))]
+    else:
+        every = [(who, number, (turn + i) % len(MOMENTS)) for i, (who, number) in enumerate(pairs)
+                 if (turn + i) % 2 == 0 or who == "backend"]
+    return [deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))]
+
+
+def is_smart_shutdown(who: str, number: signal.Signals, moment: int) -> bool:
+    """PostgreSQL itself then tells new clients that it shuts down, until the last it has is gone."""
+    return (who, number) == ("server", signal.SIGTERM) and MOMENTS[moment] is with_a_client
 
 
 def end(subject: Subject, who: str, number: signal.Signals) -> bool:
