@@ -35,6 +35,7 @@ class Container:
         self.last_line = b""
         self.fd = stream  # what to poll for relay()
         self._frames = bytearray()
+        self._is_unwatched = False  # it runs, though nobody has started it: its watcher was killed
 
     def is_current(self, fingerprint: str) -> bool:
         """Whether a container made from these very files exists."""
@@ -49,6 +50,7 @@ class Container:
             found = self.engine.finish(asked).strip()
             if found[:1] + found[-1:] != b"[]":
                 raise EngineError("the container engine's list of containers was cut short")
+            self._is_unwatched = b'"State":"running"' in found
             return found != b"[]"
 
         return answer
@@ -56,8 +58,11 @@ class Container:
     def start(self, timeout: float) -> None:
         """Start it, listening to what it says from its first line on; returns when its processes run.
 
-        timeout: seconds the engine may take.
+        timeout: seconds the engine may take. One that runs already is stopped first: its log and its end would be missed,
+        and its socket names the process that was its watcher, so that it could not be proven ready.
         """
+        if self._is_unwatched:
+            self.stop()
         stream, rest = self.engine.attach(self.name)
         self.fd, self._frames = stream.detach(), bytearray(rest)
         try:

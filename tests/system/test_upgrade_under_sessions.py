@@ -54,7 +54,7 @@ def replaced_under_sessions(subjects: list[Subject], deb: str, *, stays: bool) -
             stack.enter_context(subject.held())
         before = {subject.service.name: subject.service.main_pid(subject.service.backend) for subject in subjects}
         install(deb)
-        assert Path("/usr/share/sockwake/sockwake/kernel").exists() != stays
+        assert Path("/usr/share/sockwake/sockwake/kernel/files.py").exists() != stays
         for subject in subjects * 2:
             subject.serves(0)
             assert subject.service.main_pid(subject.service.backend) == before[subject.service.name], f"{subject.service} was woken anew"
