@@ -6,7 +6,7 @@ import os
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
-from sockwake.system import process
+from sockwake.system import pids, process
 
 _SERVES = "systemd-socket-"  # what proc(5) has in comm of systemd-socket-proxyd: 15 characters
 _ELSEWHERE = 'systemctl "$0" kill --kill-whom=main --signal=SIGHUP "$1" 2>/dev/null || :'  # there may be none
@@ -31,16 +31,11 @@ def hang_up(instance: Instance, *, only_serving: bool = False) -> None:
 def _hang_up(pid: int, instance: Instance) -> None:
     """Signal a process of the proxy's. Its number may have been given to another one since it was read."""
     try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        if pid in _processes(instance):
-            _signal.pidfd_send_signal(process, _signal.SIGHUP)
+        pidfd = pids.open_checked(pid, lambda: pid in _processes(instance))
     except OSError:
-        pass  # it has just ended
-    finally:
-        os.close(process)
+        return  # it has just ended
+    pids.send(pidfd, _signal.SIGHUP)
+    pids.close(pidfd)
 
 
 def _hang_up_elsewhere(instance: Instance) -> None:
@@ -62,9 +57,7 @@ def _serves(pid: int) -> bool:
 
 def _processes(instance: Instance) -> list[int]:
     """The processes of the proxy's unit. Its slice is in the unit file, beside that of the backend, whose cgroup is ours."""
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
-        ours = next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
-    above = os.path.dirname(os.path.dirname(ours))
+    above = os.path.dirname(os.path.dirname(pids.cgroup(os.getpid())))
     theirs = f"{above}/{'app' if scope.is_user() else 'system'}-sockwake.slice/{instance.proxy_unit}"
     with open(f"/sys/fs/cgroup{theirs}/cgroup.procs", encoding="utf-8") as file:
         return [int(line) for line in file]
