@@ -6,8 +6,16 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-FIGURES = ("cold starts tried", "connections made", "connections lost", "faults tried", "sockets left failed",
-           "crash recoveries seen", "hostile attempts", "fuzz cases")
+FIGURES = (
+    "cold starts tried",
+    "connections made",
+    "connections lost",
+    "faults tried",
+    "sockets left failed",
+    "crash recoveries seen",
+    "hostile attempts",
+    "fuzz cases",
+)
 
 
 def sum_up(reports: Path) -> tuple[Counter[str], Counter[str], list[str]]:
@@ -19,14 +27,19 @@ def sum_up(reports: Path) -> tuple[Counter[str], Counter[str], list[str]]:
         for suite in ElementTree.parse(path).getroot().iter("testsuite"):
             tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
             failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-            outcomes += Counter(passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped)
+            outcomes += Counter(
+                passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped
+            )
             for item in suite.iterfind("properties/property"):
                 if (name := item.get("name")) in FIGURES:
                     figures[name] += int(item.get("value", 0))
             for case in suite.iter("testcase"):
                 why = [case.find("failure"), case.find("error")]
-                failures.extend(f"{case.get('classname')}.{case.get('name')}: {one_line(item.get('message', ''))}"
-                                for item in why if item is not None)
+                failures.extend(
+                    f"{case.get('classname')}.{case.get('name')}: {one_line(item.get('message', ''))}"
+                    for item in why
+                    if item is not None
+                )
     return outcomes, figures, failures
 
 

@@ -18,13 +18,41 @@ from sockwake.system import files, safe_path
 _FIRST_USER = 1000  # UID_MIN of Debian's login.defs
 # nothing below these can be an instance's data
 _WHOLE = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys"),
-    *(f"/usr/{name}" for name in "bin games include lib lib32 lib64 libexec libx32 sbin share src".split()),
+    *(
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/proc",
+        "/sbin",
+        "/sys",
+    ),
+    *(
+        f"/usr/{name}"
+        for name in "bin games include lib lib32 lib64 libexec libx32 sbin share src".split()
+    ),
     *(f"/var/lib/{name}" for name in "apt containerd containers docker dpkg systemd ucf".split()),
 )
 # what is below these can
 _THEMSELVES = (
-    *("/", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/usr/local", "/var"),
+    *(
+        "/",
+        "/home",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/root",
+        "/run",
+        "/srv",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/var",
+    ),
     *(f"/var/{name}" for name in "backups cache lib local lock log mail opt run spool tmp".split()),
     *("/run/lock", "/run/user", "/var/lib/private", "/var/lib/private/sockwake"),
 )
@@ -32,10 +60,20 @@ _THEMSELVES = (
 
 def is_system_s(path: str, root: str = "") -> bool:
     """Whether the directory path is more than an instance's data can be, in the tree root."""
-    if any(user.pw_uid >= _FIRST_USER and user.pw_dir.rstrip("/") == path for user in pwd.getpwall()):
+    if any(
+        user.pw_uid >= _FIRST_USER and user.pw_dir.rstrip("/") == path for user in pwd.getpwall()
+    ):
         return True  # a person's home, of which no instance's data are more than a part
-    whole = (*_WHOLE, scope.etc(), scope.run(), *(_of_the_user(".local/share/containers") if scope.is_user() else ()))
-    parts = (scope.data(), *(_of_the_user(".config", ".local/share", ".ssh") if scope.is_user() else ()))
+    whole = (
+        *_WHOLE,
+        scope.etc(),
+        scope.run(),
+        *(_of_the_user(".local/share/containers") if scope.is_user() else ()),
+    )
+    parts = (
+        scope.data(),
+        *(_of_the_user(".config", ".local/share", ".ssh") if scope.is_user() else ()),
+    )
     return (
         any(safe_path.is_in(path, place) for place in _resolved(whole, root))
         or path in _resolved(_THEMSELVES, root)
@@ -48,7 +86,11 @@ def require_own(data: str, root: str = "", *, but: Instance | None = None) -> No
 
     but: the instance whose directory it already is.
     """
-    hint = "set DATA= in its instance.env right, or leave out --purge" if but else "choose another with --data"
+    hint = (
+        "set DATA= in its instance.env right, or leave out --purge"
+        if but
+        else "choose another with --data"
+    )
     real = os.path.realpath(data)
     seen_by = root if safe_path.is_in(real, os.path.realpath(root or "/")) else ""
     if is_system_s(f"/{os.path.normpath(data).lstrip('/')}", root) or is_system_s(real, seen_by):
@@ -84,7 +126,9 @@ def _claims(root: str) -> Iterator[tuple[Instance, str]]:
         try:
             places = [settings.load(instance).data]
         except SockwakeError:
-            said = re.findall(r"^\s*DATA=[\"']?(/[^\"'\n]*)", files.text_of(instance.env_file), re.MULTILINE)
+            said = re.findall(
+                r"^\s*DATA=[\"']?(/[^\"'\n]*)", files.text_of(instance.env_file), re.MULTILINE
+            )
             places = [root + place.rstrip() for place in (instance.data, *said)]
         for place in filter(None, places):
             yield instance, place
@@ -92,7 +136,11 @@ def _claims(root: str) -> Iterator[tuple[Instance, str]]:
 
 def _resolved(places: tuple[str, ...], root: str) -> set[str]:
     """Places of a tree, and where links lead from them."""
-    return {path for place in places for path in (f"{root}{place}".rstrip("/") or "/", os.path.realpath(root + place))}
+    return {
+        path
+        for place in places
+        for path in (f"{root}{place}".rstrip("/") or "/", os.path.realpath(root + place))
+    }
 
 
 def _of_the_user(*names: str) -> tuple[str, ...]:

@@ -19,7 +19,11 @@ from sockwake.config.settings import load
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import systemctl
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)  # a polite kill, a lost terminal, Ctrl-\\
+_ENDINGS = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # a polite kill, a lost terminal, Ctrl-\\
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
             signal.signal(number, _interrupt)
     os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path or a name may have letters that this locale has not
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a path or a name may have letters that this locale has not
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
@@ -39,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        hint = "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
+        hint = (
+            "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
+        )
         what = f"cannot use {error.filename}: " if error.filename else ""
         problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
         problem.__cause__ = error
@@ -97,7 +105,11 @@ def _new(arguments: argparse.Namespace) -> None:
         return
     quiet = arguments.quiet or arguments.json
     made = new.make(
-        request, provision=not arguments.no_provision, enable=arguments.enable, quiet=quiet, debug=arguments.debug
+        request,
+        provision=not arguments.no_provision,
+        enable=arguments.enable,
+        quiet=quiet,
+        debug=arguments.debug,
     )
     facts = describe.describe(request, made)
     sys.stderr.write("" if arguments.quiet else exposure.aloud(made))
@@ -114,13 +126,19 @@ def _ls(arguments: argparse.Namespace) -> None:
     elif rows:
         print(ls.table(rows))
     else:
-        print(f"There are no instances. {scope.command('sockwake-new')} NAME --version 18 makes one.")
+        print(
+            f"There are no instances. {scope.command('sockwake-new')} NAME --version 18 makes one."
+        )
 
 
 def _status(arguments: argparse.Namespace) -> None:
     instance = Instance(Name(arguments.name), checked_root(arguments.root))
     facts = status.of(instance)
-    print(json.dumps(facts, indent=2) if arguments.json else status.sentences(facts, instance, load(instance)))
+    print(
+        json.dumps(facts, indent=2)
+        if arguments.json
+        else status.sentences(facts, instance, load(instance))
+    )
 
 
 def _rm(arguments: argparse.Namespace) -> None:

@@ -22,7 +22,9 @@ _EXAMPLES = {
 def decide(arguments: argparse.Namespace) -> Request:
     """Check every option; raises SockwakeError before anything has been touched."""
     if arguments.kind not in KINDS:
-        raise SockwakeError(f"kind '{arguments.kind}' is not known: {', '.join(KINDS)}", status=USAGE)
+        raise SockwakeError(
+            f"kind '{arguments.kind}' is not known: {', '.join(KINDS)}", status=USAGE
+        )
     kind = KINDS[arguments.kind]
     if scope.is_user():
         option_types.require_possible_for_a_user(arguments, kind)
@@ -32,12 +34,17 @@ def decide(arguments: argparse.Namespace) -> Request:
         name=Name(arguments.name),
         kind_name=arguments.kind,
         root=root,
-        listen=[option_types.listen_item(item) for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])],
+        listen=[
+            option_types.listen_item(item)
+            for item in dict.fromkeys(arguments.listen or ["127.0.0.1"])
+        ],
         port=None if arguments.port is None else values.port(arguments.port),
         data=option_types.data_directory(given["data"]) if given.get("data") else "",
     )
     network = (
-        option_types.default_network(kind) if arguments.network is None else option_types.network(arguments.network)
+        option_types.default_network(kind)
+        if arguments.network is None
+        else option_types.network(arguments.network)
     )
     request.values["network"] = network
     if request.has_cluster:
@@ -55,7 +62,9 @@ def decide(arguments: argparse.Namespace) -> Request:
         request.lines["CLIENT_FIRST"] = "yes"
     if "engine" in given and option_types.engine(given["engine"], root=root) == "podman":
         request.lines["ENGINE"] = "podman"
-    if request.data or (kind.definition == COMPOSE and request.keeps_data and not request.has_cluster):
+    if request.data or (
+        kind.definition == COMPOSE and request.keeps_data and not request.has_cluster
+    ):
         request.lines["DATA"] = request.data_directory
     return request
 
@@ -70,7 +79,9 @@ def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
         if value is not None and name not in kind.options:
             theirs = " or ".join(each for each in KINDS if name in KINDS[each].options)
             raise SockwakeError(
-                f"{flag} is not for an instance of kind '{arguments.kind}'", f"it is for kind {theirs}", USAGE
+                f"{flag} is not for an instance of kind '{arguments.kind}'",
+                f"it is for kind {theirs}",
+                USAGE,
             )
         if value == "":
             raise SockwakeError(f"the value of {flag} is empty", status=USAGE)
@@ -78,7 +89,9 @@ def _given(arguments: argparse.Namespace, kind: Kind) -> dict[str, Any]:
             default = kind.options[name]
             if value is None and default is None:
                 what = "which PostgreSQL? " if name == "version" and kind.has_cluster else ""
-                raise SockwakeError(f"{what}{flag} is missing", _EXAMPLES.get(arguments.kind, ""), USAGE)
+                raise SockwakeError(
+                    f"{what}{flag} is missing", _EXAMPLES.get(arguments.kind, ""), USAGE
+                )
             values[name] = default if value is None else value
     return values
 
@@ -87,7 +100,9 @@ def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
     values.idle(arguments.idle)
     request.lines["IDLE"] = " ".join(arguments.idle.split())
     if arguments.check is not None:
-        request.lines["CHECK"] = option_types.check_program(values.check(arguments.check), root=request.root)
+        request.lines["CHECK"] = option_types.check_program(
+            values.check(arguments.check), root=request.root
+        )
     if arguments.check_every is not None:
         values.check_every(arguments.check_every)
         request.lines["CHECK_EVERY"] = " ".join(arguments.check_every.split())
@@ -96,7 +111,9 @@ def _decide_idle(request: Request, arguments: argparse.Namespace) -> None:
 def _decide_access(request: Request, arguments: argparse.Namespace) -> None:
     if arguments.allow:
         if all(item.startswith("/") for item in request.listen):
-            raise SockwakeError("--allow is for IP addresses", "--socket-mode is for unix sockets", USAGE)
+            raise SockwakeError(
+                "--allow is for IP addresses", "--socket-mode is for unix sockets", USAGE
+            )
         networks = dict.fromkeys(option_types.network_of_clients(item) for item in arguments.allow)
         request.lines["ALLOW"] = ",".join(networks)
     if arguments.socket_user is not None:
@@ -124,15 +141,22 @@ def _decide_postgres(request: Request, given: dict[str, Any], network: str) -> N
 
 
 def _decide_container(request: Request, given: dict[str, Any], *, network_given: bool) -> None:
-    given = dict.fromkeys(("compose", "container_port", "image", "mount", "service", "version"), "") | given
+    given = (
+        dict.fromkeys(("compose", "container_port", "image", "mount", "service", "version"), "")
+        | given
+    )
     port = given["container_port"]
     if bool(given["image"]) == bool(given["compose"]):
         raise SockwakeError(
-            "a container needs either --image or --compose", "--image nginx:1.26 --container-port 80", USAGE
+            "a container needs either --image or --compose",
+            "--image nginx:1.26 --container-port 80",
+            USAGE,
         )
     if given["compose"]:
         if network_given or given["mount"]:
-            raise SockwakeError("--network and --mount are for --image", "write it into the compose file", USAGE)
+            raise SockwakeError(
+                "--network and --mount are for --image", "write it into the compose file", USAGE
+            )
         request.definition = option_types.compose_file(given["compose"])
         service = check_value(given["service"], "--service")
         if not port:
@@ -145,7 +169,9 @@ def _decide_container(request: Request, given: dict[str, Any], *, network_given:
     elif given["service"]:
         raise SockwakeError("--service is for --compose", "an image is one service", USAGE)
     elif not port:
-        raise SockwakeError("--container-port is missing", "the port its server listens on, in the container", USAGE)
+        raise SockwakeError(
+            "--container-port is missing", "the port its server listens on, in the container", USAGE
+        )
     else:
         image = given["image"]
         if given["version"]:
@@ -155,17 +181,25 @@ def _decide_container(request: Request, given: dict[str, Any], *, network_given:
     request.lines["BACKEND_PORT"] = option_types.port_of_backend(port, "--container-port")
     request.values["mount"] = option_types.mount(given["mount"]) if given["mount"] else ""
     if request.data and not given["mount"] and not given["compose"]:
-        raise SockwakeError("--data needs --mount", "where the directory is to be in the container", USAGE)
+        raise SockwakeError(
+            "--data needs --mount", "where the directory is to be in the container", USAGE
+        )
 
 
 def _decide_program(request: Request, given: dict[str, Any], network: str) -> None:
     request.words = option_types.command_line(given["exec"], root=request.root)
     if network not in ("none", "host"):
-        raise SockwakeError(f"a program's network is 'none' or 'host', not '{network}'", status=USAGE)
+        raise SockwakeError(
+            f"a program's network is 'none' or 'host', not '{network}'", status=USAGE
+        )
     if not request.kind.takes_socket and request.is_told("port") == request.is_told("socket"):
         raise SockwakeError(
-            "--exec does not tell where the program listens", "say {port} or {socket} where it takes either", USAGE
+            "--exec does not tell where the program listens",
+            "say {port} or {socket} where it takes either",
+            USAGE,
         )
     request.private_port = network == "none"
     request.lines["DATA"] = request.data_directory
-    request.values["run_as"] = option_types.user(given["run_as"], root=request.root) if given["run_as"] else ""
+    request.values["run_as"] = (
+        option_types.user(given["run_as"], root=request.root) if given["run_as"] else ""
+    )

@@ -58,7 +58,9 @@ def sentences(request: Request, made: Instance, facts: dict[str, object], *, ena
     elif not facts["password_file"]:
         lines.append("  password  the adopted cluster's own")
     elif request.root:
-        lines.append(f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}")
+        lines.append(
+            f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}"
+        )
     else:
         lines.append(f"  password  in {made.password_file}")
     if facts["data"]:

@@ -11,7 +11,9 @@ from sockwake.system import deletion, locks, process
 from sockwake.system.files import remove, replace, sync, text_of, write_new
 
 _NOT_YET = "-"  # the identity of a directory that is not there
-_A_LOOK = 10  # seconds; a command that only wants to know whether it is held has it for less than one
+_A_LOOK = (
+    10  # seconds; a command that only wants to know whether it is held has it for less than one
+)
 
 
 class Draft:
@@ -95,7 +97,11 @@ def delete(unfinished: Instance) -> None:
     """Delete an unfinished instance's files, and those that already were where they were to be."""
     with inventory.locked(unfinished.root):
         final = Instance(unfinished.name, unfinished.root)
-        if not inventory.is_finished(unfinished) and not inventory.exists(final) and inventory.written(final.etc):
+        if (
+            not inventory.is_finished(unfinished)
+            and not inventory.exists(final)
+            and inventory.written(final.etc)
+        ):
             inventory.delete(final)
         inventory.delete(unfinished)
 
@@ -110,10 +116,16 @@ def delete_made_data(draft: Instance) -> bool:
     if len(note) < 3:
         return True
     made, identity, path = note
-    if identity == _NOT_YET and inventory.is_finished(draft):  # and so undone by who has just had systemd make it
+    if identity == _NOT_YET and inventory.is_finished(
+        draft
+    ):  # and so undone by who has just had systemd make it
         identity = _identity(path)
     is_its_own = identity == _identity(path) and _is_undisputed(path, draft)
-    if is_its_own and os.path.exists(draft.uninitialised_file) and not os.path.exists(f"{path}/{cluster.MADE}"):
+    if (
+        is_its_own
+        and os.path.exists(draft.uninitialised_file)
+        and not os.path.exists(f"{path}/{cluster.MADE}")
+    ):
         deletion.tree(f"{path}/{cluster.STAGED}", quietly=True)
     elif is_its_own:
         with suppress(OSError, SockwakeError):
@@ -121,7 +133,7 @@ def delete_made_data(draft: Instance) -> bool:
     if made == "directory" and (is_its_own or identity == _NOT_YET):
         with suppress(OSError):  # it is there, and not empty
             os.rmdir(path)
-    return not os.path.isdir(path) or is_its_own and not deletion.entries(path)
+    return not os.path.isdir(path) or (is_its_own and not deletion.entries(path))
 
 
 def require_noted(instance: Instance, data: str) -> None:
@@ -153,7 +165,9 @@ def delete_data(path: str) -> None:
     """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
     programs with DynamicUser= go with what they lead to."""
     real = os.path.realpath(path)
-    if os.path.islink(path) and real.endswith(f"/var/lib/private/sockwake/{os.path.basename(path)}"):
+    if os.path.islink(path) and real.endswith(
+        f"/var/lib/private/sockwake/{os.path.basename(path)}"
+    ):
         deletion.tree(real)
         os.unlink(path)
     elif deletion.is_mount(path) or os.path.islink(path):

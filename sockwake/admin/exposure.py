@@ -26,7 +26,9 @@ def aloud(instance: Instance) -> str:
     settings = load(instance)
     found = [warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
-        found.append(f"{instance.tls_certificate} has expired: a client that verifies it will not connect")
+        found.append(
+            f"{instance.tls_certificate} has expired: a client that verifies it will not connect"
+        )
     return "".join(f"sockwake: warning: {sentence}\n" for sentence in found if sentence)
 
 

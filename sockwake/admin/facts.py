@@ -13,12 +13,18 @@ _PATIENCE_HTTP = 30
 
 def units(instance: Instance, settings: Settings) -> list[str]:
     """Its systemd units, from the client on."""
-    return [instance.socket_unit, *([] if settings.is_native else [instance.proxy_unit]), instance.backend_unit]
+    return [
+        instance.socket_unit,
+        *([] if settings.is_native else [instance.proxy_unit]),
+        instance.backend_unit,
+    ]
 
 
 def last_failure(instance: Instance) -> str:
     """Why the last wake failed, and what was said about it, or ""."""
-    texts = [files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)]
+    texts = [
+        files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
+    ]
     return ": ".join(filter(None, texts)) if texts[0] else ""
 
 
@@ -39,7 +45,9 @@ def slow(seconds: float | None, settings: Settings) -> str:
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
         return ""
-    return f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see {_SLOW}"
+    return (
+        f"a wake takes {seconds:.0f} s, longer than many clients wait ({patience} s): see {_SLOW}"
+    )
 
 
 def address(instance: Instance, settings: Settings) -> str:

@@ -57,7 +57,9 @@ def exists(instance: Instance) -> bool:
 
 def unfinished(root: str = "") -> list[Instance]:
     """What a sockwake-new is making just now, or was killed over."""
-    entries = [entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)]
+    entries = [
+        entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)
+    ]
     return [draft for name in _names(entries) if exists(draft := draft_at(name, root))]
 
 
@@ -80,7 +82,11 @@ def is_finished(instance: Instance) -> bool:
 def written(path: str) -> list[str]:
     """The names of the files in an instance's directory that are sockwake's, instance.env last."""
     names = [f"{name}{suffix}" for name in WRITTEN[::-1] for suffix in (".new", "")]
-    return [name for name in names if os.path.isfile(f"{path}/{name}") or os.path.islink(f"{path}/{name}")]
+    return [
+        name
+        for name in names
+        if os.path.isfile(f"{path}/{name}") or os.path.islink(f"{path}/{name}")
+    ]
 
 
 def others(path: str) -> list[str]:
@@ -208,15 +214,23 @@ def require_free(name: Name, root: str = "") -> None:
     draft, final = draft_at(name, root), Instance(name, root)
     # first: a draft that becomes an instance meanwhile is seen as one of the two
     if exists(draft) and not is_abandoned(draft):
-        raise SockwakeError(f"instance '{name}' is being made by another sockwake-new", status=EXISTS)
+        raise SockwakeError(
+            f"instance '{name}' is being made by another sockwake-new", status=EXISTS
+        )
     if exists(final):
         raise SockwakeError(
-            f"instance '{name}' exists already", f"{scope.command('sockwake rm', name)} removes it", EXISTS
+            f"instance '{name}' exists already",
+            f"{scope.command('sockwake rm', name)} removes it",
+            EXISTS,
         )
     for path in (draft.etc, final.etc):
-        if os.path.lexists(path) and (not os.path.isdir(path) or path == draft.etc and not exists(draft)):
+        if os.path.lexists(path) and (
+            not os.path.isdir(path) or (path == draft.etc and not exists(draft))
+        ):
             found = f", and has {listed(left)} in it" if (left := others(path)) else ""
-            raise SockwakeError(f"{path} is in the way{found}", "move it away; sockwake has not made it", EXISTS)
+            raise SockwakeError(
+                f"{path} is in the way{found}", "move it away; sockwake has not made it", EXISTS
+            )
 
 
 def listed(names: list[str]) -> str:

@@ -53,7 +53,9 @@ def rows(root: str = "") -> list[dict[str, object]]:
 
 def row(instance: Instance) -> dict[str, object]:
     """The row of one instance."""
-    return _row(instance, Sight({} if instance.root else systemctl.states(f"pg-*@{instance.name}.*")))
+    return _row(
+        instance, Sight({} if instance.root else systemctl.states(f"pg-*@{instance.name}.*"))
+    )
 
 
 def table(listed: list[dict[str, object]]) -> str:
@@ -66,9 +68,14 @@ def table(listed: list[dict[str, object]]) -> str:
             if isinstance(listen, list)
             else str(row.get("error", ""))
         )
-        lines.append((*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where))
+        lines.append(
+            (*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where)
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
-    shown = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip() for line in lines]
+    shown = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip()
+        for line in lines
+    ]
     failures = [
         f"{row['name']}: {'' if row['state'] == FAILED else 'the last wake failed: '}{row['error']}"
         for row in listed
@@ -107,8 +114,14 @@ def _row(instance: Instance, sight: Sight) -> dict[str, object]:
 
 def _unopened(settings: Settings, sight: Sight) -> str:
     """Why the port could not be opened, as far as that is still so."""
-    holder = port_owner.holder(settings.listen, settings.port, sight.tables, sight.owners) if settings.port else ""
-    return f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
+    holder = (
+        port_owner.holder(settings.listen, settings.port, sight.tables, sight.owners)
+        if settings.port
+        else ""
+    )
+    return (
+        f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
+    )
 
 
 def _may_be_ready(instance: Instance) -> bool:

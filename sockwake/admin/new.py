@@ -89,7 +89,9 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
             systemctl.reload()
             _try_out(made)
         if enable:
-            systemctl.enable(made.socket_unit, root=request.root, now=not request.root and systemctl.is_running())
+            systemctl.enable(
+                made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
+            )
         elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
             systemctl.reload()
     except BaseException:
@@ -160,7 +162,12 @@ def undo(request: Request, begun: draft.Draft) -> None:
         resources.remove_containers(made)
     _discard_files(made)
     begun.prune()
-    if made is begun.final and request.kind.definition == SERVICE and not request.root and systemctl.is_running():
+    if (
+        made is begun.final
+        and request.kind.definition == SERVICE
+        and not request.root
+        and systemctl.is_running()
+    ):
         with suppress(SockwakeError):  # what was linked is gone
             systemctl.reload()
 
@@ -191,7 +198,10 @@ def _try_out(instance: Instance) -> None:
         systemctl.stop(instance.backend_unit)
     if failed:
         why = facts.last_failure(instance) or "systemd did not start it"
-        raise SockwakeError(f"instance '{instance.name}' cannot start: {why}", f"journalctl -u {instance.backend_unit}")
+        raise SockwakeError(
+            f"instance '{instance.name}' cannot start: {why}",
+            f"journalctl -u {instance.backend_unit}",
+        )
 
 
 def _password(request: Request) -> str:
@@ -223,7 +233,10 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
     if arguments.enable:
         commands.append(request.enabling())
     if arguments.json:
-        shown = {f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text} for name, (mode, text) in files.items()}
+        shown = {
+            f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text}
+            for name, (mode, text) in files.items()
+        }
         print(json.dumps({"files": shown, "commands": commands}, indent=2))
         return
     for name, (mode, text) in files.items():

@@ -27,10 +27,14 @@ def data_directory(path: str) -> str:
     """An absolute path of its own."""
     check_value(path, "--data")
     if not path.startswith("/") or ":" in path:
-        raise SockwakeError(f"data directory '{path}' is not an absolute path of its own", status=USAGE)
+        raise SockwakeError(
+            f"data directory '{path}' is not an absolute path of its own", status=USAGE
+        )
     whole = f"/{os.path.normpath(path).lstrip('/')}"  # two slashes in front mean the same here, and not to normpath()
     if claims.is_system_s(whole):
-        raise SockwakeError(f"data directory '{path}' is a place of the system's", "choose one of its own", USAGE)
+        raise SockwakeError(
+            f"data directory '{path}' is a place of the system's", "choose one of its own", USAGE
+        )
     return whole
 
 
@@ -43,7 +47,9 @@ def listen_item(item: str) -> str:
         try:
             ipaddress.ip_address(item)
         except ValueError:
-            raise SockwakeError(f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE) from None
+            raise SockwakeError(
+                f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE
+            ) from None
     return item
 
 
@@ -53,7 +59,9 @@ def network_of_clients(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        raise SockwakeError(f"'{text}' is neither an IP address nor a network", str(error), USAGE) from None
+        raise SockwakeError(
+            f"'{text}' is neither an IP address nor a network", str(error), USAGE
+        ) from None
     return text
 
 
@@ -73,16 +81,26 @@ def identifier(text: str, option: str) -> str:
     """A PostgreSQL identifier."""
     check_value(text, f"the value of {option}")
     if not text or len(text.encode()) > 63:
-        raise SockwakeError(f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE)
+        raise SockwakeError(
+            f"the value of {option} is empty or longer than PostgreSQL's 63 bytes", status=USAGE
+        )
     return text
 
 
-def tls_pair(certificate: str, key: str, listen: list[str], *, network: str, root: str) -> tuple[str, str]:
+def tls_pair(
+    certificate: str, key: str, listen: list[str], *, network: str, root: str
+) -> tuple[str, str]:
     """Certificate and key, as asked for; a tree gets none of its own making: its machines each make theirs."""
     if network == "host":
-        raise SockwakeError("TLS needs a network namespace of the container's own", "leave out --network host", USAGE)
+        raise SockwakeError(
+            "TLS needs a network namespace of the container's own",
+            "leave out --network host",
+            USAGE,
+        )
     if bool(certificate) != bool(key):
-        raise SockwakeError("--tls-cert and --tls-key belong together", "--tls alone makes a certificate", USAGE)
+        raise SockwakeError(
+            "--tls-cert and --tls-key belong together", "--tls alone makes a certificate", USAGE
+        )
     if certificate:
         return tls.read_pair(certificate, key)
     return ("", "") if root else tls.self_signed(listen)
@@ -94,14 +112,20 @@ def server_settings(assignments: list[str], session_idle: str, major: int) -> di
     seconds = timespan.parse(session_idle or _SESSION_IDLE)
     if major >= _SINCE_SESSION_IDLE and 0 < seconds < timespan.INFINITY:
         if seconds * 1000 > _LONGEST_GUC_SPAN:
-            raise SockwakeError(f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE)
+            raise SockwakeError(
+                f"session idle time '{session_idle}' is longer than 24 days", "0 is never", USAGE
+            )
         gucs["idle_session_timeout"] = f"{max(1, round(seconds * 1000))}"
     elif session_idle and major < _SINCE_SESSION_IDLE:
-        raise SockwakeError(f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE)
+        raise SockwakeError(
+            f"PostgreSQL {major} has no idle_session_timeout", "leave out --session-idle", USAGE
+        )
     for assignment in assignments:
         guc, equals, value = assignment.partition("=")
         if not equals or not _GUC_NAME.fullmatch(guc) or not value.isprintable():
-            raise SockwakeError(f"'{assignment}' is not GUC=VALUE", "as in --set work_mem=64MB", USAGE)
+            raise SockwakeError(
+                f"'{assignment}' is not GUC=VALUE", "as in --set work_mem=64MB", USAGE
+            )
         if guc.lower() in _RESERVED:
             raise SockwakeError(f"'{guc}' is set by sockwake", "leave it out", USAGE)
         gucs[guc] = value
@@ -115,9 +139,13 @@ def require_possible_for_a_user(arguments: argparse.Namespace, kind: Kind) -> No
     if arguments.engine == "docker":
         raise SockwakeError("a user's own instance runs in podman", "leave out --engine", USAGE)
     if arguments.allow:
-        raise SockwakeError("a user's own systemd cannot filter addresses", "leave out --allow", USAGE)
+        raise SockwakeError(
+            "a user's own systemd cannot filter addresses", "leave out --allow", USAGE
+        )
     if arguments.socket_user is not None:
-        raise SockwakeError("the socket of a user's own instance is the user's", "leave out --socket-user", USAGE)
+        raise SockwakeError(
+            "the socket of a user's own instance is the user's", "leave out --socket-user", USAGE
+        )
 
 
 def default_network(kind: Kind) -> str:
@@ -154,7 +182,11 @@ def compose_file(path: str) -> str:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8"
+        why = (
+            (error.strerror or str(error)).lower()
+            if isinstance(error, OSError)
+            else "it is not UTF-8"
+        )
         raise SockwakeError(f"cannot read {path}: {why}", status=USAGE) from None
 
 
@@ -165,7 +197,9 @@ def engine(text: str, *, root: str) -> str:
     if scope.is_user():
         return "podman"
     installed = [
-        each for each in ("dockerd", "podman") if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
+        each
+        for each in ("dockerd", "podman")
+        if any(os.path.exists(f"{root}/usr/{d}/{each}") for d in ("bin", "sbin"))
     ]
     return text or ("podman" if installed == ["podman"] else "docker")
 
@@ -191,12 +225,18 @@ def command_line(text: str, *, root: str) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise SockwakeError(f"'{text}' is not a command: {str(error).lower()}", status=USAGE) from None
+        raise SockwakeError(
+            f"'{text}' is not a command: {str(error).lower()}", status=USAGE
+        ) from None
     if not words or not words[0].startswith("/") or not text.isprintable():
-        raise SockwakeError(f"'{text}' is not a command", "--exec '/path/of/program --port {port}'", USAGE)
+        raise SockwakeError(
+            f"'{text}' is not a command", "--exec '/path/of/program --port {port}'", USAGE
+        )
     _require_program(words[0], root)
     if any(c in words[0] for c in "\"'\\$"):
-        raise SockwakeError(f"systemd cannot run {words[0]}", "its path has a quote, a backslash or a $", USAGE)
+        raise SockwakeError(
+            f"systemd cannot run {words[0]}", "its path has a quote, a backslash or a $", USAGE
+        )
     return words
 
 
@@ -208,11 +248,18 @@ def _require_program(path: str, root: str) -> None:
 def exec_line(words: list[str], places: dict[str, str]) -> str:
     """The words as systemd's ExecStart= takes them literally, with {places} filled in (systemd.service(5), "Command lines")."""
     filled = []
-    for each in words:
+    for word in words:
+        each = word
         for place, value in places.items():
             each = each.replace(f"{{{place}}}", value)
-        escaped = each.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-        filled.append(f'"{escaped}"' if not escaped or re.search(r"[^A-Za-z0-9_@%+=:,./-]", escaped) else escaped)
+        escaped = (
+            each.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+        )
+        filled.append(
+            f'"{escaped}"'
+            if not escaped or re.search(r"[^A-Za-z0-9_@%+=:,./-]", escaped)
+            else escaped
+        )
     return " ".join(filled)
 
 

@@ -31,24 +31,42 @@ def add_to(parser: ArgumentParser) -> None:
         action="append",
         help="close its port to all other addresses; repeatable (default: any)",
     )
-    where.add_argument("--socket-user", metavar="USER", help="the owner of a unix socket (default: root)")
-    where.add_argument("--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)")
+    where.add_argument(
+        "--socket-user", metavar="USER", help="the owner of a unix socket (default: root)"
+    )
+    where.add_argument(
+        "--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)"
+    )
     _add_kinds(parser)
     _add_sleep(parser.add_argument_group("when it sleeps"))
     how = parser.add_argument_group("how it is made")
     how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
-    how.add_argument("--no-provision", action="store_true", help="only write the files; the first wake does the rest")
-    how.add_argument("--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs")
-    how.add_argument("--user", action="store_true", help="make it the calling user's own, in his podman")
-    how.add_argument("--dry-run", action="store_true", help="show every file and command, change nothing")
+    how.add_argument(
+        "--no-provision",
+        action="store_true",
+        help="only write the files; the first wake does the rest",
+    )
+    how.add_argument(
+        "--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs"
+    )
+    how.add_argument(
+        "--user", action="store_true", help="make it the calling user's own, in his podman"
+    )
+    how.add_argument(
+        "--dry-run", action="store_true", help="show every file and command, change nothing"
+    )
     how.add_argument("--json", action="store_true", help="say what was made as JSON")
     how.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    how.add_argument("--debug", action="store_true", help="show the server's log, and a traceback with an error")
+    how.add_argument(
+        "--debug", action="store_true", help="show the server's log, and a traceback with an error"
+    )
 
 
 def _add_kinds(parser: ArgumentParser) -> None:
     what = parser.add_argument_group("what it is")
-    what.add_argument("--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)")
+    what.add_argument(
+        "--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)"
+    )
     what.add_argument(
         "--network",
         metavar="NET",
@@ -68,27 +86,62 @@ def _add_kinds(parser: ArgumentParser) -> None:
     server = parser.add_argument_group("of kind postgres")
     server.add_argument("--version", metavar="N", help="its version, as in 18; must be given")
     server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
-    server.add_argument("--db-name", metavar="DB", help="the first database (default: the same as the user)")
-    server.add_argument("--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable")
-    server.add_argument("--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate")
-    server.add_argument("--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)")
-    server.add_argument("--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)")
+    server.add_argument(
+        "--db-name", metavar="DB", help="the first database (default: the same as the user)"
+    )
+    server.add_argument(
+        "--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable"
+    )
+    server.add_argument(
+        "--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate"
+    )
+    server.add_argument(
+        "--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)"
+    )
+    server.add_argument(
+        "--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)"
+    )
     either = parser.add_argument_group("of kinds postgres and container")
-    either.add_argument("--image", metavar="REF", help="what it is made of (default of a PostgreSQL: postgres:N)")
-    either.add_argument("--data", metavar="DIR", help="default: /var/lib/sockwake/NAME; a cluster in there is adopted")
-    either.add_argument("--engine", metavar="ENGINE", help="docker or podman (default: which is installed)")
+    either.add_argument(
+        "--image", metavar="REF", help="what it is made of (default of a PostgreSQL: postgres:N)"
+    )
+    either.add_argument(
+        "--data",
+        metavar="DIR",
+        help="default: /var/lib/sockwake/NAME; a cluster in there is adopted",
+    )
+    either.add_argument(
+        "--engine", metavar="ENGINE", help="docker or podman (default: which is installed)"
+    )
     container = parser.add_argument_group("of kind container")
-    container.add_argument("--container-port", metavar="N", help="the port of the server in the container")
+    container.add_argument(
+        "--container-port", metavar="N", help="the port of the server in the container"
+    )
     container.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
-    container.add_argument("--service", metavar="NAME", help="which of its services (default: the one with a port)")
-    container.add_argument("--mount", metavar="DIR", help="where the container finds the data directory")
+    container.add_argument(
+        "--service", metavar="NAME", help="which of its services (default: the one with a port)"
+    )
+    container.add_argument(
+        "--mount", metavar="DIR", help="where the container finds the data directory"
+    )
     program = parser.add_argument_group("of kinds command and native")
-    program.add_argument("--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in")
-    program.add_argument("--run-as", metavar="USER", help="the program's user (default: one of its own, DynamicUser=)")
+    program.add_argument(
+        "--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in"
+    )
+    program.add_argument(
+        "--run-as",
+        metavar="USER",
+        help="the program's user (default: one of its own, DynamicUser=)",
+    )
 
 
 def _add_sleep(sleep: _ArgumentGroup) -> None:
-    sleep.add_argument("--idle", metavar="TIME", default="3min", help="after the last client has gone (default: 3min)")
+    sleep.add_argument(
+        "--idle",
+        metavar="TIME",
+        default="3min",
+        help="after the last client has gone (default: 3min)",
+    )
     sleep.add_argument(
         "--session-idle",
         metavar="TIME",
@@ -99,7 +152,9 @@ def _add_sleep(sleep: _ArgumentGroup) -> None:
         metavar="PROGRAM",
         help="ask it whether the instance may sleep; or builtin, or none (default: as its kind)",
     )
-    sleep.add_argument("--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter")
+    sleep.add_argument(
+        "--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter"
+    )
 
 
 class Parser(argparse.ArgumentParser):
@@ -150,7 +205,9 @@ def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, text: str) -> 
         epilog=f"{_EXIT_STATUS}. See sockwake(8).",
     )
     if name != "compose":  # which is about what runs
-        verb.add_argument("--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs")
+        verb.add_argument(
+            "--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs"
+        )
     verb.add_argument("--user", action="store_true", help="of the calling user's own instances")
     verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
     return verb

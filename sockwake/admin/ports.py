@@ -11,15 +11,20 @@ from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import files
 
 FIRST = 25432
-_CLUSTER_PORT = re.compile(r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII)
+_CLUSTER_PORT = re.compile(
+    r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII
+)
 _LISTENS_ON = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
 _BACKEND_PORT = re.compile(r"^BACKEND_PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
 # where the backend's own network is said: of a program, and of a container
 _PRIVATE = re.compile(
-    r"^\s*(?:PrivateNetwork\s*=\s*(yes|true|on|y|t|1)|NetworkNamespacePath\s*=\s*\S+)\s*$", re.MULTILINE | re.I
+    r"^\s*(?:PrivateNetwork\s*=\s*(yes|true|on|y|t|1)|NetworkNamespacePath\s*=\s*\S+)\s*$",
+    re.MULTILINE | re.IGNORECASE,
 )
 _HOSTS = re.compile(r"""^[^#\n]*\bnetwork_mode["']?\s*:\s*["']?host\b""", re.MULTILINE)
-_LAST = 32767  # the kernel's own choice begins behind it, unless an administrator has said otherwise
+_LAST = (
+    32767  # the kernel's own choice begins behind it, unless an administrator has said otherwise
+)
 
 
 def claims(root: str = "") -> dict[int, str]:
@@ -32,7 +37,9 @@ def claims(root: str = "") -> dict[int, str]:
     if scope.is_user():  # whose instances share the host's ports with the system's
         for path in glob.glob("/etc/sockwake/*/instance.env"):
             for port in _ports(path.rpartition("/")[0]):
-                claimed[port] = f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
+                claimed[port] = (
+                    f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
+                )
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
         for port in _ports(instance.etc):
             claimed[port] = f"instance '{instance.name}'"

@@ -17,7 +17,9 @@ def _compose_string(value: str) -> str:
 def render(template: str, values: Mapping[str, object]) -> str:
     """kinds/<template>.j2 with values; a value the template misses is an error of ours."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_KINDS), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+        loader=jinja2.FileSystemLoader(_KINDS),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
     )
     environment.filters["compose"] = _compose_string
     return environment.get_template(f"{template}.j2").render(values)

@@ -82,10 +82,17 @@ class Request:
     def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
         """The lines of instance.env, in their order. backend_port: for a program that needs one of the host's."""
         listen = [
-            option_types.socket_path(item, port) if item.startswith("/") and self.has_cluster else item
+            option_types.socket_path(item, port)
+            if item.startswith("/") and self.has_cluster
+            else item
             for item in self.listen
         ]
-        lines = {"KIND": self.kind_name, **self.lines, "LISTEN": ",".join(listen), "PORT": str(port)}
+        lines = {
+            "KIND": self.kind_name,
+            **self.lines,
+            "LISTEN": ",".join(listen),
+            "PORT": str(port),
+        }
         if self.is_told("port") and not self.kind.takes_socket:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:
@@ -94,7 +101,9 @@ class Request:
 
     def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
         """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
-        from sockwake.admin.render import render  # jinja2: the errors before it should not wait for it
+        from sockwake.admin.render import (
+            render,  # jinja2: the errors before it should not wait for it
+        )
 
         settings = self.settings(port, backend_port)
         places = {
@@ -121,5 +130,8 @@ class Request:
         if self.tls and self.tls[0]:
             files |= {"server.crt": (0o644, self.tls[0]), "server.key": (0o600, self.tls[1])}
         if self.keeps_data and not self.adopt:
-            files["uninitialised"] = (0o644, "the first wake makes what is to be in its data directory\n")
+            files["uninitialised"] = (
+                0o644,
+                "the first wake makes what is to be in its data directory\n",
+            )
         return files

@@ -19,7 +19,9 @@ def of(instance: Instance) -> dict[str, object]:
     took = last_wake(instance)
     return ls.row(instance) | {
         "address": address(instance, settings),
-        "dropped": ss.dropped(settings.listen, settings.port) if settings.allow and not instance.root else 0,
+        "dropped": ss.dropped(settings.listen, settings.port)
+        if settings.allow and not instance.root
+        else 0,
         "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
         "check": settings.check,
         "check_every_seconds": settings.check_every if settings.has_check else None,
@@ -35,7 +37,9 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
     """The same for people."""
     clients = facts["clients"]
     took = facts["last_wake_seconds"]
-    lines = [f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."]
+    lines = [
+        f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."
+    ]
     shown = {
         "address": facts["address"],
         "allow": f"{', '.join(settings.allow)} ({facts['dropped']} packets from others dropped)"

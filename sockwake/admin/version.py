@@ -10,5 +10,7 @@ _CHANGELOG = os.path.join(os.path.dirname(__file__), "..", "..", "debian", "chan
 def find() -> str:
     """The version of the tree this runs in, or of the installed package."""
     if os.path.exists(_CHANGELOG):
-        return process.run(["dpkg-parsechangelog", "--file", _CHANGELOG, "--show-field", "Version"]).strip()
+        return process.run(
+            ["dpkg-parsechangelog", "--file", _CHANGELOG, "--show-field", "Version"]
+        ).strip()
     return process.run(["dpkg-query", "--show", "--showformat=${Version}", "sockwake"])

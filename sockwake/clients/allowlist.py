@@ -49,4 +49,6 @@ def note_dropped(instance: Instance, settings: Settings) -> None:
     if count != before:
         files.replace_volatile(path, f"{count}\n")
     if since := count - before if count >= before else count:  # less when the port was opened anew
-        journal.say(f"dropped {since} packet{'' if since == 1 else 's'} from addresses that are not allowed")
+        journal.say(
+            f"dropped {since} packet{'' if since == 1 else 's'} from addresses that are not allowed"
+        )

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
     from sockwake.system.procnet import Tables
 
-_ESTABLISHED, _CLOSE_WAIT = "01", "08"  # the second has closed its half; in the kernel's count that is a byte, too
-SPEAKS_WITHIN = 2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
+_ESTABLISHED, _CLOSE_WAIT = (
+    "01",
+    "08",
+)  # the second has closed its half; in the kernel's count that is a byte, too
+SPEAKS_WITHIN = (
+    2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
+)
 LOOK_EVERY = 0.05  # seconds
 _UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
 
@@ -50,10 +55,16 @@ def queue(settings: Settings) -> list[Visitor]:
         if fields[9] == "0":
             has_left = fields[3] == _CLOSE_WAIT
             visitors.append(
-                Visitor(procnet.address(fields[2]), int(fields[4].rpartition(":")[2], 16) - has_left, has_left)
+                Visitor(
+                    procnet.address(fields[2]),
+                    int(fields[4].rpartition(":")[2], 16) - has_left,
+                    has_left,
+                )
             )
     return visitors + [
-        Visitor("a local client", settings.first_words) for state, _ in _unix(settings) if state == _UNIX_CONNECTED[0]
+        Visitor("a local client", settings.first_words)
+        for state, _ in _unix(settings)
+        if state == _UNIX_CONNECTED[0]
     ]
 
 
@@ -99,14 +110,19 @@ def each(settings: Settings) -> set[str]:
 
 def pending(settings: Settings) -> bool:
     """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
-    if any(fields[9] == "0" or not fields[4].endswith(":00000000") for fields in _connections(settings, _ESTABLISHED)):
+    if any(
+        fields[9] == "0" or not fields[4].endswith(":00000000")
+        for fields in _connections(settings, _ESTABLISHED)
+    ):
         return True
     return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
 
 
 def is_owed(settings: Settings) -> bool:
     """Whether any connection has unacknowledged data (Send-Q > 0)."""
-    return any(not fields[4].startswith("00000000:") for fields in _connections(settings, _ESTABLISHED))
+    return any(
+        not fields[4].startswith("00000000:") for fields in _connections(settings, _ESTABLISHED)
+    )
 
 
 def _tcp(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -115,7 +131,9 @@ def _tcp(settings: Settings) -> Iterator[tuple[str, str]]:
         yield procnet.address(fields[2]), fields[9]
 
 
-def _connections(settings: Settings, *states: str, tables: Tables = procnet.NOW) -> Iterator[list[str]]:
+def _connections(
+    settings: Settings, *states: str, tables: Tables = procnet.NOW
+) -> Iterator[list[str]]:
     """The rows of the instance's addresses; another one may have the same port at others. Only the tables that can have any
     are read."""
     for table, hosts in _hosts(settings).items():

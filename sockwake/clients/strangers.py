@@ -61,13 +61,17 @@ class Dismissed:
             return  # it has gone, and left nothing to close
         connection.close()
         self._count += 1
-        self._last = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
+        self._last = (
+            f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
+        )
 
     def sum_up(self) -> None:
         if self._count == 1:
             journal.say(f"turned away {self._last}, which sent nothing")
         elif self._count:
-            journal.say(f"turned away {self._count} connections that sent nothing, the last from {self._last}")
+            journal.say(
+                f"turned away {self._count} connections that sent nothing, the last from {self._last}"
+            )
 
 
 def _may_be_dismissed(visitors: list[Visitor], seen: dict[str, float], now: float) -> bool:
@@ -78,7 +82,9 @@ def _may_be_dismissed(visitors: list[Visitor], seen: dict[str, float], now: floa
     if not visitors:
         return now - seen.setdefault("", now) >= connections.LOOK_EVERY
     staying = [visitor.remote for visitor in visitors if not visitor.has_left]
-    return all(now - seen.setdefault(remote, now) >= connections.SPEAKS_WITHIN for remote in staying)
+    return all(
+        now - seen.setdefault(remote, now) >= connections.SPEAKS_WITHIN for remote in staying
+    )
 
 
 def waited_at(listeners: list[socket.socket]) -> list[socket.socket]:

@@ -28,4 +28,6 @@ def parse(text: str, path: str) -> dict[str, str]:
 
 def line_of(text: str, key: str) -> int:
     """The number of the line of a key that is there."""
-    return next(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}="))
+    return next(
+        number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}=")
+    )

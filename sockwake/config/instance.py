@@ -23,8 +23,12 @@ class Name(str):
     __slots__ = ()
     RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"
 
-    def __new__(cls, text: str) -> "Name":
-        valid = 1 <= len(text) <= 31 and text[0] in _LETTERS and not text.strip(_LETTERS + "0123456789-")
+    def __new__(cls, text: str) -> Name:
+        valid = (
+            1 <= len(text) <= 31
+            and text[0] in _LETTERS
+            and not text.strip(_LETTERS + "0123456789-")
+        )
         if not valid:
             raise SockwakeError(f"instance name '{text}' is not valid: {cls.RULE}", status=USAGE)
         return super().__new__(cls, text)
@@ -171,7 +175,9 @@ class Instance:
                 with open(path, "rb") as file:
                     content = file.read()
             except OSError as error:
-                raise SockwakeError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+                raise SockwakeError(
+                    f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+                ) from None
             value = binascii.crc32(content, value)
             size += len(content)
         return f"{size}-{value:08x}"

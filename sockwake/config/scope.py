@@ -25,7 +25,11 @@ def choose(*, user: bool) -> None:
     compose would take an IMAGE of somebody's shell for the one of instance.env.
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
-    own = {"PATH": os.environ.get("PATH", _PATH)} if user else {"HOME": os.path.expanduser("~root"), "PATH": _PATH}
+    own = (
+        {"PATH": os.environ.get("PATH", _PATH)}
+        if user
+        else {"HOME": os.path.expanduser("~root"), "PATH": _PATH}
+    )
     os.environ.clear()
     os.environ.update(kept | own | {_KEY: _USER if user else "system"})
 

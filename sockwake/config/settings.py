@@ -79,7 +79,9 @@ class Settings:
         lines = envfile.parse(text, instance.env_file)
         for key in lines:
             if key not in _REQUIRED and key not in _DEFAULTS:
-                raise SockwakeError(f"{instance.env_file}:{envfile.line_of(text, key)}: unknown key '{key}'")
+                raise SockwakeError(
+                    f"{instance.env_file}:{envfile.line_of(text, key)}: unknown key '{key}'"
+                )
         kind = KINDS.get(lines.get("KIND", ""))
         for key in _REQUIRED + (kind.keys if kind else ()):
             if not lines.get(key):
@@ -95,14 +97,20 @@ class Settings:
         self.listen = tuple(values.listen(item) for item in lines["LISTEN"].split(","))
         self.port = values.port(lines["PORT"])
         self.allow = (
-            () if lines["ALLOW"] == "any" else tuple(values.network(item) for item in lines["ALLOW"].split(","))
+            ()
+            if lines["ALLOW"] == "any"
+            else tuple(values.network(item) for item in lines["ALLOW"].split(","))
         )
         self.idle = values.idle(lines["IDLE"])
         self.version = lines["VERSION"]
         self.major = values.version(self.version) if kind.has_cluster else 0
         self.image = lines["IMAGE"]
         keeps_data = lines["DATA"] or kind.has_cluster
-        self.data = instance.root + values.absolute(lines["DATA"] or instance.data, "DATA") if keeps_data else ""
+        self.data = (
+            instance.root + values.absolute(lines["DATA"] or instance.data, "DATA")
+            if keeps_data
+            else ""
+        )
         self.db_user = lines["DB_USER"]
         self.db_name = lines["DB_NAME"]
         self.service = lines["SERVICE"]
@@ -111,10 +119,14 @@ class Settings:
         if self.tls:
             self.backend_port = _POSTGRES_PORT
         self.ready = values.ready(lines["READY"] or kind.ready, self.kind)
-        self.client_first = values.one_of(lines["CLIENT_FIRST"], ("no", "yes"), "CLIENT_FIRST") == "yes"
+        self.client_first = (
+            values.one_of(lines["CLIENT_FIRST"], ("no", "yes"), "CLIENT_FIRST") == "yes"
+        )
         self.check = values.check(lines["CHECK"] or kind.check)
         self.check_every = (
-            values.check_every(lines["CHECK_EVERY"]) if lines["CHECK_EVERY"] else min(self.idle, _CHECK_EVERY)
+            values.check_every(lines["CHECK_EVERY"])
+            if lines["CHECK_EVERY"]
+            else min(self.idle, _CHECK_EVERY)
         )
         self.engine = values.one_of(lines["ENGINE"], ENGINES, "engine")
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
@@ -123,7 +135,9 @@ class Settings:
     def _require_sense(self, lines: dict[str, str]) -> None:
         """Raise SockwakeError for what is only for another kind, or for a unix socket that systemd would not make."""
         if self.tls and not self.has_cluster:
-            raise SockwakeError("TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself")
+            raise SockwakeError(
+                "TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself"
+            )
         if lines["BACKEND_PORT"] and (self.has_cluster or self.is_native):
             raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
         if lines["SOCKET_MODE"]:
@@ -187,10 +201,14 @@ def load(instance: Instance) -> Settings:
             text = file.read()
     except FileNotFoundError:
         raise SockwakeError(
-            f"there is no instance '{instance.name}'", f"{scope.command('sockwake ls')} shows those there are", UNKNOWN
+            f"there is no instance '{instance.name}'",
+            f"{scope.command('sockwake ls')} shows those there are",
+            UNKNOWN,
         ) from None
     except OSError as error:
-        raise SockwakeError(f"cannot read {instance.env_file}: {(error.strerror or str(error)).lower()}") from None
+        raise SockwakeError(
+            f"cannot read {instance.env_file}: {(error.strerror or str(error)).lower()}"
+        ) from None
     except UnicodeDecodeError:
         raise SockwakeError(f"cannot read {instance.env_file}: it is not UTF-8") from None
     return Settings(text, instance)

@@ -44,4 +44,6 @@ def _leading(text: str, alphabet: str) -> tuple[str, str]:
 
 
 def _not_valid(text: str) -> SockwakeError:
-    return SockwakeError(f"'{text}' is not a time span", "write it as in 90s, 3min, 1h 30min or infinity", USAGE)
+    return SockwakeError(
+        f"'{text}' is not a time span", "write it as in 90s, 3min, 1h 30min or infinity", USAGE
+    )

@@ -17,7 +17,8 @@ def check_value(value: str, what: str, status: int = USAGE) -> str:
     """value, when every reader of instance.env takes it for the same text."""
     if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
         raise SockwakeError(
-            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character", status=status
+            f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
+            status=status,
         )
     return value
 
@@ -28,7 +29,8 @@ def listen(item: str) -> str:
     alphabet = of_a_path if item.startswith("/") else "0123456789abcdefABCDEF.:"
     if len(item) > _LONGEST_SOCKET_PATH:
         raise SockwakeError(
-            f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path", status=USAGE
+            f"'{item}' is longer than the {_LONGEST_SOCKET_PATH} bytes of a unix socket's path",
+            status=USAGE,
         )
     if not item or item.strip(alphabet) or "/../" in f"{item}/":
         raise SockwakeError(
@@ -42,13 +44,21 @@ def listen(item: str) -> str:
 def network(text: str) -> str:
     """text, when it is an address or a network the generator will take."""
     if not text or text.strip("0123456789abcdefABCDEF.:/"):
-        raise SockwakeError(f"'{text}' is neither an IP address nor a network", "as in 10.0.0.0/8", USAGE)
+        raise SockwakeError(
+            f"'{text}' is neither an IP address nor a network", "as in 10.0.0.0/8", USAGE
+        )
     return text
 
 
 def port(text: str) -> int:
     """The port number in text."""
-    if not text.isascii() or not text.isdigit() or len(text) > 5 or text[0] == "0" or int(text) > 65535:
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or len(text) > 5
+        or text[0] == "0"
+        or int(text) > 65535
+    ):
         raise SockwakeError(f"port '{text}' is not a number from 1 to 65535", status=USAGE)
     return int(text)
 
@@ -64,12 +74,20 @@ def idle(text: str) -> float:
 def ready(text: str, kind_name: str) -> str:
     """text, when it names a proof of readiness that an instance of this kind can give."""
     kind = KINDS[kind_name]
-    words = ("notify", "start") if kind.takes_socket else (kind.ready,) if kind.has_cluster else ("tcp",)
+    words = (
+        ("notify", "start")
+        if kind.takes_socket
+        else (kind.ready,)
+        if kind.has_cluster
+        else ("tcp",)
+    )
     by_http = words == ("tcp",) and text.startswith("http:/") and " " not in text
     if text not in words and not by_http:
         known = " or ".join((*words, "http:/PATH") if words == ("tcp",) else words)
         raise SockwakeError(
-            f"an instance of kind '{kind_name}' cannot be ready by '{text}'", f"it can by {known}", USAGE
+            f"an instance of kind '{kind_name}' cannot be ready by '{text}'",
+            f"it can by {known}",
+            USAGE,
         )
     return text
 
@@ -92,7 +110,11 @@ def socket_mode(text: str) -> str:
 def check(text: str) -> str:
     """text, when it names a check."""
     if text not in (NONE, BUILTIN) and not text.startswith("/"):
-        raise SockwakeError(f"check '{text}' is not the absolute path of a program", f"or {BUILTIN}, or {NONE}", USAGE)
+        raise SockwakeError(
+            f"check '{text}' is not the absolute path of a program",
+            f"or {BUILTIN}, or {NONE}",
+            USAGE,
+        )
     return text
 
 
@@ -100,7 +122,9 @@ def check_every(text: str) -> float:
     """Seconds between two checks."""
     seconds = timespan.parse(text)
     if not 1 <= seconds < timespan.INFINITY:
-        raise SockwakeError(f"check interval '{text}' is not a finite time of a second or more", status=USAGE)
+        raise SockwakeError(
+            f"check interval '{text}' is not a finite time of a second or more", status=USAGE
+        )
     return seconds
 
 
@@ -114,7 +138,9 @@ def version(text: str) -> int:
         or major[0] == "0"
         or bool(dot) != bool(minor)
     ):
-        raise SockwakeError(f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE)
+        raise SockwakeError(
+            f"version '{text}' is not a PostgreSQL version", "write it as in --version 18", USAGE
+        )
     return int(major)
 
 

@@ -69,14 +69,18 @@ class Engine:
         """
         try:
             sock = unix_socket.connect(self.path, timeout)
-            sock.sendall(f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode())
+            sock.sendall(
+                f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode()
+            )
         except OSError as error:
             hint = (
                 scope.command("systemctl", "enable --now podman.socket")
                 if self.is_podman
                 else "systemctl status docker.service"
             )
-            raise EngineError(f"the container engine does not answer at {self.path}: {_why(error)}", hint) from None
+            raise EngineError(
+                f"the container engine does not answer at {self.path}: {_why(error)}", hint
+            ) from None
         return sock
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:
@@ -131,7 +135,10 @@ def parse_answer(answer: bytes) -> bytes:
         said = _message(body)
         if status == 400 and said.startswith("client version "):  # is too old, or too new
             raise EngineError(
-                f"the container engine does not speak version {API[2:]} of its API", _VERSIONS, status, said
+                f"the container engine does not speak version {API[2:]} of its API",
+                _VERSIONS,
+                status,
+                said,
             )
         hint = _NO_NFT if "execute nft:" in said else ""
         raise EngineError(f"the container engine answered {status}", hint, status, said)
@@ -141,14 +148,19 @@ def parse_answer(answer: bytes) -> bytes:
 def quoted(text: str) -> str:
     """text for a path or a query of a request."""
     return "".join(
-        chr(c) if chr(c).isalnum() and c < 128 or chr(c) in "-._~/:@" else f"%{c:02X}"
+        chr(c) if (chr(c).isalnum() and c < 128) or chr(c) in "-._~/:@" else f"%{c:02X}"
         for c in text.encode(errors="replace")
     )
 
 
 def _status(head: bytes) -> int:
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or len(words[1]) != 3 or not words[1].isdigit():
+    if (
+        len(words) < 2
+        or not words[0].startswith(b"HTTP/")
+        or len(words[1]) != 3
+        or not words[1].isdigit()
+    ):
         return 0
     return int(words[1])
 
@@ -157,7 +169,11 @@ def _content_length(head: bytes) -> int | None:
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
-            return int(value) if value.strip().isdigit() and len(value) < _LONGEST_NUMBER else _LONGEST_ANSWER + 1
+            return (
+                int(value)
+                if value.strip().isdigit() and len(value) < _LONGEST_NUMBER
+                else _LONGEST_ANSWER + 1
+            )
     return None
 
 

@@ -33,7 +33,9 @@ def remove(engine: Engine, instance: Instance) -> None:
     """Remove the instance's containers, running or not, and its networks, but for those that others have joined."""
     containers = _own_containers(engine, instance)
     joined = {name for each in containers for name in _networks_of(each)}
-    networks = [each for each in _of(engine, instance, _NETWORKS) if _is_own(each, instance, used=joined)]
+    networks = [
+        each for each in _of(engine, instance, _NETWORKS) if _is_own(each, instance, used=joined)
+    ]
     for each in containers:
         _delete(engine, f"/containers/{each['Id']}?force=1&v=1")
     for each in networks:
@@ -57,7 +59,11 @@ def volumes(engine: Engine, instance: Instance) -> list[str]:
     """The names of the volumes that were made for the instance. Ask while it has its container."""
     mounts = [mount for each in _own_containers(engine, instance) for mount in _mounts(each)]
     used = {_text(mount, "Name") for mount in mounts}
-    return [each["Name"] for each in _of(engine, instance, _VOLUMES) if _is_own(each, instance, used=used)]
+    return [
+        each["Name"]
+        for each in _of(engine, instance, _VOLUMES)
+        if _is_own(each, instance, used=used)
+    ]
 
 
 def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
@@ -65,7 +71,9 @@ def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
     for each in _listed(engine, _CONTAINERS, {"label": [LABEL]}):
         binds = [_text(mount, "Source") for mount in _mounts(each) if mount.get("Type") == "bind"]
         other = _label(each, LABEL)
-        if other != instance.name and (shared := [bind for bind in binds if bind and safe_path.overlap(data, bind)]):
+        if other != instance.name and (
+            shared := [bind for bind in binds if bind and safe_path.overlap(data, bind)]
+        ):
             raise SockwakeError(
                 f"data directory {data} is not for one alone: the container of instance '{other}' has {shared[0]}",
                 f"{scope.command('sockwake rm', other)} removes that one",
@@ -74,7 +82,12 @@ def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
 
 
 def require_free(
-    engine: Engine, instance: Instance, networks: Iterable[str], volumes: Iterable[str], *, is_new: bool
+    engine: Engine,
+    instance: Instance,
+    networks: Iterable[str],
+    volumes: Iterable[str],
+    *,
+    is_new: bool,
 ) -> None:
     """Raise SockwakeError (exists) when another's container, network or volume has a name that the instance's is to have.
 
@@ -108,7 +121,9 @@ def _projects(instance: Instance) -> tuple[str, str]:
 
 
 def _own_containers(engine: Engine, instance: Instance) -> list[Thing]:
-    return [each for each in _of(engine, instance, _CONTAINERS) if _is_own_container(each, instance)]
+    return [
+        each for each in _of(engine, instance, _CONTAINERS) if _is_own_container(each, instance)
+    ]
 
 
 def _is_own_container(each: Thing, instance: Instance) -> bool:
@@ -117,7 +132,9 @@ def _is_own_container(each: Thing, instance: Instance) -> bool:
         return True
     etc = scope.etc(instance.root)
     folders = (f"{etc}/{instance.name}/", f"{etc}/.new-{instance.name}/")
-    return _label(each, _PROJECT) in _projects(instance) and _label(each, _DEFINITIONS).startswith(folders)
+    return _label(each, _PROJECT) in _projects(instance) and _label(each, _DEFINITIONS).startswith(
+        folders
+    )
 
 
 def _is_own(each: Thing, instance: Instance, *, used: set[str]) -> bool:
@@ -133,7 +150,11 @@ def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
     filters += [{"label": [f"{_PROJECT}={project}"]} for project in _projects(instance)]
     if path == _CONTAINERS:
         filters.append({"name": [instance.container]})  # which is a part of the name for the engine
-    found = {each.get("Id") or each["Name"]: each for filter in filters for each in _listed(engine, path, filter)}
+    found = {
+        each.get("Id") or each["Name"]: each
+        for filter in filters
+        for each in _listed(engine, path, filter)
+    }
     return [
         each
         for each in found.values()
@@ -173,7 +194,9 @@ def _names(each: Thing) -> list[str]:
 
 def _mounts(each: Thing) -> list[Thing]:
     mounts = each.get("Mounts")
-    return [mount for mount in mounts if isinstance(mount, dict)] if isinstance(mounts, list) else []
+    return (
+        [mount for mount in mounts if isinstance(mount, dict)] if isinstance(mounts, list) else []
+    )
 
 
 def _networks_of(each: Thing) -> list[str]:

@@ -29,7 +29,9 @@ _WOKEN: dict[str, object] = {
 class Project:
     """The compose project of one instance. data: the host directory the cluster's volume is mounted from."""
 
-    def __init__(self, instance: Instance, settings: Settings, engine: Engine, data: str = "") -> None:
+    def __init__(
+        self, instance: Instance, settings: Settings, engine: Engine, data: str = ""
+    ) -> None:
         self.instance = instance
         self.engine = engine
         self.settings = settings
@@ -60,7 +62,8 @@ class Project:
     def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
         """Raise SockwakeError (exists) when the engine has something of another's by a name that this is to use."""
         networks, volumes = (
-            [each["name"] for each in _made_by_compose(config, what).values()] for what in ("networks", "volumes")
+            [each["name"] for each in _made_by_compose(config, what).values()]
+            for what in ("networks", "volumes")
         )
         belongings.require_free(self.engine, self.instance, networks, volumes, is_new=is_new)
 
@@ -75,7 +78,9 @@ class Project:
             )
         return name, services[name]
 
-    def create(self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()) -> None:
+    def create(
+        self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()
+    ) -> None:
         """Make the container anew, never asking a registry; raises SockwakeError when its image is not here.
 
         overlay: what to lay over the service, beside the container's name. arguments: for its command, at the end.
@@ -97,7 +102,13 @@ class Project:
             }
             file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
         command = self.command(
-            "create", "--force-recreate", "--no-build", "--pull=never", service, overlay=path, project=container
+            "create",
+            "--force-recreate",
+            "--no-build",
+            "--pull=never",
+            service,
+            overlay=path,
+            project=container,
         )
         try:
             self._run(command)
@@ -106,15 +117,22 @@ class Project:
 
     def create_everyday(self, made_of: str) -> None:
         """The container that every wake starts, marked with what it was made of."""
-        self.create(self.instance.container, {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}})
+        self.create(
+            self.instance.container,
+            {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}},
+        )
 
     def _run(self, command: list[str]) -> str:
         try:
             return process.run(
-                command, env=self.environment, timeout=max(self.settings.start_timeout, process.PATIENCE)
+                command,
+                env=self.environment,
+                timeout=max(self.settings.start_timeout, process.PATIENCE),
             )
         except process.Overdue as error:
-            raise SockwakeError(f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}") from error
+            raise SockwakeError(
+                f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}"
+            ) from error
         except process.ProgramError as error:
             raise _failure(self.instance.compose_file, error) from error
 
@@ -126,16 +144,22 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
     Raises SockwakeError when the file does not tell.
     """
     try:
-        config = json.loads(process.run([*_program(), "--file", path, "config", "--format", "json"]))
+        config = json.loads(
+            process.run([*_program(), "--file", path, "config", "--format", "json"])
+        )
     except process.ProgramError as error:
         raise _failure(path, error) from error
     services = config.get("services") or {}
     if service and service not in services:
-        raise SockwakeError(f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE)
+        raise SockwakeError(
+            f"{path} has no service '{service}'", f"it has {', '.join(services) or 'none'}", USAGE
+        )
     looked_at = [service] if service else services
     ports = [(name, each) for name in looked_at for each in services[name].get("ports") or ()]
     if len(ports) != 1:
-        raise SockwakeError(f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE)
+        raise SockwakeError(
+            f"{path} publishes {len(ports)} ports", "say which with --container-port", USAGE
+        )
     ((found, only),) = ports
     outside = str(only.get("published", ""))
     return (
@@ -151,20 +175,30 @@ def _program() -> list[str]:
 
 
 def _failure(path: str, error: process.ProgramError) -> SockwakeError:
-    return SockwakeError(f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said)
+    return SockwakeError(
+        f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said
+    )
 
 
 def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
     """The "networks" or "volumes" of a project that compose makes when they are missing, by their names in it."""
     every = config.get(what) or {}
-    return {name: each for name, each in every.items() if each and each.get("name") and not each.get("external")}
+    return {
+        name: each
+        for name, each in every.items()
+        if each and each.get("name") and not each.get("external")
+    }
 
 
-def _overlay(service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool) -> str:
+def _overlay(
+    service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool
+) -> str:
     """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
 
     around: beside its services. alone: without the ports it publishes, which the proxy takes over, and without what it
     depends on: compose would make that, too, and nothing would ever start or remove it.
     """
     text = json.dumps({**around, "services": {service: overlay}})
-    return text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
+    return (
+        text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
+    )

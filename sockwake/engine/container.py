@@ -44,7 +44,9 @@ class Container:
     def ask_current(self, fingerprint: str) -> Callable[[], bool]:
         """Ask the engine that; returns what waits for its answer."""
         wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
-        asked = self.engine.begin("GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER)
+        asked = self.engine.begin(
+            "GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER
+        )
 
         def answer() -> bool:
             found = self.engine.finish(asked).strip()
@@ -75,7 +77,9 @@ class Container:
         """Its process 1, as a process of ours. Cut out of the answer: a JSON parser would cost every wake 7 ms."""
         answer = self.engine.call("GET", f"/containers/{self.name}/json")
         pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
-        if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:  # half a number is another process
+        if (
+            not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID
+        ):  # half a number is another process
             raise EngineError("the container engine does not tell its container's process")
         return int(pid)
 
@@ -114,14 +118,18 @@ class Container:
         try:
             # its output may end a moment before the engine knows how it has
             self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
-            state = json.loads(self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE))["State"]
+            state = json.loads(
+                self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+            )["State"]
         except (EngineError, ValueError, KeyError, TypeError, RecursionError):
             state = None
         last = self.last_line.decode(errors="replace").strip()
         if not isinstance(state, dict):
             return SockwakeError("its container is gone", said=last)
         reason = (
-            "was killed for lack of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
+            "was killed for lack of memory"
+            if state.get("OOMKilled")
+            else f"ended with status {state.get('ExitCode')}"
         )
         return SockwakeError(f"its container {reason}", said=str(state.get("Error") or last))
 
@@ -142,7 +150,12 @@ class Container:
             answer = self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
         except EngineError:
             return _GRACE
-        found = answer.partition(b'"StopTimeout":')[2][:_LONGEST_NUMBER].replace(b"}", b",").partition(b",")[0].strip()
+        found = (
+            answer.partition(b'"StopTimeout":')[2][:_LONGEST_NUMBER]
+            .replace(b"}", b",")
+            .partition(b",")[0]
+            .strip()
+        )
         return int(found) if found.isdigit() else _GRACE
 
     def stop(self, seconds: int | None = None, insist: str = "") -> None:
@@ -156,7 +169,9 @@ class Container:
         try:
             answer = self.begin_stop(seconds)
             deadline = time.monotonic() + (answer.gettimeout() or 0)
-            while insist and time.monotonic() < deadline and not select.select([answer], [], [], 1)[0]:
+            while (
+                insist and time.monotonic() < deadline and not select.select([answer], [], [], 1)[0]
+            ):
                 self._send(insist)
             self.engine.finish(answer)
         except EngineError as error:

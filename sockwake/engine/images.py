@@ -18,7 +18,9 @@ def require_image(engine: Engine, image: str) -> None:
     except EngineError as error:
         if error.code != 404:
             raise
-        raise SockwakeError(f"image {image} is not on this machine", f"{engine.program} pull {image}") from None
+        raise SockwakeError(
+            f"image {image} is not on this machine", f"{engine.program} pull {image}"
+        ) from None
 
 
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:

@@ -20,7 +20,11 @@ def engines_of(instance: Instance) -> list[Engine]:
     try:
         settings = load(instance)
     except SockwakeError:
-        return [Engine(path) for path in {api.socket_of("docker"), api.socket_of("podman")} if _listens(path)]
+        return [
+            Engine(path)
+            for path in {api.socket_of("docker"), api.socket_of("podman")}
+            if _listens(path)
+        ]
     path = api.socket_of(settings.engine)
     return [Engine(path)] if settings.is_container and os.path.exists(path) else []
 

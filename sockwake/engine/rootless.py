@@ -23,7 +23,8 @@ def enter() -> None:
             process.spawn(["podman", "unshare", "true"])  # makes it
         except SockwakeError as error:
             raise SockwakeError(
-                f"podman has no user namespace to offer: {error.message}", "podman unshare true says why"
+                f"podman has no user namespace to offer: {error.message}",
+                "podman unshare true says why",
             ) from None
         namespace = _open()
     if namespace < 0:
@@ -31,7 +32,9 @@ def enter() -> None:
     try:
         namespaces.enter(namespace, _CLONE_NEWUSER)
     except OSError as error:
-        raise SockwakeError(f"cannot enter podman's user namespace: {(error.strerror or str(error)).lower()}") from None
+        raise SockwakeError(
+            f"cannot enter podman's user namespace: {(error.strerror or str(error)).lower()}"
+        ) from None
     finally:
         os.close(namespace)
 

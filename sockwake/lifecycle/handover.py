@@ -25,7 +25,9 @@ class Handover:
         self._left = instance.nobody_file
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.bind(self._path)
-        os.chmod(self._path, 0o666)  # for the proxy's user; nobody else gets into the directory above
+        os.chmod(
+            self._path, 0o666
+        )  # for the proxy's user; nobody else gets into the directory above
         self._sock.listen(1)
         self._sock.settimeout(_PROXY_COMES_WITHIN)
 
@@ -39,7 +41,11 @@ class Handover:
             files.replace_volatile(self._left, "")
             return
         strangers.turn_away(
-            [socket.socket(fileno=fd) for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]], settings
+            [
+                socket.socket(fileno=fd)
+                for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]
+            ],
+            settings,
         )
 
     def close(self) -> None:
@@ -57,5 +63,7 @@ def hand_over(run: str, listeners: list[socket.socket]) -> bool:
             socket.send_fds(sock, [b"."], [listener.fileno() for listener in listeners])
             sock.recv(1)
         except OSError:
-            return os.path.exists(f"{run}/nobody")  # it has waited in vain: the clients are not refused
+            return os.path.exists(
+                f"{run}/nobody"
+            )  # it has waited in vain: the clients are not refused
     return True

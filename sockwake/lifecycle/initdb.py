@@ -20,7 +20,9 @@ _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
 
 
-def initialise(instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]) -> None:
+def initialise(
+    instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]
+) -> None:
     """Make the cluster with the image's own entrypoint, in a container that is thrown away.
 
     The everyday container so never sees the password. The cluster is made beside its place and moved there
@@ -51,7 +53,11 @@ def initialise(instance: Instance, settings: Settings, engine: Engine, write: Ca
 
 
 def _run_entrypoint(
-    instance: Instance, settings: Settings, engine: Engine, data: str, write: Callable[[bytes], object]
+    instance: Instance,
+    settings: Settings,
+    engine: Engine,
+    data: str,
+    write: Callable[[bytes], object],
 ) -> None:
     container = Container(instance.init_container, engine)
     overlay: dict[str, object] = {
@@ -63,7 +69,12 @@ def _run_entrypoint(
         },
         # the entrypoint reads it while it is still root, so that 0600 will do
         "volumes": [
-            {"type": "bind", "source": instance.password_file, "target": _PASSWORD_IN_CONTAINER, "read_only": True}
+            {
+                "type": "bind",
+                "source": instance.password_file,
+                "target": _PASSWORD_IN_CONTAINER,
+                "read_only": True,
+            }
         ],
     }
     try:
@@ -81,7 +92,9 @@ def _require_room(path: str) -> None:
     room = os.statvfs(path)
     free = room.f_bavail * room.f_frsize
     if free < _ROOM:
-        raise SockwakeError(f"only {free >> 20} MB are free under {path}", f"a new cluster wants {_ROOM >> 20} MB")
+        raise SockwakeError(
+            f"only {free >> 20} MB are free under {path}", f"a new cluster wants {_ROOM >> 20} MB"
+        )
 
 
 def _move_into_place(made: str, data: str) -> None:

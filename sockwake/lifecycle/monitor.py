@@ -37,7 +37,9 @@ class ClientMonitor:
     Without its timer, which systemd may have been too busy to make, one silent connection would keep it awake for ever.
     """
 
-    def __init__(self, instance: Instance, every: float, guests: ClosedConnections | None, check: float = 0) -> None:
+    def __init__(
+        self, instance: Instance, every: float, guests: ClosedConnections | None, check: float = 0
+    ) -> None:
         self._instance = instance
         self._check = check
         self._timer_due = time.monotonic() + check + _TIMER_COMES_WITHIN if check else float("inf")
@@ -86,8 +88,17 @@ def told(settings: Settings) -> list[str]:
     """Command-line arguments for a monitor: every, of its connections visits and words, and check. For the process that
     becomes it, which passes the descriptor on."""
     check = settings.check_every if settings.has_check else 0
-    every = settings.idle + _LONGER_THAN_IDLE if not settings.has_check and settings.idle < float("inf") else 0
-    return [f"{every:.0f}", f"{_hear_of_visits(settings)}", f"{max(settings.first_words, _GOODBYE)}", f"{check:.3f}"]
+    every = (
+        settings.idle + _LONGER_THAN_IDLE
+        if not settings.has_check and settings.idle < float("inf")
+        else 0
+    )
+    return [
+        f"{every:.0f}",
+        f"{_hear_of_visits(settings)}",
+        f"{max(settings.first_words, _GOODBYE)}",
+        f"{check:.3f}",
+    ]
 
 
 def is_idle(told: list[str]) -> bool:
@@ -100,7 +111,10 @@ def of(instance: Instance, told: list[str]) -> ClientMonitor:
     """The monitor with these arguments."""
     every, visits, words = map(int, told[:3])
     return ClientMonitor(
-        instance, every, ClosedConnections(instance, visits, words) if visits >= 0 else None, float(told[3])
+        instance,
+        every,
+        ClosedConnections(instance, visits, words) if visits >= 0 else None,
+        float(told[3]),
     )
 
 
@@ -112,7 +126,9 @@ def _hear_of_visits(settings: Settings) -> int:
     try:
         fd = sockdiag.listen(settings.port, settings.listen)
     except OSError as error:
-        journal.say(f"every connection will count as a client's: {(error.strerror or str(error)).lower()}")
+        journal.say(
+            f"every connection will count as a client's: {(error.strerror or str(error)).lower()}"
+        )
         return -1
     os.set_inheritable(fd, True)
     return fd

@@ -29,7 +29,15 @@ def expose(instance: Instance, settings: Settings) -> bool:
         os.chmod(f"/proc/self/fd/{fd}", 0o666)
         hide(instance)
         os.close(os.open(_at_the_proxy(instance), os.O_WRONLY | os.O_CREAT, 0o600))
-        process.spawn(["mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{fd}", _at_the_proxy(instance)])
+        process.spawn(
+            [
+                "mount",
+                "--no-canonicalize",
+                "--bind",
+                f"/proc/{os.getpid()}/fd/{fd}",
+                _at_the_proxy(instance),
+            ]
+        )
     finally:
         os.close(fd)
     return True

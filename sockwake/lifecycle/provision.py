@@ -19,7 +19,11 @@ from sockwake.system import files
 
 
 def make_what_is_missing(
-    instance: Instance, settings: Settings, container: Container, made_of: str, write: Callable[[bytes], object]
+    instance: Instance,
+    settings: Settings,
+    container: Container,
+    made_of: str,
+    write: Callable[[bytes], object],
 ) -> None:
     """Make the cluster if it was never made, and the container if it is not made of the present files.
 
@@ -31,12 +35,16 @@ def make_what_is_missing(
     elif os.path.exists(instance.uninitialised_file):
         initdb.initialise(instance, settings, container.engine, write)
     elif not cluster.exists(settings):
-        raise SockwakeError(f"there is no database cluster in {settings.cluster}", "is its disk mounted?")
+        raise SockwakeError(
+            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
+        )
     if not container.is_current(made_of):
         Project(instance, settings, container.engine).create_everyday(made_of)
 
 
-def provision(instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool) -> float:
+def provision(
+    instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
+) -> float:
     """Image, data, container: everything a first wake would otherwise have to wait for, and asleep again.
 
     It is started once, to see that it becomes ready; returns how many seconds that took.
@@ -71,11 +79,15 @@ def _image_of(project: Project, config: dict[str, Any]) -> str:
     """The image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
     _, definition = project.service(config)
     if not definition.get("image"):
-        raise SockwakeError(f"{project.instance.compose_file} names no image", "build it, and name it with image:")
+        raise SockwakeError(
+            f"{project.instance.compose_file} names no image", "build it, and name it with image:"
+        )
     return str(definition["image"])
 
 
-def _try_out(instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]) -> float:
+def _try_out(
+    instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]
+) -> float:
     began = time.monotonic()
     try:
         container.start(settings.start_timeout)

@@ -58,6 +58,8 @@ def _serves(pid: int) -> bool:
 def _processes(instance: Instance) -> list[int]:
     """The processes of the proxy's unit. Its slice is in the unit file, beside that of the backend, whose cgroup is ours."""
     above = os.path.dirname(os.path.dirname(pids.cgroup(os.getpid())))
-    theirs = f"{above}/{'app' if scope.is_user() else 'system'}-sockwake.slice/{instance.proxy_unit}"
+    theirs = (
+        f"{above}/{'app' if scope.is_user() else 'system'}-sockwake.slice/{instance.proxy_unit}"
+    )
     with open(f"/sys/fs/cgroup{theirs}/cgroup.procs", encoding="utf-8") as file:
         return [int(line) for line in file]

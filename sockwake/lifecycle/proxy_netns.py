@@ -50,7 +50,9 @@ def forget(instance: Instance) -> None:
 
 def is_proxys(instance: Instance) -> bool:
     """Whether systemd starts the proxy in the namespace: as it stood there at the last daemon-reload."""
-    return not scope.is_user() and os.path.exists(f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf")
+    return not scope.is_user() and os.path.exists(
+        f"/run/systemd/generator/{instance.proxy_unit}.d/tcp.conf"
+    )
 
 
 def require_agreement(instance: Instance, over_tcp: bool) -> None:

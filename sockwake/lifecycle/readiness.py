@@ -24,7 +24,9 @@ _PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
 _HTTP = "http:"
 
 
-def await_ready(container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]) -> None:
+def await_ready(
+    container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]
+) -> None:
     """Return once the server in a container serves; raises SockwakeError when it never does."""
     poll = select.poll()
     poll.register(container.fd, select.POLLIN)
@@ -39,7 +41,9 @@ def await_ready(container: Container, instance: Instance, settings: Settings, wr
         await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
 
 
-def await_server(pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
+def await_server(
+    pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]
+) -> None:
     """Return once the server in the namespace of process pid, or on its unix socket, answers.
 
     wait: lets a moment pass; raises SockwakeError when there is nothing left to wait for.
@@ -68,7 +72,11 @@ def await_server(pid: int, instance: Instance, settings: Settings, wait: Callabl
             break
     else:
         if not status:
-            where = f"port {settings.backend_port}" if settings.backend_port else f"socket {settings.socket_name}"
+            where = (
+                f"port {settings.backend_port}"
+                if settings.backend_port
+                else f"socket {settings.socket_name}"
+            )
             raise SockwakeError(
                 f"its server did not answer {'HTTP ' if settings.ready.startswith(_HTTP) else ''}on {where} "
                 f"within {settings.start_timeout:g} s"
@@ -133,6 +141,8 @@ def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
 def _judge(answer: str, waited: str) -> None:
     """Raise SockwakeError unless this answer to a stranger is a database's to trust."""
     if answer == postgres.TRUSTS:
-        raise SockwakeError("its server lets strangers in without a password", "pg_hba.conf must not say trust")
+        raise SockwakeError(
+            "its server lets strangers in without a password", "pg_hba.conf must not say trust"
+        )
     if answer == postgres.SILENT:
         raise SockwakeError(f"its server did not answer {waited}")

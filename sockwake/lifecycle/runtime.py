@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
 
 _WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
-_PREPARATION = 3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
+_PREPARATION = (
+    3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
+)
 WAKING = "waking"  # the unit's status text until the database is ready
 
 
 def prepare(instance: Instance) -> None:
     """Make the instance's runtime directories and forget how its last wake ended."""
     make_directories(instance)
-    told = (instance.ready_file, instance.ending_file, instance.handover_socket, instance.nobody_file)
+    told = (
+        instance.ready_file,
+        instance.ending_file,
+        instance.handover_socket,
+        instance.nobody_file,
+    )
     for path in (*told, instance.last_visit, instance.activity):
         files.remove(path)
     forget_failure(instance)
@@ -33,7 +40,11 @@ def make_directories(instance: Instance) -> None:
     /run/sockwake is closed to everyone but root: that is what keeps local users away from the backend's
     socket. The backend's own directory belongs to its container once that has run.
     """
-    for path, mode in ((os.path.dirname(instance.run), 0o700), (instance.run, 0o755), (instance.backend, 0o755)):
+    for path, mode in (
+        (os.path.dirname(instance.run), 0o700),
+        (instance.run, 0o755),
+        (instance.backend, 0o755),
+    ):
         try:
             os.mkdir(path, mode)
         except FileExistsError:
@@ -49,7 +60,9 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
     """
     idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
     where = (
-        f"127.0.0.1:{settings.backend_port}" if settings.backend_port else f"{instance.backend}/{settings.socket_name}"
+        f"127.0.0.1:{settings.backend_port}"
+        if settings.backend_port
+        else f"{instance.backend}/{settings.socket_name}"
     )
     files.replace_volatile(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
 
@@ -93,7 +106,8 @@ def take_data(instance: Instance, path: str) -> int:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise SockwakeError(
-            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}", "is its disk mounted?"
+            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}",
+            "is its disk mounted?",
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,9 @@ _REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repa
 
 def is_refusing() -> bool:
     """Whether this start is only there to refuse clients; bin/native decides alike."""
-    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and uptime() < int(os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0"))
+    return bool(os.environ.get("SOCKWAKE_REFUSAL")) and uptime() < int(
+        os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0")
+    )
 
 
 def was_refusing(instance: Instance) -> bool:
@@ -61,7 +63,9 @@ def refuse_next(instance: Instance, reason: str) -> None:
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
     until = uptime() + _REFUSAL_COUNTS
-    files.replace_volatile(refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n')
+    files.replace_volatile(
+        refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n'
+    )
 
 
 def takes_socket() -> bool:

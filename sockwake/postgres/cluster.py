@@ -6,7 +6,10 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.system import files
 
-STAGED, MADE = ".initialising", ".initialised"  # beside its place, before and after its server has proven itself
+STAGED, MADE = (
+    ".initialising",
+    ".initialised",
+)  # beside its place, before and after its server has proven itself
 
 
 def exists(settings: Settings) -> bool:

@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
@@ -22,9 +22,15 @@ def self_signed(listen: Sequence[str]) -> tuple[str, str]:
     """(certificate, key) as PEM for this host's names, the loopback and the addresses listened on. ECDSA P-256."""
     names = dict.fromkeys(("localhost", socket.gethostname(), socket.getfqdn()))
     addresses = dict.fromkeys(
-        ("127.0.0.1", "::1", *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::")))
+        (
+            "127.0.0.1",
+            "::1",
+            *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::")),
+        )
     )
-    alternatives = ",".join([*(f"DNS:{name}" for name in names), *(f"IP:{address}" for address in addresses)])
+    alternatives = ",".join(
+        [*(f"DNS:{name}" for name in names), *(f"IP:{address}" for address in addresses)]
+    )
     both = process.run(
         [
             "openssl",
@@ -77,7 +83,7 @@ def has_expired(certificate: str) -> bool:
 
 
 def _is_past(until: str | None) -> bool:
-    return until is not None and datetime.fromisoformat(until.replace("Z", "+00:00")) < datetime.now(timezone.utc)
+    return until is not None and datetime.fromisoformat(until) < datetime.now(UTC)
 
 
 def validity(certificate: str) -> str:
@@ -105,7 +111,9 @@ def place(instance: Instance, settings: Settings) -> None:
             os.close(cluster)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise SockwakeError(f"cannot put certificate and key into {settings.cluster}: {why}") from None
+        raise SockwakeError(
+            f"cannot put certificate and key into {settings.cluster}: {why}"
+        ) from None
 
 
 def _place(instance: Instance, cluster: str) -> None:
@@ -139,5 +147,7 @@ def _public_key(command: list[str], path: str) -> str:
         return process.run(command)
     except process.ProgramError as error:
         raise SockwakeError(
-            f"{path} cannot be used for TLS: {error.said}", "PEM files without a passphrase are wanted", USAGE
+            f"{path} cannot be used for TLS: {error.said}",
+            "PEM files without a passphrase are wanted",
+            USAGE,
         ) from None

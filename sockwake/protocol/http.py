@@ -2,7 +2,18 @@
 
 import _socket
 
-_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ", b"CONNECT ", b"PRI * ")
+_METHODS = (
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"TRACE ",
+    b"CONNECT ",
+    b"PRI * ",
+)
 _NOT_YET = (502, 503, 504)
 _RETRY_AFTER = 5  # seconds
 
@@ -20,12 +31,16 @@ def ask(sock: _socket.socket, path: str) -> int:
     finally:
         sock.close()
     status = answer[9:12]
-    return int(status) if answer.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit() else 0
+    return (
+        int(status)
+        if answer.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit()
+        else 0
+    )
 
 
 def is_ready(status: int) -> bool:
     """Whether a status is the word of a server that serves; one in front of another says 502 to 504 until that one does."""
-    return 0 < status and status not in _NOT_YET
+    return status > 0 and status not in _NOT_YET
 
 
 def begins(received: bytes) -> bool:

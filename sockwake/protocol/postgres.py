@@ -20,7 +20,9 @@ _CANNOT_CONNECT_NOW = b"57P03"
 
 def startup_message(user: str, database: str) -> bytes:
     """A StartupMessage of protocol 3.0."""
-    fields = b"".join(text.encode() + b"\0" for text in ("user", user, "database", database)) + b"\0"
+    fields = (
+        b"".join(text.encode() + b"\0" for text in ("user", user, "database", database)) + b"\0"
+    )
     return (len(fields) + 8).to_bytes(4, "big") + _PROTOCOL_3 + fields
 
 

@@ -19,7 +19,17 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import BUILTIN, NONE
 from sockwake.lifecycle import check_timer
-from sockwake.system import files, journal, pids, process, safe_path, sdnotify, sigstop, ss, systemctl
+from sockwake.system import (
+    files,
+    journal,
+    pids,
+    process,
+    safe_path,
+    sdnotify,
+    sigstop,
+    ss,
+    systemctl,
+)
 
 _BY_STANDING_STILL = 1  # switches of a process that sleeps
 _FOREVER = float("inf")
@@ -36,11 +46,15 @@ class Check:
         self.instance = instance
         self.settings = settings.load(instance)
         self.has_proxy = not self.settings.is_native
-        self.proxy, self._proxy = _main_process(instance.proxy_unit) if self.has_proxy else (0, pids.NONE)
+        self.proxy, self._proxy = (
+            _main_process(instance.proxy_unit) if self.has_proxy else (0, pids.NONE)
+        )
         self._switches = pids.switches(self.proxy) if self.proxy else (0, 0)
         self._let_go_of_the_vanished()
         self._began = time.monotonic()
-        self._known = connections.each(self.settings)  # before they are counted: who comes in between is a newcomer
+        self._known = connections.each(
+            self.settings
+        )  # before they are counted: who comes in between is a newcomer
         self.connections = connections.connected(self.settings)
         self._go_on()
         self.silent = _FOREVER if self.has_proxy and not self.proxy else self._silence()
@@ -74,7 +88,9 @@ class Check:
         Who takes it while the timer ends, or holds it awake by a unit of his own, gets another.
         """
         proxy, backend = self.instance.proxy_unit, self.instance.backend_unit
-        has_ended = sigstop.within_a_moment(lambda: not self.proxy or systemctl.main_pid(proxy) != self.proxy)
+        has_ended = sigstop.within_a_moment(
+            lambda: not self.proxy or systemctl.main_pid(proxy) != self.proxy
+        )
         if has_ended and not _is_wanted(proxy):
             systemctl.stop(f"{self.instance.check_unit}.timer")
             if not sigstop.within_a_moment(lambda: not _is_wanted(backend)):
@@ -117,7 +133,11 @@ class Check:
         before, _, at = files.text_of(path).rpartition(" ")
         if before == state:
             silent = now - float(at)
-            return silent if self.has_proxy or self.settings.has_unix_socket else min(silent, _last_byte(self.settings))
+            return (
+                silent
+                if self.has_proxy or self.settings.has_unix_socket
+                else min(silent, _last_byte(self.settings))
+            )
         files.replace_volatile(path, f"{state} {now}")
         return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
 
@@ -165,7 +185,9 @@ class Check:
         listen = self.settings.listen[0]
         return {
             "SOCKWAKE_NAME": self.instance.name,
-            "SOCKWAKE_ADDRESS": listen if listen.startswith("/") else f"{listen}:{self.settings.port}",
+            "SOCKWAKE_ADDRESS": listen
+            if listen.startswith("/")
+            else f"{listen}:{self.settings.port}",
             "SOCKWAKE_CONNECTIONS": str(self.connections),
             "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
         }
@@ -181,7 +203,9 @@ class Check:
                 return False
             if self.settings.check == BUILTIN and self._is_working():
                 return False
-            pids.send(self._proxy, signal.SIGHUP)  # which it does not catch: it accepts nobody any more
+            pids.send(
+                self._proxy, signal.SIGHUP
+            )  # which it does not catch: it accepts nobody any more
             return True
         finally:
             pids.send(self._proxy, signal.SIGCONT)
@@ -199,7 +223,10 @@ class Check:
 
     def _was_spoken_to(self) -> bool:
         """Whether a byte has come or gone since the look, from who is still there; a unix socket does not tell."""
-        return not self.settings.has_unix_socket and _last_byte(self.settings) < time.monotonic() - self._began
+        return (
+            not self.settings.has_unix_socket
+            and _last_byte(self.settings) < time.monotonic() - self._began
+        )
 
     def _stop_program(self) -> None:
         """Stop a program that takes its clients itself, unless one has just come or said something.
@@ -238,7 +265,10 @@ def _last_byte(settings: Settings) -> float:
     """Seconds since the last byte on any connection; 0 with a unix socket, of which nobody knows."""
     if settings.has_unix_socket:
         return 0.0
-    return min((connection.since_byte for connection in ss.each(settings.listen, settings.port)), default=_FOREVER)
+    return min(
+        (connection.since_byte for connection in ss.each(settings.listen, settings.port)),
+        default=_FOREVER,
+    )
 
 
 def _is_wanted(unit: str) -> bool:

@@ -21,7 +21,9 @@ from sockwake.lifecycle import proxy, proxy_netns, runtime
 from sockwake.service import program
 from sockwake.system import files, journal, sdnotify, systemctl
 
-_NEVER_READY = 5  # seconds for a container to end that no client has been led to; the next one waits for that
+_NEVER_READY = (
+    5  # seconds for a container to end that no client has been led to; the next one waits for that
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +47,9 @@ def clean_up(instance: Instance) -> None:
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance, only_serving=not was_ready)
     if not os.path.exists(instance.failure_file):
-        journal.aside(runtime.leave_failure, instance, SockwakeError("the service that starts it was killed"))
+        journal.aside(
+            runtime.leave_failure, instance, SockwakeError("the service that starts it was killed")
+        )
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     for engine in engines_of(instance):
@@ -71,7 +75,9 @@ def clean_up_killed() -> None:
     done: set[str] = set()
     while units := set(systemctl.not_cleaned_up()) - done:
         for unit in units:
-            journal.aside(_clean_up_killed, Instance(Name(unit.partition("@")[2].removesuffix(".service"))))
+            journal.aside(
+                _clean_up_killed, Instance(Name(unit.partition("@")[2].removesuffix(".service")))
+            )
         done |= units
 
 
@@ -84,7 +90,9 @@ def _clean_up_killed(instance: Instance) -> None:
         if instance.backend_unit not in systemctl.not_cleaned_up():
             return
         if _is_program(instance):
-            os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")  # systemd.exec(5)
+            os.environ.update(
+                SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL"
+            )  # systemd.exec(5)
             program.clean_up(instance)
         else:
             clean_up(instance)

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 0.002  # seconds
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
-_NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")  # what its process runs until its sandbox is done
+_NOT_YET_THE_PROGRAM = (
+    "systemd",
+    "systemd-executor",
+)  # what its process runs until its sandbox is done
 
 
 def main(arguments: list[str]) -> int:
@@ -123,10 +126,16 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
                 raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
 
     # until then it is in the host's network, where anybody can listen
-    await_that(lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM, "systemd has not started its program")
+    await_that(
+        lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM,
+        "systemd has not started its program",
+    )
     if not settings.backend_port:
         socket = program_socket.path(instance, settings)
-        await_that(lambda: program_socket.expose(instance, settings), f"its program has made no socket {socket}")
+        await_that(
+            lambda: program_socket.expose(instance, settings),
+            f"its program has made no socket {socket}",
+        )
     await_server(pid, instance, settings, wait)
 
 
@@ -191,7 +200,13 @@ def _why() -> SockwakeError:
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
     invocation = os.environ.get("INVOCATION_ID", "")
     said = process.run(
-        ["journalctl", "--lines=5", "--output=cat", f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"],
+        [
+            "journalctl",
+            "--lines=5",
+            "--output=cat",
+            f"_SYSTEMD_INVOCATION_ID={invocation}",
+            "_TRANSPORT=stdout",
+        ],
         check=False,
     ).splitlines()
     last = next((line for line in reversed(said) if line and not line.startswith("sockwake: ")), "")

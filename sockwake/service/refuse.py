@@ -62,7 +62,10 @@ class Client:
                 return True
             packet, self.received = self.received[:length], self.received[length:]
             asks_for_encryption = packet[4:8] in (postgres.SSL_REQUEST, postgres.GSS_REQUEST)
-            if not self._send(b"N" if asks_for_encryption else postgres.fatal(self.message)) or not asks_for_encryption:
+            if (
+                not self._send(b"N" if asks_for_encryption else postgres.fatal(self.message))
+                or not asks_for_encryption
+            ):
                 return False
         return True
 

@@ -37,7 +37,9 @@ class Waker:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self._python = time.process_time()  # seconds; what starting the interpreter and importing took
+        self._python = (
+            time.process_time()
+        )  # seconds; what starting the interpreter and importing took
         self._marks = [("", time.monotonic())]
 
     def run(self) -> Container | None:
@@ -58,14 +60,18 @@ class Waker:
             sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
         container = Container(self.instance.container, Engine.of(settings))
         made_of = self.instance.fingerprint()
-        is_current = container.ask_current(made_of)  # the engine works at that while we look who is there
+        is_current = container.ask_current(
+            made_of
+        )  # the engine works at that while we look who is there
         client = connections.awaited(settings)
         if not client:
             self._turn_away(waking)
             return None
         allowlist.require_enforced(settings)
         if settings.data:
-            os.set_inheritable(runtime.take_data(self.instance, settings.data), True)  # held until the watcher ends
+            os.set_inheritable(
+                runtime.take_data(self.instance, settings.data), True
+            )  # held until the watcher ends
         self._make_what_is_missing(settings, container, made_of, is_current)
         if settings.tls:
             from sockwake.postgres import tls
@@ -129,7 +135,9 @@ class Waker:
         if not initialised or not is_current():
             from sockwake.lifecycle import provision  # 30 ms, when there is something to make
 
-            provision.make_what_is_missing(self.instance, settings, container, made_of, journal.write)
+            provision.make_what_is_missing(
+                self.instance, settings, container, made_of, journal.write
+            )
 
     def _keep_books(self, settings: Settings, client: str) -> None:
         """What can wait until clients are served. None of it ends a wake that has succeeded."""
@@ -170,7 +178,9 @@ class Waker:
 
     def _phases(self) -> list[tuple[str, float]]:
         """(name, seconds) of every phase of the wake."""
-        return [(what, at - before) for (_, before), (what, at) in zip(self._marks, self._marks[1:])]
+        return [
+            (what, at - before) for (_, before), (what, at) in zip(self._marks, self._marks[1:])
+        ]
 
 
 def main(arguments: list[str]) -> int:

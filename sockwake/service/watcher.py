@@ -29,7 +29,12 @@ class Watcher:
     kernel tells long before the engine. stop: the signal that ends it, for when there is no engine to do so."""
 
     def __init__(
-        self, instance: Instance, container: Container, server: int, stop: int, monitor: ClientMonitor
+        self,
+        instance: Instance,
+        container: Container,
+        server: int,
+        stop: int,
+        monitor: ClientMonitor,
     ) -> None:
         self.instance = instance
         self.container = container
@@ -43,7 +48,9 @@ class Watcher:
         """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
         while not self.stopping:
             ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
-            if self._server in ready or (self.container.fd in ready and not self.container.relay(journal.write)):
+            if self._server in ready or (
+                self.container.fd in ready and not self.container.relay(journal.write)
+            ):
                 self._lose_container()
         self._turn_clients_away()
         try:

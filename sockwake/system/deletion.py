@@ -11,7 +11,12 @@ from contextlib import contextmanager, suppress
 from sockwake.errors import IN_USE, SockwakeError
 
 _FILE_SYSTEMS_OWN = "lost+found"
-_ESCAPES = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))  # proc_pid_mountinfo(5)
+_ESCAPES = (
+    (r"\040", " "),
+    (r"\011", "\t"),
+    (r"\012", "\n"),
+    (r"\134", "\\"),
+)  # proc_pid_mountinfo(5)
 
 
 def is_mount(path: str) -> bool:
@@ -22,7 +27,11 @@ def is_mount(path: str) -> bool:
 def require_no_mount(path: str, *, below: bool = False) -> None:
     """Raise SockwakeError when something is mounted on path, or only below it, which would be deleted with it."""
     real = os.path.realpath(path).rstrip("/")
-    if mounts := [place for place in _mounts() if place.startswith(f"{real}/") or (place == real and not below)]:
+    if mounts := [
+        place
+        for place in _mounts()
+        if place.startswith(f"{real}/") or (place == real and not below)
+    ]:
         raise SockwakeError(
             f"cannot delete {path}: {mounts[0]} is a mount, and what is in it is not {path}'s",
             f"umount {mounts[0]}",
@@ -66,7 +75,11 @@ def entries(path: str) -> list[os.DirEntry[str]]:
 
 def _empty(directory: int, path: str, mount: str, quietly: bool, kept: str = "") -> None:
     with os.scandir(directory) as found:
-        inside = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found if entry.name != kept]
+        inside = [
+            (entry.name, entry.is_dir(follow_symlinks=False))
+            for entry in found
+            if entry.name != kept
+        ]
     for name, is_directory in inside:
         with _errors_of(quietly):
             if not is_directory:
@@ -76,7 +89,9 @@ def _empty(directory: int, path: str, mount: str, quietly: bool, kept: str = "")
             inner = os.open(name, flags, dir_fd=directory)
             try:
                 if _mount_of(inner) != mount:  # since we looked for them all
-                    raise SockwakeError(f"cannot delete {path}: {path}/{name} is a mount", status=IN_USE)
+                    raise SockwakeError(
+                        f"cannot delete {path}: {path}/{name} is a mount", status=IN_USE
+                    )
                 _empty(inner, f"{path}/{name}", mount, quietly)
             finally:
                 os.close(inner)

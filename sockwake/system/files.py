@@ -65,6 +65,8 @@ def remove(path: str) -> None:
 
 def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:
     """Write path whole or not at all; it lives in /run, so there is nothing to sync."""
-    with open(f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)) as file:
+    with open(
+        f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)
+    ) as file:
         file.write(text)
     os.rename(f"{path}.new", path)

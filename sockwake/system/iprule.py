@@ -17,11 +17,20 @@ from sockwake.system import namespaces
 _NEW, _DELETE = 32, 33  # RTM_NEWRULE, RTM_DELRULE
 _REQUEST, _CREATE = 0x005, 0x600  # NLM_F_REQUEST | NLM_F_ACK, NLM_F_CREATE | NLM_F_EXCL
 _LOOK_UP, _PROHIBIT = 1, 8  # FR_ACT_TO_TBL, FR_ACT_PROHIBIT
-_INTERFACE, _PRIORITY, _PROTOCOL, _PORTS = 3, 6, 22, 24  # FRA_IIFNAME, FRA_PRIORITY, FRA_IP_PROTO, FRA_DPORT_RANGE
+_INTERFACE, _PRIORITY, _PROTOCOL, _PORTS = (
+    3,
+    6,
+    22,
+    24,
+)  # FRA_IIFNAME, FRA_PRIORITY, FRA_IP_PROTO, FRA_DPORT_RANGE
 _LOCAL = 255  # RT_TABLE_LOCAL, which the kernel looks at first, with priority 0
 _FIRST, _SECOND = 1, 2
 _AF_NETLINK, _NETLINK_ROUTE = 16, 0
-_DONE = (0, 2, 17)  # done; ENOENT, EEXIST: a namespace that several containers share has the rule already
+_DONE = (
+    0,
+    2,
+    17,
+)  # done; ENOENT, EEXIST: a namespace that several containers share has the rule already
 _NO_SUCH_FAMILY = 97
 
 
@@ -39,7 +48,9 @@ def seclude(pid: int, port: int) -> None:
             sock.close()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise SockwakeError(f"port {port} of its container cannot be closed to others: {why}") from None
+        raise SockwakeError(
+            f"port {port} of its container cannot be closed to others: {why}"
+        ) from None
 
 
 def _turn_away(sock: _socket.socket, family: int, interfaces: list[str], port: int) -> None:
@@ -60,7 +71,13 @@ def _interfaces(pid: int) -> list[str]:
 
 
 def _change(
-    sock: _socket.socket, what: int, family: int, action: int, table: int, priority: int, *more: tuple[int, bytes]
+    sock: _socket.socket,
+    what: int,
+    family: int,
+    action: int,
+    table: int,
+    priority: int,
+    *more: tuple[int, bytes],
 ) -> None:
     """Add or delete one rule; raises OSError unless it is as wanted, or there is no such family."""
     body = struct.pack("=8BI", family, 0, 0, 0, table, 0, 0, action, 0)

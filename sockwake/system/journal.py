@@ -28,6 +28,10 @@ def aside(step: Callable[..., object], *arguments: object) -> None:
         step(*arguments)
     except Exception as error:
         try:
-            say(error.whole if isinstance(error, SockwakeError) else f"{type(error).__name__}: {error}")
+            say(
+                error.whole
+                if isinstance(error, SockwakeError)
+                else f"{type(error).__name__}: {error}"
+            )
         except OSError:
             pass

@@ -23,7 +23,9 @@ def take(lock: int, what: str, seconds: float) -> None:
     while not _try(lock):
         waited = time.monotonic() - began
         if waited > seconds:
-            raise SockwakeError(f"{what} was not free within {seconds:g} s: {_holder(lock)} has it", status=IN_USE)
+            raise SockwakeError(
+                f"{what} was not free within {seconds:g} s: {_holder(lock)} has it", status=IN_USE
+            )
         if waited > _QUIET_FOR and not has_told and sys.stderr.isatty():
             print(f"sockwake: waiting for {what}: {_holder(lock)} has it", file=sys.stderr)
             has_told = True
@@ -44,7 +46,15 @@ def _holder(lock: int) -> str:
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
         with open("/proc/locks", encoding="ascii", errors="replace") as file:
-            holders = [words[4] for words in map(str.split, file) if words[1] == "FLOCK" and words[5] == place]
+            holders = [
+                words[4]
+                for words in map(str.split, file)
+                if words[1] == "FLOCK" and words[5] == place
+            ]
     except (OSError, IndexError):
         holders = []
-    return f"process {holders[0]}" if holders and holders[0].isdigit() and holders[0] != "0" else "another process"
+    return (
+        f"process {holders[0]}"
+        if holders and holders[0].isdigit() and holders[0] != "0"
+        else "another process"
+    )

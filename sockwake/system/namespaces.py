@@ -50,7 +50,9 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
 def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.socket:
     """A socket of the network namespace of process pid, where it stays; raises OSError."""
-    ours, theirs = (os.open(f"/proc/{whose}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for whose in ("self", pid))
+    ours, theirs = (
+        os.open(f"/proc/{whose}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for whose in ("self", pid)
+    )
     try:
         enter(theirs)
         try:

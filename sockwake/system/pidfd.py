@@ -63,7 +63,9 @@ def lengthen(pid: int) -> None:
     """
     for sock in sockets(pid):
         try:
-            if sock.family == _socket.AF_UNIX and sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
+            if sock.family == _socket.AF_UNIX and sock.getsockopt(
+                _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN
+            ):
                 sock.listen(_LONGEST)
         finally:
             sock.close()

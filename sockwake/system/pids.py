@@ -124,7 +124,11 @@ def switches(pid: int) -> tuple[int, int]:
     it is made to stand still (measured on Linux 6.18)."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            found = [int(line.split()[1]) for line in file if line.startswith(("voluntary", "nonvoluntary"))]
+            found = [
+                int(line.split()[1])
+                for line in file
+                if line.startswith(("voluntary", "nonvoluntary"))
+            ]
     except OSError:
         found = []
     return (found[0], found[1]) if len(found) == 2 else (0, 0)

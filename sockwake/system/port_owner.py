@@ -53,7 +53,11 @@ def _strangers(port: int, cgroup: str) -> dict[str, int]:
 
 def holder(listen: Sequence[str], port: int, tables: Tables, owners: Mapping[str, int]) -> str:
     """Who listens where an instance would, as far as can be seen; "" for nobody. owners: of owners()."""
-    inodes = {f"socket:[{row[9]}]" for row in procnet.listening(port, tables) if _is_in_the_way(row, listen)}
+    inodes = {
+        f"socket:[{row[9]}]"
+        for row in procnet.listening(port, tables)
+        if _is_in_the_way(row, listen)
+    }
     pid = min((owners[inode] for inode in inodes if inode in owners), default=0)
     if pid:
         return f"process {pid} ({_program(pid)})"

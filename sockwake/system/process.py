@@ -30,7 +30,10 @@ class ProgramError(SockwakeError):
     def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
         self.returned = status
         lines = output.strip().splitlines()
-        super().__init__(f"'{' '.join(argv)}' failed with status {status}", said=lines[-1].strip() if lines else "")
+        super().__init__(
+            f"'{' '.join(argv)}' failed with status {status}",
+            said=lines[-1].strip() if lines else "",
+        )
 
 
 def run(

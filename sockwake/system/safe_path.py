@@ -14,7 +14,10 @@ import stat
 from sockwake.config import scope
 from sockwake.errors import SockwakeError
 
-_MIGHTY = (0, 50)  # groups: root, and Debian's staff, whose members may write in /usr/local and so in root's PATH
+_MIGHTY = (
+    0,
+    50,
+)  # groups: root, and Debian's staff, whose members may write in /usr/local and so in root's PATH
 _LONGEST_WAY = 200  # steps; links may lead in circles
 # the kernel's include/uapi/linux/posix_acl.h and posix_acl_xattr.h
 _ACCESS_LIST, _DEFAULT_LIST = "system.posix_acl_access", "system.posix_acl_default"
@@ -49,7 +52,9 @@ def open_directory(path: str, *below: str) -> int:
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for name in below:
         try:
-            inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            inner = os.open(
+                name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd
+            )
         finally:
             os.close(fd)
         fd = inner
@@ -89,7 +94,11 @@ def _lets_in(directory: str, entry: str) -> str:
             owner = os.lstat(f"{directory}/{entry}").st_uid
         except FileNotFoundError:
             return "is everybody's"
-        return "" if owner in (0, os.geteuid()) else f"is everybody's, and {entry} belongs to {_name(owner)}"
+        return (
+            ""
+            if owner in (0, os.geteuid())
+            else f"is everybody's, and {entry} belongs to {_name(owner)}"
+        )
     return _is_others(directory, found)
 
 
@@ -100,7 +109,9 @@ def _is_others(path: str, found: os.stat_result) -> str:
     if any(_grants_others(os.getxattr(path, name), found.st_gid) for name in lists):
         return "can be written by others, or what is made in it: see getfacl(1)"
     # with an access list the group's bits are no group's but the mask
-    by_its_group = found.st_mode & stat.S_IWGRP and found.st_gid not in _MIGHTY and _ACCESS_LIST not in lists
+    by_its_group = (
+        found.st_mode & stat.S_IWGRP and found.st_gid not in _MIGHTY and _ACCESS_LIST not in lists
+    )
     return "can be written by others" if by_its_group or found.st_mode & stat.S_IWOTH else ""
 
 
@@ -111,11 +122,14 @@ def _grants_others(acl: bytes, gid: int) -> bool:
         return True  # it cannot be told
     entries = []
     for at in range(_HEADER, len(acl), _ENTRY):
-        tag, permissions, who = (int.from_bytes(acl[at + a : at + b], "little") for a, b in ((0, 2), (2, 4), (4, 8)))
+        tag, permissions, who = (
+            int.from_bytes(acl[at + a : at + b], "little") for a, b in ((0, 2), (2, 4), (4, 8))
+        )
         entries.append((tag, bool(permissions & _WRITE), who))
     unmasked = all(writes for tag, writes, _ in entries if tag == _MASK)
     return any(
-        writes and (tag == _OTHER or unmasked and _is_others_entry(tag, who, gid)) for tag, writes, who in entries
+        writes and (tag == _OTHER or (unmasked and _is_others_entry(tag, who, gid)))
+        for tag, writes, who in entries
     )
 
 

@@ -18,8 +18,17 @@ _NETLINK_SOCK_DIAG = 4
 _DESTROYED = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
 _SO_ATTACH_FILTER = 26
 _LONGEST_MESSAGE = 8192  # bytes; one is 380
-_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = 0x20, 0x28, 0x30, 0x15, 0x06  # linux/bpf_common.h
-_SOCK_FILTER, _SOCK_FPROG = "HBBI", "HP"  # structs of linux/filter.h, with the sizes and gaps of the machine
+_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = (
+    0x20,
+    0x28,
+    0x30,
+    0x15,
+    0x06,
+)  # linux/bpf_common.h
+_SOCK_FILTER, _SOCK_FPROG = (
+    "HBBI",
+    "HP",
+)  # structs of linux/filter.h, with the sizes and gaps of the machine
 # struct nlmsghdr, struct inet_diag_msg, and behind them attributes, one of them a struct tcp_info
 _OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 40, 88
 _FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
@@ -30,7 +39,9 @@ def listen(port: int, addresses: Sequence[str]) -> int:
     of them."""
     import _socket
 
-    sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+    sock = _socket.socket(
+        _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
+    )
     _attach_filter(sock, port, addresses)
     sock.bind((0, _DESTROYED))
     sock.setblocking(False)
@@ -56,7 +67,11 @@ def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) ->
 
     steps = _filter(port, addresses)
     program = array("B", b"".join(struct.pack(_SOCK_FILTER, *step) for step in steps))
-    sock.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack(_SOCK_FPROG, len(steps), program.buffer_info()[0]))
+    sock.setsockopt(
+        SOL_SOCKET,
+        _SO_ATTACH_FILTER,
+        struct.pack(_SOCK_FPROG, len(steps), program.buffer_info()[0]),
+    )
 
 
 def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, int]]:
@@ -71,7 +86,9 @@ def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, in
     for packed in filter(None, map(procnet.octets, addresses)):
         tests = [(_LOAD_BYTE, _FAMILY, AF_INET if len(packed) == 4 else AF_INET6)]
         for at in range(0, len(packed) if any(packed) else 0, 4):
-            tests.append((_LOAD_WORD, _OUR_ADDRESS + at, int.from_bytes(packed[at : at + 4], "big")))
+            tests.append(
+                (_LOAD_WORD, _OUR_ADDRESS + at, int.from_bytes(packed[at : at + 4], "big"))
+            )
         for number, (load, where, value) in enumerate(tests, 1):
             to_the_next = 2 * (len(tests) - number) + 1
             steps += [(load, 0, 0, where), (_JUMP_IF_EQUAL, 0, to_the_next, value)]

@@ -23,7 +23,11 @@ class Connection:
         words = line.split()
         self.outstanding = int(words[2])
         self.remote = words[4]
-        times = {key: int(value) / 1000 for key, _, value in (word.partition(":") for word in words) if key in _TIMES}
+        times = {
+            key: int(value) / 1000
+            for key, _, value in (word.partition(":") for word in words)
+            if key in _TIMES
+        }
         self.since_ack = times.get("lastack", 0.0)
         self.since_byte = min(times.get("lastsnd", 0.0), times.get("lastrcv", 0.0))
 
@@ -42,13 +46,18 @@ def each(listen: Sequence[str], port: int) -> Iterator[Connection]:
     """Every connection to an instance whose other end may read, though it may have said goodbye itself."""
     if not (ends := at(listen, port)):
         return iter(())
-    said = process.run(["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_STATES, *ends])
+    said = process.run(
+        ["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_STATES, *ends]
+    )
     return map(Connection, said.splitlines())
 
 
 def kill(listen: Sequence[str], port: int, remote: str) -> None:
     """End a connection at once, for both its ends; only root can."""
-    process.run(["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(listen, port), "dst", remote], check=False)
+    process.run(
+        ["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(listen, port), "dst", remote],
+        check=False,
+    )
 
 
 def at(listen: Sequence[str], port: int) -> list[str]:
@@ -67,6 +76,8 @@ def dropped(listen: Sequence[str], port: int) -> int:
     """How many packets the open port has dropped; a client that gets no answer sends its first one several times."""
     if not (ends := at(listen, port)):
         return 0
-    said = process.run(["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", *ends])
+    said = process.run(
+        ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", *ends]
+    )
     counts = (part.partition(")")[0] for part in said.split(",d")[1:])
     return sum(int(count) for count in counts if count.isdigit())

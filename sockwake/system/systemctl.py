@@ -7,7 +7,9 @@ from sockwake.config.scope import UID
 from sockwake.system import process
 
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
-_RELOAD = 300  # seconds; that of a thousand instances takes some, and waits for another that is under way
+_RELOAD = (
+    300  # seconds; that of a thousand instances takes some, and waits for another that is under way
+)
 _STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service, the time to end and that to have been killed
 _HOLD = 60  # seconds beside what the unit itself may take
 
@@ -15,7 +17,10 @@ _HOLD = 60  # seconds beside what the unit itself may take
 def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
     """Send a signal to a unit's main process, or to everybody in it, if there is one, without queueing a job."""
     whom = "all" if everybody else "main"
-    process.run(["systemctl", *scope.switch(), "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit], check=False)
+    process.run(
+        ["systemctl", *scope.switch(), "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit],
+        check=False,
+    )
 
 
 def main_pid(unit: str) -> int:
@@ -40,13 +45,16 @@ def hold(unit: str, *argv: str, seconds: float) -> None:
     """
     needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]
     process.run(
-        ["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv], timeout=seconds + _HOLD
+        ["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv],
+        timeout=seconds + _HOLD,
     )
 
 
 def is_asked_to_stop(unit: str) -> bool:
     """Whether systemd stops it because somebody wants it to, or nobody needs it."""
-    jobs = process.run(["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False)
+    jobs = process.run(
+        ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
+    )
     return "stop" in jobs.split()
 
 
@@ -99,7 +107,8 @@ def reset(*units: str) -> None:
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
     shown = process.run(
-        ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,StatusText", pattern], check=False
+        ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,StatusText", pattern],
+        check=False,
     )
     units = {}
     for block in shown.strip().split("\n\n"):
@@ -111,15 +120,32 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
 
 def not_cleaned_up() -> list[str]:
     """The backends that have failed, and behind which nothing could be run."""
-    argv = ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,ExecStopPost", "pg-postgres@*.service"]
-    failed = [block for block in process.run(argv, check=False).split("\n\n") if "ActiveState=failed" in block]
+    argv = [
+        "systemctl",
+        *scope.switch(),
+        "show",
+        "--property=Id,ActiveState,ExecStopPost",
+        "pg-postgres@*.service",
+    ]
+    failed = [
+        block
+        for block in process.run(argv, check=False).split("\n\n")
+        if "ActiveState=failed" in block
+    ]
     killed = [block for block in failed if "code=killed" in block.partition("ExecStopPost=")[2]]
-    return [line.removeprefix("Id=") for block in killed for line in block.splitlines() if line.startswith("Id=")]
+    return [
+        line.removeprefix("Id=")
+        for block in killed
+        for line in block.splitlines()
+        if line.startswith("Id=")
+    ]
 
 
 def is_running() -> bool:
     """Whether systemd is the init of this system (sd_booted(3)), and the user's manager runs."""
-    return os.path.isdir("/run/systemd/system") and (not scope.is_user() or os.path.isdir(f"{scope.runtime()}/systemd"))
+    return os.path.isdir("/run/systemd/system") and (
+        not scope.is_user() or os.path.isdir(f"{scope.runtime()}/systemd")
+    )
 
 
 def take_places() -> None:

@@ -41,11 +41,15 @@ def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
     return attack([instances.make(f"aim{number}") for number in range(1, parallel + 1)], wanted)
 
 
-def attack(made: Sequence[Instance], wanted: int, exit_spread: float = EXIT_SPREAD_S) -> dict[str, Any]:
+def attack(
+    made: Sequence[Instance], wanted: int, exit_spread: float = EXIT_SPREAD_S
+) -> dict[str, Any]:
     """At least `wanted` cold starts over these instances. exit_spread: seconds by which they may leave late."""
     tallies = [Tally() for _ in made]
     threads = [
-        threading.Thread(target=_attack, args=(instance, tally, -(-wanted // len(made)), exit_spread))
+        threading.Thread(
+            target=_attack, args=(instance, tally, -(-wanted // len(made)), exit_spread)
+        )
         for instance, tally in zip(made, tallies, strict=True)
     ]
     for thread in threads:
@@ -72,7 +76,10 @@ def _attack(instance: Instance, tally: Tally, wanted: int, exit_spread: float) -
             break
         _aim(instance, aim, number * _GOLDEN % 1, exit_spread)
         tally.cold[aim] += _connect(instance, tally, aim)
-    print(f"  {instance.name}: {tally.made} connections, {tally.cold}, {len(tally.failures)} failed", file=sys.stderr)
+    print(
+        f"  {instance.name}: {tally.made} connections, {tally.cold}, {len(tally.failures)} failed",
+        file=sys.stderr,
+    )
 
 
 def _aims() -> Iterator[str]:
@@ -131,4 +138,4 @@ def _recoveries(instance: Instance) -> int:
 
 def _listens(instance: Instance) -> bool:
     unit = f"pg-proxy@{instance.name}.socket"
-    return subprocess.run(["systemctl", "is-active", "--quiet", unit]).returncode == 0
+    return subprocess.run(["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0

@@ -40,10 +40,20 @@ def _resident(instance: Instance) -> list[dict[str, Any]]:
     rows = []
     for unit in (instance.backend, instance.proxy):
         for pid in traces.members(unit):
-            sizes = {key: int(value) for key, value in _KILOBYTES.findall(traces.read(f"/proc/{pid}/smaps_rollup"))}
+            sizes = {
+                key: int(value)
+                for key, value in _KILOBYTES.findall(traces.read(f"/proc/{pid}/smaps_rollup"))
+            }
             private = sizes["Private_Clean"] + sizes["Private_Dirty"]
             words = traces.read(f"/proc/{pid}/cmdline").split("\0")
-            rows.append({"program": os.path.basename(words[0]), "rss": sizes["Rss"], "pss": sizes["Pss"], "private": private})
+            rows.append(
+                {
+                    "program": os.path.basename(words[0]),
+                    "rss": sizes["Rss"],
+                    "pss": sizes["Pss"],
+                    "private": private,
+                }
+            )
     return rows
 
 
@@ -55,8 +65,20 @@ def measure_asleep() -> dict[str, Any]:
     """What is there of all the instances this machine has, while all of them sleep."""
     listed = sorted(os.listdir("/etc/sockwake"))
     traces.await_asleep(listed, instances.PATTERNS)
-    timers = subprocess.run(["systemctl", "list-units", "--all", "--no-legend", "--plain", "pg-*.timer", "sockwake*.timer"],
-                            capture_output=True, text=True, check=True).stdout
+    timers = subprocess.run(
+        [
+            "systemctl",
+            "list-units",
+            "--all",
+            "--no-legend",
+            "--plain",
+            "pg-*.timer",
+            "sockwake*.timer",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return {
         "instances": len(listed),
         "processes": len(traces.of_instances(listed)),

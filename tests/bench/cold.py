@@ -79,8 +79,11 @@ def _round(contestants: list[Contestant], number: int) -> list[bool]:
         else:
             if number:
                 each.samples.append(took)
-    print(f"  round {number}: " + ", ".join(f"{each.name} {each.samples[-1]:.0f}" for each in contestants if each.samples),
-          file=sys.stderr)
+    print(
+        f"  round {number}: "
+        + ", ".join(f"{each.name} {each.samples[-1]:.0f}" for each in contestants if each.samples),
+        file=sys.stderr,
+    )
     return quiet
 
 
@@ -105,8 +108,13 @@ class Sockwake:
 
     def _parts(self, started: float, took: float) -> dict[str, float]:
         """Milliseconds from psql's start to each moment systemd, the waker and psql tell of."""
-        backend, proxy = self._timestamps(self.instance.backend), self._timestamps(self.instance.proxy)
-        ready = os.stat(f"{self.instance.run}/ready").st_mtime_ns / 1e9 - time.time() + time.monotonic()
+        backend, proxy = (
+            self._timestamps(self.instance.backend),
+            self._timestamps(self.instance.proxy),
+        )
+        ready = (
+            os.stat(f"{self.instance.run}/ready").st_mtime_ns / 1e9 - time.time() + time.monotonic()
+        )
         moments = {
             "unit": backend["InactiveExitTimestampMonotonic"],
             "waker": backend["ExecMainStartTimestampMonotonic"],
@@ -117,7 +125,9 @@ class Sockwake:
         return {what: 1000 * (moment - started) for what, moment in moments.items()} | {"row": took}
 
     def _timestamps(self, unit: str) -> dict[str, float]:
-        shown = subprocess.run(["systemctl", "show", unit], capture_output=True, text=True, check=True).stdout
+        shown = subprocess.run(
+            ["systemctl", "show", unit], capture_output=True, text=True, check=True
+        ).stdout
         pairs = (line.split("=", 1) for line in shown.splitlines() if "TimestampMonotonic=" in line)
         return {key: int(value) / 1e6 for key, value in pairs}
 

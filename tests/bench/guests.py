@@ -29,10 +29,20 @@ def guest(role: str, deb: Path) -> Iterator[str]:
         run([MACHINE, "boot", name, "--with-parent", "--bind-ro", f"{CHECKOUT}:/src"])
         run([MACHINE, "push", name, str(deb), "/root"])
         install = f"apt-get install --yes --quiet /root/{deb.name}"
-        inside(name, "sh", "-c", f"{install} >/root/install.log 2>&1 || {{ cat /root/install.log >&2; exit 1; }}")
+        inside(
+            name,
+            "sh",
+            "-c",
+            f"{install} >/root/install.log 2>&1 || {{ cat /root/install.log >&2; exit 1; }}",
+        )
         yield name
     finally:
-        subprocess.run([MACHINE, "stop", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [MACHINE, "stop", name],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
 
 def inside(name: str, *command: str) -> str:
@@ -43,7 +53,14 @@ def inside(name: str, *command: str) -> str:
 def run(command: list[str]) -> str:
     """What command printed; what it says on stderr goes to ours. Raises GuestError."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S)
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
     except subprocess.TimeoutExpired:
         raise GuestError(f"'{' '.join(command)}' took longer than {TIMEOUT_S:.0f} s") from None
     if done.returncode:
@@ -54,7 +71,10 @@ def run(command: list[str]) -> str:
 def reload_in_turns(deb: Path, count: int, rounds: int) -> dict[str, object]:
     """Milliseconds of `rounds` daemon-reloads with `count` sockets of either sort, in two guests that take turns."""
     with guest("sockwake", deb) as first, guest("bare", deb) as second:
-        servers = {sort: _serve(name, sort, count) for sort, name in zip(RELOADED, (first, second), strict=True)}
+        servers = {
+            sort: _serve(name, sort, count)
+            for sort, name in zip(RELOADED, (first, second), strict=True)
+        }
         try:
             for server in servers.values():
                 _answer(server)
@@ -74,7 +94,18 @@ def reload_in_turns(deb: Path, count: int, rounds: int) -> dict[str, object]:
 
 
 def _serve(name: str, sort: str, count: int) -> subprocess.Popen[str]:
-    command = [MACHINE, "run", "--input", name, "--", "python3", "-B", f"{BENCH}/reload.py", sort, str(count)]
+    command = [
+        MACHINE,
+        "run",
+        "--input",
+        name,
+        "--",
+        "python3",
+        "-B",
+        f"{BENCH}/reload.py",
+        sort,
+        str(count),
+    ]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -84,7 +115,9 @@ def _answer(server: subprocess.Popen[str], order: str = "") -> str:
     server.stdin.write(order)
     server.stdin.flush()
     if not select.select([server.stdout], [], [], ANSWER_TIMEOUT_S)[0]:
-        raise GuestError(f"the guest for daemon-reload has not answered in {ANSWER_TIMEOUT_S:.0f} s")
+        raise GuestError(
+            f"the guest for daemon-reload has not answered in {ANSWER_TIMEOUT_S:.0f} s"
+        )
     if not (line := server.stdout.readline()):
         raise GuestError(f"the guest for daemon-reload ended with status {server.wait()}")
     return line

@@ -71,12 +71,16 @@ class Recipe:
 
     def _listen(self) -> None:
         """Its socket may have failed with its service; opening it again is not measured."""
-        subprocess.run(["systemctl", "reset-failed", f"{self.name}.service"], capture_output=True)
+        subprocess.run(
+            ["systemctl", "reset-failed", f"{self.name}.service"], check=False, capture_output=True
+        )
         subprocess.run(["systemctl", "start", f"{self.name}.socket"], check=True)
 
 
 def _compose(*arguments: str) -> None:
-    done = subprocess.run(["docker-compose", *arguments], cwd=HOME, capture_output=True, text=True)
+    done = subprocess.run(
+        ["docker-compose", *arguments], check=False, cwd=HOME, capture_output=True, text=True
+    )
     if done.returncode:
         raise BenchError(f"docker-compose {arguments[0]} failed: {done.stderr.strip()}")
 
@@ -89,5 +93,7 @@ def _await_cluster() -> None:
             return
         except postgres_client.ClientError as error:
             if time.monotonic() > deadline:
-                raise BenchError(f"the recipe's cluster was not there in {FIRST_START_S:.0f} s: {error}") from None
+                raise BenchError(
+                    f"the recipe's cluster was not there in {FIRST_START_S:.0f} s: {error}"
+                ) from None
             time.sleep(0.2)

@@ -57,8 +57,17 @@ class Instance:
 
 def make(name: str, *, enable: bool = True) -> Instance:
     """Make an instance that sleeps after a second, and wait until it does."""
-    command = ["sockwake-new", name, "--version", "18", "--idle", "1s", "--json", *(["--enable"] if enable else [])]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [
+        "sockwake-new",
+        name,
+        "--version",
+        "18",
+        "--idle",
+        "1s",
+        "--json",
+        *(["--enable"] if enable else []),
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     facts = json.loads(done.stdout)

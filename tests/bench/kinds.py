@@ -42,9 +42,23 @@ class Kind:
 
 
 KINDS = (
-    Kind("container", ("--image", "nginx:local", "--container-port", "80"), HTTP, "hand-web", 54401),
-    Kind("command", ("--exec", "/usr/bin/redis-server --port {port} --dir {data} --save ''"), REDIS, "hand-redis", 54402),
-    Kind("native", ("--exec", f"/usr/bin/python3 {HERE}/native_server.py"), HTTP, "hand-native", 54403),
+    Kind(
+        "container", ("--image", "nginx:local", "--container-port", "80"), HTTP, "hand-web", 54401
+    ),
+    Kind(
+        "command",
+        ("--exec", "/usr/bin/redis-server --port {port} --dir {data} --save ''"),
+        REDIS,
+        "hand-redis",
+        54402,
+    ),
+    Kind(
+        "native",
+        ("--exec", f"/usr/bin/python3 {HERE}/native_server.py"),
+        HTTP,
+        "hand-native",
+        54403,
+    ),
 )
 
 
@@ -65,8 +79,18 @@ class Service(Instance):
 
 def make(kind: Kind, name: str) -> Service:
     """Make an instance that sleeps after a second, and wait until it does."""
-    command = ["sockwake-new", name, "--kind", kind.name, *kind.options, "--idle", "1s", "--enable", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [
+        "sockwake-new",
+        name,
+        "--kind",
+        kind.name,
+        *kind.options,
+        "--idle",
+        "1s",
+        "--enable",
+        "--json",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     traces.await_asleep([name], PATTERNS)
@@ -96,9 +120,13 @@ def measure(rounds: int, wanted: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in KINDS:
         service = make(kind, f"{kind.name}1")
-        found[kind.name] = _cold(kind, service, rounds) | {"throughput": _throughput(kind, service, rounds)}
+        found[kind.name] = _cold(kind, service, rounds) | {
+            "throughput": _throughput(kind, service, rounds)
+        }
         crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 12)]
-        found[kind.name]["aimed"] = aimed.attack(crowd, wanted, exit_spread=1.2 if service.native else aimed.EXIT_SPREAD_S)
+        found[kind.name]["aimed"] = aimed.attack(
+            crowd, wanted, exit_spread=1.2 if service.native else aimed.EXIT_SPREAD_S
+        )
     return found
 
 
@@ -107,8 +135,12 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
     failures: dict[str, list[str]] = {"sockwake": [], "handmade": []}
     for number in range(rounds + 1):
         for who, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
-            subprocess.run(["systemctl", "stop", "hand-native.service"], capture_output=True)
-            subprocess.run(["systemctl", "start", f"{kind.handmade}.socket"], check=True, capture_output=True)
+            subprocess.run(
+                ["systemctl", "stop", "hand-native.service"], check=False, capture_output=True
+            )
+            subprocess.run(
+                ["systemctl", "start", f"{kind.handmade}.socket"], check=True, capture_output=True
+            )
             traces.await_asleep([service.name], PATTERNS)
             traces.await_quiet()
             try:
@@ -118,7 +150,10 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
             else:
                 if number:
                     samples[who].append(took)
-    print(f"  {kind.name}: {({who: [round(took) for took in each] for who, each in samples.items()})}", file=sys.stderr)
+    print(
+        f"  {kind.name}: { ({who: [round(took) for took in each] for who, each in samples.items()}) }",
+        file=sys.stderr,
+    )
     return {"samples": samples, "failures": failures}
 
 
@@ -162,7 +197,7 @@ def _redis_rate(port: int) -> float:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode:
         raise BenchError(f"{command[0]} failed: {done.stderr.strip()[-200:]}")
     return done.stdout

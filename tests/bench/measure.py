@@ -33,7 +33,14 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
 
 def describe() -> dict[str, str]:
     """The machine, as far as it explains the figures."""
-    model = next((line.split(":", 1)[1].strip() for line in traces.read("/proc/cpuinfo").splitlines() if "model name" in line), "")
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in traces.read("/proc/cpuinfo").splitlines()
+            if "model name" in line
+        ),
+        "",
+    )
     return {
         "cores": str(os.cpu_count()),
         "processor": model,
@@ -43,7 +50,9 @@ def describe() -> dict[str, str]:
         "docker": _said("docker", "version", "--format", "{{.Server.Version}}").split("+")[0],
         "compose": _said("docker-compose", "version", "--short").split("-")[0],
         "psql": _said("psql", "--version").split()[2],
-        "PostgreSQL": _said("docker", "run", "--rm", "--network=none", "postgres:18", "postgres", "--version").split()[2],
+        "PostgreSQL": _said(
+            "docker", "run", "--rm", "--network=none", "postgres:18", "postgres", "--version"
+        ).split()[2],
         "Python": platform.python_version(),
         "sockwake": _said("dpkg-query", "--show", "--showformat=${Version}", "sockwake"),
     }

@@ -35,14 +35,25 @@ def table(rows: list[Row]) -> str:
     """The rows as a Markdown table, aligned so that it reads in a terminal too."""
     lines = [_HEAD, *((row.what, row.figure, row.spread, row.bound, row.verdict) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    drawn = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-    return "\n".join([drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]])
+    drawn = [
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in lines
+    ]
+    return "\n".join(
+        [drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]]
+    )
 
 
 def render(results: dict[str, Any], rows: list[Row], date: str) -> str:
     """The whole page."""
     machine = ", ".join(f"{what} {value}" for what, value in results["machine"].items() if value)
-    text = [f"# Figures\n\nWritten by `make bench` on {date}; one run, one machine: {machine}.", table(rows), _NOTES]
+    text = [
+        f"# Figures\n\nWritten by `make bench` on {date}; one run, one machine: {machine}.",
+        table(rows),
+        _NOTES,
+    ]
     if "cold" in results:
         text.append(_where(results["cold"]))
     if "python" in results:
@@ -56,7 +67,10 @@ def _where(cold: dict[str, Any]) -> str:
     told = report.phases(cold)
     if told:
         inside = ", ".join(f"{what} {took:.0f}" for what, took in told.items() if what != "total")
-        lines += ["", f"The waker's own account (its line in the journal): {told.get('total', 0):.0f} ms, of which {inside}."]
+        lines += [
+            "",
+            f"The waker's own account (its line in the journal): {told.get('total', 0):.0f} ms, of which {inside}.",
+        ]
     quiet, waits = cold["quiet"]
     lines += ["", f"The machine was quiet before {quiet} of {waits} measurements."]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ Source: PostgreSQL documentation, "Message Formats" and "SASL Authentication"; R
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -22,7 +23,9 @@ class ClientError(Exception):
 class Connection:
     """One session, logged in. Raises ClientError for whatever is not a row, a time-out included."""
 
-    def __init__(self, address: tuple[str, int] | str, password: str, user: str = "postgres") -> None:
+    def __init__(
+        self, address: tuple[str, int] | str, password: str, user: str = "postgres"
+    ) -> None:
         self._buffer = b""
         self._sock = _connect(address)
         try:
@@ -43,16 +46,16 @@ class Connection:
 
     def close(self) -> None:
         """Say goodbye as libpq does."""
-        try:
+        with contextlib.suppress(ClientError):
             self._send(b"X", b"")
-        except ClientError:
-            pass
         self._sock.close()
 
     def _authenticate(self, password: str) -> None:
         body = self._read_until(b"R")
         if body[:4] != (10).to_bytes(4, "big"):
-            raise ClientError(f"authentication method {int.from_bytes(body[:4], 'big')} where SASL was expected")
+            raise ClientError(
+                f"authentication method {int.from_bytes(body[:4], 'big')} where SASL was expected"
+            )
         nonce = base64.b64encode(os.urandom(18)).decode()
         first_bare = f"n=,r={nonce}"
         first = f"n,,{first_bare}".encode()
@@ -120,7 +123,9 @@ def asks_for_password(path: str) -> bool:
 
 
 def _connect(address: tuple[str, int] | str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(
+        socket.AF_UNIX if isinstance(address, str) else socket.AF_INET, socket.SOCK_STREAM
+    )
     sock.settimeout(STEP_TIMEOUT_S)
     try:
         sock.connect(address)
@@ -137,7 +142,9 @@ def _startup(user: str) -> bytes:
 
 def _scram_answer(password: str, first_bare: str, server_first: str) -> str:
     fields = dict(part.split("=", 1) for part in server_first.split(","))
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+    salted = hashlib.pbkdf2_hmac(
+        "sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"])
+    )
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     final = f"c=biws,r={fields['r']}"
     signed = f"{first_bare},{server_first},{final}".encode()

@@ -13,11 +13,24 @@ ANSWER_TIMEOUT_S = 60.0
 
 def row_ms(port: int, password: str) -> float:
     """Milliseconds of one whole psql that reads one row; raises BenchError with what it said instead."""
-    environment = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "postgres", "PGPASSWORD": password}
+    environment = {
+        **os.environ,
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(port),
+        "PGUSER": "postgres",
+        "PGPASSWORD": password,
+    }
     before = time.perf_counter()
     try:
-        done = subprocess.run(["psql", "-Atc", "select 1"], env=environment, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=ANSWER_TIMEOUT_S)
+        done = subprocess.run(
+            ["psql", "-Atc", "select 1"],
+            check=False,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=ANSWER_TIMEOUT_S,
+        )
     except subprocess.TimeoutExpired:
         raise BenchError(f"no answer in {ANSWER_TIMEOUT_S:.0f} s") from None
     took = time.perf_counter() - before

@@ -29,7 +29,9 @@ def measure(rounds: int) -> dict[str, Any]:
 def _run(argv: list[str], wanted: int) -> float:
     silent = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2)]
     before = time.perf_counter()
-    pid = os.posix_spawn(argv[0], argv, {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}, file_actions=silent)
+    pid = os.posix_spawn(
+        argv[0], argv, {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}, file_actions=silent
+    )
     _, status = os.waitpid(pid, 0)
     took = time.perf_counter() - before
     if os.waitstatus_to_exitcode(status) != wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -28,9 +29,18 @@ class Row:
 
 def rows(results: dict[str, Any]) -> list[Row]:
     """The rows of every part that was measured."""
-    makers = {"cold": _cold, "aimed": _aimed, "awake": _awake, "asleep": _asleep, "kinds": _kinds, "making": _making,
-              "reload": _reload}
-    found = [row for part, maker in makers.items() if part in results for row in maker(results[part])]
+    makers = {
+        "cold": _cold,
+        "aimed": _aimed,
+        "awake": _awake,
+        "asleep": _asleep,
+        "kinds": _kinds,
+        "making": _making,
+        "reload": _reload,
+    }
+    found = [
+        row for part, maker in makers.items() if part in results for row in maker(results[part])
+    ]
     if "python" in results:
         found += _python(results["python"], results.get("cold"))
     return found
@@ -48,59 +58,121 @@ def _cold(part: dict[str, Any]) -> Iterator[Row]:
     if all(samples[name] for name in labels):
         middle = {name: statistics.median(samples[name]) for name in labels}
         yield _ratio("cold start against the recipe", middle["sockwake"] / middle["recipe"], 0.35)
-        yield _ratio("cold start against floor + awake psql", middle["sockwake"] / (middle["floor"] + middle["warm"]), 1.4)
-    made = len(samples["sockwake"]) + len(samples["warm"]) + len(failures["sockwake"]) + len(failures["warm"])
+        yield _ratio(
+            "cold start against floor + awake psql",
+            middle["sockwake"] / (middle["floor"] + middle["warm"]),
+            1.4,
+        )
+    made = (
+        len(samples["sockwake"])
+        + len(samples["warm"])
+        + len(failures["sockwake"])
+        + len(failures["warm"])
+    )
     failed = len(failures["sockwake"]) + len(failures["warm"])
     yield Row("failures in those, sockwake", f"{failed} of {made}", bound="0", passed=failed == 0)
     recipe = len(failures["recipe"])
     yield Row("failures in those, the recipe", f"{recipe} of {recipe + len(samples['recipe'])}")
     if samples["detached"]:
         refusals = part["detached_refusals"]
-        yield _timed("the recipe with `compose up -d` in front of nc, tried again until answered", samples["detached"])
-        yield Row("first clients of that one turned away", f"{sum(map(bool, refusals))} of {len(refusals)}")
+        yield _timed(
+            "the recipe with `compose up -d` in front of nc, tried again until answered",
+            samples["detached"],
+        )
+        yield Row(
+            "first clients of that one turned away",
+            f"{sum(map(bool, refusals))} of {len(refusals)}",
+        )
 
 
 def _aimed(part: dict[str, Any]) -> Iterator[Row]:
     failed, cold = len(part["failures"]), part["cold"]
-    yield Row("failures of cold starts aimed at idle exit and stop", f"{failed} of {part['made']} connections",
-              ", ".join(f"{aim} {count}" for aim, count in cold.items()), "0", failed == 0)
+    yield Row(
+        "failures of cold starts aimed at idle exit and stop",
+        f"{failed} of {part['made']} connections",
+        ", ".join(f"{aim} {count}" for aim, count in cold.items()),
+        "0",
+        failed == 0,
+    )
     enough = sum(cold.values()) >= part["wanted"]
-    yield Row("cold starts among those", str(sum(cold.values())), bound=f"≥ {part['wanted']}", passed=enough)
+    yield Row(
+        "cold starts among those",
+        str(sum(cold.values())),
+        bound=f"≥ {part['wanted']}",
+        passed=enough,
+    )
     yield _count("crash recoveries in those", part["recoveries"])
     yield _count("sockets not listening afterwards", part["sockets_failed"])
 
 
 def _awake(part: dict[str, Any]) -> Iterator[Row]:
-    for who, label, bound in (("own", "the watcher", 10.0), ("proxy", "systemd-socket-proxyd", None)):
-        rss, pss, private = ([sample[key] * 1024 / 1e6 for sample in part[who]] for key in ("rss", "pss", "private"))
+    for who, label, bound in (
+        ("own", "the watcher", 10.0),
+        ("proxy", "systemd-socket-proxyd", None),
+    ):
+        rss, pss, private = (
+            [sample[key] * 1024 / 1e6 for sample in part[who]] for key in ("rss", "pss", "private")
+        )
         middle = statistics.median(rss)
-        yield Row(f"resident memory per awake instance: {label} (RSS)", f"{middle:.1f} MB", _span(rss, "MB", 1),
-                  f"≤ {bound:g} MB" if bound else "", middle <= bound if bound else None)
-        yield Row("    of it not shared with anything; its fair share (PSS)",
-                  f"{statistics.median(private):.1f} MB; {statistics.median(pss):.1f} MB")
+        yield Row(
+            f"resident memory per awake instance: {label} (RSS)",
+            f"{middle:.1f} MB",
+            _span(rss, "MB", 1),
+            f"≤ {bound:g} MB" if bound else "",
+            middle <= bound if bound else None,
+        )
+        yield Row(
+            "    of it not shared with anything; its fair share (PSS)",
+            f"{statistics.median(private):.1f} MB; {statistics.median(pss):.1f} MB",
+        )
 
 
 def _asleep(part: dict[str, Any]) -> Iterator[Row]:
     left = {what: part[what] for what in ("processes", "containers", "timers", "units")}
-    yield Row(f"processes, containers, timers and active services of {part['instances']} sleeping instances",
-              ", ".join(str(count) for count in left.values()), bound="0", passed=not any(left.values()))
+    yield Row(
+        f"processes, containers, timers and active services of {part['instances']} sleeping instances",
+        ", ".join(str(count) for count in left.values()),
+        bound="0",
+        passed=not any(left.values()),
+    )
 
 
 def _kinds(part: dict[str, Any]) -> Iterator[Row]:
-    handmade = {"container": "nginx, compose up and nc -z once a second", "command": "redis, Type=notify", "native": "the same program"}
+    handmade = {
+        "container": "nginx, compose up and nc -z once a second",
+        "command": "redis, Type=notify",
+        "native": "the same program",
+    }
     for kind, software in handmade.items():
         found = part[kind]
         samples, rates = found["samples"], found["throughput"]
         yield _timed(f"{kind}: cold start, sockwake", samples["sockwake"])
         yield _timed(f"    by hand ({software})", samples["handmade"])
         middle = {who: statistics.median(samples[who]) for who in samples}
-        yield Row("    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×")
-        for who, label in (("sockwake", "    requests per second awake, sockwake"), ("handmade", "    by hand")):
-            yield Row(label, f"{statistics.median(rates[who]):,.0f} /s", f"{_span(rates[who], '/s')}, n = {len(rates[who])}")
-        attacked, failed = found["aimed"], len(found["aimed"]["failures"]) + len(found["failures"]["sockwake"])
+        yield Row(
+            "    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×"
+        )
+        for who, label in (
+            ("sockwake", "    requests per second awake, sockwake"),
+            ("handmade", "    by hand"),
+        ):
+            yield Row(
+                label,
+                f"{statistics.median(rates[who]):,.0f} /s",
+                f"{_span(rates[who], '/s')}, n = {len(rates[who])}",
+            )
+        attacked, failed = (
+            found["aimed"],
+            len(found["aimed"]["failures"]) + len(found["failures"]["sockwake"]),
+        )
         cold = sum(attacked["cold"].values())
-        yield Row("    failures of requests aimed at idle exit and stop", f"{failed} of {attacked['made']}",
-                  f"{cold} of them cold starts", "0", failed == 0 and cold >= attacked["wanted"])
+        yield Row(
+            "    failures of requests aimed at idle exit and stop",
+            f"{failed} of {attacked['made']}",
+            f"{cold} of them cold starts",
+            "0",
+            failed == 0 and cold >= attacked["wanted"],
+        )
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:
@@ -108,31 +180,60 @@ def _making(part: dict[str, Any]) -> Iterator[Row]:
     middle = {count: statistics.median(took) for count, took in samples.items()}
     for count, took in samples.items():
         bound = 300.0 if count == 1000 else None
-        label = f"sockwake-new --no-provision with {count:,} instance{'s' if count > 1 else ''} present"
-        yield Row(label, f"{middle[count]:.0f} ms", _span(took, "ms"), f"≤ {bound:.0f} ms" if bound else "",
-                  middle[count] <= bound if bound else None)
+        label = (
+            f"sockwake-new --no-provision with {count:,} instance{'s' if count > 1 else ''} present"
+        )
+        yield Row(
+            label,
+            f"{middle[count]:.0f} ms",
+            _span(took, "ms"),
+            f"≤ {bound:.0f} ms" if bound else "",
+            middle[count] <= bound if bound else None,
+        )
     counts = sorted(samples)
-    growth = [(middle[more] / middle[fewer], more / fewer) for fewer, more in zip(counts, counts[1:])]
-    yield Row("its growth with 100 × and 10 × as many", " and ".join(f"{ratio:.2f} ×" for ratio, _ in growth),
-              bound="≤ the count's", passed=all(ratio <= count for ratio, count in growth))
+    growth = [
+        (middle[more] / middle[fewer], more / fewer) for fewer, more in itertools.pairwise(counts)
+    ]
+    yield Row(
+        "its growth with 100 × and 10 × as many",
+        " and ".join(f"{ratio:.2f} ×" for ratio, _ in growth),
+        bound="≤ the count's",
+        passed=all(ratio <= count for ratio, count in growth),
+    )
 
 
 def _reload(part: dict[str, Any]) -> Iterator[Row]:
     samples = part["samples"]
     count = f"{part['count']:,}"
     yield _timed(f"daemon-reload with {count} sockwake instances listening", samples["sockwake"])
-    yield _timed(f"daemon-reload with {count} bare template sockets and static drop-ins", samples["bare"])
-    yield _ratio("the one against the other", statistics.median(samples["sockwake"]) / statistics.median(samples["bare"]), 1.5)
+    yield _timed(
+        f"daemon-reload with {count} bare template sockets and static drop-ins", samples["bare"]
+    )
+    yield _ratio(
+        "the one against the other",
+        statistics.median(samples["sockwake"]) / statistics.median(samples["bare"]),
+        1.5,
+    )
 
 
 def _python(part: dict[str, Any], cold: dict[str, Any] | None) -> Iterator[Row]:
     rounds = list(zip(*(part["samples"][name] for name in ("true", "interpreter", "waker"))))
     starts = [bare - true for true, bare, _ in rounds]
     imports = [waker - bare for _, bare, waker in rounds]
-    yield Row("Python on the wake path: the interpreter, /bin/true deducted", f"{statistics.median(starts):.1f} ms", _span(starts, "ms", 1))
-    yield Row("    what the waker imports", f"{statistics.median(imports):.1f} ms", _span(imports, "ms", 1))
+    yield Row(
+        "Python on the wake path: the interpreter, /bin/true deducted",
+        f"{statistics.median(starts):.1f} ms",
+        _span(starts, "ms", 1),
+    )
+    yield Row(
+        "    what the waker imports",
+        f"{statistics.median(imports):.1f} ms",
+        _span(imports, "ms", 1),
+    )
     if cold and cold["samples"]["sockwake"]:
-        share = statistics.median(waker - true for true, _, waker in rounds) / statistics.median(cold["samples"]["sockwake"])
+        share = statistics.median(waker - true for true, _, waker in rounds) / statistics.median(
+            cold["samples"]["sockwake"]
+        )
         yield Row("    both, as a share of the cold start", f"{100 * share:.1f} %")
 
 
@@ -145,18 +246,24 @@ def parts(part: dict[str, Any]) -> list[tuple[str, float]]:
         ("proxy wrapper sees it, becomes socket-proxyd; login, row, psql ends", "row", "ready"),
     )
     return [
-        (what, statistics.median(row[end] - (row[begin] if begin else 0) for row in part["parts"])) for what, end, begin in steps
+        (what, statistics.median(row[end] - (row[begin] if begin else 0) for row in part["parts"]))
+        for what, end, begin in steps
     ]
 
 
 def phases(part: dict[str, Any]) -> dict[str, float]:
     """The waker's own account: median milliseconds of each phase."""
     told = part["phases"]
-    return {key: statistics.median(row[key] for row in told if key in row) for key in (told[0] if told else {})}
+    return {
+        key: statistics.median(row[key] for row in told if key in row)
+        for key in (told[0] if told else {})
+    }
 
 
 def _timed(what: str, samples: Sequence[float]) -> Row:
-    return Row(what, f"{statistics.median(samples):.0f} ms", f"{_span(samples, 'ms')}, n = {len(samples)}")
+    return Row(
+        what, f"{statistics.median(samples):.0f} ms", f"{_span(samples, 'ms')}, n = {len(samples)}"
+    )
 
 
 def _ratio(what: str, ratio: float, bound: float) -> Row:

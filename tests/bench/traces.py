@@ -49,7 +49,10 @@ def of_instances(names: Sequence[str]) -> list[Process]:
         process
         for process in processes()
         if process.pid != os.getpid()
-        and (any(word in f"{process.cgroup} {process.command}" for word in own) or is_container(process))
+        and (
+            any(word in f"{process.cgroup} {process.command}" for word in own)
+            or is_container(process)
+        )
     ]
 
 
@@ -62,10 +65,17 @@ def is_container(process: Process) -> bool:
 def active_units(patterns: Sequence[str]) -> list[str]:
     """Units of these names that are not inactive, sockets apart."""
     shown = subprocess.run(
-        ["systemctl", "list-units", "--all", "--no-legend", "--plain", *patterns], capture_output=True, text=True, check=True
+        ["systemctl", "list-units", "--all", "--no-legend", "--plain", *patterns],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     rows = [line.split(None, 4) for line in shown.splitlines()]
-    return [row[0] for row in rows if len(row) > 3 and row[2] != "inactive" and not row[0].endswith(".socket")]
+    return [
+        row[0]
+        for row in rows
+        if len(row) > 3 and row[2] != "inactive" and not row[0].endswith(".socket")
+    ]
 
 
 def left(names: Sequence[str], patterns: Sequence[str]) -> list[str]:

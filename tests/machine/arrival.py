@@ -63,6 +63,4 @@ def _running(machine: Machine, deadline: float, before: int | None) -> str:
             if said in ("running", "degraded"):
                 return said
         time.sleep(0.02)
-    raise Failure(
-        f"waited {UP_TIMEOUT_S:.0f} s for machine '{machine.name}' to boot: {said}", hint
-    )
+    raise Failure(f"waited {UP_TIMEOUT_S:.0f} s for machine '{machine.name}' to boot: {said}", hint)

@@ -136,6 +136,7 @@ def _bootstrap(recipe: Recipe, path: Path) -> None:
     with log.open("w") as output:
         done = subprocess.run(
             argv,
+            check=False,
             input=mirror.sources(recipe.suite),
             stdout=output,
             stderr=subprocess.STDOUT,

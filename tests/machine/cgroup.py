@@ -1,7 +1,7 @@
 """The part of the host's cgroup v2 tree that belongs to one machine.
 
-    machine-…/keeper     what holds the machine up: keeper.py, unshare, stage.sh
-    machine-…/guest      systemd-nspawn, and below payload/ the guest's own tree
+machine-…/keeper     what holds the machine up: keeper.py, unshare, stage.sh
+machine-…/guest      systemd-nspawn, and below payload/ the guest's own tree
 """
 
 from __future__ import annotations

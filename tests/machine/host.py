@@ -10,7 +10,7 @@ from failure import Failure
 
 # program -> package; everything else used here is essential in Debian
 NEEDED = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container"}
-NEEDED_BY_TESTS = {"/usr/bin/pytest-3": "python3-pytest"}
+NEEDED_BY_TESTS = {"/usr/bin/pytest-3": "python3-pytest", "/usr/bin/pip3": "python3-pip"}
 
 
 def missing(needed: dict[str, str]) -> list[str]:
@@ -40,4 +40,7 @@ def _apt(verb: str, *packages: str) -> bool:
     if verb == "update":
         argv = ["apt-get", verb]
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=2, env=env).returncode == 0
+    return (
+        subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, stdout=2, env=env).returncode
+        == 0
+    )

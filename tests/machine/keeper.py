@@ -54,9 +54,7 @@ def _settle(state: Path) -> Path:
     return home
 
 
-def _one_life(
-    state: Path, home: Path, parent: int, arguments: list[str]
-) -> tuple[int, bool]:
+def _one_life(state: Path, home: Path, parent: int, arguments: list[str]) -> tuple[int, bool]:
     """From power on to power off. Returns nspawn's status and whether the parent died."""
     (home / "guest").mkdir(exist_ok=True)
     lower = state.parent.parent / "trees" / (state / "tree").read_text().strip()

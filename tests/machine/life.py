@@ -214,6 +214,6 @@ def _linkable(source: Path, target: Path) -> bool:
 
 def _copy(how: str, entry: Path, target: Path) -> None:
     argv = ["cp", "--archive", how, str(entry), str(target)]
-    done = subprocess.run(argv, capture_output=True, text=True)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise Failure(f"cannot copy {entry}: {done.stderr.splitlines()[0]}")

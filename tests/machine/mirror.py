@@ -46,7 +46,9 @@ def options() -> list[str]:
 
 
 def _output(*argv: str) -> list[str]:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     if done.returncode != 0:
         raise Failure(f"'{' '.join(argv)}' failed: {done.stderr.strip()}")
     return done.stdout.splitlines()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import arrival
 import cache
-import session
 import life
 import recipe
+import session
 from failure import Failure
 from guest import Machine
 from recipe import Recipe
@@ -68,12 +68,15 @@ def _import(machine: Machine, image: Recipe, tree: Path) -> None:
         stdout=subprocess.PIPE,
     )
     assert archive.stdout is not None
-    with archive, session.start(
-        machine,
-        [*command, "-", image.image.name],
-        stdin=archive.stdout.fileno(),
-        stdout=subprocess.DEVNULL,
-    ) as docker:
+    with (
+        archive,
+        session.start(
+            machine,
+            [*command, "-", image.image.name],
+            stdin=archive.stdout.fileno(),
+            stdout=subprocess.DEVNULL,
+        ) as docker,
+    ):
         archive.stdout.close()
         _, said = docker.communicate(timeout=IMPORT_TIMEOUT_S)
     if docker.returncode != 0 or archive.returncode != 0:

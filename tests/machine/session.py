@@ -20,7 +20,7 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         env=env,
-        preexec_fn=lambda: entry.settle(machine),
+        preexec_fn=lambda: entry.settle(machine),  # noqa: PLW1509 - one thread
     )
 
 

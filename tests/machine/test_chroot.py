@@ -28,8 +28,12 @@ def test_what_runs_in_a_chroot_ends_with_it(tmp_path: Path, number: int) -> None
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     argv = [MACHINE, "chroot", "--bind", f"{tmp_path}:/out", "toolbox"]
-    with subprocess.Popen([*argv, "--", "sh", "-c", "exec >/out/pipe; echo here; sleep 60; echo late"]) as view:
-        with pipe.open() as said:
-            assert said.readline() == "here\n"
-            view.send_signal(number)
-            assert said.read() == "", "it went on"
+    with (
+        subprocess.Popen(
+            [*argv, "--", "sh", "-c", "exec >/out/pipe; echo here; sleep 60; echo late"]
+        ) as view,
+        pipe.open() as said,
+    ):
+        assert said.readline() == "here\n"
+        view.send_signal(number)
+        assert said.read() == "", "it went on"

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")
 
 def machine(*argv: str, status: int = 0, text: str | None = None) -> str:
     """Run one machine command, check its status and return its stdout (stderr on failure)."""
-    done = subprocess.run([MACHINE, *argv], input=text, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [MACHINE, *argv], check=False, input=text, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == status, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout if status == 0 else done.stderr
 
@@ -123,6 +125,7 @@ def test_run_passes_everything_through(pair: None) -> None:
     run(LEFT, "no-such-program", status=127)
     done = subprocess.run(
         [MACHINE, "run", LEFT, "--", "sh", "-c", "echo out; echo err >&2; cat"],
+        check=False,
         input="not for it",
         capture_output=True,
         text=True,
@@ -207,7 +210,9 @@ def test_dies_with_the_process_that_booted_it(pair: None) -> None:
     name = f"mt-{PID}-orphan"
     # It ends with us, too: what it reads from is our end of a pipe.
     script = f"import subprocess, sys; subprocess.run(['{MACHINE}', 'boot', '{name}', "
-    script += "'--with-parent'], stdin=subprocess.DEVNULL); print('up', flush=True); sys.stdin.read()"
+    script += (
+        "'--with-parent'], stdin=subprocess.DEVNULL); print('up', flush=True); sys.stdin.read()"
+    )
     argv = [sys.executable, "-c", script]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

@@ -59,17 +59,26 @@ def undisturbed(work: Callable[[], int]) -> Ended:
 
 def at_step(step: int, work: Callable[[], int], fault: Callable[[], NoReturn]) -> Ended:
     """Run work in a child with fault at its step-th step."""
-    with (tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr, tempfile.TemporaryFile() as mark):
+    with (
+        tempfile.TemporaryFile("w+") as stdout,
+        tempfile.TemporaryFile("w+") as stderr,
+        tempfile.TemporaryFile() as mark,
+    ):
         child = os.fork()
         if not child:
             os.dup2(stdout.fileno(), 1)
             os.dup2(stderr.fileno(), 2)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # pytest has its own there
+            sys.stdout, sys.stderr = (
+                open(1, "w", closefd=False),
+                open(2, "w", closefd=False),
+            )  # pytest has its own there
             _work(step, work, fault, mark.fileno())
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         stdout.seek(0)
         stderr.seek(0)
-        return Ended(step, status, os.fstat(mark.fileno()).st_size > 0, stdout.read(), stderr.read())
+        return Ended(
+            step, status, os.fstat(mark.fileno()).st_size > 0, stdout.read(), stderr.read()
+        )
 
 
 def _work(step: int, work: Callable[[], int], fault: Callable[[], NoReturn], mark: int) -> NoReturn:

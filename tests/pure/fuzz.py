@@ -12,7 +12,14 @@ _LONGER = 10  # times as many
 _EACH = 100  # what hypothesis does by itself
 
 # no deadline: these tests prove what comes out, never how fast
-settings.register_profile("pure", deadline=None, derandomize=not SOAK, database=None, print_blob=True, max_examples=_EACH * (_LONGER if SOAK else 1))
+settings.register_profile(
+    "pure",
+    deadline=None,
+    derandomize=not SOAK,
+    database=None,
+    print_blob=True,
+    max_examples=_EACH * (_LONGER if SOAK else 1),
+)
 tried = 0
 
 
@@ -26,7 +33,7 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def counting(*args: Any, **options: Any) -> Any:
-        global tried
+        global tried  # noqa: PLW0603
         tried += 1
         return function(*args, **options)
 

@@ -4,20 +4,52 @@ import re
 import tempfile
 from pathlib import Path
 
-from fuzz import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
-from test_settings import COMMAND, CONTAINER, GOOD, NATIVE, env
 
+from fuzz import cases
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
+from test_generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
+from test_settings import COMMAND, CONTAINER, GOOD, NATIVE, env
 
-NUMBERS = st.one_of(st.integers(-1, 70000).map(str), st.sampled_from(["0", "00", "025432", "65535", "65536", "99999", "100000", "+1", "1 ", "٣"]))
-PATHS = st.one_of(st.from_regex(r"/[a-zA-Z0-9._/:@+-]{0,20}", fullmatch=True), st.sampled_from(
-    ["/", "/run/..", "/run/../x", "/..a", "/a:b", "/a//b", "/" + "x" * 106, "/" + "x" * 107, "/é"]))
-ADDRESSES = st.sampled_from(["127.0.0.1", "::1", "0.0.0.0", "::", "2001:db8::7", "localhost", "[::1]", "*", "", "1.2", "@x", "127.0.0.1 "])
+NUMBERS = st.one_of(
+    st.integers(-1, 70000).map(str),
+    st.sampled_from(["0", "00", "025432", "65535", "65536", "99999", "100000", "+1", "1 ", "٣"]),
+)
+PATHS = st.one_of(
+    st.from_regex(r"/[a-zA-Z0-9._/:@+-]{0,20}", fullmatch=True),
+    st.sampled_from(
+        [
+            "/",
+            "/run/..",
+            "/run/../x",
+            "/..a",
+            "/a:b",
+            "/a//b",
+            "/" + "x" * 106,
+            "/" + "x" * 107,
+            "/é",
+        ]
+    ),
+)
+ADDRESSES = st.sampled_from(
+    [
+        "127.0.0.1",
+        "::1",
+        "0.0.0.0",
+        "::",
+        "2001:db8::7",
+        "localhost",
+        "[::1]",
+        "*",
+        "",
+        "1.2",
+        "@x",
+        "127.0.0.1 ",
+    ]
+)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), max_size=12)
 VALUES = {
     "LISTEN": st.one_of(st.lists(st.one_of(PATHS, ADDRESSES), max_size=3).map(",".join), TEXT),
@@ -28,7 +60,25 @@ VALUES = {
     "SOCKET_MODE": st.one_of(st.from_regex(r"[0-9]{3,5}", fullmatch=True), TEXT),
 }
 BASES = st.sampled_from([GOOD, CONTAINER, COMMAND, NATIVE])
-LINES = st.lists(st.sampled_from(["# PORT=1", "", " ", "#", "PORT=1", "LISTEN=::1", "DATA=/x", "X=1", "port=1", " PORT=1", "KIND", "TLS=yes"]), max_size=2)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "# PORT=1",
+            "",
+            " ",
+            "#",
+            "PORT=1",
+            "LISTEN=::1",
+            "DATA=/x",
+            "X=1",
+            "port=1",
+            " PORT=1",
+            "KIND",
+            "TLS=yes",
+        ]
+    ),
+    max_size=2,
+)
 BOTH_READ = ("LISTEN", "PORT", "SOCKET_USER", "SOCKET_MODE")
 
 
@@ -50,16 +100,24 @@ def written(text: str) -> dict[str, bytes]:
 
 
 def owner(files: dict[str, bytes], key: str) -> str:
-    found = re.search(rf"^{key}=(.*)$", files["pg-proxy@a.socket.d/listen.conf"].decode(), re.MULTILINE)
+    found = re.search(
+        rf"^{key}=(.*)$", files["pg-proxy@a.socket.d/listen.conf"].decode(), re.MULTILINE
+    )
     return found[1] if found else ""
 
 
 @cases(250)
 @given(BASES, st.fixed_dictionaries({}, optional=VALUES), LINES)
 @example(GOOD, {"TLS": "yes"}, [])
-@example(CONTAINER, {"BACKEND_PORT": "80", "SOCKET_USER": "www-data", "SOCKET_MODE": "0660"}, ["# PORT=1"])
+@example(
+    CONTAINER,
+    {"BACKEND_PORT": "80", "SOCKET_USER": "www-data", "SOCKET_MODE": "0660"},
+    ["# PORT=1"],
+)
 @example(COMMAND, {}, ["PORT=1"])
-def test_what_the_waker_accepts_systemd_is_told_the_same(base: dict[str, str], changed: dict[str, str], more: list[str]) -> None:
+def test_what_the_waker_accepts_systemd_is_told_the_same(
+    base: dict[str, str], changed: dict[str, str], more: list[str]
+) -> None:
     values = base | changed
     text = "\n".join([*(f"{key}={value}" for key, value in values.items()), *more])
     read, files = settings(text), written(text)
@@ -67,10 +125,21 @@ def test_what_the_waker_accepts_systemd_is_told_the_same(base: dict[str, str], c
     assert drop_in is None or DROP_IN.fullmatch(drop_in)
     if not read:
         return  # a port that is open all the same has clients who are told why
-    assert streams(files, "a") == [item if item.startswith("/") else f"[{item}]:{read.port}" if ":" in item else f"{item}:{read.port}"
-                                   for item in read.listen]
-    assert files.get("pg-proxy@a.service.d/tcp.conf") == (TCP_DROP_IN if read.backend_port else None)
-    assert (owner(files, "SocketUser"), owner(files, "SocketMode")) == (values.get("SOCKET_USER", ""), values.get("SOCKET_MODE", ""))
+    assert streams(files, "a") == [
+        item
+        if item.startswith("/")
+        else f"[{item}]:{read.port}"
+        if ":" in item
+        else f"{item}:{read.port}"
+        for item in read.listen
+    ]
+    assert files.get("pg-proxy@a.service.d/tcp.conf") == (
+        TCP_DROP_IN if read.backend_port else None
+    )
+    assert (owner(files, "SocketUser"), owner(files, "SocketMode")) == (
+        values.get("SOCKET_USER", ""),
+        values.get("SOCKET_MODE", ""),
+    )
 
 
 @cases(250)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.config import settings
 from sockwake.service.check import Check
 from sockwake.system import process, safe_path
+from test_settings import env
+from tree import Tree
 
 MakeCheck = Callable[[str], Check]
 
@@ -20,31 +20,48 @@ def check(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCh
     """check(BODY) is a look at an instance whose check is a program of sh, or is not there when it has none."""
     path = tmp_path / "check"
     instance = tree.write_env("pg1", env(CHECK=str(path)))
-    monkeypatch.setattr(safe_path, "require_safe", lambda path, what: None)  # the directory of the tests is open to others
+    monkeypatch.setattr(
+        safe_path, "require_safe", lambda path, what: None
+    )  # the directory of the tests is open to others
 
     def make(body: str) -> Check:
         if body:
             path.write_text(f"#!/bin/sh\n{body}\n")
             path.chmod(0o755)
         made = Check.__new__(Check)
-        made.instance, made.settings, made.connections, made.silent = instance, settings.load(instance), 2, 7.4
+        made.instance, made.settings, made.connections, made.silent = (
+            instance,
+            settings.load(instance),
+            2,
+            7.4,
+        )
         return made
 
     return make
 
 
-def test_what_it_writes_goes_where_ours_goes(check: MakeCheck, capfd: pytest.CaptureFixture[str]) -> None:
-    assert check("echo $SOCKWAKE_NAME has $SOCKWAKE_CONNECTIONS; echo and $SOCKWAKE_SILENT >&2").may_sleep()
+def test_what_it_writes_goes_where_ours_goes(
+    check: MakeCheck, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert check(
+        "echo $SOCKWAKE_NAME has $SOCKWAKE_CONNECTIONS; echo and $SOCKWAKE_SILENT >&2"
+    ).may_sleep()
     assert "".join(capfd.readouterr()) == "pg1 has 2\nand 7\n"
 
 
-def test_its_no_is_an_answer_like_another(check: MakeCheck, capfd: pytest.CaptureFixture[str]) -> None:
+def test_its_no_is_an_answer_like_another(
+    check: MakeCheck, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert not check("exit 75").may_sleep()
     assert "".join(capfd.readouterr()) == ""
 
 
-@pytest.mark.parametrize("why", ["no such file or directory", "permission denied", "exec format error"])
-def test_why_it_cannot_be_run_is_said(check: MakeCheck, capfd: pytest.CaptureFixture[str], why: str) -> None:
+@pytest.mark.parametrize(
+    "why", ["no such file or directory", "permission denied", "exec format error"]
+)
+def test_why_it_cannot_be_run_is_said(
+    check: MakeCheck, capfd: pytest.CaptureFixture[str], why: str
+) -> None:
     asked = check("" if why.startswith("no such") else "exit 0")
     path = asked.settings.check
     if why.startswith("permission"):
@@ -55,23 +72,31 @@ def test_why_it_cannot_be_run_is_said(check: MakeCheck, capfd: pytest.CaptureFix
     assert capfd.readouterr().out == f"sockwake: cannot run {path}: {why}: pg1 stays awake\n"
 
 
-def test_one_that_others_may_write_is_said(check: MakeCheck, capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_others_may_write_is_said(
+    check: MakeCheck, capfd: pytest.CaptureFixture[str]
+) -> None:
     asked = check("exit 0")
     os.chmod(asked.settings.check, 0o757)
     assert not asked.may_sleep()
     said = capfd.readouterr().out
-    assert said.startswith(f"sockwake: check {asked.settings.check} can be written by others than root: ")
+    assert said.startswith(
+        f"sockwake: check {asked.settings.check} can be written by others than root: "
+    )
     assert said.endswith(": pg1 stays awake\n")
 
 
 def test_one_that_is_killed_is_said(check: MakeCheck, capfd: pytest.CaptureFixture[str]) -> None:
     asked = check("kill -SEGV $$")
     assert not asked.may_sleep()
-    assert capfd.readouterr().out == f"sockwake: check {asked.settings.check} was killed by signal 11: pg1 stays awake\n"
+    assert (
+        capfd.readouterr().out
+        == f"sockwake: check {asked.settings.check} was killed by signal 11: pg1 stays awake\n"
+    )
 
 
 def test_one_that_is_ended_with_its_look_is_said(
-        check: MakeCheck, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    check: MakeCheck, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     asked = check("exit 0")
 
     def end(*_arguments: object, **_more: object) -> str:

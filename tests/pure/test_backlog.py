@@ -28,7 +28,9 @@ sys.stdin.read()
 def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that listens at tmp_path/socket, accepts nobody, and has other descriptors, too."""
     argv = [sys.executable, "-c", LISTEN, str(tmp_path / "socket")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin and process.stdout
         assert process.stdout.readline() == "\n"
         try:
@@ -39,7 +41,9 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def who_fit(path: Path) -> int:
     """How many of 100 clients find a place in the queue, asking as systemd-socket-proxyd does."""
-    clients = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(100)]
+    clients = [
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(100)
+    ]
     try:
         return sum(client.connect_ex(str(path)) == 0 for client in clients)
     finally:

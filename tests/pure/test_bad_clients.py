@@ -9,20 +9,40 @@ import time
 from collections.abc import Iterator
 from unittest import mock
 
-from fuzz import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_refuse import GSS, REQUEST, SSL, STARTUP
 
+from fuzz import cases
 from sockwake.protocol import http, postgres
 from sockwake.service import refuse
+from test_refuse import GSS, REQUEST, SSL, STARTUP
 
 PATIENCE = 0.25  # seconds for all clients of a case together
 SLACK = 10  # for a busy machine
 REASON = "no"
-PACKETS = st.one_of(st.binary(max_size=40), st.sampled_from(
-    [SSL, GSS, STARTUP, STARTUP[:9], REQUEST, REQUEST[:9], b"GET ", b"\0\0\0\x08", b"\0\0\x27\x10\0\3\0\0", b"\xff" * 12, b"\0" * 10000, b"x" * 70000]))
-STEPS = st.one_of(st.tuples(st.just("says"), PACKETS), st.tuples(st.sampled_from(["waits", "closes its half", "leaves", "resets"]), st.just(b"")))
+PACKETS = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            SSL,
+            GSS,
+            STARTUP,
+            STARTUP[:9],
+            REQUEST,
+            REQUEST[:9],
+            b"GET ",
+            b"\0\0\0\x08",
+            b"\0\0\x27\x10\0\3\0\0",
+            b"\xff" * 12,
+            b"\0" * 10000,
+            b"x" * 70000,
+        ]
+    ),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("says"), PACKETS),
+    st.tuples(st.sampled_from(["waits", "closes its half", "leaves", "resets"]), st.just(b"")),
+)
 CLIENTS = st.lists(st.lists(STEPS, max_size=4), max_size=4)
 
 
@@ -55,10 +75,19 @@ def door() -> Iterator[socket.socket]:
 @given(CLIENTS, st.booleans())
 @example([[("says", STARTUP), ("closes its half", b"")], [("resets", b"")], []], True)
 @example([[("says", bytes([byte])) for byte in SSL + STARTUP[:8]]], False)
-def test_an_honest_client_is_told_whatever_the_others_do(clients: list[list[tuple[str, bytes]]], speaks_http: bool) -> None:
+def test_an_honest_client_is_told_whatever_the_others_do(
+    clients: list[list[tuple[str, bytes]]], speaks_http: bool
+) -> None:
     before = set(os.listdir("/proc/self/fd"))
-    with door() as listener, contextlib.ExitStack() as held, mock.patch.object(refuse, "_PATIENCE", PATIENCE):
-        sockets = [held.enter_context(socket.create_connection(listener.getsockname(), SLACK)) for _ in clients]
+    with (
+        door() as listener,
+        contextlib.ExitStack() as held,
+        mock.patch.object(refuse, "_PATIENCE", PATIENCE),
+    ):
+        sockets = [
+            held.enter_context(socket.create_connection(listener.getsockname(), SLACK))
+            for _ in clients
+        ]
         for sock in sockets:
             sock.setblocking(False)
         honest = held.enter_context(socket.create_connection(listener.getsockname(), SLACK))

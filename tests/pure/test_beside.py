@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tree import Tree, run
 
 from sockwake.admin import draft, inventory
 from sockwake.admin.request import Request
 from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE, UNKNOWN
+from tree import Tree, run
 
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80", "--quiet")
 
@@ -39,17 +39,30 @@ def test_rm_leaves_it_and_says_so_and_so_does_whatever_comes_next(tree: Tree) ->
     beside(tree, "data/page", "app.env", "compose.yaml~")
     ran = tree.sockwake("rm", "shop")
     left = "app.env, compose.yaml~, data"
-    assert (ran.status, ran.stdout) == (0, f"Removed sockwake's own files in {etc}; left {left} in {etc}.\n")
+    assert (ran.status, ran.stdout) == (
+        0,
+        f"Removed sockwake's own files in {etc}; left {left} in {etc}.\n",
+    )
     kept = ["shop/app.env", "shop/compose.yaml~", "shop/data/page"]
     assert found(tree) == kept and names(tree) == []
     again = tree.sockwake("rm", "shop", "--purge")
     assert (again.status, again.stderr) == (
-        UNKNOWN, f"sockwake: error: there is no instance 'shop'\n(hint: {etc} has only what is not sockwake's: {left})\n")
-    assert tree.sockwake("new", "other", *CONTAINER).status == 0 and tree.sockwake("rm", "other").status == 0
+        UNKNOWN,
+        f"sockwake: error: there is no instance 'shop'\n(hint: {etc} has only what is not sockwake's: {left})\n",
+    )
+    assert (
+        tree.sockwake("new", "other", *CONTAINER).status == 0
+        and tree.sockwake("rm", "other").status == 0
+    )
     assert found(tree) == kept
     made = tree.sockwake("new", "shop", *CONTAINER[:-1])
-    assert (made.status, f"  beside    {etc}/app.env, {etc}/compose.yaml~, {etc}/data\n" in made.stdout) == (0, True), made
-    assert found(tree) == sorted([*kept, "shop/compose.yaml", "shop/instance.env"]) and names(tree) == ["shop"]
+    assert (
+        made.status,
+        f"  beside    {etc}/app.env, {etc}/compose.yaml~, {etc}/data\n" in made.stdout,
+    ) == (0, True), made
+    assert found(tree) == sorted([*kept, "shop/compose.yaml", "shop/instance.env"]) and names(
+        tree
+    ) == ["shop"]
 
 
 def test_purge_deletes_it_and_says_so(tree: Tree) -> None:
@@ -77,7 +90,10 @@ def test_nor_is_it_deleted_where_an_older_sockwake_had_put_it(tree: Tree, path: 
     assert names(tree) == []
     made = tree.sockwake("new", "shop", *CONTAINER)
     if path.startswith(".new"):
-        assert (made.status, f"{tree}/etc/sockwake/.new-shop is in the way, and has data in it" in made.stderr) == (EXISTS, True), made
+        assert (
+            made.status,
+            f"{tree}/etc/sockwake/.new-shop is in the way, and has data in it" in made.stderr,
+        ) == (EXISTS, True), made
         assert (tree.sockwake("rm", "shop").status, found(tree)) == (UNKNOWN, [path])
     else:
         assert (made.status, tree.sockwake("rm", "shop").status, found(tree)) == (0, 0, [path])
@@ -88,17 +104,33 @@ def test_the_list_of_what_sockwake_writes_is_whole(tree: Tree) -> None:
     program = tree.path / "bin/sh"
     program.parent.mkdir()
     program.touch(0o755)
-    for number, options in enumerate([CONTAINER, ("--version", "18", "--tls"), ("--kind", "command", "--exec", "/bin/sh {port}"),
-                                      ("--kind", "native", "--exec", "/bin/sh")]):
+    for number, options in enumerate(
+        [
+            CONTAINER,
+            ("--version", "18", "--tls"),
+            ("--kind", "command", "--exec", "/bin/sh {port}"),
+            ("--kind", "native", "--exec", "/bin/sh"),
+        ]
+    ):
         assert tree.sockwake("new", f"i{number}", *options).status == 0
         assert inventory.others(f"{tree}/etc/sockwake/i{number}") == []
-    request = Request(Name("pg1"), "postgres", "", ["127.0.0.1"], 1, values={"mount": "/x", "network": "none", "gucs": {}}, tls=("c", "k"))
+    request = Request(
+        Name("pg1"),
+        "postgres",
+        "",
+        ["127.0.0.1"],
+        1,
+        values={"mount": "/x", "network": "none", "gucs": {}},
+        tls=("c", "k"),
+    )
     assert set(request.files(1, "secret")) <= set(inventory.WRITTEN)
 
 
 def test_it_is_published_into_the_directory_the_engine_has_made_meanwhile(tree: Tree) -> None:
     with inventory.locked(str(tree)):
-        begun = draft.Draft(Name("shop"), str(tree), {"instance.env": (0o644, ""), "compose.yaml": (0o644, "")})
+        begun = draft.Draft(
+            Name("shop"), str(tree), {"instance.env": (0o644, ""), "compose.yaml": (0o644, "")}
+        )
     page = Path(begun.final.etc, "data/page")
     page.parent.mkdir(parents=True)
     page.write_text("written by the container")
@@ -111,7 +143,9 @@ def test_it_is_published_into_the_directory_the_engine_has_made_meanwhile(tree: 
 
 @pytest.mark.parametrize("moved", [[], ["compose.yaml"], ["compose.yaml", "instance.env"]])
 @pytest.mark.parametrize("then", ["rm", "new"])
-def test_killed_meanwhile_it_can_be_removed_and_made_again(tree: Tree, moved: list[str], then: str) -> None:
+def test_killed_meanwhile_it_can_be_removed_and_made_again(
+    tree: Tree, moved: list[str], then: str
+) -> None:
     beside(tree, "data/page")
     unfinished, final = Path(f"{tree}/etc/sockwake/.new-shop"), Path(tree.instance("shop").etc)
     unfinished.mkdir()
@@ -122,7 +156,10 @@ def test_killed_meanwhile_it_can_be_removed_and_made_again(tree: Tree, moved: li
         assert tree.sockwake("rm", "shop").status == 0
         assert found(tree) == ["shop/data/page"] and names(tree) == [] and not unfinished.exists()
     assert tree.sockwake("new", "shop", *CONTAINER).status == 0
-    assert found(tree) == ["shop/compose.yaml", "shop/data/page", "shop/instance.env"] and not unfinished.exists()
+    assert (
+        found(tree) == ["shop/compose.yaml", "shop/data/page", "shop/instance.env"]
+        and not unfinished.exists()
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -139,8 +176,15 @@ def test_purge_names_a_mount_before_anything_is_deleted(tree: Tree, where: str) 
     try:
         before = tree.snapshot()
         ran = tree.sockwake("rm", "shop", "--purge")
-        assert (ran.status, f"{place} is a mount" in ran.stderr, f"(hint: umount {place})" in ran.stderr) == (IN_USE, True, True), ran
+        assert (
+            ran.status,
+            f"{place} is a mount" in ran.stderr,
+            f"(hint: umount {place})" in ran.stderr,
+        ) == (IN_USE, True, True), ran
         assert tree.added_to(before) == []
     finally:
         run("umount", str(place))
-    assert tree.sockwake("rm", "shop", "--purge").status == 0 and (elsewhere / "page").read_text() == "precious"
+    assert (
+        tree.sockwake("rm", "shop", "--purge").status == 0
+        and (elsewhere / "page").read_text() == "precious"
+    )

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.clients import allowlist
 from sockwake.config import settings
@@ -20,9 +18,15 @@ from sockwake.lifecycle.monitor import ClosedConnections
 from sockwake.service import program
 from sockwake.service.waker import Waker
 from sockwake.system import files, journal, sdnotify
+from test_settings import env
+from tree import Tree
 
-STEPS: dict[str, tuple[object, str]] = {"the timer": (check_timer, "start"), "dropped packets": (allowlist, "note_dropped"),
-                                        "the status": (sdnotify, "notify"), "the journal": (journal, "say")}
+STEPS: dict[str, tuple[object, str]] = {
+    "the timer": (check_timer, "start"),
+    "dropped packets": (allowlist, "note_dropped"),
+    "the status": (sdnotify, "notify"),
+    "the journal": (journal, "say"),
+}
 
 
 def full(*_: object) -> NoReturn:
@@ -38,7 +42,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("step", STEPS)
-def test_a_waker_s(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str) -> None:
+def test_a_waker_s(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str
+) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     monkeypatch.setattr(*STEPS[step], full)
@@ -47,7 +53,9 @@ def test_a_waker_s(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_full_run_directory_after_the_ready_file(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_run_directory_after_the_ready_file(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     monkeypatch.setattr(files, "replace_volatile", full)
@@ -58,23 +66,36 @@ def test_a_full_run_directory_after_the_ready_file(tree: Tree, monkeypatch: pyte
 @pytest.fixture
 def native(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Await a program that takes its clients itself; it is this process."""
-    instance = tree.write_env("own", "KIND=native\nLISTEN=127.0.0.1\nPORT=25432\nIDLE=1s\nREADY=start\nCHECK=builtin\n")
+    instance = tree.write_env(
+        "own", "KIND=native\nLISTEN=127.0.0.1\nPORT=25432\nIDLE=1s\nREADY=start\nCHECK=builtin\n"
+    )
     Path(instance.service_file).write_text("")
-    for key, value in (("INVOCATION_ID", "1"), ("MAINPID", str(os.getpid())), ("SOCKWAKE_TAKES_SOCKET", "yes")):
+    for key, value in (
+        ("INVOCATION_ID", "1"),
+        ("MAINPID", str(os.getpid())),
+        ("SOCKWAKE_TAKES_SOCKET", "yes"),
+    ):
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(program, "_look_after", lambda *_: None)
     return lambda: program.await_ready(instance)
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize(("module", "step"), [*STEPS.values(), (files, "replace_volatile"), (runtime, "prepare")], ids=lambda value: getattr(value, "__name__", value))
-def test_a_program_s(native: Callable[[], None], monkeypatch: pytest.MonkeyPatch, module: object, step: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [*STEPS.values(), (files, "replace_volatile"), (runtime, "prepare")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_program_s(
+    native: Callable[[], None], monkeypatch: pytest.MonkeyPatch, module: object, step: str
+) -> None:
     monkeypatch.setattr(module, step, full)
     native()
 
 
 def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_who_comes_after_it(
-        native: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    native: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MAINPID")
     with pytest.raises(Ended):
         native()
@@ -92,8 +113,12 @@ def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(writer)
 
 
-@pytest.mark.parametrize(("kind", "number"), [({}, 2), ({"KIND": "container", "READY": "http:/"}, 15)])
-def test_which_signal_ends_its_server_is_known_from_the_start(tree: Tree, kind: dict[str, str], number: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "number"), [({}, 2), ({"KIND": "container", "READY": "http:/"}, 15)]
+)
+def test_which_signal_ends_its_server_is_known_from_the_start(
+    tree: Tree, kind: dict[str, str], number: int
+) -> None:
     """By the end instance.env may be broken."""
     instance = tree.write_env("pg1", env())
     waker = Waker(instance)
@@ -102,7 +127,9 @@ def test_which_signal_ends_its_server_is_known_from_the_start(tree: Tree, kind: 
     assert waker.stop_signal() == number
 
 
-def test_a_lookout_sees_to_it_that_the_timer_is_there(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lookout_sees_to_it_that_the_timer_is_there(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept: list[tuple[Instance, float]] = []
     monkeypatch.setattr(monitor, "_TIMER_COMES_WITHIN", 0.1)
     monkeypatch.setattr(check_timer, "keep", lambda instance, every: kept.append((instance, every)))
@@ -123,12 +150,17 @@ def test_a_lookout_sees_to_it_that_the_timer_is_there(tree: Tree, monkeypatch: p
 
 @pytest.mark.parametrize(("fails", "asked"), [(0, 1), (1, 2)])
 def test_a_timer_that_could_not_be_made_is_asked_for_again(
-        tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int, asked: int) -> None:
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int, asked: int
+) -> None:
     """systemctl knows of none, and systemd-run fails so often."""
     folder = tmp_path / "bin"
     folder.mkdir()
     counts = f"echo x >>{tmp_path}/asked; [ $(wc -l <{tmp_path}/asked) -gt {fails} ]"
-    for name, body in (("systemd-run", counts), ("systemctl", "[ $2 = show ] && echo 0"), ("sleep", ":")):
+    for name, body in (
+        ("systemd-run", counts),
+        ("systemctl", "[ $2 = show ] && echo 0"),
+        ("sleep", ":"),
+    ):
         (folder / name).write_text(f"#!/bin/sh\n{body}\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

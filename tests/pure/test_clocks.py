@@ -4,25 +4,51 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from tree import SOURCE
 
-OF_THE_WALL = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "datetime.now", "datetime.today"}
+OF_THE_WALL = {
+    "time.time",
+    "time.time_ns",
+    "time.localtime",
+    "time.gmtime",
+    "time.ctime",
+    "datetime.now",
+    "datetime.today",
+}
 
 
 ABOUT_DATES = ("postgres/tls.py",)  # a certificate ends on one
 
 
-@pytest.mark.parametrize("path", sorted({*SOURCE.glob("sockwake/**/*.py")} - {SOURCE / "sockwake" / name for name in ABOUT_DATES}), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        {*SOURCE.glob("sockwake/**/*.py")} - {SOURCE / "sockwake" / name for name in ABOUT_DATES}
+    ),
+    ids=lambda path: path.name,
+)
 def test_no_module_reads_the_clock_on_the_wall(path: Path) -> None:
     tree = ast.parse(path.read_text())
     read = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not read & OF_THE_WALL
-    assert not {name for name in read if name.endswith(("CLOCK_REALTIME", ".st_mtime", ".st_ctime"))}
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "time" for alias in node.names}
+    assert not {
+        name for name in read if name.endswith(("CLOCK_REALTIME", ".st_mtime", ".st_ctime"))
+    }
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "time"
+        for alias in node.names
+    }
     assert imported == set(), "from time import … would hide from this test"
 
 
-@pytest.mark.parametrize("path", sorted([*SOURCE.glob("bin/*"), SOURCE / "systemd/sockwake-generator"]), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted([*SOURCE.glob("bin/*"), SOURCE / "systemd/sockwake-generator"]),
+    ids=lambda path: path.name,
+)
 def test_no_shell_script_asks_for_the_date(path: Path) -> None:
     code = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
     assert not [line for line in code if "date " in line or "$(date" in line or "EPOCH" in line]

@@ -5,7 +5,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from tree import Tree
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
@@ -13,7 +12,14 @@ from sockwake.engine import belongings
 from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import initdb
-from sockwake.postgres.password import forget_password, keep_password, kept_password, new_password, write_password
+from sockwake.postgres.password import (
+    forget_password,
+    keep_password,
+    kept_password,
+    new_password,
+    write_password,
+)
+from tree import Tree
 
 
 @pytest.fixture
@@ -52,7 +58,9 @@ def test_without_a_cluster_there_is_nothing_to_keep_it_for(tree: Tree, data: str
 
 
 @pytest.mark.parametrize("name", ["sockwake-password", "sockwake-password.new"])
-def test_a_link_planted_beside_the_data_is_replaced_and_not_followed(tree: Tree, data: str, name: str) -> None:
+def test_a_link_planted_beside_the_data_is_replaced_and_not_followed(
+    tree: Tree, data: str, name: str
+) -> None:
     victim = tree.path / "victim"
     victim.write_text("as it was")
     os.symlink(victim, f"{data}/{name}")
@@ -80,12 +88,16 @@ def test_a_password_file_that_is_there_is_kept(tree: Tree) -> None:
     assert Path(instance.password_file).read_text() == "mine\n"
 
 
-def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_for_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_for_one(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree.new("pg1")
     instance = tree.instance("pg1")
     settings = load(instance)
 
-    def makes_that_of_another_version(instance: Instance, settings: object, engine: Engine, staged: str, write: object) -> None:
+    def makes_that_of_another_version(
+        instance: Instance, settings: object, engine: Engine, staged: str, write: object
+    ) -> None:
         os.mkdir(f"{staged}/data")
         Path(staged, "data/PG_VERSION").write_text("17")
 
@@ -94,4 +106,6 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
     monkeypatch.setattr(initdb, "_run_entrypoint", makes_that_of_another_version)
     with pytest.raises(SockwakeError, match="the image has made no cluster in"):
         initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
-    assert os.listdir(settings.data) == [".initialising"] and os.path.exists(instance.uninitialised_file)
+    assert os.listdir(settings.data) == [".initialising"] and os.path.exists(
+        instance.uninitialised_file
+    )

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon
-from test_belongings import OURS, PROJECT, answers, thing
-from test_settings import env
-from tree import Tree
 
+from daemon import Daemon
 from sockwake.config import settings
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import SockwakeError
+from test_belongings import OURS, PROJECT, answers, thing
+from test_settings import env
+from tree import Tree
 
 # Knows one project, and keeps the last file that it is to make a container of.
 COMPOSE = """#!/bin/sh
@@ -40,10 +40,16 @@ class Compose:
         (directory / "docker-compose").write_text(COMPOSE)
         (directory / "docker-compose").chmod(stat.S_IRWXU)
         daemon.answers["GET /images/postgres:18/json"] = 200, b"{}"
-        daemon.answers |= {"GET /containers/json": (200, b"[]"), "GET /networks": (200, b"[]"), "GET /volumes": (200, b'{"Volumes": null}')}
+        daemon.answers |= {
+            "GET /containers/json": (200, b"[]"),
+            "GET /networks": (200, b"[]"),
+            "GET /volumes": (200, b'{"Volumes": null}'),
+        }
         self.instance = tree.write_env("pg1", env())
         os.makedirs(self.instance.run)
-        self.project = Project(self.instance, settings.load(self.instance), Engine(str(daemon.server_address)))
+        self.project = Project(
+            self.instance, settings.load(self.instance), Engine(str(daemon.server_address))
+        )
 
     def defines(self, **more: object) -> Project:
         """The project, whose compose.yaml says this of its one service."""
@@ -53,8 +59,14 @@ class Compose:
 
     def overlay(self) -> dict[str, Any]:
         """What was laid over the service."""
-        overlay: dict[str, Any] = json.loads((self.directory / "overlay.json").read_text())["services"]["db"]
-        assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == ("no", {"restart_policy": {"condition": "none", "max_attempts": 0}}, False)
+        overlay: dict[str, Any] = json.loads((self.directory / "overlay.json").read_text())[
+            "services"
+        ]["db"]
+        assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == (
+            "no",
+            {"restart_policy": {"condition": "none", "max_attempts": 0}},
+            False,
+        )
         return overlay
 
 
@@ -64,20 +76,37 @@ def compose(tmp_path: Path, tree: Tree, daemon: Daemon, monkeypatch: pytest.Monk
     return Compose(tmp_path, tree, daemon)
 
 
-@pytest.mark.parametrize("more", [{}, {"command": None}, {"command": ["postgres", "-c", "work_mem=9MB"]}])
-def test_the_everyday_container_keeps_its_command_or_its_images(compose: Compose, more: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "more", [{}, {"command": None}, {"command": ["postgres", "-c", "work_mem=9MB"]}]
+)
+def test_the_everyday_container_keeps_its_command_or_its_images(
+    compose: Compose, more: dict[str, object]
+) -> None:
     """An empty list would take the image's own away."""
     compose.defines(**more).create_everyday("12-0badcafe")
-    assert compose.overlay() == {"container_name": "sockwake-pg1",
-                                 "labels": {CONFIG_LABEL: "12-0badcafe", "io.sockwake.instance": "pg1"}}
+    assert compose.overlay() == {
+        "container_name": "sockwake-pg1",
+        "labels": {CONFIG_LABEL: "12-0badcafe", "io.sockwake.instance": "pg1"},
+    }
 
 
-@pytest.mark.parametrize(("more", "command"), [
-    ({}, ["-c", "ssl=off"]), ({"command": None}, ["-c", "ssl=off"]), ({"command": ["postgres"]}, ["postgres", "-c", "ssl=off"]),
-])
-def test_arguments_follow_what_the_command_has(compose: Compose, more: dict[str, object], command: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("more", "command"),
+    [
+        ({}, ["-c", "ssl=off"]),
+        ({"command": None}, ["-c", "ssl=off"]),
+        ({"command": ["postgres"]}, ["postgres", "-c", "ssl=off"]),
+    ],
+)
+def test_arguments_follow_what_the_command_has(
+    compose: Compose, more: dict[str, object], command: list[str]
+) -> None:
     compose.defines(**more).create("sockwake-pg1_init", {"labels": {"mine": ""}}, ["-c", "ssl=off"])
-    assert compose.overlay() == {"container_name": "sockwake-pg1_init", "labels": {"mine": ""}, "command": command}
+    assert compose.overlay() == {
+        "container_name": "sockwake-pg1_init",
+        "labels": {"mine": ""},
+        "command": command,
+    }
 
 
 def test_what_was_laid_over_does_not_stay(compose: Compose) -> None:
@@ -94,14 +123,23 @@ def test_an_image_that_is_not_here_is_never_asked_of_a_registry(compose: Compose
 def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Daemon) -> None:
     """docker-compose create --force-recreate would delete it, if its project has the name."""
     answers(daemon, [thing("sockwake-pg1-db-1", PROJECT)])
-    with pytest.raises(SockwakeError, match="there is a container sockwake-pg1-db-1 that is not of instance 'pg1'"):
+    with pytest.raises(
+        SockwakeError, match="there is a container sockwake-pg1-db-1 that is not of instance 'pg1'"
+    ):
         compose.defines().create_everyday("12-0badcafe")
     assert not os.path.exists(compose.directory / "overlay.json")
 
 
 def test_all_that_compose_makes_gets_the_label(compose: Compose) -> None:
-    networks = {"default": {"name": "sockwake-pg1_default"}, "ext": {"name": "ext", "external": True}}
-    config = {"services": {"db": {"image": "postgres:18"}}, "networks": networks, "volumes": {"pages": {"name": "pages"}}}
+    networks = {
+        "default": {"name": "sockwake-pg1_default"},
+        "ext": {"name": "ext", "external": True},
+    }
+    config = {
+        "services": {"db": {"image": "postgres:18"}},
+        "networks": networks,
+        "volumes": {"pages": {"name": "pages"}},
+    }
     (compose.directory / "config.json").write_text(json.dumps(config))
     compose.project.create("sockwake-pg1_init", {})
     said = json.loads((compose.directory / "overlay.json").read_text())

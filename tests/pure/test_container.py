@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
-from test_settings import env
-from tree import Tree
 
+from daemon import Daemon
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
+from test_settings import env
+from tree import Tree
 
 LIST = "GET /containers/json"
 INSPECT = "GET /containers/sockwake-pg1/json"
@@ -33,20 +33,35 @@ def frame(text: bytes) -> bytes:
 
 
 def state(daemon: Daemon, **values: object) -> None:
-    daemon.answers[INSPECT] = 200, json.dumps({"Id": "x", "State": values, "Config": {"Env": ['A="Pid":9,']}}).encode()
+    daemon.answers[INSPECT] = (
+        200,
+        json.dumps({"Id": "x", "State": values, "Config": {"Env": ['A="Pid":9,']}}).encode(),
+    )
 
 
-@pytest.mark.parametrize(("answer", "current"), [(b"[]", False), (b"[]\n", False), (b'[{"Id":"x"}]', True)])
-def test_it_is_current_when_one_of_this_name_was_made_of_these_files(daemon: Daemon, container: Container, answer: bytes, current: bool) -> None:
+@pytest.mark.parametrize(
+    ("answer", "current"), [(b"[]", False), (b"[]\n", False), (b'[{"Id":"x"}]', True)]
+)
+def test_it_is_current_when_one_of_this_name_was_made_of_these_files(
+    daemon: Daemon, container: Container, answer: bytes, current: bool
+) -> None:
     daemon.answers[LIST] = 200, answer
     assert container.is_current("12-0badcafe") is current
     query = daemon.queries[LIST]
     assert query["all"] == ["1"]
-    assert json.loads(query["filters"][0]) == {"name": ["^/?sockwake-pg1$"], "label": ["io.sockwake.config=12-0badcafe"]}
+    assert json.loads(query["filters"][0]) == {
+        "name": ["^/?sockwake-pg1$"],
+        "label": ["io.sockwake.config=12-0badcafe"],
+    }
 
 
-def test_what_it_says_is_passed_on_from_its_first_word_to_its_end(daemon: Daemon, container: Container) -> None:
-    daemon.answers |= {ATTACH: (200, frame(b"first\n") + frame(b"second\nlast") + frame(b" line\n")), START: (204, b"")}
+def test_what_it_says_is_passed_on_from_its_first_word_to_its_end(
+    daemon: Daemon, container: Container
+) -> None:
+    daemon.answers |= {
+        ATTACH: (200, frame(b"first\n") + frame(b"second\nlast") + frame(b" line\n")),
+        START: (204, b""),
+    }
     container.start(10)
     said: list[bytes] = []
     while container.relay(said.append):
@@ -55,7 +70,9 @@ def test_what_it_says_is_passed_on_from_its_first_word_to_its_end(daemon: Daemon
     assert daemon.queries[ATTACH] == {"stream": ["1"], "stdout": ["1"], "stderr": ["1"]}
 
 
-def test_a_start_that_is_refused_leaves_no_stream_open(daemon: Daemon, container: Container) -> None:
+def test_a_start_that_is_refused_leaves_no_stream_open(
+    daemon: Daemon, container: Container
+) -> None:
     daemon.answers |= {ATTACH: (200, b""), START: (500, b'{"message":"no space left on device"}')}
     with pytest.raises(EngineError, match="no space left on device"):
         container.start(10)
@@ -80,7 +97,9 @@ def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Dae
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 10])
-def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ended(daemon: Daemon, length: int) -> None:
+def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ended(
+    daemon: Daemon, length: int
+) -> None:
     """And is no bad file descriptor."""
     ours, theirs = socket.socketpair()
     container = Container("sockwake-pg1", Engine(str(daemon.server_address)), ours.detach())
@@ -93,12 +112,23 @@ def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ende
         container.hand_over(lambda text: None)
 
 
-@pytest.mark.parametrize(("values", "sentence"), [
-    ({"ExitCode": 1}, "its container ended with status 1: FATAL: bad setting"),
-    ({"ExitCode": 137, "OOMKilled": True}, "its container was killed for lack of memory: FATAL: bad setting"),
-    ({"ExitCode": 127, "Error": "exec: no such file"}, "its container ended with status 127: exec: no such file"),
-])
-def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, values: dict[str, object], sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"ExitCode": 1}, "its container ended with status 1: FATAL: bad setting"),
+        (
+            {"ExitCode": 137, "OOMKilled": True},
+            "its container was killed for lack of memory: FATAL: bad setting",
+        ),
+        (
+            {"ExitCode": 127, "Error": "exec: no such file"},
+            "its container ended with status 127: exec: no such file",
+        ),
+    ],
+)
+def test_how_it_ended_is_one_sentence(
+    daemon: Daemon, container: Container, values: dict[str, object], sentence: str
+) -> None:
     daemon.answers |= {ATTACH: (200, frame(b"starting\nFATAL: bad setting\n")), START: (204, b"")}
     state(daemon, **values)
     daemon.answers[WAIT] = (200, b'{"StatusCode":1}')
@@ -106,37 +136,48 @@ def test_how_it_ended_is_one_sentence(daemon: Daemon, container: Container, valu
     while container.relay(lambda text: None):
         pass
     how = container.how_it_ended()
-    assert how.whole == sentence and how.message == sentence.partition(":")[0], "what it said is for the administrator"
+    assert how.whole == sentence and how.message == sentence.partition(":")[0], (
+        "what it said is for the administrator"
+    )
 
 
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
-def test_of_one_that_is_gone_that_is_said(daemon: Daemon, container: Container, answer: tuple[int, bytes]) -> None:
+def test_of_one_that_is_gone_that_is_said(
+    daemon: Daemon, container: Container, answer: tuple[int, bytes]
+) -> None:
     daemon.answers[INSPECT] = answer
     daemon.answers[WAIT] = (200, b"{}")
     assert container.how_it_ended().whole == "its container is gone"
 
 
 @pytest.mark.parametrize("pid", [0, 1, 4194304])
-def test_its_process_is_the_one_in_its_state(daemon: Daemon, container: Container, pid: int) -> None:
+def test_its_process_is_the_one_in_its_state(
+    daemon: Daemon, container: Container, pid: int
+) -> None:
     state(daemon, Status="running", Pid=pid, ExitCode=0)
     assert container.pid() == pid
 
 
 @pytest.mark.parametrize(("seconds", "query"), [(None, {}), (30, {"t": ["30"]})])
-def test_a_stop_waits_for_the_engine_and_leaves_the_time_to_the_container(daemon: Daemon, container: Container, seconds: int | None,
-                                                                          query: dict[str, list[str]]) -> None:
+def test_a_stop_waits_for_the_engine_and_leaves_the_time_to_the_container(
+    daemon: Daemon, container: Container, seconds: int | None, query: dict[str, list[str]]
+) -> None:
     daemon.answers[STOP] = 204, b""
     container.stop(seconds)
     assert daemon.queries[STOP] == query
 
 
 @pytest.mark.parametrize("status", [304, 404])
-def test_stopping_what_does_not_run_is_no_error(daemon: Daemon, container: Container, status: int) -> None:
+def test_stopping_what_does_not_run_is_no_error(
+    daemon: Daemon, container: Container, status: int
+) -> None:
     daemon.answers[STOP] = status, b""
     container.stop()
 
 
-def test_a_stop_that_fails_is_an_error_unless_it_was_given_up_anyway(daemon: Daemon, container: Container) -> None:
+def test_a_stop_that_fails_is_an_error_unless_it_was_given_up_anyway(
+    daemon: Daemon, container: Container
+) -> None:
     daemon.answers[STOP] = 500, b'{"message":"cannot stop"}'
     with pytest.raises(EngineError, match="cannot stop"):
         container.stop()
@@ -157,24 +198,37 @@ def test_every_edit_changes_the_fingerprint_and_a_copy_does_not(tree: Tree) -> N
 
 def test_without_its_files_it_has_none(tree: Tree) -> None:
     instance = tree.write_env("a", env())
-    with pytest.raises(SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"):
+    with pytest.raises(
+        SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"
+    ):
         instance.fingerprint()
 
 
-@pytest.mark.parametrize(("config", "seconds"), [
-    ({"StopTimeout": 20}, 20), ({"A": 1, "StopTimeout": 20, "Z": 2}, 20), ({}, 300), ({"Labels": {"StopTimeout": "7"}}, 300),
-])
-def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(daemon: Daemon, container: Container, config: dict[str, object],
-                                                                 seconds: int) -> None:
-    daemon.answers |= {INSPECT: (200, json.dumps({"Config": config}, separators=(",", ":")).encode()), STOP: (204, b"")}
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        ({"StopTimeout": 20}, 20),
+        ({"A": 1, "StopTimeout": 20, "Z": 2}, 20),
+        ({}, 300),
+        ({"Labels": {"StopTimeout": "7"}}, 300),
+    ],
+)
+def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(
+    daemon: Daemon, container: Container, config: dict[str, object], seconds: int
+) -> None:
+    daemon.answers |= {
+        INSPECT: (200, json.dumps({"Config": config}, separators=(",", ":")).encode()),
+        STOP: (204, b""),
+    }
     answer = container.begin_stop()
     assert answer.gettimeout() == seconds + 30
     answer.close()
 
 
 @pytest.mark.parametrize("insist", ["", "SIGINT"])
-def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(daemon: Daemon, container: Container, insist: str,
-                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(
+    daemon: Daemon, container: Container, insist: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sockwake.engine.container._MARGIN", 0.3)
     daemon.mute.add(STOP)
     began = time.monotonic()

@@ -13,13 +13,30 @@ from sockwake.engine import belongings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 
-INSPECTED = json.dumps({"Id": "x", "State": {"Status": "exited", "Pid": 4194, "ExitCode": 7, "Error": ""}, "Name": "/pg1"}, separators=(",", ":")).encode()
+INSPECTED = json.dumps(
+    {
+        "Id": "x",
+        "State": {"Status": "exited", "Pid": 4194, "ExitCode": 7, "Error": ""},
+        "Name": "/pg1",
+    },
+    separators=(",", ":"),
+).encode()
 LISTED = b'[{"Id":"x","Names":["/sockwake-pg1"]}]\n'
 OURS = {"Labels": {"io.sockwake.instance": "pg1"}}
-VOLUMES = json.dumps({"Volumes": [{"Name": "one", **OURS}, {"Name": "two", **OURS}], "Warnings": None}).encode()
-CONTAINERS = json.dumps([{"Id": "c1", "Names": ["/sockwake-pg1"], **OURS}, {"Id": "c2", "Names": ["/sockwake-pg1"], "Labels": {}}]).encode()
+VOLUMES = json.dumps(
+    {"Volumes": [{"Name": "one", **OURS}, {"Name": "two", **OURS}], "Warnings": None}
+).encode()
+CONTAINERS = json.dumps(
+    [
+        {"Id": "c1", "Names": ["/sockwake-pg1"], **OURS},
+        {"Id": "c2", "Names": ["/sockwake-pg1"], "Labels": {}},
+    ]
+).encode()
 PG1 = Instance(Name("pg1"))
-HEADS = {"with its length": b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n", "until the end": b"HTTP/1.0 200 OK\r\nServer: %d\r\n\r\n"}
+HEADS = {
+    "with its length": b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n",
+    "until the end": b"HTTP/1.0 200 OK\r\nServer: %d\r\n\r\n",
+}
 GONE = "its container is gone"
 
 
@@ -70,15 +87,23 @@ def start(engine: Engine) -> object:
 
 
 QUESTIONS: list[tuple[Callable[[Engine], object], bytes, object]] = [
-    (is_current, LISTED, True), (is_current, b"[]", False), (pid, INSPECTED, 4194), (volumes, VOLUMES, ["one", "two"]),
-    (remove_container, CONTAINERS, ["DELETE /containers/c1"]), (how_it_ended, INSPECTED, "its container ended with status 7"),
+    (is_current, LISTED, True),
+    (is_current, b"[]", False),
+    (pid, INSPECTED, 4194),
+    (volumes, VOLUMES, ["one", "two"]),
+    (remove_container, CONTAINERS, ["DELETE /containers/c1"]),
+    (how_it_ended, INSPECTED, "its container ended with status 7"),
     (start, b"", "started"),
 ]
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize(("question", "body", "truth"), QUESTIONS, ids=lambda value: getattr(value, "__name__", ""))
-def test_half_an_answer_is_never_taken_for_another_one(question: Callable[[Engine], object], body: bytes, truth: object, head: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "body", "truth"), QUESTIONS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_half_an_answer_is_never_taken_for_another_one(
+    question: Callable[[Engine], object], body: bytes, truth: object, head: str
+) -> None:
     whole = HEADS[head] % len(body) + body
     assert question(Cut(whole)) == truth
     for length in range(len(whole)):
@@ -90,12 +115,62 @@ def test_half_an_answer_is_never_taken_for_another_one(question: Callable[[Engin
             assert said in (truth, GONE)
 
 
-BODIES = st.one_of(st.binary(max_size=60), st.sampled_from([INSPECTED, LISTED, VOLUMES, CONTAINERS]), st.recursive(
-    st.one_of(st.none(), st.integers(), st.text(max_size=5)), lambda each: st.one_of(st.lists(each, max_size=3), st.dictionaries(
-        st.sampled_from(["State", "Pid", "ExitCode", "Error", "Volumes", "Name", "Names", "Labels", "Mounts", "Id", "message"]), each, max_size=3)), max_leaves=8,
-).map(lambda value: json.dumps(value).encode()))
-STATUS_LINES = st.one_of(st.sampled_from([b"HTTP/1.0 200 OK", b"HTTP/1.1 404 No", b"HTTP/1.0 500", b"HTTP/1.1 101 UPGRADED", b"HTTP/1.0 " + b"2" * 5000]), st.binary(max_size=20))
-HEADERS = st.lists(st.sampled_from([b"Content-Length: 3", b"Content-Length: " + b"9" * 5000, b"content-length: -1", b"Content-Length: x", b":", b"\xff", b""]), max_size=3)
+BODIES = st.one_of(
+    st.binary(max_size=60),
+    st.sampled_from([INSPECTED, LISTED, VOLUMES, CONTAINERS]),
+    st.recursive(
+        st.one_of(st.none(), st.integers(), st.text(max_size=5)),
+        lambda each: st.one_of(
+            st.lists(each, max_size=3),
+            st.dictionaries(
+                st.sampled_from(
+                    [
+                        "State",
+                        "Pid",
+                        "ExitCode",
+                        "Error",
+                        "Volumes",
+                        "Name",
+                        "Names",
+                        "Labels",
+                        "Mounts",
+                        "Id",
+                        "message",
+                    ]
+                ),
+                each,
+                max_size=3,
+            ),
+        ),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+STATUS_LINES = st.one_of(
+    st.sampled_from(
+        [
+            b"HTTP/1.0 200 OK",
+            b"HTTP/1.1 404 No",
+            b"HTTP/1.0 500",
+            b"HTTP/1.1 101 UPGRADED",
+            b"HTTP/1.0 " + b"2" * 5000,
+        ]
+    ),
+    st.binary(max_size=20),
+)
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            b"Content-Length: 3",
+            b"Content-Length: " + b"9" * 5000,
+            b"content-length: -1",
+            b"Content-Length: x",
+            b":",
+            b"\xff",
+            b"",
+        ]
+    ),
+    max_size=3,
+)
 
 
 @given(st.sampled_from([question for question, *_ in QUESTIONS]), STATUS_LINES, HEADERS, BODIES)
@@ -105,7 +180,9 @@ HEADERS = st.lists(st.sampled_from([b"Content-Length: 3", b"Content-Length: " + 
 @example(volumes, b"HTTP/1.0 200 OK", [], b"nonsense")
 @example(is_current, b"HTTP/1.0 " + b"2" * 5000, [], b"")
 @example(start, b"HTTP/1.0 500", [], b"[" * 9000)
-def test_garbage_is_no_more_than_an_error(question: Callable[[Engine], object], status: bytes, headers: list[bytes], body: bytes) -> None:
+def test_garbage_is_no_more_than_an_error(
+    question: Callable[[Engine], object], status: bytes, headers: list[bytes], body: bytes
+) -> None:
     try:
         question(Cut(b"\r\n".join([status, *headers, b"", body])))
     except EngineError as error:

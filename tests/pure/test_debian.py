@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from debian.changelog import Changelog
 from debian.deb822 import Deb822, PkgRelation
-from tree import SOCKWAKE, SOURCE, run
 
 from sockwake.admin import version
 from sockwake.engine.api import API
+from tree import SOCKWAKE, SOURCE, run
 
 DEBIAN = SOURCE / "debian"
 
@@ -26,13 +26,20 @@ def control() -> list[Deb822]:
 
 
 def pairs(name: str) -> list[list[str]]:
-    return [line.split() for line in (DEBIAN / name).read_text().splitlines() if line and not line.startswith("#")]
+    return [
+        line.split()
+        for line in (DEBIAN / name).read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
 
 
 def relations(field: str) -> list[list[str]]:
     """Every relation as the names and versions that would do."""
     parsed = PkgRelation.parse_relations(re.sub(r"\$\{[^}]*\},?", "", field).strip().rstrip(","))
-    return [[f"{one['name']} {' '.join(one.get('version') or ())}".strip() for one in group] for group in parsed]
+    return [
+        [f"{one['name']} {' '.join(one.get('version') or ())}".strip() for one in group]
+        for group in parsed
+    ]
 
 
 def test_the_changelog_is_well_formed_and_for_this_package(changelog: Changelog) -> None:
@@ -46,29 +53,60 @@ def test_the_version_comes_from_the_changelog(changelog: Changelog) -> None:
 
 
 def test_the_version_is_written_down_nowhere_else(changelog: Changelog) -> None:
-    places = [*SOURCE.glob("sockwake/**/*.py"), *SOURCE.glob("bin/*"), *SOURCE.glob("systemd/*"), DEBIAN / "control", SOURCE / "Makefile"]
-    assert [path for path in places if path.is_file() and str(changelog.full_version) in path.read_text()] == []
+    places = [
+        *SOURCE.glob("sockwake/**/*.py"),
+        *SOURCE.glob("bin/*"),
+        *SOURCE.glob("systemd/*"),
+        DEBIAN / "control",
+        SOURCE / "Makefile",
+    ]
+    assert [
+        path
+        for path in places
+        if path.is_file() and str(changelog.full_version) in path.read_text()
+    ] == []
 
 
 def test_the_control_file_makes_one_package_for_every_architecture(control: list[Deb822]) -> None:
     source, package = control
-    assert (source["Source"], package["Package"], package["Architecture"]) == ("sockwake", "sockwake", "all")
-    assert "debhelper-compat = 13" in {one for group in relations(source["Build-Depends"]) for one in group}
+    assert (source["Source"], package["Package"], package["Architecture"]) == (
+        "sockwake",
+        "sockwake",
+        "all",
+    )
+    assert "debhelper-compat = 13" in {
+        one for group in relations(source["Build-Depends"]) for one in group
+    }
     assert (DEBIAN / "source/format").read_text() == "3.0 (native)\n"
 
 
 def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb822]) -> None:
     needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
     assert ["docker-cli", "docker-ce-cli", "podman"] in needed
-    assert ["docker-compose >= 2.19", "docker-compose-plugin >= 2.19"] in needed, "older ones know no !reset, or only one of two"
-    assert ["docker-compose >= 2.19", "docker-ce-cli"] in needed, "the plugin is a plugin of Docker's own client"
-    assert ["docker.io >= 25", "docker-ce >= 5:25", "podman"] in wanted and API == "/v1.44", "Docker 25 is the first with that API"
+    assert ["docker-compose >= 2.19", "docker-compose-plugin >= 2.19"] in needed, (
+        "older ones know no !reset, or only one of two"
+    )
+    assert ["docker-compose >= 2.19", "docker-ce-cli"] in needed, (
+        "the plugin is a plugin of Docker's own client"
+    )
+    assert ["docker.io >= 25", "docker-ce >= 5:25", "podman"] in wanted and API == "/v1.44", (
+        "Docker 25 is the first with that API"
+    )
 
 
 def test_what_is_called_is_new_enough(control: list[Deb822]) -> None:
     """What each is needed for is said in the control file."""
     needed = relations(control[1]["Depends"])
-    assert all([one] in needed for one in ("iproute2 >= 5.2", "mount", "openssl >= 3.0", "python3 >= 3.11", "systemd >= 254"))
+    assert all(
+        [one] in needed
+        for one in (
+            "iproute2 >= 5.2",
+            "mount",
+            "openssl >= 3.0",
+            "python3 >= 3.11",
+            "systemd >= 254",
+        )
+    )
 
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
@@ -82,7 +120,11 @@ def _under_systemd() -> list[Path]:
 
 
 def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree() -> None:
-    links = {link: target.replace("usr/share/sockwake/", "") for target, link in pairs("sockwake.links") if "/bin/" in target}
+    links = {
+        link: target.replace("usr/share/sockwake/", "")
+        for target, link in pairs("sockwake.links")
+        if "/bin/" in target
+    }
     assert [target for target in links.values() if not (SOURCE / target).is_file()] == []
     called = set()
     for path in [*_under_systemd(), *(SOURCE / "bin").iterdir()]:
@@ -92,5 +134,12 @@ def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree()
 
 
 def test_every_manual_page_is_installed() -> None:
-    pages = {path for pattern in (DEBIAN / "sockwake.manpages").read_text().split() for path in SOURCE.glob(pattern)}
-    assert pages == set((SOURCE / "docs/man").glob("*")) and Path(SOURCE / "docs/man/sockwake.8") in pages
+    pages = {
+        path
+        for pattern in (DEBIAN / "sockwake.manpages").read_text().split()
+        for path in SOURCE.glob(pattern)
+    }
+    assert (
+        pages == set((SOURCE / "docs/man").glob("*"))
+        and Path(SOURCE / "docs/man/sockwake.8") in pages
+    )

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tree import run
 
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.system import deletion
+from tree import run
 
 
 @pytest.fixture
@@ -33,7 +33,11 @@ def mounted(request: pytest.FixtureRequest, place: Path) -> Iterator[Path]:
         argv = ["mount", "--bind", str(outside / "kept"), str(where)]
     else:
         where.mkdir()
-        argv = ["mount", "--bind", str(outside), str(where)] if request.param == "bind" else ["mount", "-t", "tmpfs", "disk", str(where)]
+        argv = (
+            ["mount", "--bind", str(outside), str(where)]
+            if request.param == "bind"
+            else ["mount", "-t", "tmpfs", "disk", str(where)]
+        )
     if run(*argv).status:
         pytest.skip("nothing can be mounted here")
     if where.is_dir():
@@ -73,8 +77,12 @@ def test_a_mount_below_is_named_before_anything_is_deleted(place: Path, mounted:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 @pytest.mark.parametrize("quietly", [True, False])
-def test_one_that_comes_meanwhile_is_not_crossed(place: Path, mounted: Path, quietly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "require_no_mount", lambda path, below=False: None)  # it was not there yet
+def test_one_that_comes_meanwhile_is_not_crossed(
+    place: Path, mounted: Path, quietly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        deletion, "require_no_mount", lambda path, below=False: None
+    )  # it was not there yet
     if quietly:
         deletion.tree(str(place), quietly=True)
         assert os.listdir(place) == ["a"] and os.listdir(place / "a/b") == [mounted.name]

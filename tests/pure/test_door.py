@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from test_settings import env, settings
-from tree import Tree
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.lifecycle import runtime
 from sockwake.lifecycle.handover import Handover, hand_over
+from test_settings import env, settings
+from tree import Tree
 
 STARTUP = b"8 bytes."
 
@@ -53,7 +53,9 @@ def turn_away(instance: Instance, listener: socket.socket) -> bool:
     return proxy_said[0]
 
 
-def test_who_says_nothing_is_hung_up_on_and_named(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
+def test_who_says_nothing_is_hung_up_on_and_named(
+    instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
     with knock(listener) as silent:
         assert turn_away(instance, listener)
         assert silent.recv(1) == b""
@@ -63,7 +65,9 @@ def test_who_says_nothing_is_hung_up_on_and_named(instance: Instance, listener: 
         listener.accept()
 
 
-def test_who_has_begun_to_speak_is_given_the_time_to_go_on(instance: Instance, listener: socket.socket) -> None:
+def test_who_has_begun_to_speak_is_given_the_time_to_go_on(
+    instance: Instance, listener: socket.socket
+) -> None:
     knock(listener).close()
     with knock(listener, STARTUP[:2]) as slow:
         timer = threading.Timer(0.3, slow.sendall, [STARTUP[2:]])
@@ -76,7 +80,9 @@ def test_who_has_begun_to_speak_is_given_the_time_to_go_on(instance: Instance, l
             assert (address, accepted.recv(8)) == (slow.getsockname(), STARTUP)
 
 
-def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: Instance, listener: socket.socket) -> None:
+def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(
+    instance: Instance, listener: socket.socket
+) -> None:
     with knock(listener) as silent, knock(listener, STARTUP) as client:
         assert turn_away(instance, listener)
         assert listener.accept()[1] == silent.getsockname()
@@ -85,7 +91,9 @@ def test_a_client_behind_strangers_stays_in_the_queue_and_so_do_they(instance: I
             assert (address, accepted.recv(8)) == (client.getsockname(), STARTUP)
 
 
-def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance, listener: socket.socket) -> None:
+def test_without_a_waker_that_wants_them_the_sockets_are_kept(
+    instance: Instance, listener: socket.socket
+) -> None:
     assert not hand_over(instance.run, [listener])
     socket.socket(socket.AF_UNIX).bind(instance.handover_socket)  # of a waker that was killed
     assert not hand_over(instance.run, [listener])
@@ -93,26 +101,38 @@ def test_without_a_waker_that_wants_them_the_sockets_are_kept(instance: Instance
     assert not os.path.exists(instance.handover_socket)
 
 
-def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sockwake.lifecycle.handover._PROXY_COMES_WITHIN", 0.1)
     door = Handover(instance)
     door.turn_away(settings(env()))
     door.close()
 
 
-def test_however_many_say_nothing_there_is_one_line(instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]) -> None:
+def test_however_many_say_nothing_there_is_one_line(
+    instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
     for _ in range(40):
         knock(listener).close()
     assert turn_away(instance, listener)
     said = capfd.readouterr().out
-    assert said.startswith("sockwake: turned away 40 connections that sent nothing, the last from 127.0.0.1:") and said.count("\n") == 1
+    assert (
+        said.startswith(
+            "sockwake: turned away 40 connections that sent nothing, the last from 127.0.0.1:"
+        )
+        and said.count("\n") == 1
+    )
 
 
 def test_a_proxy_that_comes_too_late_leaves_and_refuses_nobody(
-        instance: Instance, listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance: Instance, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance, monkeypatch)
     with knock(listener, STARTUP) as client:
         assert hand_over(instance.run, [listener])
         assert listener.accept()[1] == client.getsockname()
     runtime.prepare(instance)
-    assert not hand_over(instance.run, [listener]), "what was left of one wake is not told in the next"
+    assert not hand_over(instance.run, [listener]), (
+        "what was left of one wake is not told in the next"
+    )

@@ -17,15 +17,24 @@ from hypothesis import strategies as st
 from sockwake.engine.api import API, Engine, EngineError, parse_answer, quoted
 from sockwake.engine.container import split_frames
 
-ANSWER = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}"
+ANSWER = b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"a": 1}'
 
 
 class Docker(http.server.BaseHTTPRequestHandler):
     """Answers as the engine does: a body for what there is, a JSON message for what there is not."""
 
     def do_GET(self) -> None:
-        self._answer(*{"/_ping": (200, b"OK"), "/empty": (204, b""), "/odd": (500, b"\xffno json"), "/list": (500, b"[1]")}.get(
-            self.path.removeprefix(API), (404, json.dumps({"message": f"No such thing: {self.path}\n"}).encode())))
+        self._answer(
+            *{
+                "/_ping": (200, b"OK"),
+                "/empty": (204, b""),
+                "/odd": (500, b"\xffno json"),
+                "/list": (500, b"[1]"),
+            }.get(
+                self.path.removeprefix(API),
+                (404, json.dumps({"message": f"No such thing: {self.path}\n"}).encode()),
+            )
+        )
 
     def do_POST(self) -> None:
         self.do_GET()
@@ -80,23 +89,34 @@ def test_a_body_arrives(docker: Engine) -> None:
     assert docker.call("POST", "/empty") == b""
 
 
-@pytest.mark.parametrize(("target", "code", "message"), [
-    ("/nothing", 404, f"No such thing: {API}/nothing"), ("/odd", 500, "�no json"), ("/list", 500, "[1]"),
-])
-def test_a_refusal_is_an_error_with_the_engines_words_and_status(docker: Engine, target: str, code: int, message: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "code", "message"),
+    [
+        ("/nothing", 404, f"No such thing: {API}/nothing"),
+        ("/odd", 500, "�no json"),
+        ("/list", 500, "[1]"),
+    ],
+)
+def test_a_refusal_is_an_error_with_the_engines_words_and_status(
+    docker: Engine, target: str, code: int, message: str
+) -> None:
     with pytest.raises(EngineError) as caught:
         docker.call("GET", target)
     assert (caught.value.code, caught.value.said) == (code, message)
     assert caught.value.message == f"the container engine answered {code}", "it may quote anything"
 
 
-def test_attaching_to_what_is_not_there_says_so_and_not_that_something_was_cut(docker: Engine) -> None:
+def test_attaching_to_what_is_not_there_says_so_and_not_that_something_was_cut(
+    docker: Engine,
+) -> None:
     with pytest.raises(EngineError, match=f"No such thing: {API}/containers/pg1/attach") as caught:
         docker.attach("pg1")
     assert caught.value.code == 404
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n", b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n", b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n"]
+)
 def test_an_attached_stream_keeps_what_came_with_the_head(tmp_path: Path, head: bytes) -> None:
     with engine_that_says(tmp_path / "e", head + b"first", b" second") as engine:
         sock, rest = engine.attach("pg1")
@@ -106,9 +126,14 @@ def test_an_attached_stream_keeps_what_came_with_the_head(tmp_path: Path, head: 
     assert rest == b"first second"
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 101 UPGRA", b"HTTP/1.1 101 UPGRADED\r\n", b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 101 UPGRA", b"HTTP/1.1 101 UPGRADED\r\n", b"nonsense\r\n\r\n"]
+)
 def test_an_attach_that_is_cut_short_is_an_error(tmp_path: Path, said: bytes) -> None:
-    with engine_that_says(tmp_path / "e", said) as engine, pytest.raises(EngineError, match="was cut short"):
+    with (
+        engine_that_says(tmp_path / "e", said) as engine,
+        pytest.raises(EngineError, match="was cut short"),
+    ):
         engine.attach("pg1")
 
 
@@ -124,7 +149,12 @@ def test_a_whole_answer_is_its_body() -> None:
     assert parse_answer(b"HTTP/1.0 200 OK\r\n\r\nuntil the end") == b"until the end"
 
 
-@given(st.one_of(st.binary(), st.tuples(st.sampled_from([b"HTTP/1.1 ", b"HTTP/1.0 4"]), st.binary()).map(b"".join)))
+@given(
+    st.one_of(
+        st.binary(),
+        st.tuples(st.sampled_from([b"HTTP/1.1 ", b"HTTP/1.0 4"]), st.binary()).map(b"".join),
+    )
+)
 def test_no_answer_is_more_than_an_error(answer: bytes) -> None:
     try:
         parse_answer(answer)
@@ -147,7 +177,10 @@ def test_success_and_nothing_to_do_are_no_errors(status: int) -> None:
 def test_an_engine_that_is_not_there_is_an_error_that_names_its_socket(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         Engine(f"{tmp_path}/none").call("GET", "/")
-    assert caught.value.message == f"the container engine does not answer at {tmp_path}/none: no such file or directory"
+    assert (
+        caught.value.message
+        == f"the container engine does not answer at {tmp_path}/none: no such file or directory"
+    )
     assert caught.value.hint == "systemctl status docker.service"
 
 
@@ -159,10 +192,19 @@ def test_an_engine_that_says_nothing_is_not_waited_for_longer_than_allowed(tmp_p
             Engine(f"{tmp_path}/mute").call("GET", "/", 0.05)
 
 
-@pytest.mark.parametrize("word", ["too new. Maximum supported API version is 1.41", "too old. Minimum supported API version is 1.52, please upgrade"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "too new. Maximum supported API version is 1.41",
+        "too old. Minimum supported API version is 1.52, please upgrade",
+    ],
+)
 def test_an_engine_of_another_time_is_told_from_one_that_refuses(word: str) -> None:
     body = json.dumps({"message": f"client version 1.44 is {word}"}).encode()
-    with pytest.raises(EngineError, match="the container engine does not speak version 1.44 of its API: client version 1.44 is") as caught:
+    with pytest.raises(
+        EngineError,
+        match="the container engine does not speak version 1.44 of its API: client version 1.44 is",
+    ) as caught:
         parse_answer(b"HTTP/1.0 400 Bad Request\r\n\r\n" + body)
     assert caught.value.code == 400 and "Docker 25 and later do" in caught.value.hint
 
@@ -181,12 +223,25 @@ def test_every_request_names_the_version_of_the_api(tmp_path: Path, target: str)
 @given(st.text())
 def test_a_name_is_one_word_of_a_request_whatever_is_in_it(text: str) -> None:
     word = quoted(text)
-    assert word.isascii() and word.isprintable() and " " not in word and "?" not in word and urllib.parse.unquote(word) == text
+    assert (
+        word.isascii()
+        and word.isprintable()
+        and " " not in word
+        and "?" not in word
+        and urllib.parse.unquote(word) == text
+    )
 
 
-@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=20)), max_size=8), st.lists(st.integers(0, 200), max_size=6))
-def test_frames_come_out_the_same_wherever_the_stream_is_cut(frames: list[tuple[int, bytes]], cuts: list[int]) -> None:
-    stream = b"".join(bytes([kind, 0, 0, 0]) + len(text).to_bytes(4, "big") + text for kind, text in frames)
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=20)), max_size=8),
+    st.lists(st.integers(0, 200), max_size=6),
+)
+def test_frames_come_out_the_same_wherever_the_stream_is_cut(
+    frames: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    stream = b"".join(
+        bytes([kind, 0, 0, 0]) + len(text).to_bytes(4, "big") + text for kind, text in frames
+    )
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     buffer, taken = bytearray(), b""
     for start, end in zip(edges, [*edges[1:], len(stream)]):

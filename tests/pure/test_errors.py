@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fault import undisturbed
-from test_settings import env
-from tree import SOCKWAKE, Tree, run
 
+from fault import undisturbed
 from sockwake.admin import cli
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, shown
+from test_settings import env
+from tree import SOCKWAKE, Tree, run
 
 NAME_RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"
 UNQUOTED = "has a space at an end, or one of \" ' \\ $ ` # ; or a control character"
@@ -44,7 +44,11 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--listen", "@abstract"], f"'@abstract' {NEITHER}", NO_LISTEN),
     (["--listen", "/run/../etc"], f"'/run/../etc' {NEITHER}", NO_LISTEN),
     (["--listen", "/run/a b"], f"'/run/a b' {NEITHER}", NO_LISTEN),
-    (["--listen", "/run/" + "x" * 100], f"'/run/{'x' * 100}/.s.PGSQL.65535' is longer than the 107 bytes of a unix socket's path", ""),
+    (
+        ["--listen", "/run/" + "x" * 100],
+        f"'/run/{'x' * 100}/.s.PGSQL.65535' is longer than the 107 bytes of a unix socket's path",
+        "",
+    ),
     (["--idle", "soon"], "'soon' is not a time span", SPAN),
     (["--idle", ""], "'' is not a time span", SPAN),
     (["--idle", "-5"], "'-5' is not a time span", SPAN),
@@ -53,7 +57,11 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--session-idle", "never"], "'never' is not a time span", SPAN),
     (["--session-idle", ""], "the value of --session-idle is empty", ""),
     (["--session-idle", "25d"], "session idle time '25d' is longer than 24 days", "0 is never"),
-    (["--version", "13", "--session-idle", "5min"], "PostgreSQL 13 has no idle_session_timeout", "leave out --session-idle"),
+    (
+        ["--version", "13", "--session-idle", "5min"],
+        "PostgreSQL 13 has no idle_session_timeout",
+        "leave out --session-idle",
+    ),
     (["--version", "9.6"], "version '9.6' is not a PostgreSQL version", VERSION),
     (["--version", "latest"], "version 'latest' is not a PostgreSQL version", VERSION),
     (["--version", "18."], "version '18.' is not a PostgreSQL version", VERSION),
@@ -65,11 +73,19 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--image", "-v"], "argument --image: expected one argument", NEW_HELP),
     (["--image", "$x"], "image '$x' is not valid", ""),
     (["--db-user", ""], "the value of --db-user is empty", ""),
-    (["--db-user", LONG], "the value of --db-user is empty or longer than PostgreSQL's 63 bytes", ""),
+    (
+        ["--db-user", LONG],
+        "the value of --db-user is empty or longer than PostgreSQL's 63 bytes",
+        "",
+    ),
     (["--db-user", "a'b"], f"the value of --db-user {UNQUOTED}", ""),
     (["--db-user", "\udcff"], f"the value of --db-user {UNQUOTED}", ""),
     (["--db-name", ""], "the value of --db-name is empty", ""),
-    (["--db-name", "ä" * 32], "the value of --db-name is empty or longer than PostgreSQL's 63 bytes", ""),
+    (
+        ["--db-name", "ä" * 32],
+        "the value of --db-name is empty or longer than PostgreSQL's 63 bytes",
+        "",
+    ),
     (["--db-name", " a"], f"the value of --db-name {UNQUOTED}", ""),
     (["--set", "work_mem"], "'work_mem' is not GUC=VALUE", GUC),
     (["--set", "=1"], "'=1' is not GUC=VALUE", GUC),
@@ -77,14 +93,22 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--set", "a=1\n2"], "'a=1\n2' is not GUC=VALUE", GUC),
     (["--set", "listen_addresses=*"], "'listen_addresses' is set by sockwake", "leave it out"),
     (["--set", "PORT=1"], "'PORT' is set by sockwake", "leave it out"),
-    (["--set", "unix_socket_directories=/tmp"], "'unix_socket_directories' is set by sockwake", "leave it out"),
+    (
+        ["--set", "unix_socket_directories=/tmp"],
+        "'unix_socket_directories' is set by sockwake",
+        "leave it out",
+    ),
     (["--set", "data_directory=/tmp"], "'data_directory' is set by sockwake", "leave it out"),
     (["--network", "a b"], "network 'a b' is not valid", ""),
     (["--network", ""], "network '' is not valid", ""),
     (["--data", "srv"], "data directory 'srv' is not an absolute path of its own", ""),
     (["--data", ""], "the value of --data is empty", ""),
     (["--data", "/"], "data directory '/' is a place of the system's", "choose one of its own"),
-    (["--data", "/var/lib/"], "data directory '/var/lib/' is a place of the system's", "choose one of its own"),
+    (
+        ["--data", "/var/lib/"],
+        "data directory '/var/lib/' is a place of the system's",
+        "choose one of its own",
+    ),
     (["--data", "/srv/a:b"], "data directory '/srv/a:b' is not an absolute path of its own", ""),
     (["--data", "/srv/$x"], f"--data {UNQUOTED}", ""),
     (["--ver", "17"], "unrecognized arguments: --ver 17", "sockwake --help"),
@@ -110,7 +134,9 @@ def command(tree: Tree, *arguments: str) -> Callable[[], int]:
 @pytest.mark.parametrize(("options", "message", "hint"), BAD_OPTIONS, ids=brief)
 def test_new_refuses_a_bad_option(tree: Tree, options: list[str], message: str, hint: str) -> None:
     before = tree.snapshot()
-    ended = undisturbed(lambda: cli.main(["new", "pg1", "--version", "18", "--root", str(tree), *options]))
+    ended = undisturbed(
+        lambda: cli.main(["new", "pg1", "--version", "18", "--root", str(tree), *options])
+    )
     assert (ended.status, ended.stdout) == (USAGE, "")
     assert ended.stderr == told(shown(message), hint)
     assert tree.added_to(before) == []
@@ -121,25 +147,43 @@ def test_new_refuses_a_bad_option(tree: Tree, options: list[str], message: str, 
 def test_every_verb_refuses_a_bad_name(tree: Tree, verb: list[str], name: str) -> None:
     before = tree.snapshot()
     ended = undisturbed(command(tree, *verb, name))
-    assert (ended.status, ended.stdout, ended.stderr) == (USAGE, "", told(f"instance name '{name}' is not valid: {NAME_RULE}", ""))
+    assert (ended.status, ended.stdout, ended.stderr) == (
+        USAGE,
+        "",
+        told(f"instance name '{name}' is not valid: {NAME_RULE}", ""),
+    )
     assert tree.added_to(before) == []
 
 
-@pytest.mark.parametrize(("arguments", "message", "hint"), [
-    ([], "the following arguments are required: COMMAND", "sockwake --help"),
-    (["new", "--version", "18"], "the following arguments are required: NAME", NEW_HELP),
-    (["new", "pg1"], "which PostgreSQL? --version is missing", "sockwake-new NAME --version 18"),
-    (["rm"], "the following arguments are required: NAME", "sockwake rm --help"),
-    (["compose", "My_App", "ps"], f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
-    (["rm", "a", "--force"], "unrecognized arguments: --force", "sockwake --help"),
-    (["ls", "a"], "unrecognized arguments: a", "sockwake --help"),
-    (["ls", "--root", "/nonexistent"], "there is no directory '/nonexistent'", ""),
-    (["ls", "--root", ""], "there is no directory ''", ""),
-    (["rm", "pg1", "--root", ""], "there is no directory ''", ""),
-    (["new", "pg1", "--version", "18", "--root", ""], "there is no directory ''", ""),
-    (["new", "pg1", "--version", "18", "--root", "/etc/passwd"], "there is no directory '/etc/passwd'", ""),
-], ids=brief)
-def test_bad_usage_looks_like_every_other_error(arguments: list[str], message: str, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ([], "the following arguments are required: COMMAND", "sockwake --help"),
+        (["new", "--version", "18"], "the following arguments are required: NAME", NEW_HELP),
+        (
+            ["new", "pg1"],
+            "which PostgreSQL? --version is missing",
+            "sockwake-new NAME --version 18",
+        ),
+        (["rm"], "the following arguments are required: NAME", "sockwake rm --help"),
+        (["compose", "My_App", "ps"], f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
+        (["rm", "a", "--force"], "unrecognized arguments: --force", "sockwake --help"),
+        (["ls", "a"], "unrecognized arguments: a", "sockwake --help"),
+        (["ls", "--root", "/nonexistent"], "there is no directory '/nonexistent'", ""),
+        (["ls", "--root", ""], "there is no directory ''", ""),
+        (["rm", "pg1", "--root", ""], "there is no directory ''", ""),
+        (["new", "pg1", "--version", "18", "--root", ""], "there is no directory ''", ""),
+        (
+            ["new", "pg1", "--version", "18", "--root", "/etc/passwd"],
+            "there is no directory '/etc/passwd'",
+            "",
+        ),
+    ],
+    ids=brief,
+)
+def test_bad_usage_looks_like_every_other_error(
+    arguments: list[str], message: str, hint: str
+) -> None:
     ran = run(*SOCKWAKE, *arguments)
     assert (ran.status, ran.stdout, ran.stderr) == (USAGE, "", told(message, hint))
 
@@ -154,31 +198,73 @@ def test_compose_wants_a_name() -> None:
 def test_an_unknown_verb_is_named_with_those_there_are() -> None:
     ran = run(*SOCKWAKE, "start", "pg1")
     assert (ran.status, ran.stdout) == (USAGE, "")
-    assert ran.stderr.startswith("sockwake: error: argument COMMAND: invalid choice: 'start' (choose from ")
+    assert ran.stderr.startswith(
+        "sockwake: error: argument COMMAND: invalid choice: 'start' (choose from "
+    )
     assert ran.stderr.endswith("(hint: sockwake --help)\n")
 
 
 def test_the_other_spelling_has_the_same_errors(tree: Tree) -> None:
     before = tree.snapshot()
-    ran = run(SOCKWAKE[0], "-I", f"{SOCKWAKE[2]}-new", "My_App", "--version", "18", "--root", str(tree))
-    assert (ran.status, ran.stdout, ran.stderr) == (USAGE, "", told(f"instance name 'My_App' is not valid: {NAME_RULE}", ""))
+    ran = run(
+        SOCKWAKE[0], "-I", f"{SOCKWAKE[2]}-new", "My_App", "--version", "18", "--root", str(tree)
+    )
+    assert (ran.status, ran.stdout, ran.stderr) == (
+        USAGE,
+        "",
+        told(f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
+    )
     assert tree.added_to(before) == []
 
 
-@pytest.mark.parametrize(("options", "status", "message", "hint"), [
-    (["shop"], EXISTS, "instance 'shop' exists already", "sockwake rm shop removes it"),
-    (["pg1", "--port", "25432"], EXISTS, "port 25432 is already claimed by instance 'shop'", NO_PORT),
-    (["pg1", "--port", "5432"], EXISTS, "port 5432 is already claimed by the PostgreSQL cluster 17/main", NO_PORT),
-    (["pg1", "--data", "/srv/full"], FAILED, "data directory {tree}/srv/full is not empty and holds no cluster of PostgreSQL 18",
-     "empty it, or choose another with --data"),
-    (["pg1", "--data", "/srv/17"], FAILED, "data directory {tree}/srv/17 is not empty and holds no cluster of PostgreSQL 18",
-     "empty it, or choose another with --data"),
-    (["pg1", "--data", "/srv/file"], FAILED, "{tree}/srv/file is not a directory", ""),
-    (["pg1", "--data", "/srv/shop"], EXISTS, "data directory {tree}/srv/shop belongs to instance 'shop'", "choose another with --data"),
-    (["file"], EXISTS, "{tree}/etc/sockwake/file is in the way", "move it away; sockwake has not made it"),
-], ids=brief)
+@pytest.mark.parametrize(
+    ("options", "status", "message", "hint"),
+    [
+        (["shop"], EXISTS, "instance 'shop' exists already", "sockwake rm shop removes it"),
+        (
+            ["pg1", "--port", "25432"],
+            EXISTS,
+            "port 25432 is already claimed by instance 'shop'",
+            NO_PORT,
+        ),
+        (
+            ["pg1", "--port", "5432"],
+            EXISTS,
+            "port 5432 is already claimed by the PostgreSQL cluster 17/main",
+            NO_PORT,
+        ),
+        (
+            ["pg1", "--data", "/srv/full"],
+            FAILED,
+            "data directory {tree}/srv/full is not empty and holds no cluster of PostgreSQL 18",
+            "empty it, or choose another with --data",
+        ),
+        (
+            ["pg1", "--data", "/srv/17"],
+            FAILED,
+            "data directory {tree}/srv/17 is not empty and holds no cluster of PostgreSQL 18",
+            "empty it, or choose another with --data",
+        ),
+        (["pg1", "--data", "/srv/file"], FAILED, "{tree}/srv/file is not a directory", ""),
+        (
+            ["pg1", "--data", "/srv/shop"],
+            EXISTS,
+            "data directory {tree}/srv/shop belongs to instance 'shop'",
+            "choose another with --data",
+        ),
+        (
+            ["file"],
+            EXISTS,
+            "{tree}/etc/sockwake/file is in the way",
+            "move it away; sockwake has not made it",
+        ),
+    ],
+    ids=brief,
+)
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["real", "dry"])
-def test_new_refuses_what_is_taken(tree: Tree, options: list[str], status: int, message: str, hint: str, dry: list[str]) -> None:
+def test_new_refuses_what_is_taken(
+    tree: Tree, options: list[str], status: int, message: str, hint: str, dry: list[str]
+) -> None:
     tree.write_env("shop", env(DATA="/srv/shop"))
     (tree.path / "etc/sockwake/file").write_text("")
     tree.write_cluster("/etc/postgresql/17/main", "")
@@ -188,7 +274,11 @@ def test_new_refuses_what_is_taken(tree: Tree, options: list[str], status: int, 
     (tree.path / "srv/file").write_text("")
     before = tree.snapshot()
     ended = undisturbed(command(tree, "new", "--version", "18", *options, *dry))
-    assert (ended.status, ended.stdout, ended.stderr) == (status, "", told(message.format(tree=tree), hint))
+    assert (ended.status, ended.stdout, ended.stderr) == (
+        status,
+        "",
+        told(message.format(tree=tree), hint),
+    )
     assert tree.added_to(before) == []
 
 
@@ -197,7 +287,10 @@ def test_new_refuses_a_cluster_of_another_version(tree: Tree) -> None:
     before = tree.snapshot()
     ended = undisturbed(command(tree, "new", "pg1", "--version", "17", "--data", "/srv/pg"))
     assert (ended.status, ended.stdout) == (FAILED, "")
-    assert ended.stderr == told(f"{tree}/srv/pg is a cluster of PostgreSQL 16, not 17", "--version 16 adopts it; pg_upgrade makes it 17")
+    assert ended.stderr == told(
+        f"{tree}/srv/pg is a cluster of PostgreSQL 16, not 17",
+        "--version 16 adopts it; pg_upgrade makes it 17",
+    )
     assert tree.added_to(before) == []
 
 
@@ -207,7 +300,10 @@ def test_new_refuses_a_cluster_that_may_be_running(tree: Tree) -> None:
     before = tree.snapshot()
     ended = undisturbed(command(tree, "new", "pg1", "--version", "17", "--data", "/srv/pg"))
     assert (ended.status, ended.stdout) == (FAILED, "")
-    assert f"{tree}/srv/pg has a postmaster.pid: a server is running on it, or did not stop cleanly\n" in ended.stderr
+    assert (
+        f"{tree}/srv/pg has a postmaster.pid: a server is running on it, or did not stop cleanly\n"
+        in ended.stderr
+    )
     assert tree.added_to(before) == []
 
 
@@ -220,7 +316,9 @@ def test_an_enabling_that_fails_leaves_nothing(tree: Tree, so_does_disabling: bo
     before = tree.snapshot()
     ran = tree.sockwake("new", "pg1", "--version", "18", "--enable")
     assert (ran.status, ran.stdout) == (FAILED, "")
-    assert ran.stderr.startswith(f"sockwake: error: 'systemctl --root={tree} --quiet enable pg-proxy@pg1.socket' failed with status 1: ")
+    assert ran.stderr.startswith(
+        f"sockwake: error: 'systemctl --root={tree} --quiet enable pg-proxy@pg1.socket' failed with status 1: "
+    )
     assert tree.added_to(before) == []
 
 
@@ -244,10 +342,20 @@ def test_who_may_not_write_is_told_who_may(arguments: list[str], exists: bool) -
         for path in (Path(base), *Path(base).rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
         before = tree.snapshot()
-        done = subprocess.run([*SOCKWAKE, *arguments, "--root", str(tree)], user=nobody, cwd="/", stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            [*SOCKWAKE, *arguments, "--root", str(tree)],
+            check=False,
+            user=nobody,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
         assert (done.returncode, done.stdout) == (FAILED, "")
-        assert done.stderr == told(f"cannot {'write' if exists else 'use'} {tree}/etc/sockwake: permission denied", "run this as root")
+        assert done.stderr == told(
+            f"cannot {'write' if exists else 'use'} {tree}/etc/sockwake: permission denied",
+            "run this as root",
+        )
         assert tree.added_to(before) == []
         for path in (Path(base), *Path(base).rglob("*")):
             path.chmod(0o755)

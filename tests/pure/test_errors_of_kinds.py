@@ -3,13 +3,13 @@
 import shutil
 
 import pytest
-from fault import undisturbed
-from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
-from tree import Tree
 
+from fault import undisturbed
 from sockwake.admin import cli, parser
 from sockwake.admin.decide import decide
 from sockwake.errors import USAGE, SockwakeError, shown
+from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
+from tree import Tree
 
 PROGRAM = "--exec '/path/of/program --port {port}'"
 IMAGE = "--image nginx:1.26 --container-port 80"
@@ -22,55 +22,183 @@ NATIVE = ["--kind", "native", "--exec", "/bin/true"]
 BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     (["--kind", "mysql"], "kind 'mysql' is not known: postgres, container, command, native", ""),
     (["--kind", ""], "kind '' is not known: postgres, container, command, native", ""),
-    (["--kind", "../container"], "kind '../container' is not known: postgres, container, command, native", ""),
+    (
+        ["--kind", "../container"],
+        "kind '../container' is not known: postgres, container, command, native",
+        "",
+    ),
     # what is missing
     (["--kind", "container"], "a container needs either --image or --compose", IMAGE),
-    (["--kind", "container", "--container-port", "80"], "a container needs either --image or --compose", IMAGE),
-    (["--kind", "container", "--image", "nginx"], "--container-port is missing", "the port its server listens on, in the container"),
-    ([*CONTAINER, "--compose", "/etc/hostname"], "a container needs either --image or --compose", IMAGE),
+    (
+        ["--kind", "container", "--container-port", "80"],
+        "a container needs either --image or --compose",
+        IMAGE,
+    ),
+    (
+        ["--kind", "container", "--image", "nginx"],
+        "--container-port is missing",
+        "the port its server listens on, in the container",
+    ),
+    (
+        [*CONTAINER, "--compose", "/etc/hostname"],
+        "a container needs either --image or --compose",
+        IMAGE,
+    ),
     ([*CONTAINER, "--service", "web"], "--service is for --compose", "an image is one service"),
-    ([*CONTAINER, "--data", "/srv/a"], "--data needs --mount", "where the directory is to be in the container"),
+    (
+        [*CONTAINER, "--data", "/srv/a"],
+        "--data needs --mount",
+        "where the directory is to be in the container",
+    ),
     (["--kind", "command"], "--exec is missing", PROGRAM),
     (["--kind", "native"], "--exec is missing", "--exec '/path/of/program'"),
     # what is another kind's
-    ([*CONTAINER, "--version", "18"], "--version is not for an instance of kind 'container'", "it is for kind postgres"),
-    ([*CONTAINER, "--db-user", "me"], "--db-user is not for an instance of kind 'container'", "it is for kind postgres"),
-    ([*CONTAINER, "--set", "a=b"], "--set is not for an instance of kind 'container'", "it is for kind postgres"),
-    ([*CONTAINER, "--tls"], "--tls is not for an instance of kind 'container'", "it is for kind postgres"),
-    ([*CONTAINER, "--session-idle", "1h"], "--session-idle is not for an instance of kind 'container'", "it is for kind postgres"),
-    ([*CONTAINER, "--exec", "/bin/true"], "--exec is not for an instance of kind 'container'", "it is for kind command or native"),
-    ([*CONTAINER, "--run-as", "root"], "--run-as is not for an instance of kind 'container'", "it is for kind command or native"),
-    ([*COMMAND, "--image", "nginx"], "--image is not for an instance of kind 'command'", "it is for kind postgres or container"),
-    ([*COMMAND, "--container-port", "80"], "--container-port is not for an instance of kind 'command'", "it is for kind container"),
-    ([*COMMAND, "--data", "/srv/a"], "--data is not for an instance of kind 'command'", "it is for kind postgres or container"),
-    ([*COMMAND, "--engine", "podman"], "--engine is not for an instance of kind 'command'", "it is for kind postgres or container"),
-    ([*NATIVE, "--mount", "/data"], "--mount is not for an instance of kind 'native'", "it is for kind container"),
-    (["--version", "18", "--ready", "tcp"], "--ready is not for an instance of kind 'postgres'", "it is for kind container or command or native"),
-    (["--version", "18", "--exec", "/bin/true"], "--exec is not for an instance of kind 'postgres'", "it is for kind command or native"),
-    (["--version", "18", "--container-port", "5432"], "--container-port is not for an instance of kind 'postgres'", "it is for kind container"),
-    (["--version", "18", "--compose", "/etc/hostname"], "--compose is not for an instance of kind 'postgres'", "it is for kind container"),
+    (
+        [*CONTAINER, "--version", "18"],
+        "--version is not for an instance of kind 'container'",
+        "it is for kind postgres",
+    ),
+    (
+        [*CONTAINER, "--db-user", "me"],
+        "--db-user is not for an instance of kind 'container'",
+        "it is for kind postgres",
+    ),
+    (
+        [*CONTAINER, "--set", "a=b"],
+        "--set is not for an instance of kind 'container'",
+        "it is for kind postgres",
+    ),
+    (
+        [*CONTAINER, "--tls"],
+        "--tls is not for an instance of kind 'container'",
+        "it is for kind postgres",
+    ),
+    (
+        [*CONTAINER, "--session-idle", "1h"],
+        "--session-idle is not for an instance of kind 'container'",
+        "it is for kind postgres",
+    ),
+    (
+        [*CONTAINER, "--exec", "/bin/true"],
+        "--exec is not for an instance of kind 'container'",
+        "it is for kind command or native",
+    ),
+    (
+        [*CONTAINER, "--run-as", "root"],
+        "--run-as is not for an instance of kind 'container'",
+        "it is for kind command or native",
+    ),
+    (
+        [*COMMAND, "--image", "nginx"],
+        "--image is not for an instance of kind 'command'",
+        "it is for kind postgres or container",
+    ),
+    (
+        [*COMMAND, "--container-port", "80"],
+        "--container-port is not for an instance of kind 'command'",
+        "it is for kind container",
+    ),
+    (
+        [*COMMAND, "--data", "/srv/a"],
+        "--data is not for an instance of kind 'command'",
+        "it is for kind postgres or container",
+    ),
+    (
+        [*COMMAND, "--engine", "podman"],
+        "--engine is not for an instance of kind 'command'",
+        "it is for kind postgres or container",
+    ),
+    (
+        [*NATIVE, "--mount", "/data"],
+        "--mount is not for an instance of kind 'native'",
+        "it is for kind container",
+    ),
+    (
+        ["--version", "18", "--ready", "tcp"],
+        "--ready is not for an instance of kind 'postgres'",
+        "it is for kind container or command or native",
+    ),
+    (
+        ["--version", "18", "--exec", "/bin/true"],
+        "--exec is not for an instance of kind 'postgres'",
+        "it is for kind command or native",
+    ),
+    (
+        ["--version", "18", "--container-port", "5432"],
+        "--container-port is not for an instance of kind 'postgres'",
+        "it is for kind container",
+    ),
+    (
+        ["--version", "18", "--compose", "/etc/hostname"],
+        "--compose is not for an instance of kind 'postgres'",
+        "it is for kind container",
+    ),
     # a program and where it listens
-    (["--kind", "command", "--exec", "/bin/true"], "--exec does not tell where the program listens", WHERE),
-    (["--kind", "command", "--exec", "/bin/true {port} {socket}"], "--exec does not tell where the program listens", WHERE),
-    (["--kind", "command", "--exec", "/bin/true {Port}"], "--exec does not tell where the program listens", WHERE),
+    (
+        ["--kind", "command", "--exec", "/bin/true"],
+        "--exec does not tell where the program listens",
+        WHERE,
+    ),
+    (
+        ["--kind", "command", "--exec", "/bin/true {port} {socket}"],
+        "--exec does not tell where the program listens",
+        WHERE,
+    ),
+    (
+        ["--kind", "command", "--exec", "/bin/true {Port}"],
+        "--exec does not tell where the program listens",
+        WHERE,
+    ),
     (["--kind", "command", "--exec", ""], "the value of --exec is empty", ""),
     (["--kind", "command", "--exec", " "], "' ' is not a command", PROGRAM),
     (["--kind", "command", "--exec", "true {port}"], "'true {port}' is not a command", PROGRAM),
-    (["--kind", "command", "--exec", "/bin/true '{port}"], "'/bin/true '{port}' is not a command: no closing quotation", ""),
-    (["--kind", "command", "--exec", "/bin/true {port}\nUser=root"], "'/bin/true {port}\nUser=root' is not a command", PROGRAM),
+    (
+        ["--kind", "command", "--exec", "/bin/true '{port}"],
+        "'/bin/true '{port}' is not a command: no closing quotation",
+        "",
+    ),
+    (
+        ["--kind", "command", "--exec", "/bin/true {port}\nUser=root"],
+        "'/bin/true {port}\nUser=root' is not a command",
+        PROGRAM,
+    ),
     (["--kind", "command", "--exec", "/bin/no {port}"], "/bin/no is not a program", ""),
     (["--kind", "command", "--exec", "/bin {port}"], "/bin is not a program", ""),
-    (["--kind", "command", "--exec", "/bin/check.txt {port}"], "/bin/check.txt is not a program", ""),
-    ([*COMMAND, "--network", "bridge"], "a program's network is 'none' or 'host', not 'bridge'", ""),
+    (
+        ["--kind", "command", "--exec", "/bin/check.txt {port}"],
+        "/bin/check.txt is not a program",
+        "",
+    ),
+    (
+        [*COMMAND, "--network", "bridge"],
+        "a program's network is 'none' or 'host', not 'bridge'",
+        "",
+    ),
     ([*NATIVE, "--network", "a b"], "network 'a b' is not valid", ""),
     ([*COMMAND, "--run-as", "a b"], "'a b' is not the name of a user", ""),
     ([*COMMAND, "--run-as", "%u"], "'%u' is not the name of a user", ""),
     ([*COMMAND, "--run-as", ""], "the value of --run-as is empty", ""),
     # a container
-    (["--kind", "container", "--image", "a b", "--container-port", "80"], "image 'a b' is not valid", ""),
-    (["--kind", "container", "--image", "x:{version}", "--container-port", "80"], "image 'x:{version}' is not valid", ""),
-    (["--kind", "container", "--image", "nginx", "--container-port", "0"], f"--container-port: port '0' {PORT_RANGE}", ""),
-    (["--kind", "container", "--image", "nginx", "--container-port", "http"], f"--container-port: port 'http' {PORT_RANGE}", ""),
+    (
+        ["--kind", "container", "--image", "a b", "--container-port", "80"],
+        "image 'a b' is not valid",
+        "",
+    ),
+    (
+        ["--kind", "container", "--image", "x:{version}", "--container-port", "80"],
+        "image 'x:{version}' is not valid",
+        "",
+    ),
+    (
+        ["--kind", "container", "--image", "nginx", "--container-port", "0"],
+        f"--container-port: port '0' {PORT_RANGE}",
+        "",
+    ),
+    (
+        ["--kind", "container", "--image", "nginx", "--container-port", "http"],
+        f"--container-port: port 'http' {PORT_RANGE}",
+        "",
+    ),
     ([*CONTAINER, "--mount", "data"], "'data' is not an absolute path in the container", ""),
     ([*CONTAINER, "--mount", "/"], "'/' is not an absolute path in the container", ""),
     ([*CONTAINER, "--mount", "/a:/b"], "'/a:/b' is not an absolute path in the container", ""),
@@ -78,36 +206,106 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ([*CONTAINER, "--mount", ""], "the value of --mount is empty", ""),
     ([*CONTAINER, "--engine", "lxc"], "engine 'lxc' is not known: docker, podman", ""),
     (["--version", "18", "--engine", "Docker"], "engine 'Docker' is not known: docker, podman", ""),
-    (["--kind", "container", "--compose", "/nonexistent", "--container-port", "80"], "cannot read /nonexistent: no such file or directory", ""),
-    (["--kind", "container", "--compose", "/etc/hostname", "--container-port", "80", "--service", "a#b"],
-     "--service has a space at an end, or one of \" ' \\ $ ` # ; or a control character", ""),
-    (["--kind", "container", "--compose", "/etc", "--container-port", "80"], "cannot read /etc: is a directory", ""),
-    (["--kind", "container", "--compose", "/etc/hostname", "--mount", "/data"], "--network and --mount are for --image",
-     "write it into the compose file"),
-    (["--kind", "container", "--compose", "/etc/hostname", "--network", "none"], "--network and --mount are for --image",
-     "write it into the compose file"),
+    (
+        ["--kind", "container", "--compose", "/nonexistent", "--container-port", "80"],
+        "cannot read /nonexistent: no such file or directory",
+        "",
+    ),
+    (
+        [
+            "--kind",
+            "container",
+            "--compose",
+            "/etc/hostname",
+            "--container-port",
+            "80",
+            "--service",
+            "a#b",
+        ],
+        "--service has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
+        "",
+    ),
+    (
+        ["--kind", "container", "--compose", "/etc", "--container-port", "80"],
+        "cannot read /etc: is a directory",
+        "",
+    ),
+    (
+        ["--kind", "container", "--compose", "/etc/hostname", "--mount", "/data"],
+        "--network and --mount are for --image",
+        "write it into the compose file",
+    ),
+    (
+        ["--kind", "container", "--compose", "/etc/hostname", "--network", "none"],
+        "--network and --mount are for --image",
+        "write it into the compose file",
+    ),
     # ready, check, socket
-    ([*CONTAINER, "--ready", "start"], "an instance of kind 'container' cannot be ready by 'start'", "it can by tcp or http:/PATH"),
-    ([*CONTAINER, "--ready", "postgres"], "an instance of kind 'container' cannot be ready by 'postgres'", "it can by tcp or http:/PATH"),
-    ([*COMMAND, "--ready", "https:/"], "an instance of kind 'command' cannot be ready by 'https:/'", "it can by tcp or http:/PATH"),
-    ([*COMMAND, "--ready", "http:/a b"], "an instance of kind 'command' cannot be ready by 'http:/a b'", "it can by tcp or http:/PATH"),
+    (
+        [*CONTAINER, "--ready", "start"],
+        "an instance of kind 'container' cannot be ready by 'start'",
+        "it can by tcp or http:/PATH",
+    ),
+    (
+        [*CONTAINER, "--ready", "postgres"],
+        "an instance of kind 'container' cannot be ready by 'postgres'",
+        "it can by tcp or http:/PATH",
+    ),
+    (
+        [*COMMAND, "--ready", "https:/"],
+        "an instance of kind 'command' cannot be ready by 'https:/'",
+        "it can by tcp or http:/PATH",
+    ),
+    (
+        [*COMMAND, "--ready", "http:/a b"],
+        "an instance of kind 'command' cannot be ready by 'http:/a b'",
+        "it can by tcp or http:/PATH",
+    ),
     ([*COMMAND, "--ready", "http:/$x"], f"--ready {UNQUOTED}", ""),
     ([*COMMAND, "--ready", "http:/\r\nX: y"], f"--ready {UNQUOTED}", ""),
-    ([*NATIVE, "--ready", "tcp"], "an instance of kind 'native' cannot be ready by 'tcp'", "it can by notify or start"),
+    (
+        [*NATIVE, "--ready", "tcp"],
+        "an instance of kind 'native' cannot be ready by 'tcp'",
+        "it can by notify or start",
+    ),
     ([*NATIVE, "--ready", ""], "the value of --ready is empty", ""),
-    ([*CONTAINER, "--check", "check"], "check 'check' is not the absolute path of a program", "or builtin, or none"),
-    ([*CONTAINER, "--check", ""], "check '' is not the absolute path of a program", "or builtin, or none"),
+    (
+        [*CONTAINER, "--check", "check"],
+        "check 'check' is not the absolute path of a program",
+        "or builtin, or none",
+    ),
+    (
+        [*CONTAINER, "--check", ""],
+        "check '' is not the absolute path of a program",
+        "or builtin, or none",
+    ),
     ([*CONTAINER, "--check", "/bin/no"], "/bin/no is not a program", ""),
     ([*CONTAINER, "--check", "/bin"], "/bin is not a program", ""),
     ([*CONTAINER, "--check", "/bin/a'b"], f"--check {UNQUOTED}", ""),
-    ([*CONTAINER, "--check-every", "0"], "check interval '0' is not a finite time of a second or more", ""),
-    ([*CONTAINER, "--check-every", "999ms"], "check interval '999ms' is not a finite time of a second or more", ""),
-    ([*CONTAINER, "--check-every", "infinity"], "check interval 'infinity' is not a finite time of a second or more", ""),
+    (
+        [*CONTAINER, "--check-every", "0"],
+        "check interval '0' is not a finite time of a second or more",
+        "",
+    ),
+    (
+        [*CONTAINER, "--check-every", "999ms"],
+        "check interval '999ms' is not a finite time of a second or more",
+        "",
+    ),
+    (
+        [*CONTAINER, "--check-every", "infinity"],
+        "check interval 'infinity' is not a finite time of a second or more",
+        "",
+    ),
     ([*CONTAINER, "--check-every", "often"], "'often' is not a time span", SPAN),
     (["--version", "18", "--check-every", ""], "'' is not a time span", SPAN),
     (["--version", "18", "--socket-user", "a:b"], "'a:b' is not the name of a user", ""),
     (["--version", "18", "--socket-user", ""], "'' is not the name of a user", ""),
-    (["--version", "18", "--socket-user", "root\nSocketMode=0777"], "'root\nSocketMode=0777' is not the name of a user", ""),
+    (
+        ["--version", "18", "--socket-user", "root\nSocketMode=0777"],
+        "'root\nSocketMode=0777' is not the name of a user",
+        "",
+    ),
     ([*NATIVE, "--socket-mode", "0888"], "socket mode '0888' is not valid", "write it as in 0660"),
     ([*NATIVE, "--socket-mode", "u=rw"], "socket mode 'u=rw' is not valid", "write it as in 0660"),
     ([*NATIVE, "--socket-mode", ""], "socket mode '' is not valid", "write it as in 0660"),
@@ -115,7 +313,9 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
 
 
 @pytest.mark.parametrize(("options", "message", "hint"), BAD_OPTIONS_OF_KINDS, ids=brief)
-def test_new_refuses_a_bad_option_of_every_kind(tree: Tree, options: list[str], message: str, hint: str) -> None:
+def test_new_refuses_a_bad_option_of_every_kind(
+    tree: Tree, options: list[str], message: str, hint: str
+) -> None:
     (tree.path / "bin").mkdir()
     for program in ("true", "a'b"):
         shutil.copy("/bin/true", tree.path / "bin" / program)
@@ -126,9 +326,13 @@ def test_new_refuses_a_bad_option_of_every_kind(tree: Tree, options: list[str], 
     assert tree.snapshot_of_names() == before
 
 
-@pytest.mark.parametrize(("option", "value", "message"), [
-    ("--run-as", "no-such-user", "there is no user 'no-such-user'"), ("--socket-user", "no-such-user", "there is no user 'no-such-user'"),
-])
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--run-as", "no-such-user", "there is no user 'no-such-user'"),
+        ("--socket-user", "no-such-user", "there is no user 'no-such-user'"),
+    ],
+)
 def test_a_user_who_is_not_there_is_refused(option: str, value: str, message: str) -> None:
     """Not in a tree, whose users nobody knows; so this would make a real instance if it were wrong."""
     arguments = parser.build().parse_args(["new", "a", *COMMAND, option, value])

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fault import KILLED, at_every_step, at_step, disk_full, kill, undisturbed
-from tree import Tree
 
+from fault import KILLED, at_every_step, at_step, disk_full, kill, undisturbed
 from sockwake.admin import cli, inventory
 from sockwake.admin.draft import Draft
 from sockwake.config.instance import Instance, Name
@@ -19,6 +18,7 @@ from sockwake.engine.api import Engine
 from sockwake.lifecycle import initdb
 from sockwake.postgres import password
 from sockwake.system import files
+from tree import Tree
 
 SECRET = "correct horse\n"
 importlib.import_module("sockwake.admin.render")  # once, and not in every child
@@ -34,7 +34,11 @@ def listed(tree: Tree) -> list[dict[str, object]]:
 
 
 def is_whole(tree: Tree) -> bool:
-    return sorted(os.listdir(tree.instance("pg1").etc)) == ["compose.yaml", "instance.env", "uninitialised"]
+    return sorted(os.listdir(tree.instance("pg1").etc)) == [
+        "compose.yaml",
+        "instance.env",
+        "uninitialised",
+    ]
 
 
 @pytest.mark.parametrize("enable", [[], ["--enable"]])
@@ -51,9 +55,14 @@ def test_new_killed_at_any_step_can_be_run_again_and_removed(tree: Tree, enable:
             assert is_whole(tree), ended
         else:
             again = undisturbed(new)
-            assert (again.status, again.stdout, again.stderr) == (0, "", "") and is_whole(tree), (ended, again)
+            assert (again.status, again.stdout, again.stderr) == (0, "", "") and is_whole(tree), (
+                ended,
+                again,
+            )
         assert undisturbed(command(tree, "rm", "pg1")).status == 0, ended
-        assert [path for path in tree.added_to(before) if not path.startswith("etc/systemd")] == [], ended
+        assert [
+            path for path in tree.added_to(before) if not path.startswith("etc/systemd")
+        ] == [], ended
     assert reached > 15
 
 
@@ -67,23 +76,34 @@ def test_new_killed_at_any_step_can_be_removed(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("enable", [[], ["--enable"]])
-def test_new_that_fails_at_any_step_says_so_and_leaves_nothing(tree: Tree, enable: list[str]) -> None:
+def test_new_that_fails_at_any_step_says_so_and_leaves_nothing(
+    tree: Tree, enable: list[str]
+) -> None:
     before = tree.snapshot()
     reached = 0
-    for ended in at_every_step(command(tree, "new", "pg1", "--version", "18", "--quiet", *enable), disk_full):
+    for ended in at_every_step(
+        command(tree, "new", "pg1", "--version", "18", "--quiet", *enable), disk_full
+    ):
         reached += ended.reached
         if ended.status == 0:  # undisturbed, or a step that need not succeed
             assert is_whole(tree) and undisturbed(command(tree, "rm", "pg1")).status == 0
             continue
         assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (1, "", 1), ended
-        assert ended.stderr.startswith("sockwake: error: ") and "no space left on device" in ended.stderr, ended
+        assert (
+            ended.stderr.startswith("sockwake: error: ")
+            and "no space left on device" in ended.stderr
+        ), ended
         left = {path for path in tree.added_to(before) if not path.startswith("etc/systemd")}
-        assert left <= {"etc/sockwake"} and not list(tree.path.glob("etc/sockwake/*")), ended  # an empty directory is nothing
+        assert left <= {"etc/sockwake"} and not list(tree.path.glob("etc/sockwake/*")), (
+            ended
+        )  # an empty directory is nothing
     assert reached > 15
 
 
 @pytest.mark.parametrize("purge", [[], ["--purge"]])
-def test_rm_killed_at_any_step_can_be_run_again_and_the_name_used_again(tree: Tree, purge: list[str]) -> None:
+def test_rm_killed_at_any_step_can_be_run_again_and_the_name_used_again(
+    tree: Tree, purge: list[str]
+) -> None:
     before = tree.snapshot()
     data = tree.path / "var/lib/sockwake/pg1"
     reached = 0
@@ -103,7 +123,11 @@ def test_rm_killed_at_any_step_can_be_run_again_and_the_name_used_again(tree: Tr
         again = undisturbed(rm)
         assert again.status == (0 if rows else 5), (ended, again)
         assert purge or (data / "base/1").read_text() == "rows"
-        assert tree.added_to(before) == [] if purge and not data.parent.exists() else not os.path.exists(f"{tree}/etc/sockwake"), ended
+        assert (
+            tree.added_to(before) == []
+            if purge and not data.parent.exists()
+            else not os.path.exists(f"{tree}/etc/sockwake")
+        ), ended
         if not purge:
             (data / "base/1").unlink()
             (data / "base").rmdir()
@@ -118,7 +142,11 @@ def test_a_file_has_its_mode_from_its_first_byte(tree: Tree) -> None:
     def work() -> int:
         os.umask(0)
         with inventory.locked(str(tree)):
-            draft = Draft(Name("pg1"), str(tree), {"password": (0o600, SECRET), "instance.env": (0o644, "PORT=1\n")})
+            draft = Draft(
+                Name("pg1"),
+                str(tree),
+                {"password": (0o600, SECRET), "instance.env": (0o644, "PORT=1\n")},
+            )
         draft.publish()
         return 0
 
@@ -166,13 +194,18 @@ def test_a_state_file_is_whole_or_as_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["17", "18"])
-def test_moving_a_new_cluster_into_place_goes_on_after_any_interruption(tree: Tree, version: str) -> None:
+def test_moving_a_new_cluster_into_place_goes_on_after_any_interruption(
+    tree: Tree, version: str
+) -> None:
     """The server has proven itself and stopped; from here on no container is needed any more."""
     instance = tree.instance("pg1")
     tree.new("pg1", "--version", version)
     settings = load(instance)
     made = Path(settings.data) / ".initialised"
-    content = {"17": ["PG_VERSION", "base/1", "a"], "18": ["18/docker/PG_VERSION", "18/docker/base/1"]}[version]
+    content = {
+        "17": ["PG_VERSION", "base/1", "a"],
+        "18": ["18/docker/PG_VERSION", "18/docker/base/1"],
+    }[version]
 
     def work() -> int:
         initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
@@ -187,13 +220,19 @@ def test_moving_a_new_cluster_into_place_goes_on_after_any_interruption(tree: Tr
         assert os.path.exists(instance.uninitialised_file) or not list(made.glob("*")), ended
         if ended.reached:
             assert undisturbed(work).status == 0, ended
-        assert sorted(str(path.relative_to(settings.data)) for path in Path(settings.data).rglob("*") if path.is_file()) == sorted(content)
+        assert sorted(
+            str(path.relative_to(settings.data))
+            for path in Path(settings.data).rglob("*")
+            if path.is_file()
+        ) == sorted(content)
         assert not os.path.exists(instance.uninitialised_file)
         if not ended.reached:
             break
         for name in content:
             (Path(settings.data) / name).unlink()
-        for directory in sorted((path for path in Path(settings.data).rglob("*") if path.is_dir()), reverse=True):
+        for directory in sorted(
+            (path for path in Path(settings.data).rglob("*") if path.is_dir()), reverse=True
+        ):
             directory.rmdir()
     else:
         pytest.fail("it never came to its end")

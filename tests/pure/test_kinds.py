@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tree import SOURCE, Tree
 
 from sockwake.admin import facts
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
+from tree import SOURCE, Tree
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
 CONTAINER = ("--kind", "container", "--image", "nginx:1.26", "--container-port", "80")
 COMMAND = ("--kind", "command", "--exec", "/bin/true --bind 127.0.0.1 {port}")
 NATIVE = ("--kind", "native", "--exec", "/bin/true 'a b' {data}")
-OF_KIND = {"postgres": ("--version", "18"), "container": CONTAINER, "command": COMMAND, "native": NATIVE}
+OF_KIND = {
+    "postgres": ("--version", "18"),
+    "container": CONTAINER,
+    "command": COMMAND,
+    "native": NATIVE,
+}
 
 
 @pytest.fixture
@@ -40,7 +45,11 @@ def make(tree: Tree, name: str, options: Sequence[str]) -> dict[str, Any]:
 
 def lines(tree: Tree, name: str = "a") -> list[str]:
     """The lines of instance.env that are no comments."""
-    return [line for line in Path(tree.instance(name).env_file).read_text().splitlines() if not line.startswith("#")]
+    return [
+        line
+        for line in Path(tree.instance(name).env_file).read_text().splitlines()
+        if not line.startswith("#")
+    ]
 
 
 def unit(tree: Tree, name: str = "a") -> list[str]:
@@ -49,7 +58,9 @@ def unit(tree: Tree, name: str = "a") -> list[str]:
 
 
 def container(tree: Tree, name: str = "a") -> dict[str, Any]:
-    service: dict[str, Any] = yaml.safe_load(Path(tree.instance(name).compose_file).read_text())["services"][name]
+    service: dict[str, Any] = yaml.safe_load(Path(tree.instance(name).compose_file).read_text())[
+        "services"
+    ][name]
     return service
 
 
@@ -57,16 +68,27 @@ def test_every_kind_is_tried_here() -> None:
     assert OF_KIND.keys() == KINDS.keys()
 
 
-@pytest.mark.parametrize(("kind", "files"), [
-    ("postgres", ["compose.yaml", "instance.env", "uninitialised"]), ("container", ["compose.yaml", "instance.env"]),
-    ("command", ["instance.env", "service.conf"]), ("native", ["instance.env", "service.conf"]),
-])
-def test_each_has_its_files_and_reads_them_as_its_own(tree: Tree, kind: str, files: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("postgres", ["compose.yaml", "instance.env", "uninitialised"]),
+        ("container", ["compose.yaml", "instance.env"]),
+        ("command", ["instance.env", "service.conf"]),
+        ("native", ["instance.env", "service.conf"]),
+    ],
+)
+def test_each_has_its_files_and_reads_them_as_its_own(
+    tree: Tree, kind: str, files: list[str]
+) -> None:
     described = make(tree, "a", OF_KIND[kind])
     assert sorted(path.name for path in Path(tree.instance("a").etc).iterdir()) == files
     read = settings.load(tree.instance("a"))
     assert read.kind == described["kind"] == kind
-    assert described["units"] == ["pg-proxy@a.socket", *([] if kind == "native" else ["pg-proxy@a.service"]), "pg-postgres@a.service"]
+    assert described["units"] == [
+        "pg-proxy@a.socket",
+        *([] if kind == "native" else ["pg-proxy@a.service"]),
+        "pg-postgres@a.service",
+    ]
     assert (described["password_file"] is None) == (kind != "postgres")
     row = json.loads(tree.sockwake("ls", "--json").stdout)[0]
     assert (row["kind"], row["state"], row["data"]) == (kind, "off", described["data"])
@@ -74,25 +96,71 @@ def test_each_has_its_files_and_reads_them_as_its_own(tree: Tree, kind: str, fil
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_takes_what_is_every_kind_s(tree: Tree, kind: str) -> None:
-    make(tree, "a", [*OF_KIND[kind], "--listen", "/run/a/s", "--listen", "::1", "--port", "7777", "--idle", "1h", "--socket-user", "me",
-                     "--socket-mode", "660", "--check", "/bin/true", "--check-every", "10s"])
+    make(
+        tree,
+        "a",
+        [
+            *OF_KIND[kind],
+            "--listen",
+            "/run/a/s",
+            "--listen",
+            "::1",
+            "--port",
+            "7777",
+            "--idle",
+            "1h",
+            "--socket-user",
+            "me",
+            "--socket-mode",
+            "660",
+            "--check",
+            "/bin/true",
+            "--check-every",
+            "10s",
+        ],
+    )
     socket = "/run/a/s/.s.PGSQL.7777" if kind == "postgres" else "/run/a/s"
-    assert {f"LISTEN={socket},::1", "PORT=7777", "IDLE=1h", "SOCKET_USER=me", "SOCKET_MODE=0660", "CHECK=/bin/true", "CHECK_EVERY=10s"} <= set(lines(tree))
+    assert {
+        f"LISTEN={socket},::1",
+        "PORT=7777",
+        "IDLE=1h",
+        "SOCKET_USER=me",
+        "SOCKET_MODE=0660",
+        "CHECK=/bin/true",
+        "CHECK_EVERY=10s",
+    } <= set(lines(tree))
     read = settings.load(tree.instance("a"))
-    assert (read.idle, read.check, read.check_every, read.listen) == (3600, "/bin/true", 10, (socket, "::1"))
+    assert (read.idle, read.check, read.check_every, read.listen) == (
+        3600,
+        "/bin/true",
+        10,
+        (socket, "::1"),
+    )
 
 
-@pytest.mark.parametrize(("options", "where"), [
-    (CONTAINER, "http://127.0.0.1:25432/"), ((*CONTAINER, "--ready", "tcp"), "127.0.0.1:25432"),
-    ((*COMMAND, "--listen", "::", "--ready", "http:/x"), "http://[::1]:25432/"), ((*NATIVE, "--listen", "/run/a.sock"), "/run/a.sock"),
-])
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        (CONTAINER, "http://127.0.0.1:25432/"),
+        ((*CONTAINER, "--ready", "tcp"), "127.0.0.1:25432"),
+        ((*COMMAND, "--listen", "::", "--ready", "http:/x"), "http://[::1]:25432/"),
+        ((*NATIVE, "--listen", "/run/a.sock"), "/run/a.sock"),
+    ],
+)
 def test_clients_are_told_where_it_is(tree: Tree, options: tuple[str, ...], where: str) -> None:
     assert make(tree, "a", options)["dsn"] == where
 
 
 def test_a_container_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> None:
     make(tree, "a", CONTAINER)
-    assert lines(tree) == ["KIND=container", "IMAGE=nginx:1.26", "LISTEN=127.0.0.1", "PORT=25432", "BACKEND_PORT=80", "IDLE=3min"]
+    assert lines(tree) == [
+        "KIND=container",
+        "IMAGE=nginx:1.26",
+        "LISTEN=127.0.0.1",
+        "PORT=25432",
+        "BACKEND_PORT=80",
+        "IDLE=3min",
+    ]
     made = container(tree)
     assert (made["image"], made["network_mode"], made["restart"]) == ("${IMAGE}", "bridge", "no")
     assert not {"ports", "volumes", "command"} & made.keys()
@@ -101,7 +169,9 @@ def test_a_container_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> Non
 
 def test_its_data_are_where_it_is_told_to_find_them(tree: Tree) -> None:
     make(tree, "a", [*CONTAINER, "--mount", "/da ta", "--network", "my-net"])
-    assert container(tree)["volumes"] == [{"type": "bind", "source": "${SOCKWAKE_DATA}", "target": "/da ta"}]
+    assert container(tree)["volumes"] == [
+        {"type": "bind", "source": "${SOCKWAKE_DATA}", "target": "/da ta"}
+    ]
     assert container(tree)["network_mode"] == "my-net"
     assert lines(tree)[-1] == "DATA=/var/lib/sockwake/a"
     make(tree, "b", [*CONTAINER, "--mount", "/data", "--data", "/srv/b"])
@@ -113,8 +183,23 @@ def test_a_compose_file_is_taken_as_it_is(tree: Tree) -> None:
     mine.write_text("services:\n  web:\n    image: x:${TAG}  # ü\n")
     make(tree, "a", ["--kind", "container", "--compose", str(mine), "--container-port", "8000"])
     assert Path(tree.instance("a").compose_file).read_text() == mine.read_text()
-    assert "BACKEND_PORT=8000" in lines(tree) and not [line for line in lines(tree) if line.startswith(("IMAGE=", "SERVICE="))]
-    make(tree, "b", ["--kind", "container", "--compose", str(mine), "--container-port", "8000", "--service", "web"])
+    assert "BACKEND_PORT=8000" in lines(tree) and not [
+        line for line in lines(tree) if line.startswith(("IMAGE=", "SERVICE="))
+    ]
+    make(
+        tree,
+        "b",
+        [
+            "--kind",
+            "container",
+            "--compose",
+            str(mine),
+            "--container-port",
+            "8000",
+            "--service",
+            "web",
+        ],
+    )
     assert "SERVICE=web" in lines(tree, "b")
 
 
@@ -127,13 +212,31 @@ def test_the_engine_is_the_one_asked_for_or_the_one_there_is(tree: Tree) -> None
     make(tree, "d", [*CONTAINER, "--engine", "docker"])
     (tree.path / "usr/bin/dockerd").write_text("")
     make(tree, "e", ["--version", "18"])
-    assert [settings.load(tree.instance(name)).engine for name in "abcde"] == ["podman", "docker", "podman", "docker", "docker"]
+    assert [settings.load(tree.instance(name)).engine for name in "abcde"] == [
+        "podman",
+        "docker",
+        "podman",
+        "docker",
+        "docker",
+    ]
 
 
 def test_a_program_with_a_port_is_alone_with_it(tree: Tree) -> None:
     make(tree, "a", COMMAND)
-    assert lines(tree) == ["KIND=command", "LISTEN=127.0.0.1", "PORT=25432", "BACKEND_PORT=25432", "IDLE=3min", "DATA=/var/lib/sockwake/a"]
-    assert {"ExecStart=/bin/true --bind 127.0.0.1 25432", "PrivateNetwork=yes", "DynamicUser=yes", "StateDirectory=sockwake/%i"} <= set(unit(tree))
+    assert lines(tree) == [
+        "KIND=command",
+        "LISTEN=127.0.0.1",
+        "PORT=25432",
+        "BACKEND_PORT=25432",
+        "IDLE=3min",
+        "DATA=/var/lib/sockwake/a",
+    ]
+    assert {
+        "ExecStart=/bin/true --bind 127.0.0.1 25432",
+        "PrivateNetwork=yes",
+        "DynamicUser=yes",
+        "StateDirectory=sockwake/%i",
+    } <= set(unit(tree))
     assert not [line for line in unit(tree) if line.startswith(("User=", "RuntimeDirectory"))]
 
 
@@ -141,40 +244,78 @@ def test_a_program_on_the_host_s_network_has_a_port_that_nobody_else_gets(tree: 
     make(tree, "a", [*COMMAND, "--network", "host"])
     make(tree, "b", [*COMMAND, "--network", "host"])
     assert [[line for line in lines(tree, name) if "PORT=" in line] for name in "ab"] == [
-        ["PORT=25432", "BACKEND_PORT=25433"], ["PORT=25434", "BACKEND_PORT=25435"]]
-    assert "ExecStart=/bin/true --bind 127.0.0.1 25433" in unit(tree) and "PrivateNetwork=yes" not in unit(tree)
+        ["PORT=25432", "BACKEND_PORT=25433"],
+        ["PORT=25434", "BACKEND_PORT=25435"],
+    ]
+    assert "ExecStart=/bin/true --bind 127.0.0.1 25433" in unit(
+        tree
+    ) and "PrivateNetwork=yes" not in unit(tree)
 
 
 def test_a_program_with_a_socket_has_a_directory_for_it(tree: Tree) -> None:
-    make(tree, "a", ["--kind", "command", "--exec", "/bin/true --socket={socket}", "--run-as", "me"])
-    assert {"ExecStart=/bin/true --socket=/run/sockwake-a/socket", "RuntimeDirectory=sockwake-%i", "RuntimeDirectoryMode=0700", "User=me"} <= set(unit(tree))
-    assert "DynamicUser=yes" not in unit(tree) and settings.load(tree.instance("a")).backend_port == 0
+    make(
+        tree, "a", ["--kind", "command", "--exec", "/bin/true --socket={socket}", "--run-as", "me"]
+    )
+    assert {
+        "ExecStart=/bin/true --socket=/run/sockwake-a/socket",
+        "RuntimeDirectory=sockwake-%i",
+        "RuntimeDirectoryMode=0700",
+        "User=me",
+    } <= set(unit(tree))
+    assert (
+        "DynamicUser=yes" not in unit(tree) and settings.load(tree.instance("a")).backend_port == 0
+    )
 
 
-@pytest.mark.parametrize(("options", "notifies"), [((), False), (("--ready", "start"), False), (("--ready", "notify"), True)])
-def test_a_native_program_says_itself_when_it_is_ready_if_it_can(tree: Tree, options: tuple[str, ...], notifies: bool) -> None:
+@pytest.mark.parametrize(
+    ("options", "notifies"),
+    [((), False), (("--ready", "start"), False), (("--ready", "notify"), True)],
+)
+def test_a_native_program_says_itself_when_it_is_ready_if_it_can(
+    tree: Tree, options: tuple[str, ...], notifies: bool
+) -> None:
     make(tree, "a", [*NATIVE, *options])
     assert ("Type=notify" in unit(tree)) is notifies
-    assert 'ExecStart=/usr/libexec/sockwake/native /bin/true "a b" /var/lib/sockwake/a' in unit(tree)
+    assert 'ExecStart=/usr/libexec/sockwake/native /bin/true "a b" /var/lib/sockwake/a' in unit(
+        tree
+    )
     assert not [line for line in lines(tree) if line.startswith("BACKEND_PORT=")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dry_run_shows_the_same_and_writes_nothing(tree: Tree, kind: str) -> None:
     before = tree.snapshot_of_names()
-    shown = json.loads(tree.sockwake("new", "a", "--dry-run", "--json", *OF_KIND[kind]).stdout)["files"]
+    shown = json.loads(tree.sockwake("new", "a", "--dry-run", "--json", *OF_KIND[kind]).stdout)[
+        "files"
+    ]
     assert tree.snapshot_of_names() == before
     make(tree, "a", OF_KIND[kind])
     etc = Path(tree.instance("a").etc)
-    assert {path: file["content"] for path, file in shown.items()} == {str(path): path.read_text() for path in etc.iterdir()}
+    assert {path: file["content"] for path, file in shown.items()} == {
+        str(path): path.read_text() for path in etc.iterdir()
+    }
 
 
-@pytest.mark.parametrize(("kind", "seconds", "slow"), [("postgres", 4.9, False), ("postgres", 5, True), ("container", 29, False), ("container", 30, True),
-                                                       ("native", None, False)])
-def test_who_makes_a_slow_starter_is_told_where_to_read_on(tree: Tree, kind: str, seconds: float | None, slow: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "seconds", "slow"),
+    [
+        ("postgres", 4.9, False),
+        ("postgres", 5, True),
+        ("container", 29, False),
+        ("container", 30, True),
+        ("native", None, False),
+    ],
+)
+def test_who_makes_a_slow_starter_is_told_where_to_read_on(
+    tree: Tree, kind: str, seconds: float | None, slow: bool
+) -> None:
     make(tree, "a", OF_KIND[kind])
     said = facts.slow(seconds, settings.load(tree.instance("a")))
     assert bool(said) is slow
     if slow:
-        assert (SOURCE / "docs" / Path(said.split()[-1]).name).is_file() and said.split()[-1].startswith("/usr/share/doc/sockwake/")
-        assert f"docs/{Path(said.split()[-1]).name}" in (SOURCE / "debian/sockwake.docs").read_text()
+        assert (SOURCE / "docs" / Path(said.split()[-1]).name).is_file() and said.split()[
+            -1
+        ].startswith("/usr/share/doc/sockwake/")
+        assert (
+            f"docs/{Path(said.split()[-1]).name}" in (SOURCE / "debian/sockwake.docs").read_text()
+        )

@@ -5,16 +5,26 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tree import SOURCE, run
 
 # who loads it has said that it needs the settings again, which the watcher must not: they may be broken by then
-NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet"}  # the second is the waker's: sockdiag.listen()
+NEVER_NEEDED = {
+    "sockwake.config.settings",
+    "sockwake.system.procnet",
+}  # the second is the waker's: sockdiag.listen()
 READS_SETTINGS = {"load", "engines_of"}
 
 
 def loaded_by(module: str) -> set[str]:
-    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; print(*sys.modules)"
-    return {name for name in run(sys.executable, "-ISB", "-c", program).stdout.split() if name.startswith("sockwake.")}
+    program = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import {module}; print(*sys.modules)"
+    )
+    return {
+        name
+        for name in run(sys.executable, "-ISB", "-c", program).stdout.split()
+        if name.startswith("sockwake.")
+    }
 
 
 def path_of(module: str) -> Path:
@@ -31,7 +41,10 @@ def imported_in_functions(module: str) -> set[str]:
         for node in ast.walk(function):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names if alias.name.startswith("sockwake")}
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sockwake":
+            elif (
+                isinstance(node, ast.ImportFrom)
+                and (node.module or "").partition(".")[0] == "sockwake"
+            ):
                 names = {f"{node.module}.{alias.name}" for alias in node.names}
                 found |= {name if path_of(name).is_file() else node.module or "" for name in names}
     return found
@@ -39,17 +52,41 @@ def imported_in_functions(module: str) -> set[str]:
 
 def test_the_watcher_imports_nothing_of_ours_later() -> None:
     loaded = loaded_by("sockwake.service.watcher")
-    assert {"sockwake.service.watcher", "sockwake.lifecycle.monitor", "sockwake.system.sockdiag", "sockwake.lifecycle.proxy_netns"} <= loaded
+    assert {
+        "sockwake.service.watcher",
+        "sockwake.lifecycle.monitor",
+        "sockwake.system.sockdiag",
+        "sockwake.lifecycle.proxy_netns",
+    } <= loaded
     late = {module: imported_in_functions(module) - loaded - NEVER_NEEDED for module in loaded}
     assert {module: names for module, names in late.items() if names} == {}
 
 
-@pytest.mark.parametrize("module", [
-    "service.watcher", "lifecycle.monitor", "lifecycle.proxy", "lifecycle.check_timer", "system.sdnotify", "system.journal",
-    "system.sockdiag", "lifecycle.proxy_netns", "engine.container"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "service.watcher",
+        "lifecycle.monitor",
+        "lifecycle.proxy",
+        "lifecycle.check_timer",
+        "system.sdnotify",
+        "system.journal",
+        "system.sockdiag",
+        "lifecycle.proxy_netns",
+        "engine.container",
+    ],
+)
 def test_and_never_reads_instance_env(module: str) -> None:
-    calls = [node.func for node in ast.walk(ast.parse(path_of(f"sockwake.{module}").read_text())) if isinstance(node, ast.Call)]
-    called = {func.attr if isinstance(func, ast.Attribute) else func.id for func in calls if isinstance(func, (ast.Attribute, ast.Name))}
+    calls = [
+        node.func
+        for node in ast.walk(ast.parse(path_of(f"sockwake.{module}").read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    called = {
+        func.attr if isinstance(func, ast.Attribute) else func.id
+        for func in calls
+        if isinstance(func, (ast.Attribute, ast.Name))
+    }
     assert READS_SETTINGS & called == set()
 
 

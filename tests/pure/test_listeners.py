@@ -23,17 +23,22 @@ BUSY = """import os, threading
 def work():
     while True:
         os.close(os.open("/dev/null", os.O_RDONLY))
-""" + LISTEN.replace("sock.listen()", """sock.listen()
+""" + LISTEN.replace(
+    "sock.listen()",
+    """sock.listen()
 os.dup2(sock.fileno(), 200)
 os.close(sock.detach())
 sock = socket.socket(fileno=200)
-threading.Thread(target=work, daemon=True).start()""")
+threading.Thread(target=work, daemon=True).start()""",
+)
 
 
 @contextmanager
 def server(program: str = LISTEN) -> Iterator[tuple[int, int]]:
     """(process id, port) of a process that listens."""
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdin and child.stdout
         try:
             yield child.pid, int(child.stdout.readline())
@@ -59,8 +64,17 @@ def holder(listen: str, port: int) -> str:
     return port_owner.holder(listen.split(","), port, procnet.NOW, port_owner.owners())
 
 
-@pytest.mark.parametrize(("listen", "is_taken"), [
-    ("127.0.0.1", True), ("0.0.0.0", True), ("::1,127.0.0.1", True), ("127.0.0.2", False), ("::", False), ("/run/s", False)])
+@pytest.mark.parametrize(
+    ("listen", "is_taken"),
+    [
+        ("127.0.0.1", True),
+        ("0.0.0.0", True),
+        ("::1,127.0.0.1", True),
+        ("127.0.0.2", False),
+        ("::", False),
+        ("/run/s", False),
+    ],
+)
 def test_who_listens_at_an_address_is_named(listen: str, is_taken: bool) -> None:
     with server() as (pid, port):
         assert holder(listen, port).startswith(f"process {pid} (") == is_taken
@@ -79,11 +93,15 @@ def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int
         port_owner.require_owner(port, os.getpid())
 
 
-@pytest.mark.parametrize("group", ["/system.slice/b.service", "/system.slice/a.service.d", "/system.slice", "/", ""])
+@pytest.mark.parametrize(
+    "group", ["/system.slice/b.service", "/system.slice/a.service.d", "/system.slice", "/", ""]
+)
 def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: group}
-        with pytest.raises(SockwakeError, match=f"port {port} is in use by another program .process {pid}, "):
+        with pytest.raises(
+            SockwakeError, match=f"port {port} is in use by another program .process {pid}, "
+        ):
             port_owner.require_owner(port, os.getpid())
 
 
@@ -95,7 +113,11 @@ def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
 
 
 def test_only_listeners_count_and_only_of_this_port(cgroups: dict[int, str]) -> None:
-    with server() as (pid, port), server() as (stranger, other), socket.create_connection(("127.0.0.1", port)):
+    with (
+        server() as (pid, port),
+        server() as (stranger, other),
+        socket.create_connection(("127.0.0.1", port)),
+    ):
         cgroups |= {pid: "/a", stranger: "/b"}
         port_owner.require_owner(port, pid)
         with pytest.raises(SockwakeError):
@@ -118,7 +140,9 @@ def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[i
         assert set(port_owner._strangers(port, "/system.slice/a.service").values()) == {pid}
 
 
-def test_only_what_two_looks_find_is_accused(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_two_looks_find_is_accused(
+    cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks: list[dict[str, int]] = []
     monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: looks.pop(0))
     looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
@@ -129,8 +153,12 @@ def test_only_what_two_looks_find_is_accused(cgroups: dict[int, str], monkeypatc
         port_owner.require_owner(1, os.getpid())
 
 
-def test_a_port_that_never_comes_to_rest_is_not_its_own(cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_never_comes_to_rest_is_not_its_own(
+    cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     numbers = iter(range(1000))
-    monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0})
+    monkeypatch.setattr(
+        port_owner, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0}
+    )
     with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
         port_owner.require_owner(1, os.getpid())

@@ -5,20 +5,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.admin import inventory, ls
 from sockwake.system import port_owner, procnet, systemctl
+from test_settings import env
+from tree import Tree
 
 
 def test_no_instances_is_a_sentence_or_an_empty_array(tree: Tree) -> None:
-    assert tree.sockwake("ls").stdout == "There are no instances. sockwake-new NAME --version 18 makes one.\n"
+    assert (
+        tree.sockwake("ls").stdout
+        == "There are no instances. sockwake-new NAME --version 18 makes one.\n"
+    )
     assert json.loads(tree.sockwake("ls", "--json").stdout) == []
 
 
 def test_the_table_has_a_row_for_every_instance_by_name(tree: Tree) -> None:
-    tree.write_env("shop", env(PORT="25433", LISTEN="::1,/run/db/.s.PGSQL.25433", VERSION="17", IDLE="infinity"))
+    tree.write_env(
+        "shop",
+        env(PORT="25433", LISTEN="::1,/run/db/.s.PGSQL.25433", VERSION="17", IDLE="infinity"),
+    )
     tree.write_env("a", env())
     ran = tree.sockwake("ls")
     assert (ran.status, ran.stderr) == (0, "")
@@ -31,11 +37,22 @@ def test_the_table_has_a_row_for_every_instance_by_name(tree: Tree) -> None:
 
 def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
     tree.write_env("a", env(IDLE="1000000"))
-    assert json.loads(tree.sockwake("ls", "--json").stdout) == [{
-        "name": "a", "state": "off", "clients": 0, "version": "18", "idle": "1000000s", "listen": ["127.0.0.1"], "port": 25432, "allow": [],
-        "kind": "postgres", "image": "postgres:18", "data": f"{tree}/var/lib/sockwake/a",
-        "tls": False,
-    }]
+    assert json.loads(tree.sockwake("ls", "--json").stdout) == [
+        {
+            "name": "a",
+            "state": "off",
+            "clients": 0,
+            "version": "18",
+            "idle": "1000000s",
+            "listen": ["127.0.0.1"],
+            "port": 25432,
+            "allow": [],
+            "kind": "postgres",
+            "image": "postgres:18",
+            "data": f"{tree}/var/lib/sockwake/a",
+            "tls": False,
+        }
+    ]
 
 
 def test_a_broken_instance_is_listed_with_its_error_and_hides_no_other(tree: Tree) -> None:
@@ -44,7 +61,11 @@ def test_a_broken_instance_is_listed_with_its_error_and_hides_no_other(tree: Tre
     (tree.path / "etc/sockwake/c/compose.yaml").write_text("")
     tree.write_env("b", env())
     rows = json.loads(tree.sockwake("ls", "--json").stdout)
-    assert [(row["name"], row["state"]) for row in rows] == [("a", "broken"), ("b", "off"), ("c", "broken")]
+    assert [(row["name"], row["state"]) for row in rows] == [
+        ("a", "broken"),
+        ("b", "off"),
+        ("c", "broken"),
+    ]
     assert rows[0]["error"] == f"{broken.env_file}: key 'KIND' is missing"
     assert "key 'KIND' is missing\n" in tree.sockwake("ls").stdout
 
@@ -53,22 +74,41 @@ def test_why_the_last_wake_failed_is_listed(tree: Tree) -> None:
     instance = tree.write_env("a", env())
     Path(instance.run).mkdir(parents=True)
     Path(instance.failure_file).write_text("image postgres:18 is not on this machine\n")
-    assert json.loads(tree.sockwake("ls", "--json").stdout)[0]["error"] == "image postgres:18 is not on this machine"
-    assert tree.sockwake("ls").stdout.endswith("\na: the last wake failed: image postgres:18 is not on this machine\n")
+    assert (
+        json.loads(tree.sockwake("ls", "--json").stdout)[0]["error"]
+        == "image postgres:18 is not on this machine"
+    )
+    assert tree.sockwake("ls").stdout.endswith(
+        "\na: the last wake failed: image postgres:18 is not on this machine\n"
+    )
 
 
-@pytest.mark.parametrize(("socket", "backend", "status", "state"), [
-    ("active", "inactive", "", "asleep"), ("active", "failed", "", "asleep"), ("inactive", "inactive", "", "off"), ("failed", "inactive", "", "failed"),
-    ("active", "activating", "", "waking"), ("active", "active", "waking", "waking"), ("active", "active", "woken by x", "awake"),
-    ("inactive", "active", "woken by x", "awake"), ("active", "deactivating", "", "falling asleep"),
-])
+@pytest.mark.parametrize(
+    ("socket", "backend", "status", "state"),
+    [
+        ("active", "inactive", "", "asleep"),
+        ("active", "failed", "", "asleep"),
+        ("inactive", "inactive", "", "off"),
+        ("failed", "inactive", "", "failed"),
+        ("active", "activating", "", "waking"),
+        ("active", "active", "waking", "waking"),
+        ("active", "active", "woken by x", "awake"),
+        ("inactive", "active", "woken by x", "awake"),
+        ("active", "deactivating", "", "falling asleep"),
+    ],
+)
 def test_the_state_is_what_systemd_says(socket: str, backend: str, status: str, state: str) -> None:
     assert ls.state(socket, backend, status) == state
 
 
-def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_of_the_kernel_are_read_once_for_all_rows(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a failed socket each, so that every process is looked into, too."""
-    instances = [tree.write_env(f"i{number}", env(PORT=str(20000 + number), LISTEN="127.0.0.1,::1,/run/s")) for number in range(100)]
+    instances = [
+        tree.write_env(f"i{number}", env(PORT=str(20000 + number), LISTEN="127.0.0.1,::1,/run/s"))
+        for number in range(100)
+    ]
     for instance in instances:
         instance.root = ""
     read: list[str] = []
@@ -85,7 +125,13 @@ def test_the_tables_of_the_kernel_are_read_once_for_all_rows(tree: Tree, monkeyp
     monkeypatch.setattr(procnet, "_lines", noted)
     monkeypatch.setattr(port_owner, "owners", noted_owners)
     monkeypatch.setattr(inventory, "instances", lambda root: instances)
-    monkeypatch.setattr(systemctl, "states", lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances})
+    monkeypatch.setattr(
+        systemctl,
+        "states",
+        lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances},
+    )
     rows = ls.rows()
-    assert [(row["clients"], row["error"]) for row in rows] == [(0, "its port could not be opened")] * 100
+    assert [(row["clients"], row["error"]) for row in rows] == [
+        (0, "its port could not be opened")
+    ] * 100
     assert sorted(read) == ["owners", "tcp", "tcp6", "unix"]

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tree import SOURCE, Tree
 
 from sockwake.admin import inventory
 from sockwake.config import settings
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.system import locks
+from tree import SOURCE, Tree
 
 PROXY = SOURCE / "bin/proxy"
 
@@ -43,7 +43,9 @@ def holder(directory: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_the_lock_of_all_instances_is_given_up_for(tree: Tree, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_of_all_instances_is_given_up_for(
+    tree: Tree, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inventory, "_LONGEST_WORK", 0.2)
     said = rf"the lock of all instances was not free within 0\.2 s: process {holder.pid} has it"
     with pytest.raises(SockwakeError, match=said) as caught, inventory.locked(str(tree)):
@@ -66,7 +68,9 @@ def test_the_lock_of_a_wake_is_given_up_for(tree: Tree, monkeypatch: pytest.Monk
 
 
 def test_a_lock_that_comes_free_in_time_is_taken(directory: str) -> None:
-    with subprocess.Popen(["flock", directory, "sh", "-c", "echo; sleep 0.3"], stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        ["flock", directory, "sh", "-c", "echo; sleep 0.3"], stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout and holder.stdout.readline()
         lock = os.open(directory, os.O_RDONLY)
         locks.take(lock, "it", 20)
@@ -74,16 +78,22 @@ def test_a_lock_that_comes_free_in_time_is_taken(directory: str) -> None:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_after_a_second_a_terminal_is_told(tree: Tree, holder: subprocess.Popen[str], terminal: bool) -> None:
+def test_after_a_second_a_terminal_is_told(
+    tree: Tree, holder: subprocess.Popen[str], terminal: bool
+) -> None:
     ours, theirs = pty.openpty() if terminal else os.pipe()
-    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.admin import inventory\n"
-               f"inventory._LONGEST_WORK = 1.5\nwith inventory.locked({str(tree)!r}): pass")
+    program = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.admin import inventory\n"
+        f"inventory._LONGEST_WORK = 1.5\nwith inventory.locked({str(tree)!r}): pass"
+    )
     began = time.monotonic()
     subprocess.run([sys.executable, "-ISB", "-c", program], stderr=theirs, check=False, timeout=30)
     assert time.monotonic() - began > 1.5
     os.close(theirs)
     said = os.read(ours, 65536).decode()
-    assert (f"sockwake: waiting for the lock of all instances: process {holder.pid} has it" in said) is terminal
+    assert (
+        f"sockwake: waiting for the lock of all instances: process {holder.pid} has it" in said
+    ) is terminal
     os.close(ours)
 
 
@@ -99,5 +109,9 @@ def test_the_proxy_is_told_how_long_a_wake_may_take(tree: Tree, timeout: str, li
     os.close(lock)
     assert Path(instance.wake_lock).read_text() == f"{limit}\n"
     assert f"|| limit={runtime._PREPARATION}" in PROXY.read_text()
-    assert [line for path in (PROXY, SOURCE / "bin/await") for line in path.read_text().splitlines()
-            if line.strip().startswith("flock ") and "--timeout" not in line] == []
+    assert [
+        line
+        for path in (PROXY, SOURCE / "bin/await")
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("flock ") and "--timeout" not in line
+    ] == []

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.lifecycle import monitor, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
+from test_settings import env
+from tree import Tree
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     return lambda: asked.read_text().splitlines() if asked.exists() else []
 
 
-def watched_for(lookout: ClientMonitor, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
+def watched_for(
+    lookout: ClientMonitor, seconds: float, meanwhile: Callable[[], object] = lambda: None
+) -> None:
     """Let it look after its instance for so long."""
     reader, writer = os.pipe()
     ender = threading.Timer(seconds, os.write, [writer, b"x"])
@@ -65,14 +67,21 @@ def test_it_has_the_check_look_time_and_again(tree: Tree, looks: Callable[[], li
     assert set(looks()) == {"--no-block start pg-check@pg1.service"}
 
 
-def test_what_has_a_check_of_its_own_is_left_to_that(tree: Tree, looks: Callable[[], list[str]]) -> None:
+def test_what_has_a_check_of_its_own_is_left_to_that(
+    tree: Tree, looks: Callable[[], list[str]]
+) -> None:
     watched_for(ClientMonitor(tree.write_env("pg1", env()), 0, None), 0.3)
     assert looks() == []
 
 
 @pytest.mark.parametrize(("spoke", "count"), [(True, 0), (False, 1)])
-def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch,
-                                                 spoke: bool, count: int) -> None:
+def test_only_who_said_something_puts_a_look_off(
+    tree: Tree,
+    looks: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    spoke: bool,
+    count: int,
+) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     visits, visitor = os.pipe()
@@ -88,14 +97,25 @@ def test_only_who_said_something_puts_a_look_off(tree: Tree, looks: Callable[[],
     assert len(looks()) == count
 
 
-@pytest.mark.parametrize(("changed", "every"), [
-    ({"CHECK": "none"}, "182"), ({}, "0"), ({"CHECK": "none", "IDLE": "infinity"}, "0"), ({"CHECK": "/bin/true"}, "0")])
-def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(changed: dict[str, str], every: str) -> None:
+@pytest.mark.parametrize(
+    ("changed", "every"),
+    [
+        ({"CHECK": "none"}, "182"),
+        ({}, "0"),
+        ({"CHECK": "none", "IDLE": "infinity"}, "0"),
+        ({"CHECK": "/bin/true"}, "0"),
+    ],
+)
+def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(
+    changed: dict[str, str], every: str
+) -> None:
     read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
     assert monitor.told(read) == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
 
 
-def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     watched_for(ClientMonitor(tree.write_env("pg1", env()), 0.2, None), 0.3)
     assert capfd.readouterr().out == "sockwake: cannot run systemctl: no such file or directory\n"

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tree import SOCKWAKE, SOURCE, run
 
 from sockwake import errors
 from sockwake.admin import ls
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
+from tree import SOCKWAKE, SOURCE, run
 
 MANUAL = SOURCE / "docs/man"
 COMPLETION = SOURCE / "debian/completions/sockwake"
@@ -29,7 +29,9 @@ def file_name(path: Path) -> str:
 
 def documented(text: str) -> set[str]:
     """The options that have an entry of their own."""
-    return {f"-{option}" for option in re.findall(r"^\.It (?:.* )?Fl (-[a-z-]+)", text, re.MULTILINE)}
+    return {
+        f"-{option}" for option in re.findall(r"^\.It (?:.* )?Fl (-[a-z-]+)", text, re.MULTILINE)
+    }
 
 
 def mentioned(text: str) -> set[str]:
@@ -76,7 +78,11 @@ def test_the_options_of_every_verb_are_in_the_synopsis(verb: str) -> None:
 
 def test_every_key_of_instance_env_has_its_entry() -> None:
     text = page("instance.env.5").partition(".Sh KEYS")[2].partition(".Sh WHEN AN EDIT")[0]
-    keys = {key for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE) for key in line.split(" , ")}
+    keys = {
+        key
+        for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE)
+        for key in line.split(" , ")
+    }
     assert keys == {*settings._REQUIRED, *settings._DEFAULTS}
 
 
@@ -89,24 +95,46 @@ def test_the_readme_is_short_and_what_it_links_to_is_there() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_its_entry_its_row_and_its_example(kind: str) -> None:
-    assert re.search(rf"^\.It Cm {kind}$", page("sockwake-new.8").partition(".It Fl -kind")[2].partition("\n.El")[0], re.MULTILINE)
+    assert re.search(
+        rf"^\.It Cm {kind}$",
+        page("sockwake-new.8").partition(".It Fl -kind")[2].partition("\n.El")[0],
+        re.MULTILINE,
+    )
     readme = (SOURCE / "README.md").read_text()
     assert f"\n| `{kind}` |" in readme
-    assert re.search(rf"^    sockwake-new .*{'--version 18' if kind == 'postgres' else f'--kind {kind}'}", readme, re.MULTILINE)
+    assert re.search(
+        rf"^    sockwake-new .*{'--version 18' if kind == 'postgres' else f'--kind {kind}'}",
+        readme,
+        re.MULTILINE,
+    )
 
 
 def test_every_state_has_its_entry() -> None:
     text = page("sockwake.8").partition(".Sh STATES")[2].partition(".Sh FILES")[0]
-    combinations = {ls.state(socket, backend, status) for socket in ("active", "failed", "inactive") for status in ("waking", "")
-                    for backend in ("activating", "active", "deactivating", "inactive")}
-    assert set(re.findall(r"^\.It ([a-z ]+)$", text, re.MULTILINE)) == combinations | {"broken", "being made", "unfinished"}
+    combinations = {
+        ls.state(socket, backend, status)
+        for socket in ("active", "failed", "inactive")
+        for status in ("waking", "")
+        for backend in ("activating", "active", "deactivating", "inactive")
+    }
+    assert set(re.findall(r"^\.It ([a-z ]+)$", text, re.MULTILINE)) == combinations | {
+        "broken",
+        "being made",
+        "unfinished",
+    }
 
 
 def test_every_exit_status_is_in_the_manual_and_in_the_help() -> None:
-    statuses = {str(getattr(errors, name)) for name in ("DONE", "FAILED", "USAGE", "EXISTS", "IN_USE", "UNKNOWN")}
+    statuses = {
+        str(getattr(errors, name))
+        for name in ("DONE", "FAILED", "USAGE", "EXISTS", "IN_USE", "UNKNOWN")
+    }
     text = page("sockwake.8").partition(".Sh EXIT STATUS")[2].partition(".Pp")[0]
     assert set(re.findall(r"^\.It (\d+)$", text, re.MULTILINE)) == statuses | {"130"}
-    assert set(re.findall(r"\b(\d)\s", run(*SOCKWAKE, "--help").stdout.partition("exit status")[2])) == statuses
+    assert (
+        set(re.findall(r"\b(\d)\s", run(*SOCKWAKE, "--help").stdout.partition("exit status")[2]))
+        == statuses
+    )
 
 
 @pytest.mark.parametrize("verb", verbs())
@@ -114,7 +142,9 @@ def test_the_completion_knows_every_verb_and_option(verb: str) -> None:
     if not COMPLETION.exists():
         pytest.skip("debian/completions/sockwake is not written yet")
     script = f'. {COMPLETION}; COMP_WORDS=(sockwake "$1" "$2"); COMP_CWORD=$3; _sockwake sockwake; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    assert set(run("bash", "-c", script, "bash", verb, "--", "2").stdout.split()) >= understood(verb)
+    assert set(run("bash", "-c", script, "bash", verb, "--", "2").stdout.split()) >= understood(
+        verb
+    )
     assert verb in run("bash", "-c", script, "bash", "", "", "1").stdout.split()
 
 

@@ -21,7 +21,9 @@ def test_a_name_is_valid_exactly_when_the_documented_rule_says_so(text: str) -> 
     assert valid == bool(RULE.fullmatch(text))
 
 
-@pytest.mark.parametrize("text", ["", "My_App", "1st", "-a", "a" * 32, "a.b", "a/b", "ä", "a\n", "../a", "a b", ".new-a"])
+@pytest.mark.parametrize(
+    "text", ["", "My_App", "1st", "-a", "a" * 32, "a.b", "a/b", "ä", "a\n", "../a", "a b", ".new-a"]
+)
 def test_the_error_names_the_value_and_the_rule(text: str) -> None:
     with pytest.raises(SockwakeError) as caught:
         Name(text)

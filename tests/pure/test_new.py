@@ -8,29 +8,62 @@ import time
 from pathlib import Path
 
 import pytest
-from tree import SOCKWAKE, Tree, run
 
 from sockwake.admin import inventory
 from sockwake.admin.draft import Draft
 from sockwake.config import settings
 from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE
+from tree import SOCKWAKE, Tree, run
 
 
 @pytest.mark.parametrize("umask", ["0", "022", "077", "0777"])
 def test_modes_do_not_depend_on_the_umask(tree: Tree, umask: str) -> None:
     before = tree.snapshot()
-    ran = run("sh", "-c", f'umask {umask}; exec "$@"', "sh", *SOCKWAKE, "new", "pg1", "--version", "18", "--quiet", "--root", str(tree))
+    ran = run(
+        "sh",
+        "-c",
+        f'umask {umask}; exec "$@"',
+        "sh",
+        *SOCKWAKE,
+        "new",
+        "pg1",
+        "--version",
+        "18",
+        "--quiet",
+        "--root",
+        str(tree),
+    )
     assert ran.status == 0, ran
     assert {path: tree.snapshot()[path][0] for path in tree.added_to(before)} == {
-        "etc/sockwake": 0o755, "etc/sockwake/pg1": 0o755, "etc/sockwake/pg1/compose.yaml": 0o644,
-        "etc/sockwake/pg1/instance.env": 0o644, "etc/sockwake/pg1/uninitialised": 0o644,
+        "etc/sockwake": 0o755,
+        "etc/sockwake/pg1": 0o755,
+        "etc/sockwake/pg1/compose.yaml": 0o644,
+        "etc/sockwake/pg1/instance.env": 0o644,
+        "etc/sockwake/pg1/uninitialised": 0o644,
     }
 
 
 def test_the_settings_are_what_was_asked_for(tree: Tree) -> None:
-    tree.new("pg1", "--port", "5555", "--listen", "::1", "--listen", "/run/db", "--idle", "1h  30min", "--db-user", "me", "--db-name", "mine",
-             "--image", "my/postgres:x", "--data", "/srv/pg/")
+    tree.new(
+        "pg1",
+        "--port",
+        "5555",
+        "--listen",
+        "::1",
+        "--listen",
+        "/run/db",
+        "--idle",
+        "1h  30min",
+        "--db-user",
+        "me",
+        "--db-name",
+        "mine",
+        "--image",
+        "my/postgres:x",
+        "--data",
+        "/srv/pg/",
+    )
     read = settings.load(tree.instance("pg1"))
     assert (read.port, read.listen, read.idle) == (5555, ("::1", "/run/db/.s.PGSQL.5555"), 5400)
     assert (read.db_user, read.db_name, read.image) == ("me", "mine", "my/postgres:x")
@@ -46,13 +79,16 @@ def test_in_a_tree_no_password_is_made_and_the_user_is_told_who_makes_it(tree: T
 def test_it_ends_by_saying_what_was_made_and_the_next_command(tree: Tree) -> None:
     ran = tree.sockwake("new", "pg1", "--version", "18")
     assert (ran.status, ran.stderr) == (0, "")
-    assert ran.stdout == f"""Made instance 'pg1' in {tree}/etc/sockwake/pg1.
+    assert (
+        ran.stdout
+        == f"""Made instance 'pg1' in {tree}/etc/sockwake/pg1.
   connect   postgresql://postgres@127.0.0.1:25432/postgres
   password  made by the first wake, in /etc/sockwake/pg1/password
   data      {tree}/var/lib/sockwake/pg1
 Next:
   systemctl --root={tree} enable pg-proxy@pg1.socket
 """
+    )
 
 
 def test_the_next_command_works(tree: Tree) -> None:
@@ -73,10 +109,21 @@ def test_quiet_says_nothing(tree: Tree) -> None:
 
 def test_json_says_the_same(tree: Tree) -> None:
     assert tree.new("pg1", "--idle", "infinity") == {
-        "name": "pg1", "kind": "postgres", "version": "18", "image": "postgres:18", "listen": ["127.0.0.1"], "port": 25432, "allow": [],
-        "idle_seconds": None, "dsn": "postgresql://postgres@127.0.0.1:25432/postgres", "adopted": False,
-        "password_file": f"{tree}/etc/sockwake/pg1/password", "data": f"{tree}/var/lib/sockwake/pg1",
-        "config": f"{tree}/etc/sockwake/pg1", "tls": False, "first_wake_seconds": None,
+        "name": "pg1",
+        "kind": "postgres",
+        "version": "18",
+        "image": "postgres:18",
+        "listen": ["127.0.0.1"],
+        "port": 25432,
+        "allow": [],
+        "idle_seconds": None,
+        "dsn": "postgresql://postgres@127.0.0.1:25432/postgres",
+        "adopted": False,
+        "password_file": f"{tree}/etc/sockwake/pg1/password",
+        "data": f"{tree}/var/lib/sockwake/pg1",
+        "config": f"{tree}/etc/sockwake/pg1",
+        "tls": False,
+        "first_wake_seconds": None,
         "units": ["pg-proxy@pg1.socket", "pg-proxy@pg1.service", "pg-postgres@pg1.service"],
     }
 
@@ -84,7 +131,18 @@ def test_json_says_the_same(tree: Tree) -> None:
 @pytest.mark.parametrize("program", ["sockwake-new", "sockwake new"])
 def test_it_is_spelled_in_two_ways(tree: Tree, program: str) -> None:
     path, *verb = program.split()
-    argv = [SOCKWAKE[0], "-I", str(Path(SOCKWAKE[2]).with_name(path)), *verb, "pg1", "--version", "18", "--json", "--root", str(tree)]
+    argv = [
+        SOCKWAKE[0],
+        "-I",
+        str(Path(SOCKWAKE[2]).with_name(path)),
+        *verb,
+        "pg1",
+        "--version",
+        "18",
+        "--json",
+        "--root",
+        str(tree),
+    ]
     assert json.loads(run(*argv).stdout)["name"] == "pg1"
 
 
@@ -103,15 +161,23 @@ def test_an_empty_disk_is_no_obstacle(tree: Tree) -> None:
 
 def test_of_ten_at_once_on_one_name_one_makes_it(tree: Tree) -> None:
     argv = [*SOCKWAKE, "new", "pg1", "--version", "18", "--quiet", "--root", str(tree)]
-    started = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(10)]
+    started = [
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(10)
+    ]
     said = sorted((process.communicate(timeout=60)[1], process.returncode) for process in started)
     assert said[0] == ("", 0)
     assert {status for _, status in said[1:]} == {EXISTS}
-    assert all("instance 'pg1' exists already" in text or "is being made by another" in text for text, _ in said[1:])
+    assert all(
+        "instance 'pg1' exists already" in text or "is being made by another" in text
+        for text, _ in said[1:]
+    )
     assert settings.load(tree.instance("pg1")).port == 25432
 
 
-def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_appears_only_under_the_lock_that_those_hold_who_look_for_a_port(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else they may see it neither as a draft nor as an instance, and take its port."""
     waits = tree.path / "waits"
     with inventory.locked(str(tree)):
@@ -144,9 +210,18 @@ def test_while_one_is_being_made_nobody_else_makes_or_removes_it(tree: Tree) -> 
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         before = tree.snapshot()
-        made, removed, listed = (tree.sockwake(*verb) for verb in (("new", "pg1", "--version", "18"), ("rm", "pg1"), ("ls", "--json")))
-        assert (made.status, made.stderr) == (EXISTS, "sockwake: error: instance 'pg1' is being made by another sockwake-new\n")
-        assert (removed.status, removed.stderr) == (IN_USE, "sockwake: error: instance 'pg1' is being made by a sockwake-new\n")
+        made, removed, listed = (
+            tree.sockwake(*verb)
+            for verb in (("new", "pg1", "--version", "18"), ("rm", "pg1"), ("ls", "--json"))
+        )
+        assert (made.status, made.stderr) == (
+            EXISTS,
+            "sockwake: error: instance 'pg1' is being made by another sockwake-new\n",
+        )
+        assert (removed.status, removed.stderr) == (
+            IN_USE,
+            "sockwake: error: instance 'pg1' is being made by a sockwake-new\n",
+        )
         assert json.loads(listed.stdout) == [{"name": "pg1", "state": "being made"}]
         assert tree.added_to(before) == []
     finally:

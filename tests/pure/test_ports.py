@@ -7,18 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tree import SOCKWAKE, Tree
 
 from sockwake.admin import ports
 from sockwake.config import settings
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import files
+from tree import SOCKWAKE, Tree
 
 OPEN = ["127.0.0.1", "::1"]
 
 
 def last() -> int:
-    return max(32767, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1)
+    return max(
+        32767, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
+    )
 
 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0", "::1", "::"])
@@ -38,9 +40,14 @@ def test_a_port_that_an_outside_program_holds_is_skipped(held: int) -> None:
 
 
 def test_a_port_that_an_outside_program_holds_is_refused(held: int) -> None:
-    with pytest.raises(SockwakeError, match=f"port {held} cannot be bound: .* says address already in use") as caught:
+    with pytest.raises(
+        SockwakeError, match=f"port {held} cannot be bound: .* says address already in use"
+    ) as caught:
         ports.require_free(held, ["127.0.0.1"])
-    assert (caught.value.status, caught.value.hint) == (EXISTS, "leave out --port to take the next free one")
+    assert (caught.value.status, caught.value.hint) == (
+        EXISTS,
+        "leave out --port to take the next free one",
+    )
 
 
 def test_in_another_root_only_claims_count(held: int, tree: Tree) -> None:
@@ -61,7 +68,15 @@ def test_gaps_are_filled_and_a_removed_instance_gives_its_port_back(tree: Tree) 
     assert tree.new("d")["port"] == 25433
 
 
-@pytest.mark.parametrize("broken", ["PORT=25432", "PORT=25432\nPORT=25433\nnonsense", "KIND=later\nPORT=25432\n", "\0\nPORT=25432"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "PORT=25432",
+        "PORT=25432\nPORT=25433\nnonsense",
+        "KIND=later\nPORT=25432\n",
+        "\0\nPORT=25432",
+    ],
+)
 def test_a_file_too_broken_to_run_keeps_its_port(tree: Tree, broken: str) -> None:
     tree.write_env("other", broken)
     assert tree.new("pg1")["port"] == 25433 + broken.count("25433")
@@ -74,11 +89,23 @@ def test_an_unfinished_instance_keeps_its_port(tree: Tree) -> None:
     assert tree.new("pg1")["port"] == 25433
 
 
-@pytest.mark.parametrize(("conf", "port"), [
-    ("port = 5433", 5433), ("port=5433", 5433), ("port 5433", 5433), ("  port = '5433'", 5433), ("PORT = 5433 # x", 5433),
-    ("#port = 1", 5432), ("", 5432), ("data_directory = '/port = 7'\nport = 5433", 5433), ("port = 99999999", 5432),
-])
-def test_a_cluster_of_the_host_claims_the_port_in_its_configuration(tree: Tree, conf: str, port: int) -> None:
+@pytest.mark.parametrize(
+    ("conf", "port"),
+    [
+        ("port = 5433", 5433),
+        ("port=5433", 5433),
+        ("port 5433", 5433),
+        ("  port = '5433'", 5433),
+        ("PORT = 5433 # x", 5433),
+        ("#port = 1", 5432),
+        ("", 5432),
+        ("data_directory = '/port = 7'\nport = 5433", 5433),
+        ("port = 99999999", 5432),
+    ],
+)
+def test_a_cluster_of_the_host_claims_the_port_in_its_configuration(
+    tree: Tree, conf: str, port: int
+) -> None:
     write_cluster_conf(tree, conf)
     assert ports.claims(str(tree)) == {port: "the PostgreSQL cluster 17/main"}
 
@@ -86,7 +113,9 @@ def test_a_cluster_of_the_host_claims_the_port_in_its_configuration(tree: Tree, 
 def test_the_port_of_a_cluster_of_the_host_is_skipped_and_refused(tree: Tree) -> None:
     write_cluster_conf(tree, "port = 25432")
     assert tree.new("pg1")["port"] == 25433
-    with pytest.raises(SockwakeError, match="port 25432 is already claimed by the PostgreSQL cluster 17/main"):
+    with pytest.raises(
+        SockwakeError, match="port 25432 is already claimed by the PostgreSQL cluster 17/main"
+    ):
         ports.require_free(25432, [], str(tree))
 
 
@@ -106,13 +135,26 @@ def test_ports_the_kernel_hands_out_by_itself_are_never_taken(tree: Tree) -> Non
     assert ports.next_free([], str(tree)) == last()
 
 
-@pytest.mark.parametrize(("begins", "first", "end"), [
-    ("1024 65535", 25432, 32767), ("25433 60999", 25432, 32767), ("28000 65000", 25432, 32767), ("40000 65000", 25432, 39999), ("", 25432, 32767),
-])
-def test_where_the_kernel_begins_early_there_are_ports_all_the_same(tree: Tree, monkeypatch: pytest.MonkeyPatch, begins: str, first: int, end: int) -> None:
+@pytest.mark.parametrize(
+    ("begins", "first", "end"),
+    [
+        ("1024 65535", 25432, 32767),
+        ("25433 60999", 25432, 32767),
+        ("28000 65000", 25432, 32767),
+        ("40000 65000", 25432, 39999),
+        ("", 25432, 32767),
+    ],
+)
+def test_where_the_kernel_begins_early_there_are_ports_all_the_same(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, begins: str, first: int, end: int
+) -> None:
     """Proxies and database hosts are tuned like that."""
     real = files.text_of
-    monkeypatch.setattr(files, "text_of", lambda path: begins if path.endswith("/ip_local_port_range") else real(path))
+    monkeypatch.setattr(
+        files,
+        "text_of",
+        lambda path: begins if path.endswith("/ip_local_port_range") else real(path),
+    )
     assert ports.next_free(OPEN, str(tree)) == first
     tree.write_env("all", "".join(f"PORT={port}\n" for port in range(first, end)))
     assert ports.next_free(OPEN, str(tree)) == end
@@ -121,29 +163,45 @@ def test_where_the_kernel_begins_early_there_are_ports_all_the_same(tree: Tree, 
         ports.next_free(OPEN, str(tree), but=end)
 
 
-@pytest.mark.parametrize(("file", "text", "claimed"), [
-    ("compose.yaml", "services:\n  a:\n    network_mode: bridge\n", False),
-    ("compose.yaml", "services:\n  a:\n    image: x # network_mode: host\n", False),
-    ("compose.yaml", "services:\n  a:\n    network_mode: hosts-of-mine\n", False),
-    ("compose.yaml", "services:\n  a:\n    network_mode: host\n", True),
-    ("compose.yaml", "services: {a: {network_mode: 'host'}}\n", True),
-    ("compose.yaml", '{"services": {"a": {"network_mode": "host"}}}', True),
-    ("service.conf", "[Service]\nPrivateNetwork=yes\n", False),
-    ("service.conf", "[Service]\n PrivateNetwork = TRUE\n", False),
-    ("service.conf", "[Service]\nNetworkNamespacePath=/run/netns/x\n", False),
-    ("service.conf", "[Service]\n#PrivateNetwork=yes\n", True),
-    ("service.conf", "[Service]\nPrivateNetwork=no\n", True),
-    ("other.conf", "PrivateNetwork=yes\n", True),
-])
-def test_a_backends_port_counts_only_in_the_hosts_network(tree: Tree, file: str, text: str, claimed: bool) -> None:
+@pytest.mark.parametrize(
+    ("file", "text", "claimed"),
+    [
+        ("compose.yaml", "services:\n  a:\n    network_mode: bridge\n", False),
+        ("compose.yaml", "services:\n  a:\n    image: x # network_mode: host\n", False),
+        ("compose.yaml", "services:\n  a:\n    network_mode: hosts-of-mine\n", False),
+        ("compose.yaml", "services:\n  a:\n    network_mode: host\n", True),
+        ("compose.yaml", "services: {a: {network_mode: 'host'}}\n", True),
+        ("compose.yaml", '{"services": {"a": {"network_mode": "host"}}}', True),
+        ("service.conf", "[Service]\nPrivateNetwork=yes\n", False),
+        ("service.conf", "[Service]\n PrivateNetwork = TRUE\n", False),
+        ("service.conf", "[Service]\nNetworkNamespacePath=/run/netns/x\n", False),
+        ("service.conf", "[Service]\n#PrivateNetwork=yes\n", True),
+        ("service.conf", "[Service]\nPrivateNetwork=no\n", True),
+        ("other.conf", "PrivateNetwork=yes\n", True),
+    ],
+)
+def test_a_backends_port_counts_only_in_the_hosts_network(
+    tree: Tree, file: str, text: str, claimed: bool
+) -> None:
     instance = tree.write_env("a", "PORT=25433\nBACKEND_PORT=25432\n")
     Path(f"{instance.etc}/{file}").write_text(text)
-    assert ports.claims(str(tree)) == {25433: "instance 'a'"} | ({25432: "instance 'a'"} if claimed else {})
+    assert ports.claims(str(tree)) == {25433: "instance 'a'"} | (
+        {25432: "instance 'a'"} if claimed else {}
+    )
 
 
 def test_a_port_that_only_a_container_has_is_free(tree: Tree) -> None:
     """MongoDB's own, for the next instance."""
-    container = ("--kind", "container", "--image", "mongo:8", "--container-port", "27017", "--ready", "tcp")
+    container = (
+        "--kind",
+        "container",
+        "--image",
+        "mongo:8",
+        "--container-port",
+        "27017",
+        "--ready",
+        "tcp",
+    )
     assert tree.sockwake("new", "a", *container).status == 0
     assert tree.new("b", "--port", "27017")["port"] == 27017
 
@@ -155,9 +213,28 @@ def test_one_file_with_an_endless_number_does_not_stop_the_others(tree: Tree) ->
 
 
 def test_twenty_at_once_get_twenty_ports(tree: Tree) -> None:
-    started = [subprocess.Popen([*SOCKWAKE, "new", f"pg{number}", "--version", "18", "--no-provision", "--quiet", "--root", str(tree)],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for number in range(20)]
-    assert [(*process.communicate(timeout=60), process.returncode) for process in started] == [(b"", b"", 0)] * 20
+    started = [
+        subprocess.Popen(
+            [
+                *SOCKWAKE,
+                "new",
+                f"pg{number}",
+                "--version",
+                "18",
+                "--no-provision",
+                "--quiet",
+                "--root",
+                str(tree),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(20)
+    ]
+    assert [(*process.communicate(timeout=60), process.returncode) for process in started] == [
+        (b"", b"", 0)
+    ] * 20
     taken = sorted(settings.load(tree.instance(f"pg{number}")).port for number in range(20))
     assert taken == list(range(25432, 25452))
 

@@ -20,7 +20,11 @@ def message(kind: bytes, body: bytes) -> bytes:
 
 def fields_of(error: bytes) -> dict[str, str]:
     """The fields of an ErrorResponse, read as the documentation says."""
-    assert error[:1] == b"E" and int.from_bytes(error[1:5], "big") == len(error) - 1 and error.endswith(b"\0\0")
+    assert (
+        error[:1] == b"E"
+        and int.from_bytes(error[1:5], "big") == len(error) - 1
+        and error.endswith(b"\0\0")
+    )
     return {field[:1].decode(): field[1:].decode() for field in error[5:-2].split(b"\0")}
 
 
@@ -39,31 +43,41 @@ def test_a_startup_message_says_who_and_where(user: str, database: str) -> None:
     sent = postgres.startup_message(user, database)
     assert int.from_bytes(sent[:4], "big") == len(sent)
     assert sent[4:8] == b"\0\3\0\0" and sent.endswith(b"\0\0")
-    assert [text.decode() for text in sent[8:-2].split(b"\0")] == ["user", user, "database", database]
+    assert [text.decode() for text in sent[8:-2].split(b"\0")] == [
+        "user",
+        user,
+        "database",
+        database,
+    ]
 
 
-@pytest.mark.parametrize(("answer", "verdict"), [
-    (message(b"R", b"\0\0\0\0"), postgres.TRUSTS),
-    (message(b"R", b"\0\0\0\0") + message(b"S", b"server_version\0" b"18\0"), postgres.TRUSTS),
-    (message(b"R", b"\0\0\0\3"), postgres.ASKS),
-    (message(b"R", b"\0\0\0\5salt"), postgres.ASKS),
-    (message(b"R", b"\0\0\0\12SCRAM-SHA-256\0\0"), postgres.ASKS),
-    (message(b"E", b"SFATAL\0C57P03\0Mstarting up\0\0"), postgres.STARTING),
-    (postgres.fatal("not yet"), postgres.STARTING),
-    (message(b"E", b"SFATAL\0C53300\0Mtoo many clients, C57P03\0\0"), postgres.REFUSES),
-    (message(b"E", b"SFATAL\0C28000\0Mno pg_hba.conf entry\0\0"), postgres.REFUSES),
-    (b"", postgres.SILENT),
-    (b"R", postgres.SILENT),
-    (b"R\0\0\0\10\0\0", postgres.SILENT),
-    (b"HTTP/1.1 400 Bad Request\r\n", postgres.SILENT),
-])
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (message(b"R", b"\0\0\0\0"), postgres.TRUSTS),
+        (message(b"R", b"\0\0\0\0") + message(b"S", b"server_version\018\0"), postgres.TRUSTS),
+        (message(b"R", b"\0\0\0\3"), postgres.ASKS),
+        (message(b"R", b"\0\0\0\5salt"), postgres.ASKS),
+        (message(b"R", b"\0\0\0\12SCRAM-SHA-256\0\0"), postgres.ASKS),
+        (message(b"E", b"SFATAL\0C57P03\0Mstarting up\0\0"), postgres.STARTING),
+        (postgres.fatal("not yet"), postgres.STARTING),
+        (message(b"E", b"SFATAL\0C53300\0Mtoo many clients, C57P03\0\0"), postgres.REFUSES),
+        (message(b"E", b"SFATAL\0C28000\0Mno pg_hba.conf entry\0\0"), postgres.REFUSES),
+        (b"", postgres.SILENT),
+        (b"R", postgres.SILENT),
+        (b"R\0\0\0\10\0\0", postgres.SILENT),
+        (b"HTTP/1.1 400 Bad Request\r\n", postgres.SILENT),
+    ],
+)
 def test_the_first_message_decides(answer: bytes, verdict: str) -> None:
     assert postgres.verdict(answer) == verdict
 
 
 @given(st.binary())
 def test_only_an_answer_that_says_so_lets_a_stranger_in(answer: bytes) -> None:
-    assert (postgres.verdict(answer) == postgres.TRUSTS) == (answer[:1] == b"R" and answer[5:9] == b"\0\0\0\0")
+    assert (postgres.verdict(answer) == postgres.TRUSTS) == (
+        answer[:1] == b"R" and answer[5:9] == b"\0\0\0\0"
+    )
 
 
 def test_asking_sends_the_startup_message_and_reads_the_answer() -> None:
@@ -102,16 +116,21 @@ def test_no_process_of_the_host_is_process_1_of_a_container() -> None:
     assert not postmaster.is_main_process(2**22 + 1)
 
 
-@pytest.mark.parametrize(("state", "settled"), [
-    ("ready   ", True), ("standby ", True), ("starting", False), ("stopping", False), ("", False),
-])
-def test_a_server_is_settled_when_its_pid_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, settled: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "settled"),
+    [("ready   ", True), ("standby ", True), ("starting", False), ("stopping", False), ("", False)],
+)
+def test_a_server_is_settled_when_its_pid_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, settled: bool
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "postmaster.pid").write_text(f"1\n/data\n1\n5432\n/run\n\n  1 0\n{state}\n")
     assert postmaster.is_settled(os.getpid()) == settled
 
 
-def test_a_server_whose_pid_file_is_half_written_is_not_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_whose_pid_file_is_half_written_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert not postmaster.is_settled(os.getpid())
     (tmp_path / "postmaster.pid").write_text("1\n/data\n")

@@ -12,15 +12,51 @@ from hypothesis import strategies as st
 from sockwake.postgres.activity import _titles, is_at_work, is_busy
 
 NAME = st.text(min_size=1, max_size=63)
-HOSTS = ["[local]", "127.0.0.1(54321)", "::1(1)", "fe80::1%eth0(7)", "localhost(54321)"]  # the last with log_hostname
+HOSTS = [
+    "[local]",
+    "127.0.0.1(54321)",
+    "::1(1)",
+    "fe80::1%eth0(7)",
+    "localhost(54321)",
+]  # the last with log_hostname
 CLUSTERS = ["", "main: ", "a b: ", "parallel worker: ", "postgres: ", "x: y: "]
-AT_WORK = ["SELECT", "SELECT waiting", "idle in transaction", "idle in transaction (aborted)", "startup", "authentication", "COPY", "VACUUM",
-           "streaming 0/3000148", 'sending backup "pg_basebackup base backup"', "idle (not quite)"]
-WORKERS = ["autovacuum worker shop", "autovacuum worker", "autovacuum worker process shop", "parallel worker for PID 4711",
-           "walreceiver streaming 0/3000148", "logical replication apply worker for subscription 16394",
-           "logical replication tablesync worker for subscription 16394 sync 16390", "logical replication parallel apply worker for subscription 1"]
-HOUSEKEEPING = ["checkpointer", "background writer", "walwriter", "autovacuum launcher", "logical replication launcher", "archiver",
-                "archiver last was 000000010000000000000001", "io worker 0", "walsummarizer", "slotsync worker", "logger", "stats collector"]
+AT_WORK = [
+    "SELECT",
+    "SELECT waiting",
+    "idle in transaction",
+    "idle in transaction (aborted)",
+    "startup",
+    "authentication",
+    "COPY",
+    "VACUUM",
+    "streaming 0/3000148",
+    'sending backup "pg_basebackup base backup"',
+    "idle (not quite)",
+]
+WORKERS = [
+    "autovacuum worker shop",
+    "autovacuum worker",
+    "autovacuum worker process shop",
+    "parallel worker for PID 4711",
+    "walreceiver streaming 0/3000148",
+    "logical replication apply worker for subscription 16394",
+    "logical replication tablesync worker for subscription 16394 sync 16390",
+    "logical replication parallel apply worker for subscription 1",
+]
+HOUSEKEEPING = [
+    "checkpointer",
+    "background writer",
+    "walwriter",
+    "autovacuum launcher",
+    "logical replication launcher",
+    "archiver",
+    "archiver last was 000000010000000000000001",
+    "io worker 0",
+    "walsummarizer",
+    "slotsync worker",
+    "logger",
+    "stats collector",
+]
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
@@ -51,24 +87,46 @@ def test_housekeeping_keeps_nobody_awake(cluster: str, title: str) -> None:
 
 
 @given(NAME, NAME, st.sampled_from(HOSTS), st.sampled_from([*AT_WORK, "idle"]))
-def test_nobody_s_name_changes_what_is_seen(user: str, database: str, host: str, activity: str) -> None:
+def test_nobody_s_name_changes_what_is_seen(
+    user: str, database: str, host: str, activity: str
+) -> None:
     assert is_at_work(f"postgres: {user} {database} {host} {activity}") == (activity != "idle")
 
 
-@pytest.mark.parametrize("name", ["[local]", "[local] idle", "x [local] idle", "1(1)", "idle", "autovacuum worker", "a: b", "postgres:", "(1) idle", "a\nb", "\n"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "[local]",
+        "[local] idle",
+        "x [local] idle",
+        "1(1)",
+        "idle",
+        "autovacuum worker",
+        "a: b",
+        "postgres:",
+        "(1) idle",
+        "a\nb",
+        "\n",
+    ],
+)
 @pytest.mark.parametrize(("activity", "expected"), [("SELECT", True), ("idle", False)])
 def test_neither_does_one_chosen_for_it(name: str, activity: str, expected: bool) -> None:
     for user, database in ((name, "mine"), ("me", name), (name, name)):
         assert is_at_work(f"postgres: {user} {database} [local] {activity}") is expected
 
 
-@pytest.mark.parametrize(("title", "expected"), [("postgres: me mine [local] idle", False), ("postgres: me mine [local] SELECT", True)])
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("postgres: me mine [local] idle", False), ("postgres: me mine [local] SELECT", True)],
+)
 def test_the_titles_are_those_of_the_server_s_children(title: str, expected: bool) -> None:
     program = f"import subprocess, time; subprocess.Popen(['{title}'], executable='/bin/cat', stdin=subprocess.PIPE); time.sleep(60)"
     postmaster = subprocess.Popen([sys.executable, "-c", program])
     try:
         deadline = time.monotonic() + 20
-        while not (titles := [seen for seen in _titles(postmaster.pid) if seen.startswith("postgres:")]):
+        while not (
+            titles := [seen for seen in _titles(postmaster.pid) if seen.startswith("postgres:")]
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert titles == [title]

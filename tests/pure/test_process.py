@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.config import scope, settings
 from sockwake.engine import rootless
@@ -20,6 +18,8 @@ from sockwake.service import program
 from sockwake.service.check import Check
 from sockwake.service.waker import Waker
 from sockwake.system import pids, systemctl
+from test_settings import env
+from tree import Tree
 
 Child = subprocess.Popen[bytes]
 MakeChild = Callable[..., Child]
@@ -57,7 +57,9 @@ def asleep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]],
     runtime.prepare(instance)
 
     def make(numbers: list[int]) -> Check:
-        monkeypatch.setattr(systemctl, "main_pid", lambda unit: numbers.pop(0) if len(numbers) > 1 else numbers[0])
+        monkeypatch.setattr(
+            systemctl, "main_pid", lambda unit: numbers.pop(0) if len(numbers) > 1 else numbers[0]
+        )
         return Check(instance)
 
     return make
@@ -66,7 +68,9 @@ def asleep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]],
 def test_a_process_is_opened_that_is_still_the_one() -> None:
     before = open_files()
     pidfd = pids.open_checked(os.getpid(), lambda: True)
-    assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not pids.has_ended(pidfd)
+    assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not pids.has_ended(
+        pidfd
+    )
     pids.close(pidfd)
     assert pids.open_checked(os.getpid(), lambda: False) == pids.NONE
     assert pids.open_checked(0, lambda: True) == pids.NONE
@@ -87,7 +91,9 @@ def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
     pids.send(pids.NONE, signal.SIGTERM)
 
 
-def test_a_look_ends_the_proxy_it_has_found(asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+def test_a_look_ends_the_proxy_it_has_found(
+    asleep: Callable[[list[int]], Check], start: MakeChild
+) -> None:
     proxy = start()
     time.sleep(0.1)  # until it sleeps
     asleep([proxy.pid]).put_to_sleep()
@@ -95,7 +101,8 @@ def test_a_look_ends_the_proxy_it_has_found(asleep: Callable[[list[int]], Check]
 
 
 def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
-        asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+    asleep: Callable[[list[int]], Check], start: MakeChild
+) -> None:
     innocent = start()
     check = asleep([innocent.pid, 0])
     assert check.proxy == 0
@@ -104,7 +111,8 @@ def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
 
 
 def test_a_look_hurts_nobody_who_gets_the_number_of_the_proxy_while_it_is_decided(
-        asleep: Callable[[list[int]], Check], start: MakeChild) -> None:
+    asleep: Callable[[list[int]], Check], start: MakeChild
+) -> None:
     proxy, innocent = start(), start()
     check = asleep([proxy.pid])
     proxy.kill()
@@ -126,11 +134,15 @@ def pending(pid: int) -> tuple[bool, bool]:
     """Whether SIGTERM waits for its first thread, and for whichever takes it."""
     lines = Path(f"/proc/{pid}/task/{pid}/status").read_text().splitlines()
     masks = dict(line.split(":\t") for line in lines if line.startswith(("SigPnd", "ShdPnd")))
-    return tuple(bool(int(masks[key], 16) & 1 << signal.SIGTERM - 1) for key in ("SigPnd", "ShdPnd"))  # type: ignore[return-value]
+    return tuple(
+        bool(int(masks[key], 16) & 1 << signal.SIGTERM - 1) for key in ("SigPnd", "ShdPnd")
+    )  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("knows_threads", [True, False])
-def test_the_first_thread_is_signalled_alone(start: MakeChild, monkeypatch: pytest.MonkeyPatch, knows_threads: bool) -> None:
+def test_the_first_thread_is_signalled_alone(
+    start: MakeChild, monkeypatch: pytest.MonkeyPatch, knows_threads: bool
+) -> None:
     child = start("python3", "-c", THREADS)
     assert child.stdout and child.stdout.readline()
     assert pids.threads(child.pid) == 2
@@ -151,11 +163,18 @@ def test_the_first_thread_is_signalled_alone(start: MakeChild, monkeypatch: pyte
     assert open_files() == before
 
 
-@pytest.mark.parametrize(("ours", "its", "is_ended"), [
-    ("/a.service", "/a.service", True), ("/a.service/.control", "/a.service/worker", True),
-    ("/a.service", "/b.service", False), ("", "", False)])
+@pytest.mark.parametrize(
+    ("ours", "its", "is_ended"),
+    [
+        ("/a.service", "/a.service", True),
+        ("/a.service/.control", "/a.service/worker", True),
+        ("/a.service", "/b.service", False),
+        ("", "", False),
+    ],
+)
 def test_a_program_that_never_got_ready_is_ended_and_nobody_else(
-        start: MakeChild, monkeypatch: pytest.MonkeyPatch, ours: str, its: str, is_ended: bool) -> None:
+    start: MakeChild, monkeypatch: pytest.MonkeyPatch, ours: str, its: str, is_ended: bool
+) -> None:
     child = start()
     monkeypatch.setenv("MAINPID", str(child.pid))
     monkeypatch.setattr(pids, "cgroup", {os.getpid(): ours, child.pid: its}.get)
@@ -163,7 +182,9 @@ def test_a_program_that_never_got_ready_is_ended_and_nobody_else(
     assert child.wait(5) == -signal.SIGTERM if is_ended else is_unhurt(child)
 
 
-def test_who_has_the_number_of_a_program_is_not_watched_for_it(tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_the_number_of_a_program_is_not_watched_for_it(
+    tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
     became: list[object] = []
     monkeypatch.setattr("sockwake.system.process.become", lambda *argv: became.append(argv))
     instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
@@ -175,7 +196,8 @@ def test_who_has_the_number_of_a_program_is_not_watched_for_it(tree: Tree, start
 
 
 def test_a_container_s_process_is_watched_when_the_engine_says_so_twice(
-        tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waker = Waker(tree.instance("pg1"))
     container, child = Container("sockwake-pg1", Engine("/nowhere")), start()
     numbers = [child.pid, 0, child.pid, child.pid]
@@ -207,8 +229,12 @@ def runs(child: Child, path: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("podman", True), ("browser", False)])
-def test_podman_s_pause_process_is_known_by_its_program(tmp_path: Path, start: MakeChild, name: str, is_pause: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "is_pause"), [("catatonit", True), ("podman", True), ("browser", False)]
+)
+def test_podman_s_pause_process_is_known_by_its_program(
+    tmp_path: Path, start: MakeChild, name: str, is_pause: bool
+) -> None:
     path = named(name, tmp_path)
     child = start(path, "100")
     assert runs(child, path)
@@ -219,7 +245,8 @@ def test_podman_s_pause_process_is_known_by_its_program(tmp_path: Path, start: M
 
 @pytest.mark.parametrize(("name", "is_pause"), [("catatonit", True), ("browser", False)])
 def test_only_podman_s_pause_process_is_asked_for_its_namespace(
-        tmp_path: Path, start: MakeChild, monkeypatch: pytest.MonkeyPatch, name: str, is_pause: bool) -> None:
+    tmp_path: Path, start: MakeChild, monkeypatch: pytest.MonkeyPatch, name: str, is_pause: bool
+) -> None:
     path = named(name, tmp_path)
     child = start("unshare", "--user", path, "100")
     if not runs(child, path):

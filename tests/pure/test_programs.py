@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tree import SOURCE, run
 
 from sockwake.errors import SockwakeError
 from sockwake.system import process
+from tree import SOURCE, run
 
 
 def test_what_a_program_prints_comes_back() -> None:
@@ -28,9 +28,15 @@ def test_its_environment_is_ours_and_what_is_added(monkeypatch: pytest.MonkeyPat
     assert process.run(["sh", "-c", 'echo "$OURS $ADDED"'], env={"ADDED": "2"}) == "1 2\n"
 
 
-@pytest.mark.parametrize(("script", "said"), [
-    ("echo first >&2; echo last >&2; exit 3", ": last"), ("echo out; exit 3", ": out"), ("exit 3", ""), ("echo '  ' >&2; exit 3", ""),
-])
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo first >&2; echo last >&2; exit 3", ": last"),
+        ("echo out; exit 3", ": out"),
+        ("exit 3", ""),
+        ("echo '  ' >&2; exit 3", ""),
+    ],
+)
 def test_a_failure_names_the_command_and_its_last_words(script: str, said: str) -> None:
     with pytest.raises(process.ProgramError) as caught:
         process.run(["sh", "-c", script])
@@ -65,8 +71,9 @@ HANGS = ["sh", "-c", "trap '' TERM; sleep 60 & echo $! $$ >&3; wait; sleep 60"]
 
 
 @pytest.mark.parametrize("call", [process.run, process.spawn])
-def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(call: Callable[..., object], tmp_path: Path,
-                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(
+    call: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one it has begun holds its output open, too."""
     monkeypatch.setattr(process, "_GRACE", 0.2)
     said = tmp_path / "pids"
@@ -76,12 +83,16 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(call: Callab
     assert time.monotonic() - began < 10
     pids = said.read_text().split()
     while any(map(is_running, pids)) and time.monotonic() - began < 10:
-        time.sleep(0.01)  # the second is killed with the first, and may take a moment longer to be gone
+        time.sleep(
+            0.01
+        )  # the second is killed with the first, and may take a moment longer to be gone
     assert len(pids) == 2 and [pid for pid in pids if is_running(pid)] == []
 
 
 @pytest.mark.parametrize("call", [process.run, process.spawn])
-def test_one_that_ends_when_asked_to_is_not_killed(call: Callable[..., object], tmp_path: Path) -> None:
+def test_one_that_ends_when_asked_to_is_not_killed(
+    call: Callable[..., object], tmp_path: Path
+) -> None:
     script = f"trap 'echo asked >{tmp_path}/said; exit' TERM; sleep 60 & wait"
     with pytest.raises(process.Overdue):
         call(["sh", "-c", script], timeout=0.5)
@@ -90,9 +101,13 @@ def test_one_that_ends_when_asked_to_is_not_killed(call: Callable[..., object], 
 
 def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
     """Ctrl-C reaches us alone: the program is in a process group of its own."""
-    program = (f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process\n"
-               f"process.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])")
-    with subprocess.Popen([sys.executable, "-ISB", "-c", program], stderr=subprocess.DEVNULL) as ours:
+    program = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process\n"
+        f"process.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-ISB", "-c", program], stderr=subprocess.DEVNULL
+    ) as ours:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
         time.sleep(0.5)  # it has begun, but subprocess may not have returned

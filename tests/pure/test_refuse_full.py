@@ -8,14 +8,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from test_postgres import fields_of
 from test_refuse import STARTUP, connect, read_all
 from tree import SOURCE
 
 DESCRIPTORS = 20
 CROWD = 60
-ACTIVATE = ("import os, resource, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_FDS'] = '1'; "
-            f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS})); os.execv(sys.argv[2], sys.argv[2:])")
+ACTIVATE = (
+    "import os, resource, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_FDS'] = '1'; "
+    f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS})); os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 @pytest.fixture
@@ -28,8 +31,20 @@ def listener() -> Iterator[socket.socket]:
 
 def refuse(listener: socket.socket) -> "subprocess.Popen[bytes]":
     fd = listener.fileno()
-    argv = [sys.executable, "-c", ACTIVATE, str(fd), sys.executable, "-IS", str(SOURCE / "bin/refuse"), "--because", "no paper"]
-    return subprocess.Popen(argv, pass_fds=(fd,), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    argv = [
+        sys.executable,
+        "-c",
+        ACTIVATE,
+        str(fd),
+        sys.executable,
+        "-IS",
+        str(SOURCE / "bin/refuse"),
+        "--because",
+        "no paper",
+    ]
+    return subprocess.Popen(
+        argv, pass_fds=(fd,), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def seconds_of(process: "subprocess.Popen[bytes]") -> float:

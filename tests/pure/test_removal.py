@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tree import Tree, run
 
 from sockwake.admin.draft import Draft
 from sockwake.config.instance import Name
 from sockwake.errors import FAILED, UNKNOWN
+from tree import Tree, run
 
 
 def write_data(tree: Tree, path: str) -> Path:
@@ -32,23 +32,36 @@ def write_draft(tree: Tree, *, claims: bool = False) -> Path:
     return unfinished
 
 
-@pytest.mark.parametrize(("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")])
+@pytest.mark.parametrize(
+    ("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")]
+)
 def test_without_purge_the_data_stay(tree: Tree, options: list[str], path: str) -> None:
     before = tree.snapshot()
     tree.new("pg1", *options)
     data = write_data(tree, path)
     ran = tree.sockwake("rm", "pg1")
-    assert (ran.status, ran.stdout, ran.stderr) == (0, f"Removed {tree}/etc/sockwake/pg1; left the data in {tree}{path}.\n", "")
+    assert (ran.status, ran.stdout, ran.stderr) == (
+        0,
+        f"Removed {tree}/etc/sockwake/pg1; left the data in {tree}{path}.\n",
+        "",
+    )
     assert data.read_text() == "rows"
     assert [path for path in tree.added_to(before) if path.startswith("etc")] == []
 
 
-@pytest.mark.parametrize(("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")])
-def test_purge_deletes_the_data_of_the_tree_and_says_so(tree: Tree, options: list[str], path: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "path"), [([], "/var/lib/sockwake/pg1"), (["--data", "/srv/pg"], "/srv/pg")]
+)
+def test_purge_deletes_the_data_of_the_tree_and_says_so(
+    tree: Tree, options: list[str], path: str
+) -> None:
     tree.new("pg1", *options)
     write_data(tree, path)
     ran = tree.sockwake("rm", "pg1", "--purge")
-    assert (ran.status, ran.stdout) == (0, f"Removed {tree}/etc/sockwake/pg1; deleted the data in {tree}{path}.\n")
+    assert (ran.status, ran.stdout) == (
+        0,
+        f"Removed {tree}/etc/sockwake/pg1; deleted the data in {tree}{path}.\n",
+    )
     assert not Path(f"{tree}{path}").exists()
 
 
@@ -60,9 +73,13 @@ def test_purge_deletes_no_directory_but_the_one_the_instance_was_made_with(tree:
     env.write_text(env.read_text().replace("DATA=/srv/pg", "DATA=/srv/other"))
     before = tree.snapshot_of_names()
     ran = tree.sockwake("rm", "pg1", "--purge")
-    assert (ran.status, ran.stderr.splitlines()) == (FAILED, [
-        f"sockwake: error: data directory {tree}/srv/other is not known to be the one that instance 'pg1' was made with",
-        "(hint: leave out --purge, and delete the directory yourself if it may go)"])
+    assert (ran.status, ran.stderr.splitlines()) == (
+        FAILED,
+        [
+            f"sockwake: error: data directory {tree}/srv/other is not known to be the one that instance 'pg1' was made with",
+            "(hint: leave out --purge, and delete the directory yourself if it may go)",
+        ],
+    )
     assert tree.snapshot_of_names() == before
     env.write_text(env.read_text().replace("DATA=/srv/other", "DATA=/srv/pg"))
     assert tree.sockwake("rm", "pg1", "--purge").status == 0
@@ -79,7 +96,9 @@ def test_purge_deletes_no_directory_that_has_taken_the_place_of_the_data(tree: T
     assert tree.sockwake("rm", "pg1").status == 0
 
 
-def test_purge_in_a_tree_never_touches_the_same_path_outside_of_it(tree: Tree, tmp_path: Path) -> None:
+def test_purge_in_a_tree_never_touches_the_same_path_outside_of_it(
+    tree: Tree, tmp_path: Path
+) -> None:
     outside = tmp_path / "pg"
     outside.mkdir()
     (outside / "PG_VERSION").write_text("18")
@@ -94,7 +113,9 @@ def test_nothing_is_said_about_data_that_are_not_there(tree: Tree) -> None:
     assert tree.sockwake("rm", "pg1").stdout == f"Removed {tree}/etc/sockwake/pg1.\n"
 
 
-def test_a_link_to_the_data_is_no_reason_to_delete_the_directory_it_leads_to(tree: Tree, tmp_path: Path) -> None:
+def test_a_link_to_the_data_is_no_reason_to_delete_the_directory_it_leads_to(
+    tree: Tree, tmp_path: Path
+) -> None:
     (tree.path / "srv").mkdir()
     elsewhere = tmp_path / "disk"
     elsewhere.mkdir()
@@ -109,7 +130,9 @@ def test_an_enabled_instance_is_disabled(tree: Tree) -> None:
     tree.new("pg1", "--enable")
     tree.new("pg2", "--enable")
     assert tree.sockwake("rm", "pg1").status == 0
-    assert [path.name for path in tree.path.glob("etc/systemd/system/*/*")].count("pg-proxy@pg1.socket") == 0
+    assert [path.name for path in tree.path.glob("etc/systemd/system/*/*")].count(
+        "pg-proxy@pg1.socket"
+    ) == 0
     assert (tree.path / "etc/systemd/system/sockets.target.wants/pg-proxy@pg2.socket").is_symlink()
 
 
@@ -123,13 +146,18 @@ def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree)
     instance = tree.write_env("pg1", "nonsense")
     data = write_data(tree, "/var/lib/sockwake/pg1")
     ran = tree.sockwake("rm", "pg1", "--purge")
-    assert (ran.status, ran.stderr) == (FAILED, f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n")
+    assert (ran.status, ran.stderr) == (
+        FAILED,
+        f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n",
+    )
     assert Path(instance.env_file).exists() and data.exists()
 
 
 @pytest.mark.parametrize("purge", [[], ["--purge"]])
 @pytest.mark.parametrize("made", ["directory", "contents"])
-def test_of_an_unfinished_instance_all_that_was_made_goes(tree: Tree, made: str, purge: list[str]) -> None:
+def test_of_an_unfinished_instance_all_that_was_made_goes(
+    tree: Tree, made: str, purge: list[str]
+) -> None:
     (tree.path / "srv").mkdir()
     if made == "contents":
         (tree.path / "srv/pg").mkdir()
@@ -144,17 +172,24 @@ def test_of_an_unfinished_instance_all_that_was_made_goes(tree: Tree, made: str,
 
 
 @pytest.mark.parametrize("was_there", [False, True])
-def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(tree: Tree, was_there: bool) -> None:
+def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(
+    tree: Tree, was_there: bool
+) -> None:
     (tree.path / "srv/pg").mkdir(parents=True) if was_there else None
     write_draft(tree, claims=True)
     cluster = write_data(tree, "/srv/pg")
     ran = tree.sockwake("rm", "pg1", "--purge")
-    assert (ran.status, f"left alone what somebody has put into {tree}/srv/pg since" in ran.stdout) == (0, True)
+    assert (
+        ran.status,
+        f"left alone what somebody has put into {tree}/srv/pg since" in ran.stdout,
+    ) == (0, True)
     assert cluster.read_text() == "rows"
 
 
 @pytest.mark.parametrize("is_another", [False, True])
-def test_of_an_unfinished_instance_a_cluster_goes_that_is_not_in_another_directory(tree: Tree, is_another: bool) -> None:
+def test_of_an_unfinished_instance_a_cluster_goes_that_is_not_in_another_directory(
+    tree: Tree, is_another: bool
+) -> None:
     draft = write_draft(tree, claims=True)
     (draft / "uninitialised").unlink()
     if is_another:
@@ -180,7 +215,9 @@ def test_of_an_unfinished_instance_data_it_did_not_make_stay(tree: Tree) -> None
     assert (ran.status, "left the data" in ran.stdout, data.exists()) == (0, True, True)
 
 
-def test_an_instance_that_is_a_link_goes_and_what_it_leads_to_stays(tree: Tree, tmp_path: Path) -> None:
+def test_an_instance_that_is_a_link_goes_and_what_it_leads_to_stays(
+    tree: Tree, tmp_path: Path
+) -> None:
     tree.new("pg1")
     moved = tmp_path / "conf"
     (tree.path / "etc/sockwake/pg1").rename(moved)
@@ -217,6 +254,12 @@ def test_directories_that_are_no_instances_bother_nobody(tree: Tree) -> None:
 
 def test_two_at_once_remove_it_once(tree: Tree) -> None:
     tree.new("pg1")
-    ran = run("sh", "-c", 'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; wait $!; echo $one $?',
-              "sh", str(Path(__file__).parents[2] / "bin/sockwake"), str(tree))
+    ran = run(
+        "sh",
+        "-c",
+        'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; wait $!; echo $one $?',
+        "sh",
+        str(Path(__file__).parents[2] / "bin/sockwake"),
+        str(tree),
+    )
     assert sorted(ran.stdout.splitlines()[-1].split()) == ["0", str(UNKNOWN)], ran

@@ -6,18 +6,20 @@ import signal
 import time
 
 import pytest
-from tree import Tree
 
 from sockwake.service.check import _BY_STANDING_STILL, Check
 from sockwake.system import pids, systemctl
 from sockwake.system.sigstop import await_standstill
+from tree import Tree
 
 
 def switches_of(pid: int) -> int:
     return sum(pids.switches(pid))
 
 
-def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one_that_worked_has() -> None:
+def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one_that_worked_has() -> (
+    None
+):
     ours, its = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -45,7 +47,9 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, OSError])
-def test_a_program_goes_on_when_the_look_ends_in_between(tree: Tree, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]) -> None:
+def test_a_program_goes_on_when_the_look_ends_in_between(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
     def is_ended(check: Check) -> bool:
         raise end
 

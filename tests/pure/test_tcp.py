@@ -7,35 +7,72 @@ import pytest
 
 from sockwake.system import ss
 
-SAID = ("ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
-        "bytes_sent:1 lastsnd:2000 lastrcv:3000 lastack:{lastack} pacing_rate 1Gbps unacked:1")
+SAID = (
+    "ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
+    "bytes_sent:1 lastsnd:2000 lastrcv:3000 lastack:{lastack} pacing_rate 1Gbps unacked:1"
+)
 
 
-@pytest.mark.parametrize(("outstanding", "lastack", "gone"), [(1, 149_999, False), (1, 150_000, True), (0, 7_200_000, False)])
-def test_who_has_acknowledged_nothing_for_long_has_vanished_and_who_owes_nothing_has_not(outstanding: int, lastack: int, gone: bool) -> None:
+@pytest.mark.parametrize(
+    ("outstanding", "lastack", "gone"),
+    [(1, 149_999, False), (1, 150_000, True), (0, 7_200_000, False)],
+)
+def test_who_has_acknowledged_nothing_for_long_has_vanished_and_who_owes_nothing_has_not(
+    outstanding: int, lastack: int, gone: bool
+) -> None:
     connection = ss.Connection(SAID.format(outstanding=outstanding, lastack=lastack))
-    assert (connection.remote, connection.since_byte, connection.has_vanished) == ("192.0.2.2:54321", 2.0, gone)
+    assert (connection.remote, connection.since_byte, connection.has_vanished) == (
+        "192.0.2.2:54321",
+        2.0,
+        gone,
+    )
 
 
-@pytest.mark.parametrize(("listen", "words"), [
-    ("127.0.0.1", "( src 127.0.0.1:7 )"), ("::1,/run/s,127.0.0.2", "( src [::1]:7 or src 127.0.0.2:7 )"),
-    ("0.0.0.0,::", "( src 0.0.0.0/0:7 or src [::/0]:7 )"), ("/run/s", ""), ("1.2", "")])
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [
+        ("127.0.0.1", "( src 127.0.0.1:7 )"),
+        ("::1,/run/s,127.0.0.2", "( src [::1]:7 or src 127.0.0.2:7 )"),
+        ("0.0.0.0,::", "( src 0.0.0.0/0:7 or src [::/0]:7 )"),
+        ("/run/s", ""),
+        ("1.2", ""),
+    ],
+)
 def test_ss_is_asked_for_the_addresses_of_the_instance(listen: str, words: str) -> None:
     assert " ".join(ss.at(listen.split(","), 7)) == words
 
 
 @pytest.mark.skipif(not shutil.which("ss"), reason="ss is not installed")
-@pytest.mark.parametrize(("listen", "found"), [
-    ("127.0.0.1", {"127.0.0.1"}), ("::1", {"::1"}), ("::1,127.0.0.2", {"::1", "127.0.0.2"}), ("0.0.0.0", {"127.0.0.1", "127.0.0.2"}),
-    ("::", {"::1"}), ("127.0.0.3", set()), ("/run/s", set())])
-def test_connections_of_another_instance_at_that_port_are_not_told(listen: str, found: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        ("127.0.0.1", {"127.0.0.1"}),
+        ("::1", {"::1"}),
+        ("::1,127.0.0.2", {"::1", "127.0.0.2"}),
+        ("0.0.0.0", {"127.0.0.1", "127.0.0.2"}),
+        ("::", {"::1"}),
+        ("127.0.0.3", set()),
+        ("/run/s", set()),
+    ],
+)
+def test_connections_of_another_instance_at_that_port_are_not_told(
+    listen: str, found: set[str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
-        with (socket.create_server(("127.0.0.2", port)) as two, socket.create_server(("::1", port), family=socket.AF_INET6) as three,
-              socket.create_connection(("127.0.0.1", port)) as a, socket.create_connection(("127.0.0.2", port)) as b,
-              socket.create_connection(("::1", port)) as c):
-            clients = {address: f"[{address}]:{sock.getsockname()[1]}" if ":" in address else f"127.0.0.1:{sock.getsockname()[1]}"
-                       for address, sock in (("127.0.0.1", a), ("127.0.0.2", b), ("::1", c))}
+        with (
+            socket.create_server(("127.0.0.2", port)) as two,
+            socket.create_server(("::1", port), family=socket.AF_INET6) as three,
+            socket.create_connection(("127.0.0.1", port)) as a,
+            socket.create_connection(("127.0.0.2", port)) as b,
+            socket.create_connection(("::1", port)) as c,
+        ):
+            clients = {
+                address: f"[{address}]:{sock.getsockname()[1]}"
+                if ":" in address
+                else f"127.0.0.1:{sock.getsockname()[1]}"
+                for address, sock in (("127.0.0.1", a), ("127.0.0.2", b), ("::1", c))
+            }
             theirs = {connection.remote for connection in ss.each(listen.split(","), port)}
             assert theirs == {clients[address] for address in found}
             assert ss.dropped(listen.split(","), port) == 0

@@ -5,8 +5,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from test_settings import env
-from tree import Tree
 
 from sockwake.admin import option_types
 from sockwake.config import scope, settings
@@ -14,9 +12,13 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.postgres import tls
 from sockwake.system import safe_path
+from test_settings import env
+from tree import Tree
 
 SOMEBODY = 1000
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to others")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can make what belongs to others"
+)
 
 
 @pytest.fixture
@@ -40,7 +42,10 @@ def test_a_place_of_roots_alone_is_good_whoever_has_the_directory_itself(place: 
 
 def test_below_a_directory_of_somebody_s_none_is(place: Path) -> None:
     for path in (place / "theirs/data", place / "theirs/new", place / "theirs/data/deeper"):
-        assert refused(path) == f"data directory {path} can be replaced by others than root: {place}/theirs belongs to user {SOMEBODY}"
+        assert (
+            refused(path)
+            == f"data directory {path} can be replaced by others than root: {place}/theirs belongs to user {SOMEBODY}"
+        )
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
@@ -57,8 +62,13 @@ ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 
 def acl(*more: tuple[int, int, int], mask: int = 7, group: int = 5, other: int = 5) -> bytes:
     """An access list as setfacl(1) would write it: (tag, permissions, id)."""
-    entries = sorted([(USER_OBJ, 7, 0), (GROUP_OBJ, group, 0), (MASK, mask, 0), (OTHER, other, 0), *more])
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, mode, who if tag in (USER, GROUP) else 2**32 - 1) for tag, mode, who in entries)
+    entries = sorted(
+        [(USER_OBJ, 7, 0), (GROUP_OBJ, group, 0), (MASK, mask, 0), (OTHER, other, 0), *more]
+    )
+    return struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", tag, mode, who if tag in (USER, GROUP) else 2**32 - 1)
+        for tag, mode, who in entries
+    )
 
 
 def set_acl(path: Path, name: str, value: bytes) -> None:
@@ -69,10 +79,16 @@ def set_acl(path: Path, name: str, value: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [ACCESS, DEFAULT])
-@pytest.mark.parametrize("value", [
-    acl((USER, 7, NOBODY)), acl((USER, 2, SOMEBODY)), acl((GROUP, 7, SOMEBODY)), acl((USER, 7, 0), (GROUP, 7, 50), (USER, 6, SOMEBODY)),
-    acl(other=7),
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        acl((USER, 7, NOBODY)),
+        acl((USER, 2, SOMEBODY)),
+        acl((GROUP, 7, SOMEBODY)),
+        acl((USER, 7, 0), (GROUP, 7, 50), (USER, 6, SOMEBODY)),
+        acl(other=7),
+    ],
+)
 def test_nor_where_an_access_list_lets_others_write(place: Path, name: str, value: bytes) -> None:
     set_acl(place, name, value)
     said = refused(place / "data")
@@ -81,13 +97,25 @@ def test_nor_where_an_access_list_lets_others_write(place: Path, name: str, valu
         program = place / "check"
         program.write_text("")
         set_acl(program, name, value)
-        with pytest.raises(SockwakeError, match="can be replaced by others|can be written by others"):
+        with pytest.raises(
+            SockwakeError, match="can be replaced by others|can be written by others"
+        ):
             safe_path.require_program(str(program), "check")
 
 
 @pytest.mark.parametrize("name", [ACCESS, DEFAULT])
-@pytest.mark.parametrize("value", [acl((USER, 5, NOBODY), (GROUP, 5, 4)), acl((USER, 7, NOBODY), mask=5), acl((USER, 7, 0), (GROUP, 7, 50)), acl(group=7)])
-def test_one_that_provably_lets_nobody_else_write_is_good(place: Path, name: str, value: bytes) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        acl((USER, 5, NOBODY), (GROUP, 5, 4)),
+        acl((USER, 7, NOBODY), mask=5),
+        acl((USER, 7, 0), (GROUP, 7, 50)),
+        acl(group=7),
+    ],
+)
+def test_one_that_provably_lets_nobody_else_write_is_good(
+    place: Path, name: str, value: bytes
+) -> None:
     set_acl(place, name, value)
     safe_path.require_safe(str(place / "data"), "data directory")
 
@@ -116,10 +144,14 @@ def test_in_a_sticky_directory_only_what_is_roots_own_stays_where_it_is(place: P
     (place / "data").mkdir()
     safe_path.require_safe(str(place / "data"), "data directory")
     assert refused(place / "new").endswith(f"{place} is everybody's")
-    assert refused(place / "theirs").endswith(f"{place} is everybody's, and theirs belongs to user {SOMEBODY}")
+    assert refused(place / "theirs").endswith(
+        f"{place} is everybody's, and theirs belongs to user {SOMEBODY}"
+    )
 
 
-@pytest.mark.parametrize("link", ["theirs/data", "theirs/../theirs/data", "{place}/theirs/data", "other"])
+@pytest.mark.parametrize(
+    "link", ["theirs/data", "theirs/../theirs/data", "{place}/theirs/data", "other"]
+)
 def test_a_link_is_no_better_than_the_way_it_leads(place: Path, link: str) -> None:
     (place / "link").symlink_to(link.format(place=place))
     (place / "other").symlink_to("theirs/data/deeper")
@@ -138,7 +170,10 @@ def test_a_program_has_to_be_roots_itself(place: Path) -> None:
     program.chmod(0o755)
     assert option_types.check_program(str(program), root="") == str(program)
     os.chown(program, SOMEBODY, SOMEBODY)
-    with pytest.raises(SockwakeError, match=f"check {program} can be written by others than root: it belongs to user {SOMEBODY}"):
+    with pytest.raises(
+        SockwakeError,
+        match=f"check {program} can be written by others than root: it belongs to user {SOMEBODY}",
+    ):
         option_types.check_program(str(program), root="")
 
 
@@ -157,7 +192,9 @@ def test_no_wake_takes_data_that_somebody_can_lead_elsewhere(tree: Tree, place: 
 
 
 @pytest.mark.parametrize("linked", ["18", "18/docker"])
-def test_the_key_of_a_server_goes_through_no_link_of_its_servers(tree: Tree, tmp_path: Path, linked: str) -> None:
+def test_the_key_of_a_server_goes_through_no_link_of_its_servers(
+    tree: Tree, tmp_path: Path, linked: str
+) -> None:
     """To the container's user the directories of the cluster may belong, and other clusters have a PG_VERSION, too."""
     tree.write_cluster("/srv/victim/18/docker", "18")
     instance = tree.write_env("pg1", env(TLS="yes"))
@@ -166,6 +203,9 @@ def test_the_key_of_a_server_goes_through_no_link_of_its_servers(tree: Tree, tmp
     (data / linked).parent.mkdir(parents=True)
     (data / linked).symlink_to(f"{tree}/srv/victim/{linked}")
     before = tree.snapshot()
-    with pytest.raises(SockwakeError, match=f"cannot put certificate and key into {data}/18/docker: not a directory"):
+    with pytest.raises(
+        SockwakeError,
+        match=f"cannot put certificate and key into {data}/18/docker: not a directory",
+    ):
         tls.place(instance, settings.load(instance))
     assert tree.added_to(before) == []

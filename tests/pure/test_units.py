@@ -5,22 +5,48 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from sockwake.config.instance import Instance, Name
 from test_settings import env
 from tree import SOURCE, Ran, Tree, run
 
-from sockwake.config.instance import Instance, Name
-
-UNITS = sorted(path for path in (SOURCE / "systemd").iterdir() if path.suffix in (".service", ".socket", ".target", ".timer"))
+UNITS = sorted(
+    path
+    for path in (SOURCE / "systemd").iterdir()
+    if path.suffix in (".service", ".socket", ".target", ".timer")
+)
 USERS = sorted(path for path in (SOURCE / "systemd/user").iterdir())
 OTHERS = {
     "web": ["--kind", "container", "--image", "nginx", "--container-port", "80"],
     "port": ["--kind", "command", "--exec", "/bin/true {port}", "--port", "25433"],
-    "socket": ["--kind", "command", "--exec", "/bin/true {socket}", "--run-as", "daemon", "--listen", "/run/s"],
+    "socket": [
+        "--kind",
+        "command",
+        "--exec",
+        "/bin/true {socket}",
+        "--run-as",
+        "daemon",
+        "--listen",
+        "/run/s",
+    ],
     "host": ["--kind", "command", "--exec", "/bin/true {port}", "--network", "host"],
     "own": ["--kind", "native", "--exec", "/bin/true"],
-    "says": ["--kind", "native", "--exec", "/bin/true", "--ready", "notify", "--socket-mode", "0660", "--listen", "/run/n"],
+    "says": [
+        "--kind",
+        "native",
+        "--exec",
+        "/bin/true",
+        "--ready",
+        "notify",
+        "--socket-mode",
+        "0660",
+        "--listen",
+        "/run/n",
+    ],
 }
-pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
+)
 
 
 def unit_path(path: Path) -> str:
@@ -37,13 +63,24 @@ def installed(tmp_path: Path) -> Path:
     for unit in UNITS:
         shutil.copy(unit, units)
     make_others(tmp_path)
-    for name, text in (("pg1", env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432")), ("pg2", env(TLS="yes", PORT="25433"))):
+    for name, text in (
+        ("pg1", env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432")),
+        ("pg2", env(TLS="yes", PORT="25433")),
+    ):
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
-    for path in (*units.iterdir(), *kinds.rglob("*.conf"), *(tmp_path / "etc").rglob("service.conf")):
+    for path in (
+        *units.iterdir(),
+        *kinds.rglob("*.conf"),
+        *(tmp_path / "etc").rglob("service.conf"),
+    ):
         path.write_text(path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
-    ran = run("sh", str(SOURCE / "systemd/sockwake-generator"), *[str(units)] * 3,
-              env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(tmp_path / "share")})
+    ran = run(
+        "sh",
+        str(SOURCE / "systemd/sockwake-generator"),
+        *[str(units)] * 3,
+        env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(tmp_path / "share")},
+    )
     assert (ran.status, ran.stderr) == (0, "")
     return units
 
@@ -60,11 +97,17 @@ def make_others(base: Path) -> None:
 
 
 def analyze(directory: Path, *arguments: str, level: str = "info") -> Ran:
-    return run("systemd-analyze", *arguments, env={"SYSTEMD_UNIT_PATH": f"{directory}:", "SYSTEMD_LOG_LEVEL": level, "LC_ALL": "C.UTF-8"})
+    return run(
+        "systemd-analyze",
+        *arguments,
+        env={"SYSTEMD_UNIT_PATH": f"{directory}:", "SYSTEMD_LOG_LEVEL": level, "LC_ALL": "C.UTF-8"},
+    )
 
 
 def test_systemd_has_nothing_to_say_about_them(installed: Path) -> None:
-    names = [unit.name.replace("@.", f"@{name}.") for unit in UNITS for name in ("pg1", "pg2", *OTHERS)]
+    names = [
+        unit.name.replace("@.", f"@{name}.") for unit in UNITS for name in ("pg1", "pg2", *OTHERS)
+    ]
     ran = analyze(installed, "verify", "--man=no", *names)
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
 
@@ -76,21 +119,39 @@ def test_a_name_without_an_instance_does_not_open_a_port(installed: Path) -> Non
 
 def test_each_kind_s_unit_runs_what_its_kind_says(installed: Path) -> None:
     """A drop-in that is not read would leave the waker in charge."""
-    for name, program in (("pg1", "waker pg1"), ("web", "waker web"), ("port", "/bin/true 25433"), ("own", "native /bin/true")):
-        shown = analyze(installed, "verify", "--man=no", f"pg-postgres@{name}.service", level="debug").stdout
-        commands = re.findall(r"^\s*Command Line: (.*)$", shown.partition(f"Unit pg-postgres@{name}.service:")[2].partition("→ Unit ")[0], re.MULTILINE)
+    for name, program in (
+        ("pg1", "waker pg1"),
+        ("web", "waker web"),
+        ("port", "/bin/true 25433"),
+        ("own", "native /bin/true"),
+    ):
+        shown = analyze(
+            installed, "verify", "--man=no", f"pg-postgres@{name}.service", level="debug"
+        ).stdout
+        commands = re.findall(
+            r"^\s*Command Line: (.*)$",
+            shown.partition(f"Unit pg-postgres@{name}.service:")[2].partition("→ Unit ")[0],
+            re.MULTILINE,
+        )
         assert len([command for command in commands if program in command]) == 1, (name, commands)
 
 
 @pytest.mark.parametrize("name", ["port", "socket", "own"])
 def test_a_program_is_exposed_to_little_unless_told_otherwise(installed: Path, name: str) -> None:
-    ran = analyze(installed, "security", "--offline=true", "--no-pager", f"pg-postgres@{name}.service")
+    ran = analyze(
+        installed, "security", "--offline=true", "--no-pager", f"pg-postgres@{name}.service"
+    )
     exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", ran.stdout)
     assert exposure and float(exposure[1]) <= 2.5, ran.stdout
 
 
-@pytest.mark.parametrize(("name", "limit"), [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5), ("socket", 1.0), ("host", 1.5)])
-def test_the_proxy_is_exposed_to_as_little_as_promised(installed: Path, name: str, limit: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5), ("socket", 1.0), ("host", 1.5)],
+)
+def test_the_proxy_is_exposed_to_as_little_as_promised(
+    installed: Path, name: str, limit: float
+) -> None:
     ran = analyze(installed, "security", "--offline=true", "--no-pager", f"pg-proxy@{name}.service")
     level = re.search(rf"Overall exposure level for pg-proxy@{name}.service: ([\d.]+)", ran.stdout)
     assert level and float(level[1]) <= limit, ran
@@ -114,19 +175,30 @@ def test_no_unit_gives_up_for_good(unit: Path) -> None:
 
 def test_the_units_are_called_what_the_code_calls_them() -> None:
     instance = Instance(Name("pg1"))
-    called = {unit.replace("@pg1.", "@.") for unit in (instance.socket_unit, instance.proxy_unit, instance.backend_unit)}
+    called = {
+        unit.replace("@pg1.", "@.")
+        for unit in (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+    }
     assert called <= {unit.name for unit in UNITS}
 
 
 def test_users_have_the_same_units_as_the_system() -> None:
     """But for what looks before a program: a user has none."""
-    assert [unit.name for unit in USERS] == [unit.name for unit in UNITS if unit.name != "pg-wanted@.service"]
-    patience = {re.search(r"^TimeoutStopSec=.*$", (unit.parent / "pg-postgres@.service").read_text(), re.MULTILINE)[0]  # type: ignore[index]
-                for unit in (UNITS[0], USERS[0])}
+    assert [unit.name for unit in USERS] == [
+        unit.name for unit in UNITS if unit.name != "pg-wanted@.service"
+    ]
+    patience = {
+        re.search(
+            r"^TimeoutStopSec=.*$", (unit.parent / "pg-postgres@.service").read_text(), re.MULTILINE
+        )[0]  # type: ignore[index]
+        for unit in (UNITS[0], USERS[0])
+    }
     assert len(patience) == 1
 
 
-@pytest.mark.parametrize("unit", [unit for unit in USERS if unit.suffix == ".service"], ids=unit_path)
+@pytest.mark.parametrize(
+    "unit", [unit for unit in USERS if unit.suffix == ".service"], ids=unit_path
+)
 def test_every_service_of_a_users_says_whose_it_is(unit: Path) -> None:
     assert re.search(r"^Environment=(.* )?SOCKWAKE_SCOPE=user$", unit.read_text(), re.MULTILINE)
     assert "systemctl stop" not in unit.read_text()
@@ -135,7 +207,10 @@ def test_every_service_of_a_users_says_whose_it_is(unit: Path) -> None:
 def test_systemd_kills_no_database_that_the_engine_would_still_wait_for() -> None:
     unit = (SOURCE / "systemd/pg-postgres@.service").read_text()
     compose = (SOURCE / "sockwake/kinds/postgres/compose.yaml.j2").read_text()
-    patience, grace = re.search(r"^TimeoutStopSec=(\d+)min$", unit, re.MULTILINE), re.search(r"stop_grace_period: (\d+)m$", compose, re.MULTILINE)
+    patience, grace = (
+        re.search(r"^TimeoutStopSec=(\d+)min$", unit, re.MULTILINE),
+        re.search(r"stop_grace_period: (\d+)m$", compose, re.MULTILINE),
+    )
     assert patience and grace and int(patience[1]) > int(grace[1])
 
 
@@ -144,5 +219,9 @@ def test_sections_come_in_order_and_hardening_alphabetically(unit: Path) -> None
     text = unit.read_text()
     sections = re.findall(r"^\[(\w+)\]$", text, re.MULTILINE)
     assert sections == sorted(sections, key=["Unit", "Service", "Socket", "Install"].index)
-    hardening = re.findall(r"^((?:Lock|Memory|NoNew|Private|Proc|Protect|Restrict[A-Z]|SystemCall)\w*)=", text, re.MULTILINE)
+    hardening = re.findall(
+        r"^((?:Lock|Memory|NoNew|Private|Proc|Protect|Restrict[A-Z]|SystemCall)\w*)=",
+        text,
+        re.MULTILINE,
+    )
     assert hardening == sorted(hardening)

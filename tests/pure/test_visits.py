@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from tree import Tree
 
 from sockwake.lifecycle import runtime
 from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
 from sockwake.system import sockdiag
+from tree import Tree
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
 
@@ -54,25 +54,42 @@ def wait_for(done: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 77])
-def test_a_client_that_has_left_is_named_with_what_he_said(listener: socket.socket, hearing: int, said: bytes) -> None:
+def test_a_client_that_has_left_is_named_with_what_he_said(
+    listener: socket.socket, hearing: int, said: bytes
+) -> None:
     assert list(sockdiag.read(hearing)) == []
     who = visit(listener, said)
     assert readable(hearing, timeout=5) == {hearing}
-    assert [(sockdiag.client_of(message), count) for message, count in sockdiag.read(hearing)] == [(who, len(said) + 1)]
+    assert [(sockdiag.client_of(message), count) for message, count in sockdiag.read(hearing)] == [
+        (who, len(said) + 1)
+    ]
 
 
 def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> None:
-    with socket.create_server(listener.getsockname()[:1] + (0,), family=listener.family) as other:
+    with socket.create_server((*listener.getsockname()[:1], 0), family=listener.family) as other:
         visit(other, b"hello")
     visit(listener, b"")
     assert readable(hearing, timeout=5) == {hearing}
     assert [count for _, count in sockdiag.read(hearing)] == [1]
 
 
-@pytest.mark.parametrize(("addresses", "heard"), [
-    (["127.0.0.1"], [2]), (["127.0.0.2"], [3]), (["::1"], [4]), (["::1", "127.0.0.2"], [3, 4]), (["0.0.0.0"], [2, 3]), (["::"], [4]),
-    (["0.0.0.0", "::"], [2, 3, 4]), (["127.0.0.3", "/run/s", "::2"], []), (["127.0.0.3"] * 63 + ["::1"], [4])])
-def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(addresses: list[str], heard: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("addresses", "heard"),
+    [
+        (["127.0.0.1"], [2]),
+        (["127.0.0.2"], [3]),
+        (["::1"], [4]),
+        (["::1", "127.0.0.2"], [3, 4]),
+        (["0.0.0.0"], [2, 3]),
+        (["::"], [4]),
+        (["0.0.0.0", "::"], [2, 3, 4]),
+        (["127.0.0.3", "/run/s", "::2"], []),
+        (["127.0.0.3"] * 63 + ["::1"], [4]),
+    ],
+)
+def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(
+    addresses: list[str], heard: list[int]
+) -> None:
     with ExitStack() as stack:
         one = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = one.getsockname()[1]
@@ -95,21 +112,39 @@ def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(addresses: li
 
 def test_the_filter_is_laid_out_as_the_machine_wants_it() -> None:
     class SockFilter(ctypes.Structure):
-        _fields_ = [("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+        _fields_ = [
+            ("code", ctypes.c_uint16),
+            ("jt", ctypes.c_uint8),
+            ("jf", ctypes.c_uint8),
+            ("k", ctypes.c_uint32),
+        ]
 
     class SockFprog(ctypes.Structure):
         _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
-    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(sockdiag._SOCK_FILTER, 0x15, 1, 2, 25432)
+    assert bytes(SockFilter(0x15, 1, 2, 25432)) == struct.pack(
+        sockdiag._SOCK_FILTER, 0x15, 1, 2, 25432
+    )
     assert bytes(SockFprog(7, 0x1234_5678)) == struct.pack(sockdiag._SOCK_FPROG, 7, 0x1234_5678)
     assert struct.calcsize(sockdiag._SOCK_FPROG) == {8: 16, 4: 8}[ctypes.sizeof(ctypes.c_void_p)]
     assert struct.calcsize(sockdiag._SOCK_FILTER) == 8
 
 
-@pytest.mark.parametrize(("leave", "counts"), [
-    (lambda listener: visit(listener, b"startup"), False), (lambda listener: visit(listener, b"startup."), True)])
-def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str],
-                                              leave: Callable[[socket.socket], str], counts: bool) -> None:
+@pytest.mark.parametrize(
+    ("leave", "counts"),
+    [
+        (lambda listener: visit(listener, b"startup"), False),
+        (lambda listener: visit(listener, b"startup."), True),
+    ],
+)
+def test_only_who_said_enough_has_been_a_guest(
+    tree: Tree,
+    listener: socket.socket,
+    hearing: int,
+    capfd: pytest.CaptureFixture[str],
+    leave: Callable[[socket.socket], str],
+    counts: bool,
+) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
     guests = ClosedConnections(instance, hearing, 8)
@@ -120,11 +155,18 @@ def test_only_who_said_enough_has_been_a_guest(tree: Tree, listener: socket.sock
     assert guests.see_off() == counts
     assert (open(instance.last_visit).read() > before) == counts
     guests.sum_up()
-    assert capfd.readouterr().out == ("" if counts else f"sockwake: a connection from {who} sent nothing\n")
+    assert capfd.readouterr().out == (
+        "" if counts else f"sockwake: a connection from {who} sent nothing\n"
+    )
 
 
 def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_a_minute(
-        tree: Tree, listener: socket.socket, hearing: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tree: Tree,
+    listener: socket.socket,
+    hearing: int,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sockwake.lifecycle.monitor._LINE_EVERY", 2)
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
@@ -134,10 +176,15 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
     watching.start()
     try:
         first = visit(listener, b"")
-        wait_for(lambda: f"sockwake: a connection from {first} sent nothing\n" == capfd.readouterr().out)
+        wait_for(
+            lambda: f"sockwake: a connection from {first} sent nothing\n" == capfd.readouterr().out
+        )
         last = [visit(listener, b"") for _ in range(37)][-1]
         assert capfd.readouterr().out == ""
-        wait_for(lambda: f"sockwake: 37 connections in the last minute sent nothing, the last from {last}\n" == capfd.readouterr().out)
+        wait_for(
+            lambda: f"sockwake: 37 connections in the last minute sent nothing, the last from {last}\n"
+            == capfd.readouterr().out
+        )
         rest = visit(listener, b"")
         time.sleep(0.1)
     finally:
@@ -147,7 +194,9 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
     assert capfd.readouterr().out == f"sockwake: a connection from {rest} sent nothing\n"
 
 
-def test_more_visits_than_the_kernel_can_keep_count_as_guests(tree: Tree, listener: socket.socket, hearing: int) -> None:
+def test_more_visits_than_the_kernel_can_keep_count_as_guests(
+    tree: Tree, listener: socket.socket, hearing: int
+) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
     guests = ClosedConnections(instance, hearing, 8)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_settings import COMMAND, NATIVE, text_of
-from tree import SOURCE, Tree, run
 
 from sockwake.config.instance import Instance
 from sockwake.service import turn_away
+from test_settings import COMMAND, NATIVE, text_of
+from tree import SOURCE, Tree, run
 
 
 @pytest.fixture
@@ -40,18 +40,28 @@ def test_who_starts_it_by_hand_gets_it(tree: Tree, listener: socket.socket) -> N
 
 @pytest.mark.parametrize("keys", [COMMAND, NATIVE], ids=["command", "native"])
 @pytest.mark.parametrize("reset", [False, True])
-def test_nothing_is_started_for_who_has_left(tree: Tree, listener: socket.socket, capfd: pytest.CaptureFixture[str],
-                                             keys: dict[str, str], reset: bool) -> None:
+def test_nothing_is_started_for_who_has_left(
+    tree: Tree,
+    listener: socket.socket,
+    capfd: pytest.CaptureFixture[str],
+    keys: dict[str, str],
+    reset: bool,
+) -> None:
     instance = at(tree, listener, keys)
     visitors = [come(listener, reset=reset) for _ in range(2)]
     for visitor in visitors:
         visitor.close()
     time.sleep(0.05)
     assert not turn_away.is_wanted(instance)
-    assert "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:" in capfd.readouterr().out
+    assert (
+        "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:"
+        in capfd.readouterr().out
+    )
 
 
-def test_a_client_behind_one_who_has_left_stays_in_the_queue(tree: Tree, listener: socket.socket) -> None:
+def test_a_client_behind_one_who_has_left_stays_in_the_queue(
+    tree: Tree, listener: socket.socket
+) -> None:
     come(listener).close()
     with come(listener) as client:
         assert turn_away.is_wanted(at(tree, listener))
@@ -61,13 +71,17 @@ def test_a_client_behind_one_who_has_left_stays_in_the_queue(tree: Tree, listene
             assert accepted.recv(4) == b"ping"
 
 
-def test_where_clients_speak_first_one_who_does_not_is_no_client(tree: Tree, listener: socket.socket) -> None:
+def test_where_clients_speak_first_one_who_does_not_is_no_client(
+    tree: Tree, listener: socket.socket
+) -> None:
     with come(listener) as silent:
         assert not turn_away.is_wanted(at(tree, listener, COMMAND | {"CLIENT_FIRST": "yes"}))
         assert silent.recv(1) == b""
 
 
-def test_the_visitors_of_another_instance_on_that_port_are_not_touched(tree: Tree, listener: socket.socket) -> None:
+def test_the_visitors_of_another_instance_on_that_port_are_not_touched(
+    tree: Tree, listener: socket.socket
+) -> None:
     with socket.create_server(("127.0.0.2", listener.getsockname()[1])) as other:
         come(other).close()
         come(listener).close()
@@ -76,12 +90,16 @@ def test_the_visitors_of_another_instance_on_that_port_are_not_touched(tree: Tre
         other.accept()[0].close()
 
 
-
 @pytest.fixture
 def found(tmp_path: Path) -> Callable[[str], bool]:
     """found(TEXT): whether bin/wanted sees a client of an instance whose socket has this drop-in."""
     script = tmp_path / "wanted"
-    text = (SOURCE / "bin/wanted").read_text().replace("/run/systemd/generator", str(tmp_path)).replace("/run/sockwake", str(tmp_path))
+    text = (
+        (SOURCE / "bin/wanted")
+        .read_text()
+        .replace("/run/systemd/generator", str(tmp_path))
+        .replace("/run/sockwake", str(tmp_path))
+    )
     script.write_text(text.replace("/usr/libexec/sockwake/turn-away", "echo dismiss"))
     drop_in = tmp_path / "pg-proxy@app.socket.d/listen.conf"
     drop_in.parent.mkdir()
@@ -95,17 +113,34 @@ def found(tmp_path: Path) -> Callable[[str], bool]:
     return is_found
 
 
-@pytest.mark.parametrize(("address", "listen", "is_found"), [
-    ("127.0.0.1", "127.0.0.1", True), ("127.0.0.1", "127.0.0.2", False), ("127.0.0.1", "0.0.0.0", True), ("127.0.0.1", "[::1]", False),
-    ("::1", "[::1]", True), ("::1", "[::]", True), ("::1", "127.0.0.1", False), ("127.0.0.2", "127.0.0.1 [::1]", False),
-    ("127.0.0.2", "127.0.0.1 [::1] 127.0.0.2", True), ("127.0.0.2", "0.0.0.0 [::]", True)])
-def test_a_client_is_seen_at_an_address_of_the_instance(found: Callable[[str], bool], address: str, listen: str, is_found: bool) -> None:
-    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
+@pytest.mark.parametrize(
+    ("address", "listen", "is_found"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("127.0.0.1", "[::1]", False),
+        ("::1", "[::1]", True),
+        ("::1", "[::]", True),
+        ("::1", "127.0.0.1", False),
+        ("127.0.0.2", "127.0.0.1 [::1]", False),
+        ("127.0.0.2", "127.0.0.1 [::1] 127.0.0.2", True),
+        ("127.0.0.2", "0.0.0.0 [::]", True),
+    ],
+)
+def test_a_client_is_seen_at_an_address_of_the_instance(
+    found: Callable[[str], bool], address: str, listen: str, is_found: bool
+) -> None:
+    with socket.create_server(
+        (address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET
+    ) as server:
         port = server.getsockname()[1]
         drop_in = "[Socket]\n" + "".join(f"ListenStream={item}:{port}\n" for item in listen.split())
         assert not found(drop_in)
         with socket.create_connection((address, port)) as client:
             assert found(drop_in) == is_found
-            assert not found(f"{drop_in}DeferAcceptSec=60\n"), "who is silent is no client where clients speak first"
+            assert not found(f"{drop_in}DeferAcceptSec=60\n"), (
+                "who is silent is no client where clients speak first"
+            )
             client.sendall(b"ping")
             assert found(f"{drop_in}DeferAcceptSec=60\n") == is_found

@@ -27,8 +27,16 @@ class Ran:
 
 def run(*argv: str, env: dict[str, str] | None = None) -> Ran:
     """Run a program to its end, with stdin closed."""
-    done = subprocess.run(argv, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, errors="surrogateescape", timeout=60)
+    done = subprocess.run(
+        argv,
+        check=False,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=60,
+    )
     return Ran(argv, done.returncode, done.stdout, done.stderr)
 
 
@@ -76,15 +84,26 @@ class Tree:
         found = {}
         for path in sorted(self.path.rglob("*")):
             mode = path.lstat().st_mode
-            content = os.readlink(path) if stat.S_ISLNK(mode) else path.read_text() if stat.S_ISREG(mode) else ""
+            content = (
+                os.readlink(path)
+                if stat.S_ISLNK(mode)
+                else path.read_text()
+                if stat.S_ISREG(mode)
+                else ""
+            )
             found[str(path.relative_to(self.path))] = (stat.S_IMODE(mode), content)
         return found
 
     def snapshot_of_names(self) -> dict[str, tuple[int, int]]:
         """Everything in the tree, whatever is in it: path to (mode, size)."""
-        return {str(path.relative_to(self.path)): (path.lstat().st_mode, path.lstat().st_size) for path in self.path.rglob("*")}
+        return {
+            str(path.relative_to(self.path)): (path.lstat().st_mode, path.lstat().st_size)
+            for path in self.path.rglob("*")
+        }
 
     def added_to(self, before: dict[str, tuple[int, str]]) -> list[str]:
         """What is there now and was not before, or is not as it was."""
         now = self.snapshot()
-        return sorted(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
+        return sorted(
+            path for path in now.keys() | before.keys() if now.get(path) != before.get(path)
+        )

@@ -24,7 +24,9 @@ class Account:
         self.uid = entry.pw_uid
         self.runtime = Path(f"/run/user/{entry.pw_uid}")
 
-    def run(self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE) -> Ran:
+    def run(
+        self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE
+    ) -> Ran:
         environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime), **(env or {})}
         return run(*argv, user=self.name, env=environment, cwd=str(self.home), timeout=timeout)
 
@@ -42,7 +44,10 @@ class Account:
         self._await()
 
     def _await(self) -> None:
-        until(f"systemd runs for {self.name}", lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running")
+        until(
+            f"systemd runs for {self.name}",
+            lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running",
+        )
 
     def leave(self) -> None:
         """The opposite."""
@@ -54,8 +59,14 @@ class Account:
 
     def left(self) -> list[str]:
         """What a test may not leave behind."""
-        places = (self.home / ".config/sockwake", self.home / ".local/share/sockwake", self.runtime / "sockwake")
-        units = self.must("systemctl", "--user", "list-units", "--all", "--no-legend", "--plain", "pg-*@*")
+        places = (
+            self.home / ".config/sockwake",
+            self.home / ".local/share/sockwake",
+            self.runtime / "sockwake",
+        )
+        units = self.must(
+            "systemctl", "--user", "list-units", "--all", "--no-legend", "--plain", "pg-*@*"
+        )
         links = (self.home / ".config/systemd/user").glob("*.wants/pg-*@*")
         files = [str(entry) for place in places if place.is_dir() for entry in place.iterdir()]
         return [*files, *map(str, links), *units.splitlines(), *self.containers("--all")]
@@ -69,7 +80,11 @@ class Own:
         self.name = name
         self.etc = account.home / ".config/sockwake" / name
         self.data = account.home / ".local/share/sockwake" / name
-        self.socket, self.proxy, self.backend = (f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service", f"pg-postgres@{name}.service")
+        self.socket, self.proxy, self.backend = (
+            f"pg-proxy@{name}.socket",
+            f"pg-proxy@{name}.service",
+            f"pg-postgres@{name}.service",
+        )
 
     @property
     def port(self) -> int:
@@ -80,22 +95,45 @@ class Own:
     def psql(self, sql: str, *, env: Mapping[str, str] | None = None) -> Ran:
         """One client on the host, whatever becomes of it."""
         password = (self.etc / "password").read_text().strip()
-        return run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-XAtc", sql,
-                   env={"PGPASSWORD": password, **os.environ, **(env or {})})
+        return run(
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-XAtc",
+            sql,
+            env={"PGPASSWORD": password, **os.environ, **(env or {})},
+        )
 
     def answer(self, sql: str) -> str:
         return self.psql(sql).expect(0).out.strip()
 
     def property(self, unit: str, name: str) -> str:
-        return self.account.must("systemctl", "--user", "show", "--value", f"--property={name}", unit).strip()
+        return self.account.must(
+            "systemctl", "--user", "show", "--value", f"--property={name}", unit
+        ).strip()
 
     def journal(self) -> str:
         """What its units have said."""
         must("journalctl", "--sync")
-        return must("journalctl", "--output=cat", "--no-pager", f"_UID={self.account.uid}", f"_SYSTEMD_USER_UNIT={self.backend}")
+        return must(
+            "journalctl",
+            "--output=cat",
+            "--no-pager",
+            f"_UID={self.account.uid}",
+            f"_SYSTEMD_USER_UNIT={self.backend}",
+        )
 
     def asleep(self) -> None:
         """Wait until nothing but the socket is left."""
-        until(f"{self.name} is asleep", lambda: self.account.containers() == []
-              and {self.property(unit, "ActiveState") for unit in (self.proxy, self.backend)} == {"inactive"}, 40)
+        until(
+            f"{self.name} is asleep",
+            lambda: self.account.containers() == []
+            and {self.property(unit, "ActiveState") for unit in (self.proxy, self.backend)}
+            == {"inactive"},
+            40,
+        )
         assert self.property(self.socket, "ActiveState") == "active"

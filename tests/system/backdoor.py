@@ -14,9 +14,16 @@ import sys
 class Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         for line in self.rfile:
-            ran = subprocess.run(["timeout", "5", "sh", "-c", line.decode()], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-            self.wfile.write(ran.stdout.replace(b"\0", b"") + f"\nended with status {ran.returncode}\0".encode())
+            ran = subprocess.run(
+                ["timeout", "5", "sh", "-c", line.decode()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+            self.wfile.write(
+                ran.stdout.replace(b"\0", b"") + f"\nended with status {ran.returncode}\0".encode()
+            )
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -29,7 +36,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 where = sys.argv[1] if len(sys.argv) > 1 else ""
-server = Server(("127.0.0.1", int(where) if where.isdigit() else 0), Handler, bind_and_activate=where.isdigit())
+server = Server(
+    ("127.0.0.1", int(where) if where.isdigit() else 0), Handler, bind_and_activate=where.isdigit()
+)
 if not where.isdigit():
     server.socket.close()
     server.socket = socket.socket(socket.AF_UNIX) if where else socket.socket(fileno=3)

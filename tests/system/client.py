@@ -6,6 +6,7 @@ Source: PostgreSQL documentation, "Message Formats" and "SASL Authentication"; R
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -20,7 +21,11 @@ class Refused(Exception):
 
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__(f"{fields.get('S')}: {fields.get('M')}")
-        self.severity, self.code, self.message = fields.get("S", ""), fields.get("C", ""), fields.get("M", "")
+        self.severity, self.code, self.message = (
+            fields.get("S", ""),
+            fields.get("C", ""),
+            fields.get("M", ""),
+        )
 
 
 class Lost(Exception):
@@ -30,13 +35,24 @@ class Lost(Exception):
 class Client:
     """One connection. address: (host, port), or the path of a unix socket."""
 
-    def __init__(self, address: tuple[str, int] | str, user: str, database: str, password: str, *,
-                 source: str = "", patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int] | str,
+        user: str,
+        database: str,
+        password: str,
+        *,
+        source: str = "",
+        patience: float = PATIENCE,
+    ) -> None:
         self._sock = _connect(address, source, patience)
         self._received = b""
         self._password = password
         try:
-            pairs = b"".join(text.encode() + b"\0" for text in ("user", user, "database", database)) + b"\0"
+            pairs = (
+                b"".join(text.encode() + b"\0" for text in ("user", user, "database", database))
+                + b"\0"
+            )
             self._send(b"", struct.pack("!I", 3 << 16) + pairs)
             self._log_in()
         except BaseException:
@@ -75,10 +91,8 @@ class Client:
 
     def close(self) -> None:
         """Say goodbye as libpq does."""
-        try:
+        with contextlib.suppress(Lost):
             self._send(b"X", b"")
-        except Lost:
-            pass
         self._sock.close()
 
     def say_no_more(self) -> None:
@@ -150,10 +164,16 @@ class _Scram:
 
     def final(self, server: str) -> str:
         said = dict(item.split("=", 1) for item in server.split(","))
-        salted = hashlib.pbkdf2_hmac("sha256", self._password.encode(), base64.b64decode(said["s"]), int(said["i"]))
+        salted = hashlib.pbkdf2_hmac(
+            "sha256", self._password.encode(), base64.b64decode(said["s"]), int(said["i"])
+        )
         key = hmac.digest(salted, b"Client Key", "sha256")
         without_proof = f"c=biws,r={said['r']}"
-        signature = hmac.digest(hashlib.sha256(key).digest(), f"{self._bare},{server},{without_proof}".encode(), "sha256")
+        signature = hmac.digest(
+            hashlib.sha256(key).digest(),
+            f"{self._bare},{server},{without_proof}".encode(),
+            "sha256",
+        )
         proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
         return f"{without_proof},p={base64.b64encode(proof).decode()}"
 
@@ -171,14 +191,16 @@ def _connect(address: tuple[str, int] | str, source: str, patience: float) -> so
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    return {chr(field[0]): field[1:].decode(errors="replace") for field in body.split(b"\0") if field}
+    return {
+        chr(field[0]): field[1:].decode(errors="replace") for field in body.split(b"\0") if field
+    }
 
 
 def _row(body: bytes) -> list[str]:
     count, values, at = struct.unpack("!H", body[:2])[0], [], 2
     for _ in range(count):
-        length = struct.unpack("!i", body[at:at + 4])[0]
+        length = struct.unpack("!i", body[at : at + 4])[0]
         at += 4
-        values.append("" if length < 0 else body[at:at + length].decode())
+        values.append("" if length < 0 else body[at : at + length].decode())
         at += max(length, 0)
     return values

@@ -9,7 +9,9 @@ from database import Database
 from program import must
 
 # Of sockwake-new: what says nothing of the cluster, or of how it is made.
-_BESIDE_IT = frozenset({"--allow", "--check", "--check-every", "--idle", "--listen", "--session-idle", "--set"})
+_BESIDE_IT = frozenset(
+    {"--allow", "--check", "--check-every", "--idle", "--listen", "--session-idle", "--set"}
+)
 
 
 class Clusters:
@@ -21,7 +23,9 @@ class Clusters:
 
     def serves(self, name: str, options: tuple[str, ...]) -> bool:
         """Whether a copy is what sockwake-new would make with these: it adopts what a test has left behind."""
-        return not _data(name).exists() and all(option in _BESIDE_IT for option in options if option.startswith("--"))
+        return not _data(name).exists() and all(
+            option in _BESIDE_IT for option in options if option.startswith("--")
+        )
 
     def lay_out(self, name: str, version: str) -> None:
         """Put one where sockwake-new finds and adopts it, if there is one."""
@@ -37,7 +41,12 @@ class Clusters:
             half = kept.with_suffix(".half")
             shutil.rmtree(half, ignore_errors=True)
             must("cp", "--archive", str(database.data), str(half))
-            must("cp", "--preserve=mode", str(database.etc / "password"), str(half / "sockwake-password"))
+            must(
+                "cp",
+                "--preserve=mode",
+                str(database.etc / "password"),
+                str(half / "sockwake-password"),
+            )
             half.rename(kept)
 
     def _kept(self, name: str, version: str) -> Path:

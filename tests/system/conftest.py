@@ -32,23 +32,39 @@ MakeService = Callable[..., Service]
 S = TypeVar("S", bound=Service)
 
 NGINX = "nginx:local"
-PROGRAMS = {"redis": "/usr/bin/redis-server", "gatewayd": "/usr/lib/systemd/systemd-journal-gatewayd"}
+PROGRAMS = {
+    "redis": "/usr/bin/redis-server",
+    "gatewayd": "/usr/lib/systemd/systemd-journal-gatewayd",
+}
 UNKNOWN = 5  # what sockwake ends with when there is no such instance
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault: does damage, and looks who says what and whether it heals")
-    config.addinivalue_line("markers", "kills: ends a PostgreSQL without asking it, which then may recover from that")
-    config.addinivalue_line("markers", "makes: is about how an instance is made, and so takes over no cluster of a test before it")
+    config.addinivalue_line(
+        "markers", "fault: does damage, and looks who says what and whether it heals"
+    )
+    config.addinivalue_line(
+        "markers", "kills: ends a PostgreSQL without asking it, which then may recover from that"
+    )
+    config.addinivalue_line(
+        "markers",
+        "makes: is about how an instance is made, and so takes over no cluster of a test before it",
+    )
     config.addinivalue_line("markers", "after(boot): its turn is when SOCKWAKE_BOOT says so")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would ours
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job ignores it, and so would ours
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with a reason what this machine cannot do; the tests of the package itself come last."""
     boot = os.environ.get("SOCKWAKE_BOOT")
     if boot:
-        items[:] = [item for item in items if not (turn := item.get_closest_marker("after")) or turn.args == (boot,)]
+        items[:] = [
+            item
+            for item in items
+            if not (turn := item.get_closest_marker("after")) or turn.args == (boot,)
+        ]
     missing = _what_is_missing()
     for item in items:
         for need in missing.keys() & set(getattr(item, "fixturenames", ())):
@@ -62,12 +78,18 @@ def _what_is_missing() -> dict[str, str]:
         return {"machine": "needs root and a running systemd"}
     if run("sh", "-c", "command -v sockwake-new").status:
         return {"machine": "the package is not installed"}
-    missing = {fixture: f"image {name} is not on this machine" for fixture, name in (("image", IMAGE), ("nginx", NGINX))
-               if run("docker", "image", "inspect", name).status}
+    missing = {
+        fixture: f"image {name} is not on this machine"
+        for fixture, name in (("image", IMAGE), ("nginx", NGINX))
+        if run("docker", "image", "inspect", name).status
+    }
     if not os.environ.get("SOCKWAKE_CLOCK"):
         missing["clock"] = "the clock of this machine may not be set (SOCKWAKE_CLOCK=1)"
-    return missing | {fixture: f"{program} is not on this machine" for fixture, program in PROGRAMS.items()
-                      if not os.path.exists(program)}
+    return missing | {
+        fixture: f"{program} is not on this machine"
+        for fixture, program in PROGRAMS.items()
+        if not os.path.exists(program)
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -163,7 +185,9 @@ class Made:
             if service.state(service.socket) == "failed":
                 figures.count("sockets left failed")
                 problems.append(f"{service.socket} is left failed:\n{service.journal()}")
-            run("systemctl", "stop", service.socket, service.proxy, service.backend, timeout=120)  # rm sends no clients away
+            run(
+                "systemctl", "stop", service.socket, service.proxy, service.backend, timeout=120
+            )  # rm sends no clients away
             removed = run("sockwake", "rm", service.name, "--purge", timeout=120)
             if removed.status not in (0, UNKNOWN):
                 problems.append(str(removed))
@@ -202,13 +226,25 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
 def instance(request: pytest.FixtureRequest, made: Made, image: str, clusters: Clusters) -> Make:
     """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new."""
 
-    def make(*options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True) -> Database:
+    def make(
+        *options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True
+    ) -> Database:
         database = made.know(Database(name))
-        is_like_others = not request.node.get_closest_marker("makes") and clusters.serves(name, options)
+        is_like_others = not request.node.get_closest_marker("makes") and clusters.serves(
+            name, options
+        )
         if is_like_others:
             clusters.lay_out(name, version)
-        database.made = run("sockwake-new", name, "--version", version, "--idle", idle, *(["--enable"] if enable else []),
-                            *options).expect(0)
+        database.made = run(
+            "sockwake-new",
+            name,
+            "--version",
+            version,
+            "--idle",
+            idle,
+            *(["--enable"] if enable else []),
+            *options,
+        ).expect(0)
         if is_like_others:
             clusters.keep(database, version)
         return database
@@ -226,9 +262,20 @@ def known(made: Made, image: str) -> Know:
 def service(made: Made, machine: None) -> MakeService:
     """service(KIND, *options, name=…, idle=…, enable=…) makes an instance of any kind with sockwake-new."""
 
-    def make(kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True) -> Service:
+    def make(
+        kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True
+    ) -> Service:
         mine = made.know(Service(name))
-        mine.made = run("sockwake-new", name, "--kind", kind, "--idle", idle, *(["--enable"] if enable else []), *options).expect(0)
+        mine.made = run(
+            "sockwake-new",
+            name,
+            "--kind",
+            kind,
+            "--idle",
+            idle,
+            *(["--enable"] if enable else []),
+            *options,
+        ).expect(0)
         return mine
 
     return make
@@ -267,12 +314,18 @@ def own(account: Account) -> Iterator[Callable[..., Own]]:
 
     def make(name: str, *options: str, command: str = "") -> Own:
         names.append(name)
-        argv = ("bash", "-c", command) if command else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
+        argv = (
+            ("bash", "-c", command)
+            if command
+            else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
+        )
         account.run(*argv, timeout=120).expect(0)
         return Own(account, name)
 
     yield make
     for name in names:
-        account.run("systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service")
+        account.run(
+            "systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service"
+        )
         account.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
     assert account.left() == []

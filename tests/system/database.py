@@ -32,26 +32,63 @@ class Database(Service):
 
     # clients
 
-    def try_psql(self, sql: str = "select 1", *options: str, host: str = "127.0.0.1", timeout: float = PATIENCE) -> Ran:
+    def try_psql(
+        self,
+        sql: str = "select 1",
+        *options: str,
+        host: str = "127.0.0.1",
+        timeout: float = PATIENCE,
+    ) -> Ran:
         """One psql, whatever becomes of it."""
         figures.count("connections made")
-        return run("psql", *self._where(host), "-XAt", "-v", "ON_ERROR_STOP=1", "-c", sql, *options,
-                   env=self.environment, timeout=timeout)
+        return run(
+            "psql",
+            *self._where(host),
+            "-XAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql,
+            *options,
+            env=self.environment,
+            timeout=timeout,
+        )
 
-    def psql(self, sql: str = "select 1", *options: str, host: str = "127.0.0.1", timeout: float = PATIENCE) -> str:
+    def psql(
+        self,
+        sql: str = "select 1",
+        *options: str,
+        host: str = "127.0.0.1",
+        timeout: float = PATIENCE,
+    ) -> str:
         """What a psql that has to succeed printed."""
         return self.try_psql(sql, *options, host=host, timeout=timeout).expect(0).out.strip()
 
-    def tool(self, program: str, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE) -> str:
+    def tool(
+        self, program: str, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE
+    ) -> str:
         """What pg_dump, pgbench or another client program printed."""
         figures.count("connections made")
-        return must(program, *self._where("127.0.0.1"), *arguments, env=self.environment, stdin=stdin, timeout=timeout)
+        return must(
+            program,
+            *self._where("127.0.0.1"),
+            *arguments,
+            env=self.environment,
+            stdin=stdin,
+            timeout=timeout,
+        )
 
     def connect(self, *, source: str = "", database: str = "", host: str = "127.0.0.1") -> Client:
         """A connection of our own making; the caller closes it."""
         figures.count("connections made")
         user = self.setting("DB_USER")
-        return Client((host, self.port), user, database or self.setting("DB_NAME"), self.password, source=source)
+        return Client(
+            (host, self.port),
+            user,
+            database or self.setting("DB_NAME"),
+            self.password,
+            source=source,
+        )
 
     def at_work(self) -> Client:
         """A connection that no check lets go, however long it says nothing: it is in a transaction."""
@@ -67,7 +104,11 @@ class Database(Service):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PGPASSWORD": self.password, "PGUSER": self.setting("DB_USER"), "PGDATABASE": self.setting("DB_NAME")}
+        return {
+            "PGPASSWORD": self.password,
+            "PGUSER": self.setting("DB_USER"),
+            "PGDATABASE": self.setting("DB_NAME"),
+        }
 
     def _where(self, host: str) -> tuple[str, str, str, str]:
         return "-h", host, "-p", str(self.port)

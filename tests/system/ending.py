@@ -19,7 +19,9 @@ from service import Service
 from web import get, staying
 
 WITHIN = 15.0  # seconds in which the next client is served, however often it is told why not before
-SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL"))
+SIGNALS = tuple(
+    signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL")
+)
 _ENDED = ("inactive", "failed")
 
 
@@ -44,7 +46,10 @@ class Subject(ABC):
     def victims(self) -> dict[str, Callable[[], list[int]]]:
         """Its processes, by what they are."""
         one = self.service
-        found: dict[str, Callable[[], list[int]]] = {"backend": lambda: [one.main_pid(one.backend)], "check": self._check}
+        found: dict[str, Callable[[], list[int]]] = {
+            "backend": lambda: [one.main_pid(one.backend)],
+            "check": self._check,
+        }
         if self.has_proxy:
             found["proxy"] = lambda: [one.main_pid(one.proxy)]
         if self.has_container:
@@ -61,7 +66,11 @@ class Subject(ABC):
         return [pid]
 
     def _running(self, *words: str) -> list[int]:
-        return [int(line.split()[0]) for line in self.service.processes() if any(word in line for word in words)]
+        return [
+            int(line.split()[0])
+            for line in self.service.processes()
+            if any(word in line for word in words)
+        ]
 
     # proof
 
@@ -90,7 +99,10 @@ class Subject(ABC):
         """As fast as it can be, with nothing left."""
         one = self.service
         run("systemctl", "stop", one.backend, one.proxy, timeout=120)  # a client may call it off
-        until(f"{one} is asleep", lambda: one.state(one.backend) in _ENDED and one.state(one.proxy) in _ENDED)
+        until(
+            f"{one} is asleep",
+            lambda: one.state(one.backend) in _ENDED and one.state(one.proxy) in _ENDED,
+        )
 
 
 class Postgres(Subject):

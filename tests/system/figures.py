@@ -8,8 +8,15 @@ from collections import Counter
 
 from program import run
 
-NAMES = ("connections made", "connections lost", "faults tried", "sockets left failed", "crash recoveries seen", "hostile attempts",
-         "fuzz cases")
+NAMES = (
+    "connections made",
+    "connections lost",
+    "faults tried",
+    "sockets left failed",
+    "crash recoveries seen",
+    "hostile attempts",
+    "fuzz cases",
+)
 _RECOVERS = "database system was not properly shut down"  # in the log of every PostgreSQL
 _counted: Counter[str] = Counter()
 _lock = threading.Lock()
@@ -39,4 +46,10 @@ def recoveries(cursor: str) -> int:
 
 def _said_since(cursor: str) -> str:
     run("journalctl", "--sync")
-    return run("journalctl", f"--after-cursor={cursor}", "--output=cat", "--no-pager", "--identifier=sockwake").out
+    return run(
+        "journalctl",
+        f"--after-cursor={cursor}",
+        "--output=cat",
+        "--no-pager",
+        "--identifier=sockwake",
+    ).out

@@ -44,7 +44,9 @@ class Intruder:
     def is_denied(self, *commands: str) -> None:
         """Each of these has to fail because it is not allowed, and not for something that is not there."""
         for command, words in zip(commands, self.fails(*commands)):
-            assert re.search("denied|not permitted|authentication required", words), f"{command}\nfailed otherwise: {words}"
+            assert re.search("denied|not permitted|authentication required", words), (
+                f"{command}\nfailed otherwise: {words}"
+            )
 
 
 @contextmanager

@@ -26,11 +26,24 @@ def blocks(page: str, heading: str) -> list[str]:
 
 def block(page: str, heading: str, start: str) -> str:
     """The one block of them with a line that starts like this."""
-    found = [text for text in blocks(page, heading) if re.search(f"^{re.escape(start)}", text, re.MULTILINE)]
+    found = [
+        text
+        for text in blocks(page, heading)
+        if re.search(f"^{re.escape(start)}", text, re.MULTILINE)
+    ]
     assert len(found) == 1, f"{page}, {heading}: {len(found)} blocks begin with {start!r}"
     return found[0]
 
 
-def typed(commands: str, *, user: str = "", stdin: str | None = None, cwd: Path | None = None, timeout: float = 2 * PATIENCE) -> Ran:
+def typed(
+    commands: str,
+    *,
+    user: str = "",
+    stdin: str | None = None,
+    cwd: Path | None = None,
+    timeout: float = 2 * PATIENCE,
+) -> Ran:
     """What became of them in a shell, which ends with the first that fails."""
-    return run("bash", "-e", "-c", commands, user=user, stdin=stdin, cwd=str(cwd or "/"), timeout=timeout).expect(0)
+    return run(
+        "bash", "-e", "-c", commands, user=user, stdin=stdin, cwd=str(cwd or "/"), timeout=timeout
+    ).expect(0)

@@ -20,6 +20,8 @@ def until_gone(what: str, left: Callable[[], object], timeout: float = 30.0) -> 
     began = time.monotonic()
     while rest := left():
         ended = time.monotonic()
-        assert ended < deadline, f"waited {timeout:g} s in vain: {what}{'' if rest is True else f'; left: {rest}'}"
+        assert ended < deadline, (
+            f"waited {timeout:g} s in vain: {what}{'' if rest is True else f'; left: {rest}'}"
+        )
         time.sleep(max(_EVERY, _RARER * (ended - began)))
         began = time.monotonic()

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler
-from socketserver import ThreadingMixIn, TCPServer
+from socketserver import TCPServer, ThreadingMixIn
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,7 +22,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/hold/"):
             time.sleep(float(self.path.removeprefix("/hold/")))
-        client = f"{self.client_address[0]}:{self.client_address[1]}" if self.client_address else "somebody"
+        client = (
+            f"{self.client_address[0]}:{self.client_address[1]}"
+            if self.client_address
+            else "somebody"
+        )
         text = f"{client} {os.getpid()} {os.getuid()}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))

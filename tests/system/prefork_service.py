@@ -23,7 +23,9 @@ def work(listener: socket.socket) -> None:
 def main() -> None:
     listener = socket.socket(fileno=3)
     workers: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: [os.kill(worker, signal.SIGTERM) for worker in workers] and None)
+    signal.signal(
+        signal.SIGTERM, lambda *_: [os.kill(worker, signal.SIGTERM) for worker in workers] and None
+    )
     for _ in range(WORKERS):
         if (worker := os.fork()) == 0:
             work(listener)

@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PATIENCE = float(os.environ.get("SOCKWAKE_PATIENCE", 60))  # seconds; nothing in here takes longer on a machine that works
+# seconds; nothing in here takes longer on a machine that works
+PATIENCE = float(os.environ.get("SOCKWAKE_PATIENCE", "60"))
 
 
 @dataclass(frozen=True)
@@ -31,28 +32,57 @@ class Ran:
         return self
 
 
-def run(*argv: str, user: str = "", env: Mapping[str, str] | None = None, stdin: str | None = None,
-        cwd: str | None = None, timeout: float = PATIENCE) -> Ran:
+def run(
+    *argv: str,
+    user: str = "",
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    cwd: str | None = None,
+    timeout: float = PATIENCE,
+) -> Ran:
     """Run a program to its end, whatever that is. user: as this user of the machine. env: beside ours."""
     if user:
         argv = ("runuser", "-u", user, "--", *argv)
     try:
         done = subprocess.run(
-            argv, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, input=stdin, cwd=cwd, timeout=timeout,
-            stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True, errors="replace")
+            argv,
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            input=stdin,
+            cwd=cwd,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
     except subprocess.TimeoutExpired as late:
-        raise AssertionError(f"$ {shlex.join(argv)}\ndid not end within {timeout:g} s; so far it said\n"
-                             f"stdout: {late.stdout!r}\nstderr: {late.stderr!r}") from None
+        raise AssertionError(
+            f"$ {shlex.join(argv)}\ndid not end within {timeout:g} s; so far it said\n"
+            f"stdout: {late.stdout!r}\nstderr: {late.stderr!r}"
+        ) from None
     return Ran(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
-def must(*argv: str, env: Mapping[str, str] | None = None, stdin: str | None = None, cwd: str | None = None,
-         timeout: float = PATIENCE) -> str:
+def must(
+    *argv: str,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    cwd: str | None = None,
+    timeout: float = PATIENCE,
+) -> str:
     """What a program that has to succeed said on stdout."""
     return run(*argv, env=env, stdin=stdin, cwd=cwd, timeout=timeout).expect(0).out
 
 
 def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """A program that goes on beside the test; whoever starts it ends it."""
-    return subprocess.Popen(argv, env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    return subprocess.Popen(
+        argv,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )

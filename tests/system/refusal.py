@@ -16,7 +16,9 @@ def told(database: Database, reason: str, words: str = "") -> None:
     assert said.startswith('sockwake: instance "pg1" cannot start: '), said
     assert reason in said
     assert said.endswith("(journalctl -u pg-postgres@pg1)")
-    assert not words or words not in said, "a client that has not logged in reads what may hold a secret"
+    assert not words or words not in said, (
+        "a client that has not logged in reads what may hold a secret"
+    )
     facts = str(database.ls()["error"])
     assert reason in facts and words in facts, facts
     journal = database.journal(f"--unit={database.backend}")

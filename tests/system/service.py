@@ -28,7 +28,9 @@ class Service:
         self.look = f"pg-check@{name}.service"
         self.container = f"sockwake-{name}"
         self.made = Ran((), 0, "", "")  # sockwake-new's own answer
-        self._cursor = must("journalctl", "--lines=0", "--show-cursor").strip().rpartition("cursor: ")[2]
+        self._cursor = (
+            must("journalctl", "--lines=0", "--show-cursor").strip().rpartition("cursor: ")[2]
+        )
 
     def __repr__(self) -> str:
         return self.name
@@ -62,7 +64,9 @@ class Service:
     def set(self, key: str, value: str) -> None:
         """Change one value of instance.env, as an editor would."""
         path = self.etc / "instance.env"
-        path.write_text(re.sub(rf"^{key}=.*$", f"{key}={value}", path.read_text(), flags=re.MULTILINE))
+        path.write_text(
+            re.sub(rf"^{key}=.*$", f"{key}={value}", path.read_text(), flags=re.MULTILINE)
+        )
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change one of its files."""
@@ -104,7 +108,9 @@ class Service:
 
     def ls(self) -> dict[str, object]:
         """Its row in ls --json."""
-        return next(row for row in json.loads(must("sockwake", "ls", "--json")) if row["name"] == self.name)
+        return next(
+            row for row in json.loads(must("sockwake", "ls", "--json")) if row["name"] == self.name
+        )
 
     def exposure(self, unit: str) -> float:
         """What systemd thinks of the sandbox of a unit: 0 is closed, 10 is none."""
@@ -120,30 +126,54 @@ class Service:
         assert self.is_listening(), f"{self.socket} is {self.state(self.socket)}"
 
     def _not_asleep(self, backend: tuple[str, ...]) -> list[str]:
-        shown = must("systemctl", "show", "--value", "--property=ActiveState", self.proxy, self.backend).split()
-        awake = [f"{unit} is {state}" for unit, state, allowed in
-                 ((self.proxy, shown[0], ("inactive",)), (self.backend, shown[1], backend)) if state not in allowed]
+        shown = must(
+            "systemctl", "show", "--value", "--property=ActiveState", self.proxy, self.backend
+        ).split()
+        awake = [
+            f"{unit} is {state}"
+            for unit, state, allowed in (
+                (self.proxy, shown[0], ("inactive",)),
+                (self.backend, shown[1], backend),
+            )
+            if state not in allowed
+        ]
         if awake:  # what follows costs more, and would show the same
             return awake
         timers = must("systemctl", "list-timers", "--all", "--no-legend")
         mounts = Path("/proc/mounts").read_text()
-        return [*self.processes(), *(line for line in timers.splitlines() if f"@{self.name}." in line),
-                *(line for line in mounts.splitlines() if f"{self.run}/" in line and not self.failed)]
+        return [
+            *self.processes(),
+            *(line for line in timers.splitlines() if f"@{self.name}." in line),
+            *(line for line in mounts.splitlines() if f"{self.run}/" in line and not self.failed),
+        ]
 
     def processes(self) -> list[str]:
         """Every process of the instance: of its units, of its containers, and their shims."""
-        ids = must("docker", "ps", "--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}").split()
-        return [f"{pid} {' '.join(argv)[:120]}" for pid, cgroup, argv in _processes()
-                if re.search(rf"/pg-(proxy|postgres|check)@{self.name}\.service", cgroup)
-                or any(key in cgroup or key in argv for key in ids)]
+        ids = must(
+            "docker", "ps", "--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}"
+        ).split()
+        return [
+            f"{pid} {' '.join(argv)[:120]}"
+            for pid, cgroup, argv in _processes()
+            if re.search(rf"/pg-(proxy|postgres|check)@{self.name}\.service", cgroup)
+            or any(key in cgroup or key in argv for key in ids)
+        ]
 
     # journal
 
     def journal(self, *matches: str) -> str:
         """What its units have said since this object was made."""
         must("journalctl", "--sync")
-        return must("journalctl", f"--after-cursor={self._cursor}", "--output=cat", "--no-pager",
-                    *(matches or (f"--unit={self.proxy}", f"--unit={self.backend}", f"--unit={self.socket}")))
+        return must(
+            "journalctl",
+            f"--after-cursor={self._cursor}",
+            "--output=cat",
+            "--no-pager",
+            *(
+                matches
+                or (f"--unit={self.proxy}", f"--unit={self.backend}", f"--unit={self.socket}")
+            ),
+        )
 
     def await_journal(self, text: str, *matches: str) -> None:
         until(f"{text!r} is in the journal", lambda: text in self.journal(*matches))
@@ -156,7 +186,9 @@ def _processes() -> list[tuple[int, str, list[str]]]:
         if entry.isdigit():
             try:
                 cgroup = Path(f"/proc/{entry}/cgroup").read_text()
-                argv = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                argv = (
+                    Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                )
             except OSError:
                 continue
             found.append((int(entry), cgroup, argv))

@@ -52,8 +52,18 @@ class Catch:
 def squatting(*spans: range) -> Iterator[Catch]:
     """Somebody listens on every free port of these meanwhile."""
     catch = Catch()
-    somebody = ("prlimit", "--nofile=17000", "setpriv", f"--reuid={SOMEBODY}", "--regid=nogroup", "--clear-groups")
-    children = [start(*somebody, "python3", "-c", _PROGRAM, f"{span[0]}-{span[-1]}") for span in spans or ANY]
+    somebody = (
+        "prlimit",
+        "--nofile=17000",
+        "setpriv",
+        f"--reuid={SOMEBODY}",
+        "--regid=nogroup",
+        "--clear-groups",
+    )
+    children = [
+        start(*somebody, "python3", "-c", _PROGRAM, f"{span[0]}-{span[-1]}")
+        for span in spans or ANY
+    ]
     try:
         for child in children:
             assert child.stdout
@@ -64,4 +74,8 @@ def squatting(*spans: range) -> Iterator[Catch]:
     finally:
         for child in children:
             child.terminate()
-            catch.said += [line for line in child.communicate(timeout=30)[0].splitlines() if line.startswith("caught")]
+            catch.said += [
+                line
+                for line in child.communicate(timeout=30)[0].splitlines()
+                if line.startswith("caught")
+            ]

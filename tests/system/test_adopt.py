@@ -41,19 +41,28 @@ def test_existing_cluster_is_adopted_with_its_password(instance: Make, tmp_path:
 
 def test_cluster_of_another_version_is_refused(instance: Make, tmp_path: Path) -> None:
     left_behind(instance, tmp_path / "db", "17")
-    assert "is not empty and holds no cluster of PostgreSQL 18" in refused(tmp_path / "db", "--version", "18")
+    assert "is not empty and holds no cluster of PostgreSQL 18" in refused(
+        tmp_path / "db", "--version", "18"
+    )
     said = refused(tmp_path / "db", "--version", "16", "--image", "postgres:17")
     assert f"{tmp_path}/db is a cluster of PostgreSQL 17, not 16" in said
-    assert instance("--data", f"{tmp_path}/db", version="17").psql("select sum(n) from kept") == "500500"
+    assert (
+        instance("--data", f"{tmp_path}/db", version="17").psql("select sum(n) from kept")
+        == "500500"
+    )
 
 
 def test_cluster_that_is_in_use_is_refused(instance: Make, tmp_path: Path) -> None:
     database = instance("--data", f"{tmp_path}/db", name="owner")
     with database.at_work() as client:
-        assert f"{tmp_path}/db belongs to instance 'owner'" in refused(tmp_path / "db", "--version", "18")
+        assert f"{tmp_path}/db belongs to instance 'owner'" in refused(
+            tmp_path / "db", "--version", "18"
+        )
         assert client.value("select 1") == "1"
     database.asleep()
-    assert f"{tmp_path}/db belongs to instance 'owner'" in refused(tmp_path / "db", "--version", "18")
+    assert f"{tmp_path}/db belongs to instance 'owner'" in refused(
+        tmp_path / "db", "--version", "18"
+    )
     assert database.psql() == "1"
 
 
@@ -61,17 +70,23 @@ def test_cluster_with_a_postmaster_pid_is_refused(instance: Make, tmp_path: Path
     left_behind(instance, tmp_path / "db")
     pid = tmp_path / "db/18/docker/postmaster.pid"
     pid.write_text("1\n")
-    assert "has a postmaster.pid: a server is running on it, or did not stop cleanly" in refused(tmp_path / "db", "--version", "18")
+    assert "has a postmaster.pid: a server is running on it, or did not stop cleanly" in refused(
+        tmp_path / "db", "--version", "18"
+    )
     pid.unlink()
     instance("--data", f"{tmp_path}/db")
 
 
-def test_cluster_that_trusts_strangers_is_refused_and_stays_as_it_is(instance: Make, tmp_path: Path) -> None:
+def test_cluster_that_trusts_strangers_is_refused_and_stays_as_it_is(
+    instance: Make, tmp_path: Path
+) -> None:
     password = left_behind(instance, tmp_path / "db")
     hba = tmp_path / "db/18/docker/pg_hba.conf"
     careful = hba.read_text()
     hba.write_text("local all all trust\n")
-    assert "its server lets strangers in without a password" in refused(tmp_path / "db", "--version", "18")
+    assert "its server lets strangers in without a password" in refused(
+        tmp_path / "db", "--version", "18"
+    )
     assert hba.read_text() == "local all all trust\n"
     hba.write_text(careful)
     database = instance("--data", f"{tmp_path}/db")
@@ -79,9 +94,13 @@ def test_cluster_that_trusts_strangers_is_refused_and_stays_as_it_is(instance: M
     assert database.psql("select sum(n) from kept") == "500500"
 
 
-def test_empty_directory_of_the_administrators_own_is_used_and_kept_when_making_fails(instance: Make, tmp_path: Path) -> None:
+def test_empty_directory_of_the_administrators_own_is_used_and_kept_when_making_fails(
+    instance: Make, tmp_path: Path
+) -> None:
     data = tmp_path / "db"
     data.mkdir()
-    assert "unrecognized configuration parameter" in refused(data, "--version", "18", "--set", "nosuch=1")
+    assert "unrecognized configuration parameter" in refused(
+        data, "--version", "18", "--set", "nosuch=1"
+    )
     assert list(data.iterdir()) == []
     assert instance("--data", str(data)).psql() == "1"

@@ -52,19 +52,46 @@ def redis_ping(service: Service) -> None:
         raise Lost(str(ran))
 
 
-@pytest.mark.parametrize(("kind", "checked"), [("native", True), ("container", True), ("command", True),
-                                               ("container", False), ("command", False)])
+@pytest.mark.parametrize(
+    ("kind", "checked"),
+    [
+        ("native", True),
+        ("container", True),
+        ("command", True),
+        ("container", False),
+        ("command", False),
+    ],
+)
 def test_no_request_is_lost_whenever_it_arrives(
-        service: MakeService, nginx: str, redis: str, program: str, check: CheckProgram, kind: str, checked: bool) -> None:
-    options = {"native": ("--exec", program), "container": ("--image", nginx, "--container-port", "80"),
-               "command": ("--exec", f"{redis} --port {{port}}")}[kind]
+    service: MakeService,
+    nginx: str,
+    redis: str,
+    program: str,
+    check: CheckProgram,
+    kind: str,
+    checked: bool,
+) -> None:
+    options = {
+        "native": ("--exec", program),
+        "container": ("--image", nginx, "--container-port", "80"),
+        "command": ("--exec", f"{redis} --port {{port}}"),
+    }[kind]
     ask = redis_ping if kind == "command" else web
     if checked and kind != "native":
         options += ("--check", check('[ "$SOCKWAKE_CONNECTIONS" = 0 ]'))
-    services = [service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
-    requests = REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE  # of each; a native one sleeps by its check alone
+    services = [
+        service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s")
+        for number in range(1, SIDE_BY_SIDE + 1)
+    ]
+    requests = (
+        REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE
+    )  # of each; a native one sleeps by its check alone
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        lost = [line for lines in pool.map(lambda each: aim(each, ask, requests), services) for line in lines]
+        lost = [
+            line
+            for lines in pool.map(lambda each: aim(each, ask, requests), services)
+            for line in lines
+        ]
     assert lost == []
     woken = 0
     for each in services:

@@ -50,7 +50,10 @@ def waking(subject: Subject, part: float) -> Iterator[None]:
     subject.sleep()
     with ThreadPoolExecutor(1) as pool:
         client = pool.submit(subject.serves)
-        until(f"{subject.service} wakes", lambda: subject.service.state(subject.service.backend) in ("active", "activating"))
+        until(
+            f"{subject.service} wakes",
+            lambda: subject.service.state(subject.service.backend) in ("active", "activating"),
+        )
         time.sleep(LONGEST_WAKE * part)
         yield
         client.result(60)
@@ -63,7 +66,12 @@ def falling_asleep(subject: Subject, _: float) -> Iterator[None]:
     yield
 
 
-MOMENTS: tuple[Callable[[Subject, float], "ExitStack"], ...] = (with_a_client, waking, awake, falling_asleep)  # type: ignore[assignment]
+MOMENTS: tuple[Callable[[Subject, float], ExitStack], ...] = (
+    with_a_client,
+    waking,
+    awake,
+    falling_asleep,
+)  # type: ignore[assignment]
 
 
 def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
@@ -72,9 +80,14 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
     if SOAK:
         every = [(who, number, moment) for who, number in pairs for moment in range(len(MOMENTS))]
     else:
-        every = [(who, number, (turn + i) % len(MOMENTS)) for i, (who, number) in enumerate(pairs)
-                 if (turn + i) % 2 == 0 or who == "backend"]
-    return [deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))]
+        every = [
+            (who, number, (turn + i) % len(MOMENTS))
+            for i, (who, number) in enumerate(pairs)
+            if (turn + i) % 2 == 0 or who == "backend"
+        ]
+    return [
+        deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))
+    ]
 
 
 def is_smart_shutdown(who: str, number: signal.Signals, moment: int) -> bool:
@@ -84,7 +97,9 @@ def is_smart_shutdown(who: str, number: signal.Signals, moment: int) -> bool:
 
 def end(subject: Subject, who: str, number: signal.Signals) -> bool:
     if who == UNIT:
-        return run("systemctl", "kill", f"--signal={number.name}", subject.service.backend).status == 0
+        return (
+            run("systemctl", "kill", f"--signal={number.name}", subject.service.backend).status == 0
+        )
     return send(subject.victims()[who](), number)
 
 
@@ -110,15 +125,26 @@ def go_through(subject: Subject, turn: int) -> list[str]:
         subject.service.asleep(timeout=60, backend=("inactive", "failed"))
     except AssertionError as error:
         problems.append(f"in the end: {error}")
-    return problems if met > len(plan) / 2 else [*problems, f"{subject.service}: only {met} of {len(plan)} have met a process"]
+    return (
+        problems
+        if met > len(plan) / 2
+        else [*problems, f"{subject.service}: only {met} of {len(plan)} have met a process"]
+    )
 
 
 def test_the_next_client_is_served_and_ls_tells_the_truth(
-        instance: Make, service: MakeService, nginx: str, redis: str, program: str) -> None:
-    subjects = [Postgres(instance("--check-every", "1s")),
-                Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
-                Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
-                Native(service("native", "--exec", program, "--check-every", "1s", name="own"))]
+    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+) -> None:
+    subjects = [
+        Postgres(instance("--check-every", "1s")),
+        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
+        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
+        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
+    ]
     with ThreadPoolExecutor(len(subjects)) as pool:
-        problems = [problem for found in pool.map(go_through, subjects, range(len(subjects))) for problem in found]
+        problems = [
+            problem
+            for found in pool.map(go_through, subjects, range(len(subjects)))
+            for problem in found
+        ]
     assert problems == [], "\n".join(problems)

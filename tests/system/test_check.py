@@ -15,7 +15,9 @@ def test_silent_connection_is_let_go_and_the_server_sleeps(instance: Make) -> No
     client = database.connect()
     client.query("select 1")
     database.asleep()
-    assert "1 silent for " in database.journal("--identifier=sockwake-check", "--identifier=sockwake")
+    assert "1 silent for " in database.journal(
+        "--identifier=sockwake-check", "--identifier=sockwake"
+    )
     assert database.psql() == "1"
     client.vanish()
     database.asleep()
@@ -33,7 +35,9 @@ def test_connection_that_says_something_now_and_then_keeps_it_awake(instance: Ma
     database.asleep()
 
 
-def test_without_a_check_a_silent_connection_keeps_it_awake_and_there_is_no_timer(instance: Make) -> None:
+def test_without_a_check_a_silent_connection_keeps_it_awake_and_there_is_no_timer(
+    instance: Make,
+) -> None:
     database = instance("--check", "none", idle=f"{IDLE}s")
     with database.connect() as client:
         assert database.state(database.check) == "inactive"
@@ -50,5 +54,7 @@ def test_timer_is_there_only_while_it_is_awake_and_as_often_as_asked_for(instanc
         assert "7s" in database.property(database.check, "TimersMonotonic")
         assert database.property(database.check, "BindsTo") == database.backend
     run("systemctl", "stop", database.proxy, database.backend)
-    until("the timer is gone", lambda: database.property(database.check, "LoadState") == "not-found")
+    until(
+        "the timer is gone", lambda: database.property(database.check, "LoadState") == "not-found"
+    )
     database.asleep()

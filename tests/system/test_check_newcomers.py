@@ -13,8 +13,12 @@ SILENT_AND_DECIDES_SLOWLY = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch decidin
 DECIDES_SLOWLY = "[ $SOCKWAKE_CONNECTIONS = 0 ] || exit 1; touch deciding; sleep 1; exit 0"
 
 
-def test_who_comes_while_it_is_asked_is_served_through_the_proxy(service: MakeService, redis: str, check: CheckProgram) -> None:
-    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(DECIDES_SLOWLY), idle="5s")
+def test_who_comes_while_it_is_asked_is_served_through_the_proxy(
+    service: MakeService, redis: str, check: CheckProgram
+) -> None:
+    cache = service(
+        "command", "--exec", f"{redis} --port {{port}}", "--check", check(DECIDES_SLOWLY), idle="5s"
+    )
     ask = ("redis-cli", "-e", "-p", str(cache.port))
     run(*ask, "ping").expect(0, "PONG")
     check.await_note("deciding")
@@ -23,8 +27,12 @@ def test_who_comes_while_it_is_asked_is_served_through_the_proxy(service: MakeSe
     cache.asleep()
 
 
-def test_who_was_silent_and_speaks_while_it_is_asked_is_served(service: MakeService, redis: str, check: CheckProgram) -> None:
-    cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check(SILENT_AND_DECIDES_SLOWLY))
+def test_who_was_silent_and_speaks_while_it_is_asked_is_served(
+    service: MakeService, redis: str, check: CheckProgram
+) -> None:
+    cache = service(
+        "command", "--exec", f"{redis} --port {{port}}", "--check", check(SILENT_AND_DECIDES_SLOWLY)
+    )
     with socket.create_connection(("127.0.0.1", cache.port), 30) as client:
         client.sendall(b"PING\r\n")
         assert client.recv(100) == b"+PONG\r\n"
@@ -35,7 +43,9 @@ def test_who_was_silent_and_speaks_while_it_is_asked_is_served(service: MakeServ
     cache.asleep()
 
 
-def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(service: MakeService, program: str, check: CheckProgram) -> None:
+def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(
+    service: MakeService, program: str, check: CheckProgram
+) -> None:
     web = service("native", "--exec", program, "--check", check(DECIDES_SLOWLY))
     get(web.port)
     check.await_note("deciding")
@@ -45,7 +55,8 @@ def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(service: Ma
 
 
 def test_who_was_silent_and_speaks_while_it_is_asked_is_served_by_the_program_itself(
-        service: MakeService, program: str, check: CheckProgram) -> None:
+    service: MakeService, program: str, check: CheckProgram
+) -> None:
     web = service("native", "--exec", program, "--check", check(SILENT_AND_DECIDES_SLOWLY))
     with socket.create_connection(("127.0.0.1", web.port), 30) as client:
         check.await_note("deciding")
@@ -55,11 +66,21 @@ def test_who_was_silent_and_speaks_while_it_is_asked_is_served_by_the_program_it
     web.asleep()
 
 
-def test_who_holds_it_awake_when_its_check_lets_go_gets_another(service: MakeService, redis: str, check: CheckProgram) -> None:
+def test_who_holds_it_awake_when_its_check_lets_go_gets_another(
+    service: MakeService, redis: str, check: CheckProgram
+) -> None:
     """As a client does who comes in the milliseconds in which the timer ends: there must be one that asks for him, too."""
     cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check("exit 0"))
     holder = "holder-of-the-tests.service"
-    must("systemd-run", "--quiet", f"--unit={holder}", f"--property=Wants={cache.backend}", f"--property=After={cache.backend}", "sleep", "60")
+    must(
+        "systemd-run",
+        "--quiet",
+        f"--unit={holder}",
+        f"--property=Wants={cache.backend}",
+        f"--property=After={cache.backend}",
+        "sleep",
+        "60",
+    )
     try:
         run("redis-cli", "-e", "-p", str(cache.port), "ping").expect(0, "PONG")
         check.await_asked(3)

@@ -18,29 +18,51 @@ from webshop import container
 
 
 def test_is_told_what_is_known(service: MakeService, nginx: str, check: CheckProgram) -> None:
-    shop = container(service, nginx, "--check", check("env | grep ^SOCKWAKE_ | sort >told.new; mv told.new told; exit 0"))
+    shop = container(
+        service,
+        nginx,
+        "--check",
+        check("env | grep ^SOCKWAKE_ | sort >told.new; mv told.new told; exit 0"),
+    )
     get(shop.port)
     shop.asleep()
     told = dict(line.split("=", 1) for line in (check.folder / "told").read_text().splitlines())
     assert int(told.pop("SOCKWAKE_SILENT")) >= 0
-    assert told == {"SOCKWAKE_NAME": "svc1", "SOCKWAKE_ADDRESS": f"127.0.0.1:{shop.port}", "SOCKWAKE_CONNECTIONS": "0"}
+    assert told == {
+        "SOCKWAKE_NAME": "svc1",
+        "SOCKWAKE_ADDRESS": f"127.0.0.1:{shop.port}",
+        "SOCKWAKE_CONNECTIONS": "0",
+    }
     assert check.asked() >= 1
 
 
-def test_clients_are_counted_and_time_without_a_word_too(service: MakeService, nginx: str, check: CheckProgram) -> None:
-    shop = container(service, nginx, "--check", check("echo $SOCKWAKE_CONNECTIONS $SOCKWAKE_SILENT >>counted; exit 1"))
+def test_clients_are_counted_and_time_without_a_word_too(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
+    shop = container(
+        service,
+        nginx,
+        "--check",
+        check("echo $SOCKWAKE_CONNECTIONS $SOCKWAKE_SILENT >>counted; exit 1"),
+    )
     began = time.monotonic()
     with staying(shop.port), staying(shop.port):
         check.await_asked(4)
         counted = [line.split() for line in (check.folder / "counted").read_text().splitlines()]
-    assert counted[-1][0] == "2" and 1 <= int(counted[-1][1]) <= time.monotonic() - began + 1, counted
+    assert counted[-1][0] == "2" and 1 <= int(counted[-1][1]) <= time.monotonic() - began + 1, (
+        counted
+    )
     check("exit 0")
     shop.asleep()
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("body", ["exit 1", "exit 75", "kill -SEGV $$"], ids=["busy", "another status", "crash"])
-def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram, body: str) -> None:
+@pytest.mark.parametrize(
+    "body", ["exit 1", "exit 75", "kill -SEGV $$"], ids=["busy", "another status", "crash"]
+)
+def test_anything_but_yes_keeps_it_awake(
+    service: MakeService, nginx: str, check: CheckProgram, body: str
+) -> None:
     shop = container(service, nginx, "--check", check(body))
     get(shop.port)
     server = shop.server_pid()
@@ -55,12 +77,15 @@ def test_anything_but_yes_keeps_it_awake(service: MakeService, nginx: str, check
 @pytest.mark.fault
 @pytest.mark.parametrize("kind", ["command", "native"])
 def test_what_stands_still_goes_on_after_the_look_was_killed(
-        service: MakeService, redis: str, program: str, check: CheckProgram, kind: str) -> None:
+    service: MakeService, redis: str, program: str, check: CheckProgram, kind: str
+) -> None:
     """The check itself does both, as the look would after it, so that no moment has to be met."""
     still = f"pg-{'postgres' if kind == 'native' else 'proxy'}@svc1.service"
     body = f"[ -e killed ] || {{ systemctl kill --signal=STOP {still}; touch killed; kill -KILL $PPID; }}; exit 1"
     executed = program if kind == "native" else f"{redis} --port {{port}}"
-    one = service(kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min")
+    one = service(
+        kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min"
+    )
     ask = partial(get, one.port) if kind == "native" else partial(test_command.ask, one, "ping")
     assert ask()
     must("systemctl", "start", "--no-block", one.look)
@@ -79,13 +104,17 @@ def test_what_stands_still_goes_on_after_the_look_was_killed(
 
 
 @pytest.mark.fault
-def test_one_that_does_not_end_is_killed_and_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_one_that_does_not_end_is_killed_and_keeps_it_awake(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
     shop = container(service, nginx, "--check", check("sleep 1000"))
     get(shop.port)
     check.await_asked(1)
     assert shop.property(shop.look, "TimeoutStartUSec") == "1min"
     server = shop.server_pid()
-    must("systemctl", "kill", "--signal=SIGTERM", shop.look)  # as systemd does when a minute has passed
+    must(
+        "systemctl", "kill", "--signal=SIGTERM", shop.look
+    )  # as systemd does when a minute has passed
     check.await_asked(1)
     assert shop.server_pid() == server != 0
     check("exit 0")
@@ -94,7 +123,9 @@ def test_one_that_does_not_end_is_killed_and_keeps_it_awake(service: MakeService
 
 
 @pytest.mark.fault
-def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
     path = check("exit 1")
     shop = container(service, nginx, "--check", path)
     get(shop.port)
@@ -109,23 +140,31 @@ def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(service: MakeService, 
 
 
 @pytest.mark.fault
-def test_what_it_says_and_why_it_cannot_be_run_is_in_the_journal(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_what_it_says_and_why_it_cannot_be_run_is_in_the_journal(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
     path = check("echo the queue is not empty; echo nor is the other >&2; exit 1")
     shop = container(service, nginx, "--check", path)
     of_the_look = f"--unit={shop.look}"
     get(shop.port)
     shop.await_journal("the queue is not empty\nnor is the other\n", of_the_look)
     os.chmod(path, 0o644)
-    shop.await_journal(f"sockwake: cannot run {path}: permission denied: svc1 stays awake\n", of_the_look)
+    shop.await_journal(
+        f"sockwake: cannot run {path}: permission denied: svc1 stays awake\n", of_the_look
+    )
     check("sleep 1000")
     check.await_asked(1)
     must("systemctl", "kill", "--signal=SIGTERM", shop.look)
-    shop.await_journal(f"sockwake: check {path} was ended before it had an answer: svc1 stays awake\n", of_the_look)
+    shop.await_journal(
+        f"sockwake: check {path} was ended before it had an answer: svc1 stays awake\n", of_the_look
+    )
     check("exit 0")
     shop.asleep()
 
 
-def test_its_word_ends_silent_connections(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_its_word_ends_silent_connections(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
     shop = container(service, nginx, "--check", check("[ $SOCKWAKE_SILENT -ge 2 ]"))
     with staying(shop.port) as client:
         assert client.recv(1) == b""

@@ -28,11 +28,15 @@ def test_running_query_and_open_transaction_keep_it_awake(instance: Make) -> Non
 def test_vacuum_keeps_it_awake(instance: Make) -> None:
     """Throttled, so that it takes about ten seconds."""
     database = instance("--set", "autovacuum=off", idle=f"{IDLE}s")
-    database.psql("create table big as select n, repeat('x', 500) as line from generate_series(1, 50000) as n")
+    database.psql(
+        "create table big as select n, repeat('x', 500) as line from generate_series(1, 50000) as n"
+    )
     database.psql("delete from big")
     slow = "set vacuum_cost_delay = '20ms'", "set vacuum_cost_limit = 15", "vacuum big"
     with client_program(database, "psql", "-XAt", *(f"--command={sql}" for sql in slow)) as vacuum:
-        until("it runs", lambda: database.psql("select count(*) from pg_stat_progress_vacuum") == "1")
+        until(
+            "it runs", lambda: database.psql("select count(*) from pg_stat_progress_vacuum") == "1"
+        )
         began = time.monotonic()
         said = vacuum.communicate(timeout=60)[0]
     assert time.monotonic() - began > 3 * IDLE, "it was too short to prove anything"
@@ -41,9 +45,20 @@ def test_vacuum_keeps_it_awake(instance: Make) -> None:
 
 
 def test_autovacuum_without_a_client_keeps_it_awake(instance: Make) -> None:
-    database = instance("--set", "autovacuum_naptime=1s", "--set", "autovacuum_vacuum_cost_delay=20ms",
-                        "--set", "autovacuum_vacuum_cost_limit=20", "--set", "autovacuum_vacuum_threshold=1", idle=f"{IDLE}s")
-    database.psql("create table big as select n, repeat('x', 500) as line from generate_series(1, 20000) as n")
+    database = instance(
+        "--set",
+        "autovacuum_naptime=1s",
+        "--set",
+        "autovacuum_vacuum_cost_delay=20ms",
+        "--set",
+        "autovacuum_vacuum_cost_limit=20",
+        "--set",
+        "autovacuum_vacuum_threshold=1",
+        idle=f"{IDLE}s",
+    )
+    database.psql(
+        "create table big as select n, repeat('x', 500) as line from generate_series(1, 20000) as n"
+    )
     database.psql("delete from big")
     finds = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%big%'"
     until("the autovacuum runs", lambda: int(database.psql(finds)) >= 1)
@@ -58,9 +73,21 @@ def test_replication_keeps_it_awake(instance: Make, tmp_path: Path, program: str
     hba = database.cluster / "pg_hba.conf"
     hba.write_text(hba.read_text() + "local replication all scram-sha-256\n")
     database.psql("select pg_reload_conf()")
-    more = ("--directory", str(tmp_path), "--no-loop", "--status-interval=600") if program == "pg_receivewal" else \
-        ("--pgdata", f"{tmp_path}/copy", "--checkpoint=fast", "--max-rate=1M", "--wal-method=fetch")
+    more = (
+        ("--directory", str(tmp_path), "--no-loop", "--status-interval=600")
+        if program == "pg_receivewal"
+        else (
+            "--pgdata",
+            f"{tmp_path}/copy",
+            "--checkpoint=fast",
+            "--max-rate=1M",
+            "--wal-method=fetch",
+        )
+    )
     with client_program(database, program, *more):
-        until("it is connected", lambda: database.psql("select count(*) from pg_stat_replication") != "0")
+        until(
+            "it is connected",
+            lambda: database.psql("select count(*) from pg_stat_replication") != "0",
+        )
         stays_awake(database)
     database.asleep()

@@ -21,7 +21,10 @@ IDLE = 10  # seconds; what a machine as slow as this one does between two looks 
 LATEST = IDLE + 60  # one IDLE until the next look, and the rest for what takes seconds here
 JUMPS = (400, -800, 400)  # days
 STOPPING = "de5b426a63be47a7b6ac3eaac82e2f6f"  # systemd's word on a unit (systemd/sd-messages.h)
-WORDS = {"command": (b"PING\r\n", b"+PONG\r\n"), "native": (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n")}
+WORDS = {
+    "command": (b"PING\r\n", b"+PONG\r\n"),
+    "native": (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n"),
+}
 
 
 class Clock:
@@ -46,11 +49,21 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
-def one_of_each(clock: Clock, instance: Make, service: MakeService, redis: str, program: str) -> list[Service]:
+def one_of_each(
+    clock: Clock, instance: Make, service: MakeService, redis: str, program: str
+) -> list[Service]:
     """Everything that sleeps differently; the clock is put right when they have gone."""
-    return [instance(idle=f"{IDLE}s"),
-            service("command", "--exec", f"{redis} --port {{port}} --bind 127.0.0.1 --dir {{data}}", name="svc1", idle=f"{IDLE}s"),
-            service("native", "--exec", program, name="svc2", idle=f"{IDLE}s")]
+    return [
+        instance(idle=f"{IDLE}s"),
+        service(
+            "command",
+            "--exec",
+            f"{redis} --port {{port}} --bind 127.0.0.1 --dir {{data}}",
+            name="svc1",
+            idle=f"{IDLE}s",
+        ),
+        service("native", "--exec", program, name="svc2", idle=f"{IDLE}s"),
+    ]
 
 
 def visit(one: Service) -> float:
@@ -87,18 +100,29 @@ def sleeps_in_time(one: Service, left: float) -> None:
         assert time.monotonic() < deadline, f"{one} does not go to sleep\n{one.journal()}"
         time.sleep(2)
     must("journalctl", "--sync")
-    said = must("journalctl", "--output=json", f"MESSAGE_ID={STOPPING}", f"UNIT={one.backend}").splitlines()
-    stopped = [after for line in said if (after := int(json.loads(line)["__MONOTONIC_TIMESTAMP"]) / 1e6 - left) > 0]
-    assert len(stopped) == 1 and IDLE <= stopped[0] <= LATEST, f"{one} went to sleep {stopped} s after its last client"
+    said = must(
+        "journalctl", "--output=json", f"MESSAGE_ID={STOPPING}", f"UNIT={one.backend}"
+    ).splitlines()
+    stopped = [
+        after
+        for line in said
+        if (after := int(json.loads(line)["__MONOTONIC_TIMESTAMP"]) / 1e6 - left) > 0
+    ]
+    assert len(stopped) == 1 and IDLE <= stopped[0] <= LATEST, (
+        f"{one} went to sleep {stopped} s after its last client"
+    )
 
 
 def test_set_while_it_sleeps_wakes_or_idles_it_delays_no_client_and_neither_hastens_nor_delays_a_sleep(
-        clock: Clock, one_of_each: list[Service]) -> None:
+    clock: Clock, one_of_each: list[Service]
+) -> None:
     for asleep, idle in ((400, -800), (-800, 400)):
         clock.jump(asleep)
         for one in one_of_each:
             wake(one, clock)
-        left = {one: visit(one) for one in one_of_each}  # the other wakes may have taken as long as IDLE
+        left = {
+            one: visit(one) for one in one_of_each
+        }  # the other wakes may have taken as long as IDLE
         clock.jump(idle)
         for one in one_of_each:
             sleeps_in_time(one, left[one])

@@ -27,16 +27,24 @@ def test_woken_by_http_and_nothing_is_left_when_it_sleeps(service: MakeService, 
         shop.asleep()
         assert shop.ls()["state"] == "asleep"
     assert must("docker", "ps", "--quiet") == ""
-    assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container) == "exited 0\n"
+    assert (
+        must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container)
+        == "exited 0\n"
+    )
     assert str(shop.run) not in Path("/proc/mounts").read_text()
 
 
-def test_says_what_was_made_and_how_long_its_first_wake_took(service: MakeService, nginx: str) -> None:
+def test_says_what_was_made_and_how_long_its_first_wake_took(
+    service: MakeService, nginx: str
+) -> None:
     shop = container(service, nginx, "--json", enable=False)
     said = json.loads(shop.made.out)
     assert (said["kind"], said["dsn"], said["data"]) == ("container", "http://127.0.0.1:25432/", "")
     assert 0 < said["first_wake_seconds"] < 30
-    assert (said["password_file"], sorted(entry.name for entry in shop.etc.iterdir())) == (None, ["compose.yaml", "instance.env"])
+    assert (said["password_file"], sorted(entry.name for entry in shop.etc.iterdir())) == (
+        None,
+        ["compose.yaml", "instance.env"],
+    )
     shop.open()
     served(shop)
 
@@ -50,13 +58,17 @@ def test_a_dozen_at_once_onto_a_sleeping_one(service: MakeService, nginx: str) -
     shop.asleep()
 
 
-def test_published_port_of_a_compose_file_is_taken_over(service: MakeService, nginx: str, tmp_path: Path) -> None:
+def test_published_port_of_a_compose_file_is_taken_over(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
     before = opened_since(set())
     shop = slow_to_get_up(service, tmp_path)
     assert shop.port == 25480
     assert opened_since(before) == {"127.0.0.1:25480"}
     assert get(25480).text == "up"
-    assert must("docker", "inspect", "--format={{json .HostConfig.PortBindings}}", shop.container) in ("{}\n", "null\n")
+    assert must(
+        "docker", "inspect", "--format={{json .HostConfig.PortBindings}}", shop.container
+    ) in ("{}\n", "null\n")
     assert opened_since(before) == {"127.0.0.1:25480"}
     shop.asleep()
     assert get(25480).text == "up"
@@ -64,32 +76,60 @@ def test_published_port_of_a_compose_file_is_taken_over(service: MakeService, ng
 
 
 def test_of_several_services_one_sleeps_and_wakes_and_what_it_depends_on_is_not_made(
-        service: MakeService, nginx: str, tmp_path: Path) -> None:
-    ours = {"image": nginx, "ports": ["127.0.0.1:25480:80"], "depends_on": ["worker"],
-            "tty": True, "restart": "always", "deploy": {"restart_policy": {"condition": "on-failure", "max_attempts": 3}}}
-    (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"worker": {"image": nginx}, "web": ours}}))
-    refused = ("sockwake-new", "no", "--kind", "container", "--compose", f"{tmp_path}/compose.yaml", "--service")
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
+    ours = {
+        "image": nginx,
+        "ports": ["127.0.0.1:25480:80"],
+        "depends_on": ["worker"],
+        "tty": True,
+        "restart": "always",
+        "deploy": {"restart_policy": {"condition": "on-failure", "max_attempts": 3}},
+    }
+    (tmp_path / "compose.yaml").write_text(
+        json.dumps({"services": {"worker": {"image": nginx}, "web": ours}})
+    )
+    refused = (
+        "sockwake-new",
+        "no",
+        "--kind",
+        "container",
+        "--compose",
+        f"{tmp_path}/compose.yaml",
+        "--service",
+    )
     run(*refused, "nobody").expect(2, "has no service 'nobody'", "it has web, worker")
     run(*refused, "worker").expect(2, "publishes 0 ports")
-    run(*refused[:-1], "--container-port", "80").expect(1, "has 2 services", "say which by --service")
+    run(*refused[:-1], "--container-port", "80").expect(
+        1, "has 2 services", "say which by --service"
+    )
     shop = service("container", "--compose", f"{tmp_path}/compose.yaml")
     assert (shop.port, shop.setting("SERVICE"), get(25480).status) == (25480, "web", 200)
     assert must("docker", "ps", "--all", "--format={{.Names}}") == f"{shop.container}\n"
-    ends = must("docker", "inspect", "--format={{.HostConfig.RestartPolicy.Name}} {{.Config.Tty}}", shop.container)
+    ends = must(
+        "docker",
+        "inspect",
+        "--format={{.HostConfig.RestartPolicy.Name}} {{.Config.Tty}}",
+        shop.container,
+    )
     assert ends == "no false\n", "nobody but a client starts it, and its log is the journal's"
     shop.asleep()
     assert get(25480).status == 200
     shop.asleep()
 
 
-def test_ready_by_http_waits_for_more_than_503(service: MakeService, nginx: str, tmp_path: Path) -> None:
+def test_ready_by_http_waits_for_more_than_503(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
     shop = slow_to_get_up(service, tmp_path, "--ready", "http:/health")
     for _ in range(2):
         assert (get(shop.port).status, get(shop.port, "/health").text) == (200, "up")
         shop.asleep()
 
 
-def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(service: MakeService, nginx: str, tmp_path: Path) -> None:
+def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
     shop = slow_to_get_up(service, tmp_path, "--ready", "tcp", late=8)
     answer = get(shop.port)
     assert answer.status == 503 and "sockwake" not in answer.text and "nginx" in answer.text
@@ -115,9 +155,12 @@ def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, ngi
     assert not again.etc.exists() and not Path("/var/lib/sockwake/svc1").exists()
 
 
-def test_volume_of_a_compose_file_outlives_all_but_purge(service: MakeService, nginx: str, tmp_path: Path) -> None:
+def test_volume_of_a_compose_file_outlives_all_but_purge(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
     (tmp_path / "compose.yaml").write_text(
-        "services: {shop: {image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']}}\nvolumes: {pages: {}}\n")
+        "services: {shop: {image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']}}\nvolumes: {pages: {}}\n"
+    )
 
     def make() -> Service:
         return service("container", "--compose", f"{tmp_path}/compose.yaml")
@@ -133,15 +176,21 @@ def test_volume_of_a_compose_file_outlives_all_but_purge(service: MakeService, n
     assert must("docker", "volume", "ls", "--quiet") == ""
 
 
-def test_edits_of_compose_yaml_count_from_the_next_wake_on(service: MakeService, nginx: str) -> None:
+def test_edits_of_compose_yaml_count_from_the_next_wake_on(
+    service: MakeService, nginx: str
+) -> None:
     shop = container(service, nginx)
 
     def label() -> str:
-        return must("docker", "inspect", '--format={{index .Config.Labels "mine"}} {{.Id}}', shop.container).strip()
+        return must(
+            "docker", "inspect", '--format={{index .Config.Labels "mine"}} {{.Id}}', shop.container
+        ).strip()
 
     before = label()
     get(shop.port)
-    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n    labels: {mine: edited}\n")
+    shop.edit(
+        "compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n    labels: {mine: edited}\n"
+    )
     get(shop.port)
     assert label() == before
     shop.asleep()

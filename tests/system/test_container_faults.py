@@ -14,7 +14,6 @@ from squatter import squatting
 from web import get
 from webshop import container, served, slow_to_get_up, unserved
 
-
 SECRET = "cannot reach postgres://app:s3cret@db.internal/app"
 
 
@@ -37,20 +36,39 @@ def test_without_its_image(service: MakeService, nginx: str, borrowed: str) -> N
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(("script", "reason", "words"), [
-    ("trap exit QUIT; sleep 1000 & wait", "its server did not answer HTTP on port 80 within 3 s", ""),
-    (f"echo {SECRET} >&2; exit 7", "its container ended with status 7", SECRET),
-], ids=["never answers", "ends at once"])
-def test_server_that_does_not_serve(service: MakeService, nginx: str, script: str, reason: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "reason", "words"),
+    [
+        (
+            "trap exit QUIT; sleep 1000 & wait",
+            "its server did not answer HTTP on port 80 within 3 s",
+            "",
+        ),
+        (f"echo {SECRET} >&2; exit 7", "its container ended with status 7", SECRET),
+    ],
+    ids=["never answers", "ends at once"],
+)
+def test_server_that_does_not_serve(
+    service: MakeService, nginx: str, script: str, reason: str, words: str
+) -> None:
     command = f'    command: ["sh", "-c", "{script}"]\n'
     shop = container(service, nginx)
     shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
     shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + command)
     unserved(shop, reason, words)
-    sandbox = ("systemd-run", "--pipe", "--wait", "--quiet", "--property=DynamicUser=yes", "--property=TemporaryFileSystem=/run:ro",
-               f"--property=BindReadOnlyPaths={shop.run}")
+    sandbox = (
+        "systemd-run",
+        "--pipe",
+        "--wait",
+        "--quiet",
+        "--property=DynamicUser=yes",
+        "--property=TemporaryFileSystem=/run:ro",
+        f"--property=BindReadOnlyPaths={shop.run}",
+    )
     assert reason in run(*sandbox, "cat", f"{shop.run}/failure").out
-    assert SECRET not in run(*sandbox, "grep", "-r", "-s", "", str(shop.run)).out, "the proxy can read it"
+    assert SECRET not in run(*sandbox, "grep", "-r", "-s", "", str(shop.run)).out, (
+        "the proxy can read it"
+    )
     shop.edit("compose.yaml", command, "")
     shop.edit("instance.env", "START_TIMEOUT=3s\n", "")
     served(shop)
@@ -71,7 +89,8 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
 
 @pytest.mark.parametrize("more", ["", "network_mode: none"], ids=["bridge", "no network"])
 def test_no_request_ever_reaches_who_listens_while_it_sleeps(
-        service: MakeService, nginx: str, tmp_path: Path, more: str) -> None:
+    service: MakeService, nginx: str, tmp_path: Path, more: str
+) -> None:
     shop = slow_to_get_up(service, tmp_path, more=more)
     with squatting() as catch:
         for _ in range(3):
@@ -82,12 +101,16 @@ def test_no_request_ever_reaches_who_listens_while_it_sleeps(
 
 
 @pytest.mark.fault
-def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(service: MakeService, nginx: str, tmp_path: Path) -> None:
+def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
     shop = slow_to_get_up(service, tmp_path, more="network_mode: host")
     with squatting(range(8080, 8081)) as catch:
         assert catch.ports == 1
         unserved(shop, "port 8080 is in use by another program (process ")
-    assert [line for line in catch.said if "User-Agent: sockwake" not in line] == [], "more than the proof got to the stranger"
+    assert [line for line in catch.said if "User-Agent: sockwake" not in line] == [], (
+        "more than the proof got to the stranger"
+    )
     assert catch.said, "the stranger was not even asked"
     assert get(shop.port).text == "up"
     shop.asleep()

@@ -56,7 +56,9 @@ def logging_in(database: Database) -> Callable[[], str]:
 
 
 @pytest.mark.parametrize("kind", ["", "--tls"])
-def test_postgres_serves_as_many_as_it_takes_and_tells_the_others_itself(instance: Make, kind: str) -> None:
+def test_postgres_serves_as_many_as_it_takes_and_tells_the_others_itself(
+    instance: Make, kind: str
+) -> None:
     database = instance(*filter(None, [kind]))
     most = int(database.psql("show max_connections"))
     database.asleep()
@@ -97,12 +99,16 @@ def test_everybody_is_told_why_a_database_cannot_start(instance: Make) -> None:
     database.add_guc("nosuch=1")
     told = what_they_got(lambda: str(database.connect().close()))
     assert sum(told.values()) == CROWD
-    assert all("its container ended with status 1 (journalctl -u pg-postgres@" in said for said in told), told
+    assert all(
+        "its container ended with status 1 (journalctl -u pg-postgres@" in said for said in told
+    ), told
     database.asleep(backend=ASLEEP_OR_FAILED)
 
 
 @pytest.mark.fault
-def test_everybody_is_told_why_a_program_cannot_start(service: MakeService, program: str, tmp_path: Path) -> None:
+def test_everybody_is_told_why_a_program_cannot_start(
+    service: MakeService, program: str, tmp_path: Path
+) -> None:
     served = service("native", "--exec", f"{program} --broken /etc/hostname")
     assert what_they_got(web(served)) == {"503": CROWD}
     served.asleep(backend=ASLEEP_OR_FAILED)

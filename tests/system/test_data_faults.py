@@ -63,7 +63,18 @@ def test_password_file_gone(instance: Make) -> None:
     password = database.password
     database.asleep()
     (database.etc / "password").unlink()
-    ran = run("psql", "-h", "127.0.0.1", "-p", str(database.port), "-U", "postgres", "-XAtc", "select 1", env={"PGPASSWORD": password})
+    ran = run(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-U",
+        "postgres",
+        "-XAtc",
+        "select 1",
+        env={"PGPASSWORD": password},
+    )
     ran.expect(0, "1")
     run("sockwake", "status", "pg1").expect(0)
     database.password = password
@@ -74,7 +85,18 @@ def test_password_file_gone(instance: Make) -> None:
 def test_password_file_gone_before_there_is_a_cluster(instance: Make) -> None:
     database = instance("--no-provision")
     (database.etc / "password").unlink()
-    run("psql", "-h", "127.0.0.1", "-p", str(database.port), "-U", "postgres", "-XAtc", "select 1", env={"PGPASSWORD": "x"}).expect(2, "authentication failed")
+    run(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-U",
+        "postgres",
+        "-XAtc",
+        "select 1",
+        env={"PGPASSWORD": "x"},
+    ).expect(2, "authentication failed")
     assert (database.etc / "password").stat().st_mode & 0o777 == 0o600
     assert database.psql() == "1"
 
@@ -89,20 +111,35 @@ def test_disk_full_while_clients_write(instance: Make, tmp_path: Path) -> None:
         database.psql("create table kept (n int)")
         ballast = disk / "ballast"
         written = 0
-        with database.connect() as client, pytest.raises((Refused, Lost), match="No space left|ended without a word|cannot receive|in recovery|terminating"):
+        with (
+            database.connect() as client,
+            pytest.raises(
+                (Refused, Lost),
+                match="No space left|ended without a word|cannot receive|in recovery|terminating",
+            ),
+        ):
             run("dd", "if=/dev/zero", f"of={ballast}", "bs=1M")
             for written in range(1000):
                 client.query(f"insert into kept select {written} from generate_series(1, 10000)")
         database.await_journal("No space left on device")
         ballast.unlink()
         until("the next client is served", lambda: _is_served(database.connect))
-        assert int(database.psql("select count(*) from kept")) in (written * 10000, (written + 1) * 10000)
+        assert int(database.psql("select count(*) from kept")) in (
+            written * 10000,
+            (written + 1) * 10000,
+        )
         database.asleep()
         assert int(database.psql("select count(distinct n) from kept")) >= written
         must("systemctl", "stop", database.socket, database.proxy, database.backend)
         must("sockwake", "rm", "pg1", "--purge")
     finally:
-        run("systemctl", "stop", "pg-proxy@pg1.socket", "pg-proxy@pg1.service", "pg-postgres@pg1.service")
+        run(
+            "systemctl",
+            "stop",
+            "pg-proxy@pg1.socket",
+            "pg-proxy@pg1.service",
+            "pg-postgres@pg1.service",
+        )
         run("docker", "rm", "--force", "sockwake-pg1")
         must("umount", str(disk))
 

@@ -16,20 +16,85 @@ from program import run
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 REFUSAL = re.compile(r"sockwake: error: [^\n]+\n(\(hint: [^\n]+\)\n)?")
-WORDS = st.one_of(st.sampled_from(["nginx:local", "80", "8080:80", "127.0.0.1:8080:80/udp", "1-3:1-3", "${IMAGE:?}", "$$", "!reset", "", "\x1b[31m", "é\n"]), st.text(max_size=8))
-VALUES = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(-1, 70000), WORDS), lambda each: st.one_of(
-    st.lists(each, max_size=3), st.dictionaries(st.one_of(WORDS, st.sampled_from(["target", "published", "source"])), each, max_size=3)), max_leaves=6)
-PORTS = st.one_of(VALUES, st.lists(st.one_of(WORDS, st.integers(0, 70000), st.fixed_dictionaries({"target": st.integers(0, 70000)}, optional={
-    "published": st.one_of(st.integers(0, 70000).map(str), WORDS), "mode": WORDS})), max_size=2))
-SERVICE = st.fixed_dictionaries({}, optional={"image": WORDS, "ports": PORTS, "container_name": WORDS, "command": VALUES, "networks": VALUES,
-                                              "extends": VALUES, "environment": VALUES, "depends_on": VALUES})
+WORDS = st.one_of(
+    st.sampled_from(
+        [
+            "nginx:local",
+            "80",
+            "8080:80",
+            "127.0.0.1:8080:80/udp",
+            "1-3:1-3",
+            "${IMAGE:?}",
+            "$$",
+            "!reset",
+            "",
+            "\x1b[31m",
+            "é\n",
+        ]
+    ),
+    st.text(max_size=8),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 70000), WORDS),
+    lambda each: st.one_of(
+        st.lists(each, max_size=3),
+        st.dictionaries(
+            st.one_of(WORDS, st.sampled_from(["target", "published", "source"])), each, max_size=3
+        ),
+    ),
+    max_leaves=6,
+)
+PORTS = st.one_of(
+    VALUES,
+    st.lists(
+        st.one_of(
+            WORDS,
+            st.integers(0, 70000),
+            st.fixed_dictionaries(
+                {"target": st.integers(0, 70000)},
+                optional={
+                    "published": st.one_of(st.integers(0, 70000).map(str), WORDS),
+                    "mode": WORDS,
+                },
+            ),
+        ),
+        max_size=2,
+    ),
+)
+SERVICE = st.fixed_dictionaries(
+    {},
+    optional={
+        "image": WORDS,
+        "ports": PORTS,
+        "container_name": WORDS,
+        "command": VALUES,
+        "networks": VALUES,
+        "extends": VALUES,
+        "environment": VALUES,
+        "depends_on": VALUES,
+    },
+)
 DOCUMENT = st.one_of(
-    st.fixed_dictionaries({"services": st.one_of(VALUES, st.dictionaries(WORDS, st.one_of(SERVICE, VALUES), max_size=2))},
-                         optional={"version": VALUES, "include": VALUES, "name": WORDS, "volumes": VALUES}).map(json.dumps),
-    VALUES.map(json.dumps), st.text(max_size=60))
+    st.fixed_dictionaries(
+        {
+            "services": st.one_of(
+                VALUES, st.dictionaries(WORDS, st.one_of(SERVICE, VALUES), max_size=2)
+            )
+        },
+        optional={"version": VALUES, "include": VALUES, "name": WORDS, "volumes": VALUES},
+    ).map(json.dumps),
+    VALUES.map(json.dumps),
+    st.text(max_size=60),
+)
 
 
-@settings(max_examples=400 if SOAK else 25, deadline=None, derandomize=not SOAK, database=None, print_blob=True)
+@settings(
+    max_examples=400 if SOAK else 25,
+    deadline=None,
+    derandomize=not SOAK,
+    database=None,
+    print_blob=True,
+)
 @given(DOCUMENT)
 @example('{"services": {"a": {"image": "nginx:local", "ports": ["8080:80"]}}}')
 @example('{"services": {"a": {"image": "nginx:local", "ports": ["8080-8090:80"]}}}')
@@ -41,10 +106,25 @@ def test_any_compose_file_makes_an_instance_or_one_sentence(machine: None, text:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "compose.yaml"
         path.write_bytes(text.encode(errors="surrogatepass"))
-        ran = run("sockwake-new", "fuzzed", "--kind", "container", "--compose", str(path), "--dry-run", "--json")
+        ran = run(
+            "sockwake-new",
+            "fuzzed",
+            "--kind",
+            "container",
+            "--compose",
+            str(path),
+            "--dry-run",
+            "--json",
+        )
     if ran.status:
         assert ran.status in (1, 2, 3) and REFUSAL.fullmatch(ran.err), ran
     else:
         files = json.loads(ran.out)["files"]
-        assert re.search(r"^BACKEND_PORT=[1-9]\d*$", files["/etc/sockwake/fuzzed/instance.env"]["content"], re.MULTILINE), ran
-        assert files["/etc/sockwake/fuzzed/compose.yaml"]["content"] == text.replace("\r\n", "\n").replace("\r", "\n")
+        assert re.search(
+            r"^BACKEND_PORT=[1-9]\d*$",
+            files["/etc/sockwake/fuzzed/instance.env"]["content"],
+            re.MULTILINE,
+        ), ran
+        assert files["/etc/sockwake/fuzzed/compose.yaml"]["content"] == text.replace(
+            "\r\n", "\n"
+        ).replace("\r", "\n")

@@ -25,14 +25,21 @@ def test_compose_file(instance: Make) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--no-provision",)], ids=["made", "not yet made"])
-def test_compose_file_without_a_command_leaves_the_image_its_own(instance: Make, options: tuple[str, ...]) -> None:
+def test_compose_file_without_a_command_leaves_the_image_its_own(
+    instance: Make, options: tuple[str, ...]
+) -> None:
     database = instance(*options)
     path = database.etc / "compose.yaml"
-    without, found = re.subn(r"^    command:\n(      - .*\n)+", "", path.read_text(), flags=re.MULTILINE)
+    without, found = re.subn(
+        r"^    command:\n(      - .*\n)+", "", path.read_text(), flags=re.MULTILINE
+    )
     assert found == 1
     path.write_text(without)
     assert database.psql() == "1"
-    assert must("docker", "inspect", "--format={{json .Config.Cmd}}", database.container) == '["postgres"]\n'
+    assert (
+        must("docker", "inspect", "--format={{json .Config.Cmd}}", database.container)
+        == '["postgres"]\n'
+    )
     database.asleep()
     assert database.psql() == "1"
 
@@ -41,7 +48,9 @@ def test_idle(instance: Make) -> None:
     database = instance(idle="1s")
     database.set("IDLE", "7s")
     with database.at_work():
-        assert "--exit-idle-time=7" in Path(f"/proc/{database.main_pid(database.proxy)}/cmdline").read_text().split("\0")
+        assert "--exit-idle-time=7" in Path(
+            f"/proc/{database.main_pid(database.proxy)}/cmdline"
+        ).read_text().split("\0")
     must("systemctl", "stop", database.proxy)
     database.set("IDLE", "1s")
     assert database.psql() == "1"
@@ -51,7 +60,9 @@ def test_idle(instance: Make) -> None:
 def test_idle_infinity_stays_until_stopped(instance: Make) -> None:
     database = instance(idle="infinity")
     with database.at_work():
-        assert "--exit-idle-time=infinity" in Path(f"/proc/{database.main_pid(database.proxy)}/cmdline").read_text().split("\0")
+        assert "--exit-idle-time=infinity" in Path(
+            f"/proc/{database.main_pid(database.proxy)}/cmdline"
+        ).read_text().split("\0")
     must("systemctl", "stop", database.proxy)
     database.asleep()
 
@@ -62,7 +73,10 @@ def test_image(instance: Make) -> None:
     try:
         database.set("IMAGE", "edited:18")
         assert database.psql() == "1"
-        assert must("docker", "inspect", "--format={{.Config.Image}}", database.container) == "edited:18\n"
+        assert (
+            must("docker", "inspect", "--format={{.Config.Image}}", database.container)
+            == "edited:18\n"
+        )
         database.asleep()
         must("docker", "rm", database.container)
     finally:

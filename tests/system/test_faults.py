@@ -35,8 +35,19 @@ def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance
     assert pid > 1
     with frozen("docker.service", "containerd.service"):
         os.kill(pid, signal.SIGKILL)
-        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
-        next_client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select sum(n) from kept", env=database.environment)
+        until(
+            "its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before
+        )
+        next_client = start(
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(database.port),
+            "-XAtc",
+            "select sum(n) from kept",
+            env=database.environment,
+        )
         until("it has connected", lambda: clients(database) == 1)
         assert next_client.poll() is None
     assert next_client.communicate(timeout=60)[0] == "500500\n"
@@ -82,7 +93,9 @@ def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
     try:
         allow_starts()
         must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
-        until("its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before)
+        until(
+            "its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before
+        )
         assert "the container engine does not answer at /run/docker.sock" in database.fatal()
     finally:
         must("systemctl", "start", "docker.socket", "docker.service")

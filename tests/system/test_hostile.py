@@ -27,7 +27,11 @@ def watched() -> Iterator[set[bytes]]:
         while not done.is_set():
             for pattern in ("[0-9]*/cmdline", "[0-9]*/comm"):
                 seen.update(filter(None, map(_content, Path("/proc").glob(pattern))))
-            seen.update(filter(None, map(_content, Path("/var/lib/docker/containers").glob("*/config.v2.json"))))
+            seen.update(
+                filter(
+                    None, map(_content, Path("/var/lib/docker/containers").glob("*/config.v2.json"))
+                )
+            )
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -52,7 +56,9 @@ def test_password_shows_up_nowhere(instance: Make) -> None:
         client = database.at_work()
     password = database.password.encode()
     try:
-        assert any(b"sockwake-pg1_init" in content for content in seen), "the watch has seen nothing"
+        assert any(b"sockwake-pg1_init" in content for content in seen), (
+            "the watch has seen nothing"
+        )
         assert not [content for content in seen if password in content]
         assert database.password not in must("docker", "inspect", database.container)
         inside = [entry.split()[0] for entry in database.processes()]
@@ -61,8 +67,21 @@ def test_password_shows_up_nowhere(instance: Make) -> None:
         assert not [content for content in environments if password in content]
         database.journal()
         assert database.password not in must("journalctl", "--boot", "--no-pager", "--output=cat")
-        found = run("grep", "--recursive", "--devices=skip", "--no-messages", "--files-with-matches", "--fixed-strings",
-                    "--file=/dev/stdin", "/etc", "/run", "/tmp", "/var", user=SOMEBODY, stdin=database.password)
+        found = run(
+            "grep",
+            "--recursive",
+            "--devices=skip",
+            "--no-messages",
+            "--files-with-matches",
+            "--fixed-strings",
+            "--file=/dev/stdin",
+            "/etc",
+            "/run",
+            "/tmp",
+            "/var",
+            user=SOMEBODY,
+            stdin=database.password,
+        )
         assert found.out == ""
     finally:
         client.close()
@@ -73,12 +92,25 @@ def test_neither_password_nor_data_nor_backend_can_be_reached(instance: Make) ->
     backend = database.run / "backend/.s.PGSQL.5432"
     with database.at_work():
         assert backend.is_socket()
-        for path in (database.etc / "password", database.cluster / "PG_VERSION", database.cluster / "pg_hba.conf"):
+        for path in (
+            database.etc / "password",
+            database.cluster / "PG_VERSION",
+            database.cluster / "pg_hba.conf",
+        ):
             assert path.is_file()
             run("cat", str(path), user=SOMEBODY).expect(1, "ermission denied")
         run("ls", str(database.run), user=SOMEBODY).expect(2, "ermission denied")
-        run("psql", "-h", str(backend.parent), "-U", "postgres", "-c", "select 1", user=SOMEBODY,
-            env=database.environment).expect(2, "ermission denied")
+        run(
+            "psql",
+            "-h",
+            str(backend.parent),
+            "-U",
+            "postgres",
+            "-c",
+            "select 1",
+            user=SOMEBODY,
+            env=database.environment,
+        ).expect(2, "ermission denied")
         run("docker", "ps", user=SOMEBODY).expect(1, "ermission denied")
     database.asleep()
     run("touch", str(backend), user=SOMEBODY).expect(1, "ermission denied")
@@ -112,6 +144,11 @@ def test_proxy_is_nobody_in_a_tight_sandbox(instance: Make, kind: str) -> None:
 def test_container_has_no_network(instance: Make) -> None:
     database = instance()
     with database.at_work():
-        assert must("docker", "inspect", "--format={{.HostConfig.NetworkMode}}", database.container) == "none\n"
-        devices = must("nsenter", f"--target={database.server_pid()}", "--net", "ip", "-brief", "link")
+        assert (
+            must("docker", "inspect", "--format={{.HostConfig.NetworkMode}}", database.container)
+            == "none\n"
+        )
+        devices = must(
+            "nsenter", f"--target={database.server_pid()}", "--net", "ip", "-brief", "link"
+        )
     assert [line.split()[0] for line in devices.splitlines()] == ["lo"]

@@ -65,7 +65,9 @@ def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
         answer = get(shop.port)
     finally:
         os.kill(engine, signal.SIGCONT)
-    assert answer.status == 503 and "the container engine does not answer: timed out" in answer.text, answer
+    assert (
+        answer.status == 503 and "the container engine does not answer: timed out" in answer.text
+    ), answer
     assert time.monotonic() - began < LIMIT + SPARE
     served(shop)
 
@@ -76,9 +78,20 @@ def test_a_command_that_waits_for_another_says_for_which(service: MakeService, n
     shop = container(service, nginx, enable=False)
     with start("flock", "--no-fork", "/etc/sockwake", "sleep", "4242") as holder:
         try:
-            ran = run("script", "--quiet", "--return", "--command", f"sockwake rm {shop}", "/dev/null", timeout=60 + SPARE)
+            ran = run(
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                f"sockwake rm {shop}",
+                "/dev/null",
+                timeout=60 + SPARE,
+            )
         finally:
             holder.kill()
-    ran.expect(4, f"sockwake: waiting for the lock of all instances: process {holder.pid} has it",
-               "sockwake: error: the lock of all instances was not free within 60 s")
+    ran.expect(
+        4,
+        f"sockwake: waiting for the lock of all instances: process {holder.pid} has it",
+        "sockwake: error: the lock of all instances was not free within 60 s",
+    )
     assert shop.etc.exists()

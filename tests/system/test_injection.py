@@ -14,7 +14,21 @@ from intruder import Intruder
 from program import run
 
 MARK = Path("/run/somebody-got-in")
-PROGRAMS = ("docker", "docker-compose", "env", "journalctl", "loginctl", "mount", "openssl", "podman", "ss", "systemctl", "systemd-run", "umount", "unshare")
+PROGRAMS = (
+    "docker",
+    "docker-compose",
+    "env",
+    "journalctl",
+    "loginctl",
+    "mount",
+    "openssl",
+    "podman",
+    "ss",
+    "systemctl",
+    "systemd-run",
+    "umount",
+    "unshare",
+)
 MODULES = ("argparse", "jinja2", "json", "os", "sitecustomize", "sockwake", "usercustomize", "yaml")
 DEFINITION = "services: {evil: {image: 'nginx:local', container_name: evil}}\n"
 
@@ -29,7 +43,12 @@ def baited(somebody: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
         (home / "bin" / name).chmod(0o755)
     for name in MODULES:
         (home / f"{name}.py").write_text(f"open('{MARK}', 'a').write('{name}')\n")
-    for name in ("compose.yaml", "compose.override.yaml", "docker-compose.yml", "docker-compose.override.yml"):
+    for name in (
+        "compose.yaml",
+        "compose.override.yaml",
+        "docker-compose.yml",
+        "docker-compose.override.yml",
+    ):
         (home / name).write_text(DEFINITION)
     (home / ".env").write_text("IMAGE=nginx:local\nCOMPOSE_FILE=compose.yaml\n")
     plugins = home / ".docker/cli-plugins"
@@ -39,29 +58,70 @@ def baited(somebody: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
     (home / ".docker/config.json").write_text('{"credsStore": "evil", "currentContext": "evil"}')
     (home / "openssl.cnf").write_text("openssl_conf = evil\n[evil]\nengines = nowhere\n")
     engine = f"unix://{home}/engine.sock"
-    yield home, {
-        "PATH": f"{home}/bin:{os.environ['PATH']}", "HOME": str(home), "PWD": str(home), "TMPDIR": str(home), "IMAGE": "nginx:local",
-        "PYTHONPATH": str(home), "PYTHONSTARTUP": f"{home}/os.py", "PYTHONHOME": str(home), "PYTHONUSERBASE": str(home),
-        "DOCKER_HOST": engine, "DOCKER_CONTEXT": "evil", "DOCKER_CONFIG": f"{home}/.docker", "CONTAINER_HOST": engine,
-        "COMPOSE_FILE": f"{home}/compose.yaml", "COMPOSE_PROJECT_NAME": "evil", "COMPOSE_PROFILES": "evil", "COMPOSE_ENV_FILES": f"{home}/.env",
-        "OPENSSL_CONF": f"{home}/openssl.cnf", "SOCKWAKE_SCOPE": "user", "SOCKWAKE_ETC": str(home), "SOCKWAKE_SHARE": str(home),
-        "SOCKWAKE_NAME": "evil", "SOCKWAKE_DATA": str(home), "SOCKWAKE_BACKEND": str(home), "SYSTEMD_UNIT_PATH": str(home),
-        "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_RUNTIME_DIR": str(home), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/bus",
-        "ENV": f"{home}/os.py", "BASH_ENV": f"{home}/os.py", "IFS": "/", "LC_ALL": "evil", "GCONV_PATH": str(home)}
+    yield (
+        home,
+        {
+            "PATH": f"{home}/bin:{os.environ['PATH']}",
+            "HOME": str(home),
+            "PWD": str(home),
+            "TMPDIR": str(home),
+            "IMAGE": "nginx:local",
+            "PYTHONPATH": str(home),
+            "PYTHONSTARTUP": f"{home}/os.py",
+            "PYTHONHOME": str(home),
+            "PYTHONUSERBASE": str(home),
+            "DOCKER_HOST": engine,
+            "DOCKER_CONTEXT": "evil",
+            "DOCKER_CONFIG": f"{home}/.docker",
+            "CONTAINER_HOST": engine,
+            "COMPOSE_FILE": f"{home}/compose.yaml",
+            "COMPOSE_PROJECT_NAME": "evil",
+            "COMPOSE_PROFILES": "evil",
+            "COMPOSE_ENV_FILES": f"{home}/.env",
+            "OPENSSL_CONF": f"{home}/openssl.cnf",
+            "SOCKWAKE_SCOPE": "user",
+            "SOCKWAKE_ETC": str(home),
+            "SOCKWAKE_SHARE": str(home),
+            "SOCKWAKE_NAME": "evil",
+            "SOCKWAKE_DATA": str(home),
+            "SOCKWAKE_BACKEND": str(home),
+            "SYSTEMD_UNIT_PATH": str(home),
+            "XDG_CONFIG_HOME": str(home),
+            "XDG_DATA_HOME": str(home),
+            "XDG_RUNTIME_DIR": str(home),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/bus",
+            "ENV": f"{home}/os.py",
+            "BASH_ENV": f"{home}/os.py",
+            "IFS": "/",
+            "LC_ALL": "evil",
+            "GCONV_PATH": str(home),
+        },
+    )
     assert not MARK.exists(), MARK.read_text()
 
 
-def test_neither_environment_nor_directory_gets_into_what_root_runs(known: Know, baited: tuple[Path, dict[str, str]]) -> None:
+def test_neither_environment_nor_directory_gets_into_what_root_runs(
+    known: Know, baited: tuple[Path, dict[str, str]]
+) -> None:
     home, environment = baited
     database = known("pg1")
     try:
-        for command in (("sockwake-new", "pg1", "--version", "18", "--tls", "--idle", "1s", "--enable"), ("sockwake", "ls"), ("sockwake", "status", "pg1"),
-                        ("sockwake", "compose", "pg1", "ps", "--all")):
-            run(f"/usr/bin/{command[0]}", *command[1:], env=environment, cwd=str(home), timeout=120).expect(0)
+        for command in (
+            ("sockwake-new", "pg1", "--version", "18", "--tls", "--idle", "1s", "--enable"),
+            ("sockwake", "ls"),
+            ("sockwake", "status", "pg1"),
+            ("sockwake", "compose", "pg1", "ps", "--all"),
+        ):
+            run(
+                f"/usr/bin/{command[0]}", *command[1:], env=environment, cwd=str(home), timeout=120
+            ).expect(0)
             figures.count("hostile attempts", len(environment))
             assert not MARK.exists(), f"{command}: {MARK.read_text()}"
         assert database.psql("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
-        assert run("docker", "inspect", "--format={{.Config.Image}}", database.container).out == "postgres:18\n"
+        assert (
+            run("docker", "inspect", "--format={{.Config.Image}}", database.container).out
+            == "postgres:18\n"
+        )
         database.asleep()
         run("/usr/bin/sockwake", "rm", "pg1", "--purge", env=environment, cwd=str(home)).expect(0)
     finally:
@@ -71,17 +131,41 @@ def test_neither_environment_nor_directory_gets_into_what_root_runs(known: Know,
 
 def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machine: None) -> None:
     """The package's own tools rewrite first lines."""
-    programs = [path for path in Path("/usr/libexec/sockwake").iterdir() if "python" in path.read_text().partition("\n")[0]]
+    programs = [
+        path
+        for path in Path("/usr/libexec/sockwake").iterdir()
+        if "python" in path.read_text().partition("\n")[0]
+    ]
     assert len(programs) >= 5
     for path in (*programs, Path("/usr/bin/sockwake"), Path("/usr/bin/sockwake-new")):
         figures.count("hostile attempts")
-        assert path.read_text().startswith(("#!/usr/bin/python3 -I\n", "#!/usr/bin/python3 -IS\n")), path
+        assert path.read_text().startswith(
+            ("#!/usr/bin/python3 -I\n", "#!/usr/bin/python3 -IS\n")
+        ), path
 
 
-@pytest.mark.parametrize("name", ["../../home/x", "-rf", "$(touch /run/somebody-got-in)", "a;touch /run/somebody-got-in", "a\ntouch", "%i", ".new-pg1", "*", "pg1/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../home/x",
+        "-rf",
+        "$(touch /run/somebody-got-in)",
+        "a;touch /run/somebody-got-in",
+        "a\ntouch",
+        "%i",
+        ".new-pg1",
+        "*",
+        "pg1/",
+    ],
+)
 def test_no_name_is_more_than_a_name(instance: Make, name: str) -> None:
     instance("--no-provision")
-    for verb in (("new", "--version=18", "--no-provision"), ("rm", "--purge"), ("status",), ("compose",)):
+    for verb in (
+        ("new", "--version=18", "--no-provision"),
+        ("rm", "--purge"),
+        ("status",),
+        ("compose",),
+    ):
         figures.count("hostile attempts")
         assert run("sockwake", *verb, "--", name).status == 2
     units = f"pg-proxy@{name}.socket", f"pg-postgres@{name}.service"
@@ -92,16 +176,29 @@ def test_no_name_is_more_than_a_name(instance: Make, name: str) -> None:
     assert not MARK.exists()
 
 
-@pytest.mark.parametrize("line", [
-    "IMAGE=$(touch /run/somebody-got-in)", "DATA=/x`touch /run/somebody-got-in`", "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/somebody-got-in",
-    "SOCKET_USER=root]\r[Service]", "LISTEN=/run/%i/../../etc/x", "KIND=../../../home", "PATH=/home/x", "LD_PRELOAD=/tmp/x.so", "DB_NAME=x #y",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "IMAGE=$(touch /run/somebody-got-in)",
+        "DATA=/x`touch /run/somebody-got-in`",
+        "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/somebody-got-in",
+        "SOCKET_USER=root]\r[Service]",
+        "LISTEN=/run/%i/../../etc/x",
+        "KIND=../../../home",
+        "PATH=/home/x",
+        "LD_PRELOAD=/tmp/x.so",
+        "DB_NAME=x #y",
+    ],
+)
 def test_no_value_of_instance_env_is_more_than_a_value(instance: Make, line: str) -> None:
     """Every reader refuses it, and the neighbour's port stays open."""
     database, neighbour = instance("--no-provision"), instance("--no-provision", name="pg2")
     text = (database.etc / "instance.env").read_text()
     key = line.partition("=")[0]
-    (database.etc / "instance.env").write_text("".join(f"{old}\n" for old in text.splitlines() if not old.startswith(f"{key}=")) + f"{line}\n")
+    (database.etc / "instance.env").write_text(
+        "".join(f"{old}\n" for old in text.splitlines() if not old.startswith(f"{key}="))
+        + f"{line}\n"
+    )
     figures.count("hostile attempts")
     run("systemctl", "daemon-reload").expect(0)
     run("sockwake", "status", "pg1").expect(1, "sockwake: error: /etc/sockwake/pg1/instance.env")

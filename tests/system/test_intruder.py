@@ -27,9 +27,18 @@ WAYS: dict[str, tuple[tuple[str, ...], float]] = {
     "container": ((*NGINX, "--network", "none"), 1.5),
     "container on a bridge": (NGINX, 1.5),
     "container on the host's network": ((*NGINX, "--network", "host"), 1.5),
-    "program with a port": (("--kind", "command", "--exec", REDIS.format(place="--port {port} --bind 127.0.0.1")), 1.5),
-    "program with a socket": (("--kind", "command", "--exec", REDIS.format(place="--port 0 --unixsocket {socket}")), 1.0),
-    "native program": (("--kind", "native", "--exec", "/usr/local/bin/native-service-of-the-tests"), 0.0),
+    "program with a port": (
+        ("--kind", "command", "--exec", REDIS.format(place="--port {port} --bind 127.0.0.1")),
+        1.5,
+    ),
+    "program with a socket": (
+        ("--kind", "command", "--exec", REDIS.format(place="--port 0 --unixsocket {socket}")),
+        1.0,
+    ),
+    "native program": (
+        ("--kind", "native", "--exec", "/usr/local/bin/native-service-of-the-tests"),
+        0.0,
+    ),
 }
 # which wake it, or have its timer made, and have ended soon
 HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "systemd-run")
@@ -38,6 +47,7 @@ HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "syste
 @pytest.fixture
 def make(made: Made, image: str, nginx: str, redis: str, program: str) -> Callable[[str], Service]:
     """make(WAY) is an instance that is reached this way."""
+
     def one(way: str) -> Service:
         options, _ = WAYS[way]
         kind = Database if "--version" in options else Service
@@ -56,7 +66,9 @@ def awake(service: Service) -> Iterator[None]:
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
         speaks_http = service.setting("KIND") != "command"
-        held.sendall(b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n")  # who says nothing wakes nobody
+        held.sendall(
+            b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n"
+        )  # who says nothing wakes nobody
         service.await_awake()
     try:
         yield
@@ -66,14 +78,32 @@ def awake(service: Service) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nothing_of_an_instance_is_anybody_s_but_its_port(make: Callable[[str], Service], somebody: Intruder, way: str) -> None:
+def test_nothing_of_an_instance_is_anybody_s_but_its_port(
+    make: Callable[[str], Service], somebody: Intruder, way: str
+) -> None:
     service = make(way)
     with awake(service):
-        somebody.is_denied(*ways_in(service), *(f"systemctl --no-ask-password {verb}" for verb in (
-            f"stop {service.socket}", f"kill {service.backend}", f"start {service.backend}", f"set-property {service.proxy} User=root",
-            "set-environment LD_PRELOAD=/tmp/x.so", "daemon-reload")))
+        somebody.is_denied(
+            *ways_in(service),
+            *(
+                f"systemctl --no-ask-password {verb}"
+                for verb in (
+                    f"stop {service.socket}",
+                    f"kill {service.backend}",
+                    f"start {service.backend}",
+                    f"set-property {service.proxy} User=root",
+                    "set-environment LD_PRELOAD=/tmp/x.so",
+                    "daemon-reload",
+                )
+            ),
+        )
         if service.setting("KIND") == "container":
-            for address in must("docker", "inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", service.container).split():
+            for address in must(
+                "docker",
+                "inspect",
+                "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
+                service.container,
+            ).split():
                 somebody.fails(f"curl --silent --max-time 2 http://{address}/")
         if not service.is_native:
             assert service.exposure(service.proxy) <= WAYS[way][1]
@@ -85,7 +115,13 @@ def lasting(service: Service) -> list[str]:
     looks: list[list[str]] = [[]]
 
     def is_settled() -> bool:
-        looks.append([line.split()[0] for line in service.processes() if not any(helper in line for helper in HELPERS)])
+        looks.append(
+            [
+                line.split()[0]
+                for line in service.processes()
+                if not any(helper in line for helper in HELPERS)
+            ]
+        )
         return looks[-1] == looks[-2]
 
     until("its helpers have ended", is_settled)
@@ -96,37 +132,72 @@ def ways_in(service: Service) -> list[str]:
     """To the backend, its secrets and its data, while it is awake."""
     pids = lasting(service)
     assert len(pids) >= 1 + (not service.is_native)
-    secrets = [service.etc / name for name in ("password", "server.key") if (service.etc / name).exists()]
-    return [*(f"ls /proc/{pid}/{what}" for pid in pids[:4] for what in ("root/", "cwd/", "fd/")), f"cat /proc/{pids[0]}/environ",
-            f"kill {pids[0]}", f"nsenter --target={pids[0]} --net true", f"nsenter --target={pids[-1]} --mount true",
-            f"ls {service.run}", f"nsenter --net={service.run}/netns true", connecting(service.run / "backend/.s.PGSQL.5432"),
-            connecting("/run/docker.sock"), connecting("/run/podman/podman.sock"), *(f"cat {secret}" for secret in secrets),
-            *([f"ls {service.data}/"] if service.data.exists() else []),
-            f"systemd-run --no-ask-password --unit={service.look} true"]
+    secrets = [
+        service.etc / name for name in ("password", "server.key") if (service.etc / name).exists()
+    ]
+    return [
+        *(f"ls /proc/{pid}/{what}" for pid in pids[:4] for what in ("root/", "cwd/", "fd/")),
+        f"cat /proc/{pids[0]}/environ",
+        f"kill {pids[0]}",
+        f"nsenter --target={pids[0]} --net true",
+        f"nsenter --target={pids[-1]} --mount true",
+        f"ls {service.run}",
+        f"nsenter --net={service.run}/netns true",
+        connecting(service.run / "backend/.s.PGSQL.5432"),
+        connecting("/run/docker.sock"),
+        connecting("/run/podman/podman.sock"),
+        *(f"cat {secret}" for secret in secrets),
+        *([f"ls {service.data}/"] if service.data.exists() else []),
+        f"systemd-run --no-ask-password --unit={service.look} true",
+    ]
 
 
 def takings(service: Service) -> list[str]:
     """Of the paths that one that sleeps will use."""
-    return [f"mkdir -p {service.run}/backend", f"touch {service.run}/ready", "mv /run/sockwake /run/sockwake.old", f"mkdir /run/sockwake-{service}",
-            f"ln -s /home /run/sockwake-{service}", f"touch {service.etc}/service.conf", f"mv {service.etc} /etc/sockwake/x",
-            "ln -s /home /etc/sockwake/x", "mkdir /etc/sockwake/.new-x", "mkdir -p /var/lib/sockwake/x",
-            *([f"mv {service.data} /var/lib/sockwake/x"] if service.data.exists() else []),
-            "mkdir -p /run/systemd/system/pg-proxy@svc1.service.d", "touch /run/systemd/generator/pg-proxy@svc1.socket.d/x.conf"]
+    return [
+        f"mkdir -p {service.run}/backend",
+        f"touch {service.run}/ready",
+        "mv /run/sockwake /run/sockwake.old",
+        f"mkdir /run/sockwake-{service}",
+        f"ln -s /home /run/sockwake-{service}",
+        f"touch {service.etc}/service.conf",
+        f"mv {service.etc} /etc/sockwake/x",
+        "ln -s /home /etc/sockwake/x",
+        "mkdir /etc/sockwake/.new-x",
+        "mkdir -p /var/lib/sockwake/x",
+        *([f"mv {service.data} /var/lib/sockwake/x"] if service.data.exists() else []),
+        "mkdir -p /run/systemd/system/pg-proxy@svc1.service.d",
+        "touch /run/systemd/generator/pg-proxy@svc1.socket.d/x.conf",
+    ]
 
 
 def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Service]) -> None:
     """A server on the host, on the very port that is closed the other way round."""
     service = make("container on a bridge")
     with awake(service):
-        gateway = must("docker", "inspect", "--format={{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", service.container).strip()
+        gateway = must(
+            "docker",
+            "inspect",
+            "--format={{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}",
+            service.container,
+        ).strip()
         with socket.create_server((gateway, 80)) as server:
             server.settimeout(10)
-            must("nsenter", f"--target={service.server_pid()}", "--net", "bash", "-c", f"exec 3<>/dev/tcp/{gateway}/80")
+            must(
+                "nsenter",
+                f"--target={service.server_pid()}",
+                "--net",
+                "bash",
+                "-c",
+                f"exec 3<>/dev/tcp/{gateway}/80",
+            )
             server.accept()[0].close()
 
 
 @pytest.mark.parametrize("way", ["postgres", "postgres with TLS", "native program"])
-def test_no_client_ever_reaches_who_listens_while_it_sleeps(make: Callable[[str], Service], way: str) -> None:
+def test_no_client_ever_reaches_who_listens_while_it_sleeps(
+    make: Callable[[str], Service], way: str
+) -> None:
     """Of containers and programs their own files prove the same, on the host's network too."""
     service = make(way)
     with squatting() as catch:

@@ -43,10 +43,15 @@ STEPS = {
 
 def interrupted_after(reached: Callable[[], bool], with_signal: int) -> int:
     """Start sockwake-new and send it a signal as soon as it has got there; returns its status."""
-    maker = subprocess.Popen(["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"], stderr=subprocess.DEVNULL)
+    maker = subprocess.Popen(
+        ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"],
+        stderr=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + 60
-        while not reached() and maker.poll() is None:  # no pause: some of the steps take a millisecond
+        while (
+            not reached() and maker.poll() is None
+        ):  # no pause: some of the steps take a millisecond
             assert time.monotonic() < deadline, "sockwake-new never got there"
     finally:
         if maker.poll() is None:
@@ -67,21 +72,33 @@ def test_killed_when(known: Know, step: str, ending: str) -> None:
         database.asleep()
     else:
         removed = run("sockwake", "rm", "pg1", "--purge", timeout=120)
-        assert removed.status == 0 or removed.status == UNKNOWN and not Path(DATA).exists(), removed
+        assert removed.status == 0 or (removed.status == UNKNOWN and not Path(DATA).exists()), (
+            removed
+        )
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
 def test_interrupted_politely_leaves_nothing_by_itself(known: Know, with_signal: int) -> None:
     known("pg1")
     assert interrupted_after(STEPS["initdb has begun"], with_signal) == INTERRUPTED
-    assert not os.path.exists(DATA) and glob.glob("/etc/sockwake/*pg1", include_hidden=True) == [] and not os.path.exists("/run/sockwake/pg1")
+    assert (
+        not os.path.exists(DATA)
+        and glob.glob("/etc/sockwake/*pg1", include_hidden=True) == []
+        and not os.path.exists("/run/sockwake/pg1")
+    )
     assert run("docker", "inspect", "sockwake-pg1_init").status != 0
 
 
 def test_two_at_once_on_one_name(known: Know) -> None:
     database = known("pg1")
-    makers = [subprocess.Popen(["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"], stderr=subprocess.PIPE, text=True)
-              for _ in range(2)]
+    makers = [
+        subprocess.Popen(
+            ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
     said = [maker.communicate(timeout=120)[1] for maker in makers]
     assert sorted(maker.returncode for maker in makers) == [0, EXISTS], said
     database.open()

@@ -61,14 +61,21 @@ def test_the_first_steps(known: Know, tmp_path: Path) -> None:
     install, *steps = block(README, "## First steps", "apt install").splitlines()
     if DEB:
         typed(install, cwd=Path(DEB).parent)
-    assert "\n 7\n" in typed("\n".join(steps), stdin="select 7 as n\n\\g\n", cwd=tmp_path).out.replace("  ", "")
+    assert "\n 7\n" in typed(
+        "\n".join(steps), stdin="select 7 as n\n\\g\n", cwd=tmp_path
+    ).out.replace("  ", "")
     falls_asleep(database)
-    assert must("sockwake", "ls").splitlines() == block(README, "## First steps", "NAME ").splitlines()
+    assert (
+        must("sockwake", "ls").splitlines() == block(README, "## First steps", "NAME ").splitlines()
+    )
 
 
 def test_the_kinds_are_all_here() -> None:
     """The user's own is in test_user.py."""
-    names = [re.findall(r"^sockwake-new (\S+)", text, re.MULTILINE) for text in blocks(README, "## Kinds")]
+    names = [
+        re.findall(r"^sockwake-new (\S+)", text, re.MULTILINE)
+        for text in blocks(README, "## Kinds")
+    ]
     assert names == [["pg2"], ["wiki"], ["shop"], ["files"], ["hooks"], ["notes"]]
 
 
@@ -91,7 +98,9 @@ def test_the_web_server_in_a_container(known_service: KnowService, nginx: str) -
         run("docker", "rmi", "nginx:1.26")
 
 
-def test_what_a_compose_file_describes(known_service: KnowService, nginx: str, tmp_path: Path) -> None:
+def test_what_a_compose_file_describes(
+    known_service: KnowService, nginx: str, tmp_path: Path
+) -> None:
     shop = known_service("shop")
     (tmp_path / "compose.yaml").write_text(COMPOSE)
     typed(kind("shop"), cwd=tmp_path)
@@ -108,7 +117,8 @@ def test_the_program_of_the_host(known_service: KnowService) -> None:
 
 
 def test_the_program_that_knows_systemds_sockets(
-        known_service: KnowService, program: str, place: Callable[[str, str, int], Path]) -> None:
+    known_service: KnowService, program: str, place: Callable[[str, str, int], Path]
+) -> None:
     hooks = known_service("hooks")
     place("/usr/local/bin/hooks", f"#!/bin/sh\nexec {program} --notify 0.1\n", 0o755)
     typed(kind("hooks"))
@@ -116,7 +126,9 @@ def test_the_program_that_knows_systemds_sockets(
     falls_asleep(hooks)
 
 
-def test_the_check(service: MakeService, nginx: str, place: Callable[[str, str, int], Path], tmp_path: Path) -> None:
+def test_the_check(
+    service: MakeService, nginx: str, place: Callable[[str, str, int], Path], tmp_path: Path
+) -> None:
     queue = Path("/var/spool/builds")
     queue.mkdir()
     try:
@@ -137,11 +149,15 @@ def test_the_check(service: MakeService, nginx: str, place: Callable[[str, str, 
 def test_backup_and_restore(instance: Make, tmp_path: Path) -> None:
     database = instance(idle="3min")
     database.psql("create table kept as select 7 as n")
-    typed(block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -c"), cwd=tmp_path)
+    typed(
+        block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -c"), cwd=tmp_path
+    )
     database.psql("drop table kept")
     must("systemctl", "stop", database.socket, database.proxy, database.backend)
     must("sockwake", "rm", "pg1", "--purge")
-    typed(block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -x"), cwd=tmp_path)
+    typed(
+        block(ADMINISTRATION, "## Backup, copy, image", "tar -C / --numeric-owner -x"), cwd=tmp_path
+    )
     assert database.psql("select n from kept") == "7"
     falls_asleep(database)
 
@@ -151,7 +167,12 @@ def test_tls_later(instance: Make) -> None:
     database.psql("create table kept as select 7 as n")
     falls_asleep(database)
     typed(block(LIMITS, "## TLS is chosen when an instance is made", "sockwake rm pg1"))
-    assert database.psql("select n from kept", "-d", f"sslmode=verify-full sslrootcert={database.etc}/server.crt") == "7"
+    assert (
+        database.psql(
+            "select n from kept", "-d", f"sslmode=verify-full sslrootcert={database.etc}/server.crt"
+        )
+        == "7"
+    )
     falls_asleep(database)
 
 
@@ -162,7 +183,10 @@ def test_copy(instance: Make, known: Know) -> None:
     typed(block(ADMINISTRATION, "## Backup, copy, image", "cp -a"))
     assert copy.port == 25433 != original.port
     copy.psql("insert into kept values (8)")
-    assert (original.psql("select sum(n) from kept"), copy.psql("select sum(n) from kept")) == ("7", "15")
+    assert (original.psql("select sum(n) from kept"), copy.psql("select sum(n) from kept")) == (
+        "7",
+        "15",
+    )
     falls_asleep(original)
     falls_asleep(copy)
 
@@ -176,7 +200,9 @@ def test_image(image: str) -> None:
         for unit in Path("/usr/lib/systemd/system").glob("pg-*@.*"):
             shutil.copy(unit, units)
         typed(block(ADMINISTRATION, "## Backup, copy, image", "sockwake-new"))
-        assert (tree / "etc/sockwake/pg1/instance.env").exists() and not (tree / "etc/sockwake/pg1/password").exists()
+        assert (tree / "etc/sockwake/pg1/instance.env").exists() and not (
+            tree / "etc/sockwake/pg1/password"
+        ).exists()
         assert os.path.lexists(tree / "etc/systemd/system/sockets.target.wants/pg-proxy@pg1.socket")
     finally:
         shutil.rmtree("/path")
@@ -184,7 +210,12 @@ def test_image(image: str) -> None:
 
 def test_clients_that_wait_for_slow_starters(instance: Make) -> None:
     database = instance(idle="3min")
-    patient = [line for text in blocks(SLOW, "## What to do") for line in text.splitlines() if line.startswith("psql ")]
+    patient = [
+        line
+        for text in blocks(SLOW, "## What to do")
+        for line in text.splitlines()
+        if line.startswith("psql ")
+    ]
     assert len(patient) == 2
     for command in patient:
         typed(f"export PGPASSWORD={database.password}\n{command}", stdin="")
@@ -198,7 +229,9 @@ def test_office_hours_keep_it_awake(instance: Make, place: Callable[[str, str, i
     text = block(SLOW, "## What to do", "# /etc/systemd/system/office-hours.service")
     for path, unit in re.findall(r"^# (/\S+)\n(.*?)(?=^# /|\Z)", text, re.MULTILINE | re.DOTALL):
         place(path, unit, 0o644)
-    enable = re.findall(r"^`(systemctl enable [^`]+)`", (SOURCE / SLOW).read_text(), re.MULTILINE)[0]
+    enable = re.findall(r"^`(systemctl enable [^`]+)`", (SOURCE / SLOW).read_text(), re.MULTILINE)[
+        0
+    ]
     try:
         typed(enable)
         assert "office-hours.timer" in must("systemctl", "list-timers")

@@ -29,7 +29,16 @@ def asleep(database: Database) -> None:
 def waking(database: Database) -> subprocess.Popen[str]:
     """A client waits, and its server is not ready yet."""
     database.asleep()
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    client = start(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-XAtc",
+        "select 1",
+        env=database.environment,
+    )
     until("it wakes", lambda: database.state(database.backend) == "active")
     return client
 
@@ -47,7 +56,9 @@ def falling_asleep(database: Database) -> None:
 
 
 @pytest.mark.parametrize("moment", [asleep, waking, falling_asleep])
-def test_stopped_or_restarted(instance: Make, moment: Callable[[Database], subprocess.Popen[str] | None]) -> None:
+def test_stopped_or_restarted(
+    instance: Make, moment: Callable[[Database], subprocess.Popen[str] | None]
+) -> None:
     database = instance()
     database.psql("create table kept as select generate_series(1, 1000) as n")
     for verb, unit in ACTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -40,7 +41,9 @@ def starts(web: Service) -> int:
     return (web.data / "starts").read_text().count("start")
 
 
-def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(service: MakeService, program: str) -> None:
+def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(
+    service: MakeService, program: str
+) -> None:
     web = native(service, program)
     for times in (1, 2):
         assert web.processes() == []
@@ -55,7 +58,9 @@ def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(servic
     assert web.state(web.proxy) == "inactive"
 
 
-def test_short_requests_keep_it_awake_though_no_look_finds_one(service: MakeService, program: str) -> None:
+def test_short_requests_keep_it_awake_though_no_look_finds_one(
+    service: MakeService, program: str
+) -> None:
     web = native(service, program, "--check-every", "1s", idle="6s")
     for times in (1, 2):
         for _ in range(9):
@@ -84,7 +89,9 @@ def test_a_connection_keeps_it_awake(service: MakeService, program: str) -> None
     web.asleep()
 
 
-def test_who_has_closed_his_half_hears_all_of_a_slow_answer(service: MakeService, program: str) -> None:
+def test_who_has_closed_his_half_hears_all_of_a_slow_answer(
+    service: MakeService, program: str
+) -> None:
     web = native(service, program, "--check-every", "1s", idle="2s")
     with socket.create_connection(("127.0.0.1", web.port), 30) as client:
         client.sendall(b"GET /drip/8 HTTP/1.0\r\n\r\n")
@@ -113,7 +120,9 @@ def test_unix_socket(service: MakeService, program: str) -> None:
 
 
 @pytest.mark.fault
-def test_one_that_never_says_it_is_ready_is_told_when_the_time_is_up(service: MakeService, program: str) -> None:
+def test_one_that_never_says_it_is_ready_is_told_when_the_time_is_up(
+    service: MakeService, program: str
+) -> None:
     web = native(service, f"{program} --notify 600", "--ready", "notify")
     web.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=2s\n")
     run("systemctl", "daemon-reload").expect(0)
@@ -133,7 +142,9 @@ def test_ready_by_notify_waits_for_its_word(service: MakeService, program: str) 
 
 
 @pytest.mark.fault
-def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeService, program: str, broken: Path) -> None:
+def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(
+    service: MakeService, program: str, broken: Path
+) -> None:
     web = native(service, f"{program} --broken {broken}")
     for times in (1, 2):
         answer = get(web.port)
@@ -149,7 +160,9 @@ def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(service: MakeS
     assert "error" not in web.ls()
 
 
-def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(service: MakeService, program: str) -> None:
+def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(
+    service: MakeService, program: str
+) -> None:
     web = native(service, program, "--idle", "1min")
     for moment in range(12):
         assert get(web.port).status == 200
@@ -160,15 +173,17 @@ def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(service: Make
 
 
 @pytest.mark.fault
-def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(service: MakeService, program: str, broken: Path) -> None:
+def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(
+    service: MakeService, program: str, broken: Path
+) -> None:
     web = native(service, f"{program} --broken {broken}")
-    with socket.create_connection(("127.0.0.1", web.port), 30) as client:
-        try:
-            assert client.recv(1) == b""
-        except ConnectionError:
-            pass
+    client = socket.create_connection(("127.0.0.1", web.port), 30)
+    with client, contextlib.suppress(ConnectionError):
+        assert client.recv(1) == b""
     web.asleep(backend=ASLEEP_OR_FAILED)
-    assert "refused" not in (web.run / "failure").read_text(), "the refusal itself is no start that failed"
+    assert "refused" not in (web.run / "failure").read_text(), (
+        "the refusal itself is no start that failed"
+    )
     assert starts(web) <= 2
     assert web.journal(f"--unit={web.backend}").count("Starting ") <= 4
 

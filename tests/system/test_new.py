@@ -17,8 +17,13 @@ pytestmark = pytest.mark.makes
 def test_says_what_was_made_where_the_password_is_and_what_to_type_next(instance: Make) -> None:
     database = instance(enable=False)
     said = database.made
-    said.expect(0, "Made instance 'pg1' in /etc/sockwake/pg1.", "postgresql://postgres@127.0.0.1:25432/postgres",
-                "/etc/sockwake/pg1/password", "/var/lib/sockwake/pg1")
+    said.expect(
+        0,
+        "Made instance 'pg1' in /etc/sockwake/pg1.",
+        "postgresql://postgres@127.0.0.1:25432/postgres",
+        "/etc/sockwake/pg1/password",
+        "/var/lib/sockwake/pg1",
+    )
     assert database.password not in said.out + said.err
     assert said.err == ""
     following = said.out.splitlines()[-1].strip()
@@ -33,7 +38,11 @@ def test_says_what_was_made_where_the_password_is_and_what_to_type_next(instance
 def test_file_modes(instance: Make) -> None:
     database = instance()
     found = {entry.name: stat.filemode(entry.stat().st_mode) for entry in database.etc.iterdir()}
-    assert found == {"instance.env": "-rw-r--r--", "compose.yaml": "-rw-r--r--", "password": "-rw-------"}
+    assert found == {
+        "instance.env": "-rw-r--r--",
+        "compose.yaml": "-rw-r--r--",
+        "password": "-rw-------",
+    }
     assert stat.filemode(database.etc.stat().st_mode) == "drwxr-xr-x"
     assert {entry.stat().st_uid for entry in database.etc.iterdir()} == {0}
     assert stat.filemode(database.cluster.stat().st_mode) == "drwx------"
@@ -45,11 +54,26 @@ def test_password_is_random_and_the_only_way_in(instance: Make) -> None:
     assert len(password) >= 22, "128 bits are 22 characters of 64"
     hba = "select string_agg(distinct auth_method, ' ') from pg_hba_file_rules"
     assert database.psql(hba) == "scram-sha-256"
-    assert database.psql("select rolpassword ~ '^SCRAM-SHA-256' from pg_authid where rolname = current_user") == "t"
+    assert (
+        database.psql(
+            "select rolpassword ~ '^SCRAM-SHA-256' from pg_authid where rolname = current_user"
+        )
+        == "t"
+    )
     database.password = "wrong"
     assert "password authentication failed" in database.fatal()
     database.password = password
-    inside = run("docker", "exec", "--user=postgres", database.container, "psql", "--username=postgres", "--no-password", "-c", "select 1")
+    inside = run(
+        "docker",
+        "exec",
+        "--user=postgres",
+        database.container,
+        "psql",
+        "--username=postgres",
+        "--no-password",
+        "-c",
+        "select 1",
+    )
     inside.expect(2, "no password supplied")
 
 
@@ -66,7 +90,9 @@ def test_also_spelled_as_a_verb_and_listed_with_its_state(known: Know) -> None:
     assert _listed() == [("asleep", 0)]
     with database.at_work():
         assert _listed() == [("awake", 1)]
-        assert "pg1   awake  1        postgres  18       1s    127.0.0.1:25432" in must("sockwake", "ls")
+        assert "pg1   awake  1        postgres  18       1s    127.0.0.1:25432" in must(
+            "sockwake", "ls"
+        )
     database.asleep()
     assert _listed() == [("asleep", 0)]
 
@@ -77,7 +103,11 @@ def _listed() -> list[tuple[str, int]]:
 
 def test_twenty_at_once_get_twenty_ports(known: Know, image: str) -> None:
     databases = [known(f"pg{number}") for number in range(1, 21)]
-    started = [subprocess.Popen(["sockwake-new", database.name, "--version", "18", "--no-provision", "--quiet"])
-               for database in databases]
+    started = [
+        subprocess.Popen(
+            ["sockwake-new", database.name, "--version", "18", "--no-provision", "--quiet"]
+        )
+        for database in databases
+    ]
     assert [child.wait(300) for child in started] == [0] * 20
     assert sorted(database.port for database in databases) == list(range(25432, 25452))

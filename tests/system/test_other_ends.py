@@ -36,9 +36,14 @@ def changed(unit: str, text: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["command", "native"])
-def test_the_look_before_a_program(service: MakeService, redis: str, program: str, kind: str) -> None:
-    subject: Subject = (Native(service("native", "--exec", program, "--check-every", "1s")) if kind == "native"
-                        else Command(service("command", "--exec", f"{redis} --port {{port}}")))
+def test_the_look_before_a_program(
+    service: MakeService, redis: str, program: str, kind: str
+) -> None:
+    subject: Subject = (
+        Native(service("native", "--exec", program, "--check-every", "1s"))
+        if kind == "native"
+        else Command(service("command", "--exec", f"{redis} --port {{port}}"))
+    )
     unit = "pg-wanted@svc1.service"
     slowly = "ExecStart=\nExecStart=/bin/sh -c 'sleep 0.5; exec /usr/libexec/sockwake/wanted %i'"
     with changed(unit, slowly):
@@ -59,7 +64,10 @@ def test_what_tells_clients_why(instance: Make) -> None:
         (database.etc / "uninitialised").unlink()
         with closing(socket.create_connection(("127.0.0.1", database.port), 30)) as silent:
             silent.sendall(b"\0\0\0\x20half a startup packet")
-            until("the refusing program runs", lambda: any("/refuse" in line for line in database.processes()))
+            until(
+                "the refusing program runs",
+                lambda: any("/refuse" in line for line in database.processes()),
+            )
             assert send([database.main_pid(database.proxy)], number)
         until("it has ended", lambda: not any("/refuse" in line for line in database.processes()))
         (database.etc / "uninitialised").write_text("")
@@ -94,14 +102,22 @@ def in_place_of_systemd_run(script: str) -> Iterator[None]:
         STAND_IN.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("script", ["exit 0", f"rm {STAND_IN}; echo systemd does not answer >&2; exit 1"], ids=["nothing comes of it", "it fails"])
+@pytest.mark.parametrize(
+    "script",
+    ["exit 0", f"rm {STAND_IN}; echo systemd does not answer >&2; exit 1"],
+    ids=["nothing comes of it", "it fails"],
+)
 def test_a_timer_that_was_never_made_keeps_nothing_awake(instance: Make, script: str) -> None:
     """A client of a pool holds its connection, and says nothing."""
     database = instance("--check-every", f"{CHECK_EVERY}s")
     with in_place_of_systemd_run(script), closing(database.connect()) as client:
         assert client.value("select 1") == "1"
         STAND_IN.unlink(missing_ok=True) if script == "exit 0" else None
-        until("its timer is there", lambda: database.state(database.check) == "active", CHECK_EVERY + 3 * TIMER_COMES_WITHIN)
+        until(
+            "its timer is there",
+            lambda: database.state(database.check) == "active",
+            CHECK_EVERY + 3 * TIMER_COMES_WITHIN,
+        )
         database.asleep()
 
 

@@ -14,18 +14,31 @@ from database import Database
 from program import must, run
 
 DEB = os.environ.get("SOCKWAKE_DEB", "")
-pytestmark = [pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"), pytest.mark.usefixtures("image"),
-              pytest.mark.makes]
+pytestmark = [
+    pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
+    pytest.mark.usefixtures("image"),
+    pytest.mark.makes,
+]
 
 
 def apt(*arguments: str) -> str:
-    return must("apt-get", "--assume-yes", "--quiet", *arguments, env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=120)
+    return must(
+        "apt-get",
+        "--assume-yes",
+        "--quiet",
+        *arguments,
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout=120,
+    )
 
 
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[None]:
     yield
-    if run("dpkg-query", "--show", "--showformat=${Version}", "sockwake").out != must("dpkg-deb", "--field", DEB, "Version").strip():
+    if (
+        run("dpkg-query", "--show", "--showformat=${Version}", "sockwake").out
+        != must("dpkg-deb", "--field", DEB, "Version").strip()
+    ):
         apt("install", "--allow-downgrades", DEB)
 
 
@@ -35,13 +48,19 @@ def newer(tmp_path: Path) -> str:
     tree = tmp_path / "tree"
     must("dpkg-deb", "--raw-extract", DEB, str(tree))
     control = tree / "DEBIAN/control"
-    control.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+newer", control.read_text(), flags=re.MULTILINE))
+    control.write_text(
+        re.sub(r"^Version: (.*)$", r"Version: \1+newer", control.read_text(), flags=re.MULTILINE)
+    )
     must("dpkg-deb", "--root-owner-group", "--build", str(tree), f"{tmp_path}/newer.deb")
     return f"{tmp_path}/newer.deb"
 
 
 def pids(database: Database) -> tuple[int, int, int]:
-    found = database.server_pid(), database.main_pid(database.proxy), database.main_pid(database.backend)
+    found = (
+        database.server_pid(),
+        database.main_pid(database.proxy),
+        database.main_pid(database.backend),
+    )
     assert 0 not in found
     return found
 
@@ -53,7 +72,14 @@ def inode(port: int) -> str:
 
 
 def active_units() -> set[str]:
-    listed = must("systemctl", "list-units", "--no-legend", "--plain", "--state=active", "--type=service,socket,target,timer,path")
+    listed = must(
+        "systemctl",
+        "list-units",
+        "--no-legend",
+        "--plain",
+        "--state=active",
+        "--type=service,socket,target,timer,path",
+    )
     return {line.split()[0] for line in listed.splitlines()}
 
 
@@ -66,11 +92,17 @@ def test_installing_starts_nothing_but_the_target_and_makes_no_instance() -> Non
     assert must("sockwake", "ls").startswith("There are no instances.")
 
 
-def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgrade_and_downgrade(instance: Make, newer: str) -> None:
+def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgrade_and_downgrade(
+    instance: Make, newer: str
+) -> None:
     database = instance(idle="10min")
     with database.connect() as client:
         before, session = pids(database), client.value("select pg_backend_pid()")
-        for arguments in (("install", "--reinstall", DEB), ("install", newer), ("install", "--allow-downgrades", DEB)):
+        for arguments in (
+            ("install", "--reinstall", DEB),
+            ("install", newer),
+            ("install", "--allow-downgrades", DEB),
+        ):
             apt(*arguments)
             assert pids(database) == before, arguments
             assert client.value("select pg_backend_pid()") == session, arguments
@@ -80,7 +112,9 @@ def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgr
     assert database.psql() == "1"
 
 
-def test_sleeping_database_keeps_its_open_port_over_reinstall_and_upgrade(instance: Make, newer: str) -> None:
+def test_sleeping_database_keeps_its_open_port_over_reinstall_and_upgrade(
+    instance: Make, newer: str
+) -> None:
     database = instance()
     before = inode(database.port)
     apt("install", "--reinstall", DEB)
@@ -90,7 +124,9 @@ def test_sleeping_database_keeps_its_open_port_over_reinstall_and_upgrade(instan
     assert database.psql() == "1"
 
 
-def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings_everything_back(instance: Make) -> None:
+def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings_everything_back(
+    instance: Make,
+) -> None:
     awake, sleeping = instance(name="pg1", idle="10min"), instance(name="pg2")
     for database in (awake, sleeping):
         database.psql(f"create table kept as select '{database.name}' as name")
@@ -99,7 +135,9 @@ def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings
     apt("remove", "sockwake")
     assert awake.processes() == sleeping.processes() == []
     assert "database system is shut down" in awake.journal()
-    assert not {f":{database.port} " for database in (awake, sleeping)} & set(must("ss", "-Hltn").split())
+    assert not {f":{database.port} " for database in (awake, sleeping)} & set(
+        must("ss", "-Hltn").split()
+    )
     awake.try_psql().expect(2, "refused")
     assert sorted(Path("/etc/sockwake").rglob("*")) == files
     apt("install", DEB)
@@ -115,8 +153,19 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
     database.psql("create table kept as select 1 as n")
     if moment == "asleep":
         database.asleep()
-    ran = run("apt-get", "--assume-yes", "purge", "sockwake", env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=120)
-    ran.expect(0, "sockwake: left in place: /etc/sockwake with pg1", "sockwake: left in place: /var/lib/sockwake with pg1")
+    ran = run(
+        "apt-get",
+        "--assume-yes",
+        "purge",
+        "sockwake",
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout=120,
+    )
+    ran.expect(
+        0,
+        "sockwake: left in place: /etc/sockwake with pg1",
+        "sockwake: left in place: /var/lib/sockwake with pg1",
+    )
     assert (database.cluster / "PG_VERSION").exists() and (database.etc / "password").exists()
     apt("install", DEB)
     assert database.psql("select n from kept") == "1"

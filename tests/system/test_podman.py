@@ -91,10 +91,27 @@ def test_tls_is_offered(in_podman: Make) -> None:
     assert database.psql("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
 
 
-def test_a_web_server_wakes_answers_and_sleeps(podman: None, known: Callable[[str], Database]) -> None:
+def test_a_web_server_wakes_answers_and_sleeps(
+    podman: None, known: Callable[[str], Database]
+) -> None:
     web = known("web")
-    run("sockwake-new", "web", "--engine", "podman", "--kind", "container", "--image", NGINX, "--container-port", "80",
-        "--network", "none", "--idle", "1s", "--enable").expect(0)
+    run(
+        "sockwake-new",
+        "web",
+        "--engine",
+        "podman",
+        "--kind",
+        "container",
+        "--image",
+        NGINX,
+        "--container-port",
+        "80",
+        "--network",
+        "none",
+        "--idle",
+        "1s",
+        "--enable",
+    ).expect(0)
     for _ in range(2):
         assert "nginx" in page(web.port)
         asleep(web)
@@ -130,7 +147,9 @@ def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
 
 
 @pytest.mark.fault
-def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(in_podman: Make) -> None:
+def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(
+    in_podman: Make,
+) -> None:
     """Its API may be stopped, and its containers never are by that."""
     database, client = awake(in_podman)
     server = int(must("podman", "inspect", "--format={{.State.Pid}}", "sockwake-pg1"))
@@ -143,8 +162,23 @@ def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(in_p
     heals(database, client)
 
 
-def test_a_missing_image_says_who_is_to_bring_it(podman: None, known: Callable[[str], Database]) -> None:
+def test_a_missing_image_says_who_is_to_bring_it(
+    podman: None, known: Callable[[str], Database]
+) -> None:
     known("pg1")
-    ran = run("sockwake-new", "pg1", "--engine", "podman", "--version", "18", "--image", "localhost/nobody:has")
-    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had", "docker.io/library/postgres:18? podman load brings one")
+    ran = run(
+        "sockwake-new",
+        "pg1",
+        "--engine",
+        "podman",
+        "--version",
+        "18",
+        "--image",
+        "localhost/nobody:has",
+    )
+    ran.expect(
+        1,
+        "image localhost/nobody:has is neither on this machine nor to be had",
+        "docker.io/library/postgres:18? podman load brings one",
+    )
     assert containers("--all") == [] and not Path("/etc/sockwake/pg1").exists()

@@ -23,7 +23,11 @@ LONGEST = 3000.0 if SOAK else 200.0  # seconds
 IDLE = 1.0  # seconds
 # from the last goodbye on: shortly before the idle exit, in it, at the next check, in PostgreSQL's stop, after it
 EARLIEST, LATEST = IDLE - 0.05, 3 * IDLE + 0.6
-KINDS: dict[str, tuple[str, ...]] = {"plain": (), "TLS": ("--tls",), "no check": ("--check", "none")}
+KINDS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "TLS": ("--tls",),
+    "no check": ("--check", "none"),
+}
 COMPANIONS_WITHIN = 0.5  # seconds: from the start of a wake to its end
 
 
@@ -42,8 +46,16 @@ class Aim:
         with ThreadPoolExecutor(3) as pool:
             while self.cycles < cycles and time.monotonic() < self.deadline:
                 moment = self.chance.uniform(EARLIEST, LATEST)
-                time.sleep(moment)  # this is the aiming: nothing can be waited for at a moment that nothing marks
-                delays = [0.0, *(self.chance.uniform(0, COMPANIONS_WITHIN) for _ in range(self.chance.randrange(3)))]
+                time.sleep(
+                    moment
+                )  # this is the aiming: nothing can be waited for at a moment that nothing marks
+                delays = [
+                    0.0,
+                    *(
+                        self.chance.uniform(0, COMPANIONS_WITHIN)
+                        for _ in range(self.chance.randrange(3))
+                    ),
+                ]
                 list(pool.map(self._client, delays))
                 self.cycles += 1
 
@@ -55,12 +67,17 @@ class Aim:
                 assert client.value("select 42") == "42"
         except (Lost, Refused) as error:
             figures.count("connections lost")
-            self.lost.append(f"{self.database} cycle {self.cycles}, after {time.monotonic() - began:.3f} s: {error}")
+            self.lost.append(
+                f"{self.database} cycle {self.cycles}, after {time.monotonic() - began:.3f} s: {error}"
+            )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_connection_is_lost_whenever_it_arrives(instance: Make, kind: str) -> None:
-    databases = [instance(*KINDS[kind], name=f"pg{number}", idle=f"{IDLE:g}s") for number in range(1, SIDE_BY_SIDE + 1)]
+    databases = [
+        instance(*KINDS[kind], name=f"pg{number}", idle=f"{IDLE:g}s")
+        for number in range(1, SIDE_BY_SIDE + 1)
+    ]
     cycles = math.ceil(CYCLES / len(KINDS) / SIDE_BY_SIDE)  # of each
     aims = [Aim(database, time.monotonic() + LONGEST / len(KINDS)) for database in databases]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -70,7 +87,9 @@ def test_no_connection_is_lost_whenever_it_arrives(instance: Make, kind: str) ->
         database.asleep()
         said = database.journal()
         assert "not properly shut down" not in said and "status 137" not in said
-        assert must("docker", "inspect", "--format={{.State.ExitCode}}", database.container) == "0\n"
+        assert (
+            must("docker", "inspect", "--format={{.State.ExitCode}}", database.container) == "0\n"
+        )
     tried = sum(aim.cycles for aim in aims)
     woken = sum(database.journal().count("woken by") for database in databases)
     print(f"{tried} cycles, {woken} cold starts")

@@ -40,14 +40,28 @@ ExecStart=/usr/bin/python3 -c 'import os, socket, time; s = socket.create_server
 [Install]
 WantedBy=sockets.target
 """
-pytestmark = pytest.mark.skipif(not BOOT, reason="SOCKWAKE_BOOT= does not say that tests/run reboots the machine")
+pytestmark = pytest.mark.skipif(
+    not BOOT, reason="SOCKWAKE_BOOT= does not say that tests/run reboots the machine"
+)
 
 
 def write_on() -> None:
     """Leave a client that commits one row after the other until the machine goes down."""
     before = len(COMMITTED.read_text().splitlines()) if COMMITTED.exists() else 0
-    must("systemd-run", "--quiet", "--collect", "--unit=writer", "/usr/bin/python3", "-B", "-c", WRITER)
-    until("it writes", lambda: COMMITTED.exists() and len(COMMITTED.read_text().splitlines()) > before + 20)
+    must(
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        "--unit=writer",
+        "/usr/bin/python3",
+        "-B",
+        "-c",
+        WRITER,
+    )
+    until(
+        "it writes",
+        lambda: COMMITTED.exists() and len(COMMITTED.read_text().splitlines()) > before + 20,
+    )
 
 
 def every_committed_row_is_there(database: Database) -> None:
@@ -67,8 +81,21 @@ def everything_sleeps() -> None:
 def test_instances_are_awake_when_the_machine_is_rebooted() -> None:
     for name in ("pg1", "pg2"):
         run("sockwake-new", name, "--version", "18", "--idle", "2s", "--enable").expect(0)
-    run("sockwake-new", "web1", "--kind", "container", "--image", "nginx:local", "--container-port", "80", "--idle", "2s", "--port", "25480",
-        "--enable").expect(0)
+    run(
+        "sockwake-new",
+        "web1",
+        "--kind",
+        "container",
+        "--image",
+        "nginx:local",
+        "--container-port",
+        "80",
+        "--idle",
+        "2s",
+        "--port",
+        "25480",
+        "--enable",
+    ).expect(0)
     must("systemctl", "stop", "pg-proxy@pg2.socket")
     SQUATTER.write_text(SQUAT)
     must("systemctl", "enable", "--now", SQUATTER.name)
@@ -91,8 +118,12 @@ def test_after_a_reboot_every_port_is_open_and_every_committed_row_is_there() ->
 @pytest.mark.after("reboot")
 def test_a_port_that_was_taken_at_boot_is_opened_when_it_is_free() -> None:
     second = Database("pg2")
-    assert second.ls()["state"] == "failed" and "port 25433 is taken by process " in str(second.ls()["error"])
-    assert "Failed to listen on " in must("journalctl", "--boot", "--output=cat", f"--unit={second.socket}")
+    assert second.ls()["state"] == "failed" and "port 25433 is taken by process " in str(
+        second.ls()["error"]
+    )
+    assert "Failed to listen on " in must(
+        "journalctl", "--boot", "--output=cat", f"--unit={second.socket}"
+    )
     must("systemctl", "disable", "--now", SQUATTER.name)
     until("its port is open", second.is_listening, 60)
     assert second.psql() == "1"
@@ -106,7 +137,14 @@ def test_after_a_power_cut_every_port_is_open_and_every_committed_row_is_there()
     every_committed_row_is_there(Database("pg1"))
     assert Database("pg2").psql() == "1"
     assert get(25480).status == 200
-    must("systemctl", "stop", "pg-proxy@*.socket", "pg-proxy@*.service", "pg-postgres@*.service", timeout=120)
+    must(
+        "systemctl",
+        "stop",
+        "pg-proxy@*.socket",
+        "pg-proxy@*.service",
+        "pg-postgres@*.service",
+        timeout=120,
+    )
     for name in ("pg1", "pg2", "web1"):
         must("sockwake", "rm", name, "--purge")
     COMMITTED.unlink()

@@ -36,8 +36,10 @@ def test_image_pruned_the_very_words(instance: Make) -> None:
     database = instance()
     must("docker", "rm", database.container)
     with without_image("postgres:18"):
-        assert database.fatal() == ('sockwake: instance "pg1" cannot start: image postgres:18 is not on this machine '
-                                    "(journalctl -u pg-postgres@pg1)")
+        assert database.fatal() == (
+            'sockwake: instance "pg1" cannot start: image postgres:18 is not on this machine '
+            "(journalctl -u pg-postgres@pg1)"
+        )
         told(database, "image postgres:18 is not on this machine")
     assert database.psql() == "1"
     database.asleep()
@@ -55,16 +57,32 @@ def test_container_pruned_is_made_again(instance: Make) -> None:
 def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> None:
     """With an image of its own, which shares the layers of one that is in use: the other tests need theirs."""
     must("docker", "create", "--name=layer", "--network=none", "postgres:18")
-    must("docker", "commit", "--change", "LABEL prunable=yes", "--change", 'ENTRYPOINT ["entrypoint"]', "--change", 'CMD ["postgres"]',
-         "layer", "prunable:18")
+    must(
+        "docker",
+        "commit",
+        "--change",
+        "LABEL prunable=yes",
+        "--change",
+        'ENTRYPOINT ["entrypoint"]',
+        "--change",
+        'CMD ["postgres"]',
+        "layer",
+        "prunable:18",
+    )
     must("docker", "rm", "--volumes", "layer")
     must("docker", "save", "--output", str(tmp_path / "image.tar"), "prunable:18")
     try:
         database = instance("--image", "prunable:18")
         database.psql("create table kept as select 1 as n")
         database.asleep()
-        must("docker", "system", "prune", "--all", "--volumes", "--force", "--filter=label=prunable")
-        assert run("docker", "inspect", database.container).status == run("docker", "image", "inspect", "prunable:18").status == 1
+        must(
+            "docker", "system", "prune", "--all", "--volumes", "--force", "--filter=label=prunable"
+        )
+        assert (
+            run("docker", "inspect", database.container).status
+            == run("docker", "image", "inspect", "prunable:18").status
+            == 1
+        )
         told(database, "image prunable:18 is not on this machine")
         must("docker", "load", "--input", str(tmp_path / "image.tar"))
         assert database.psql("select n from kept") == "1"
@@ -77,7 +95,11 @@ def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> No
 def test_setting_the_server_does_not_know(instance: Make) -> None:
     database = instance()
     database.add_guc("nosuch=1")
-    told(database, "its container ended with status 1", 'FATAL:  unrecognized configuration parameter "nosuch"')
+    told(
+        database,
+        "its container ended with status 1",
+        'FATAL:  unrecognized configuration parameter "nosuch"',
+    )
     database.edit_compose("      - -c\n      - nosuch=1\n", "")
     assert database.psql() == "1"
 
@@ -107,15 +129,21 @@ def test_a_crowd_is_told_to_the_last(instance: Make) -> None:
 
     with ThreadPoolExecutor(40) as pool:
         answers = set(pool.map(ask, range(40)))
-    assert answers == {f'sockwake: instance "pg1" cannot start: cannot use data directory {database.data}: no such file or directory '
-                       "(journalctl -u pg-postgres@pg1)"}
+    assert answers == {
+        f'sockwake: instance "pg1" cannot start: cannot use data directory {database.data}: no such file or directory '
+        "(journalctl -u pg-postgres@pg1)"
+    }
     database.asleep(backend=ASLEEP_OR_FAILED)
 
 
 def test_never_ready_is_told_when_the_time_is_up(instance: Make) -> None:
     database = instance()
-    (database.etc / "instance.env").write_text((database.etc / "instance.env").read_text() + "START_TIMEOUT=2s\n")
-    database.edit_compose("    command:\n", '    entrypoint: ["sh", "-c", "exec sleep 600"]\n    command:\n')
+    (database.etc / "instance.env").write_text(
+        (database.etc / "instance.env").read_text() + "START_TIMEOUT=2s\n"
+    )
+    database.edit_compose(
+        "    command:\n", '    entrypoint: ["sh", "-c", "exec sleep 600"]\n    command:\n'
+    )
     told(database, "did not answer within 2 s")
     assert must("docker", "ps", "--quiet") == ""
 

@@ -21,12 +21,37 @@ def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
     if not shutil.which("docker-registry"):
         pytest.skip("docker-registry is not installed")
     config = tmp_path / "registry.yml"
-    config.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:5000'}}\n")
+    config.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:5000'}}\n"
+    )
     registry = start("docker-registry", "serve", str(config))
     try:
-        until("the registry answers", lambda: run("curl", "--silent", "--fail", "http://127.0.0.1:5000/v2/").status == 0)
-        must("docker", "run", "--name=layer", "--network=none", "--entrypoint=dd", "postgres:17", "if=/dev/urandom", "of=/ballast", "bs=1M", "count=20")
-        must("docker", "commit", "--change", 'ENTRYPOINT ["entrypoint"]', "--change", 'CMD ["postgres"]', "layer", REMOTE)
+        until(
+            "the registry answers",
+            lambda: run("curl", "--silent", "--fail", "http://127.0.0.1:5000/v2/").status == 0,
+        )
+        must(
+            "docker",
+            "run",
+            "--name=layer",
+            "--network=none",
+            "--entrypoint=dd",
+            "postgres:17",
+            "if=/dev/urandom",
+            "of=/ballast",
+            "bs=1M",
+            "count=20",
+        )
+        must(
+            "docker",
+            "commit",
+            "--change",
+            'ENTRYPOINT ["entrypoint"]',
+            "--change",
+            'CMD ["postgres"]',
+            "layer",
+            REMOTE,
+        )
         must("docker", "rm", "--volumes", "layer")
         must("docker", "push", REMOTE, timeout=180)
         must("docker", "rmi", REMOTE)
@@ -37,7 +62,9 @@ def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
         run("docker", "rm", "--force", "--volumes", "layer")
 
 
-def test_image_is_pulled_with_plain_lines_when_nobody_watches(instance: Make, remote_image: str) -> None:
+def test_image_is_pulled_with_plain_lines_when_nobody_watches(
+    instance: Make, remote_image: str
+) -> None:
     database = instance("--image", remote_image, version="17")
     assert database.psql("show server_version_num").startswith("17")
     assert "Pull complete" in database.made.err
@@ -45,4 +72,6 @@ def test_image_is_pulled_with_plain_lines_when_nobody_watches(instance: Make, re
     database.asleep()
     must("docker", "rm", "--volumes", database.container)
     must("docker", "rmi", remote_image)
-    assert f"image {remote_image} is not on this machine" in database.fatal(), "a wake never waits for a registry"
+    assert f"image {remote_image} is not on this machine" in database.fatal(), (
+        "a wake never waits for a registry"
+    )

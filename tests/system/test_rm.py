@@ -14,7 +14,9 @@ def test_refuses_while_clients_are_connected(instance: Make) -> None:
     database = instance(idle="5s")  # as long as they may be silent
     with database.connect() as client, database.connect():
         for _ in range(2):
-            run("sockwake", "rm", "pg1", "--purge").expect(IN_USE, "sockwake: error: instance 'pg1' has 2 connected clients", "(hint: ")
+            run("sockwake", "rm", "pg1", "--purge").expect(
+                IN_USE, "sockwake: error: instance 'pg1' has 2 connected clients", "(hint: "
+            )
         assert client.value("select 1") == "1"
     database.asleep()
     assert database.psql() == "1"
@@ -24,7 +26,9 @@ def test_awake_without_clients_is_shut_down_cleanly_and_its_data_stay(instance: 
     database = instance(idle="10min")
     database.psql("create table kept as select 1 as n")
     password = database.password
-    said = run("sockwake", "rm", "pg1").expect(0, "Removed /etc/sockwake/pg1; left the data and their password in /var/lib/sockwake/pg1.")
+    said = run("sockwake", "rm", "pg1").expect(
+        0, "Removed /etc/sockwake/pg1; left the data and their password in /var/lib/sockwake/pg1."
+    )
     assert said.err == ""
     assert not database.etc.exists() and not database.run.exists()
     assert "database system is shut down" in database.journal()
@@ -42,7 +46,9 @@ def test_purge_deletes_the_data_and_says_so(instance: Make) -> None:
 
 
 def test_unknown_name() -> None:
-    run("sockwake", "rm", "nosuch").expect(UNKNOWN, "sockwake: error: there is no instance 'nosuch'", "(hint: sockwake ls")
+    run("sockwake", "rm", "nosuch").expect(
+        UNKNOWN, "sockwake: error: there is no instance 'nosuch'", "(hint: sockwake ls"
+    )
 
 
 def test_one_that_was_never_opened_nor_provisioned(instance: Make) -> None:
@@ -55,7 +61,9 @@ def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(insta
     database = instance()
     (database.etc / "instance.env").write_text("garbage\n")
     must("systemctl", "daemon-reload")
-    run("sockwake", "rm", "pg1", "--purge").expect(1, "/etc/sockwake/pg1/instance.env:1 is not KEY=value: garbage")
+    run("sockwake", "rm", "pg1", "--purge").expect(
+        1, "/etc/sockwake/pg1/instance.env:1 is not KEY=value: garbage"
+    )
     must("sockwake", "rm", "pg1")
     assert (Path("/var/lib/sockwake/pg1/18/docker/PG_VERSION")).exists()
     must("rm", "-r", "/var/lib/sockwake/pg1")

@@ -18,9 +18,12 @@ from program import run
 EXISTS, UNKNOWN = 3, 5
 STEPS: dict[str, Callable[[Database], object]] = {
     "it has begun": lambda database: True,
-    "the port is disabled": lambda database: not Path(f"/etc/systemd/system/sockets.target.wants/{database.socket}").is_symlink(),
+    "the port is disabled": lambda database: not Path(
+        f"/etc/systemd/system/sockets.target.wants/{database.socket}"
+    ).is_symlink(),
     "the port is closed": lambda database: database.state(database.socket) == "inactive",
-    "the container is gone": lambda database: run("docker", "inspect", database.container).status != 0,
+    "the container is gone": lambda database: run("docker", "inspect", database.container).status
+    != 0,
     "the cluster is going": lambda database: not (database.data / "18/docker/PG_VERSION").exists(),
     "the data are gone": lambda database: not database.data.exists(),
     "the name is free": lambda database: not database.etc.exists(),
@@ -33,14 +36,18 @@ STEPS: dict[str, Callable[[Database], object]] = {
 def test_killed_when(instance: Make, step: str) -> None:
     database = instance()
     data = database.data
-    remover = subprocess.Popen(["sockwake", "rm", "pg1", "--purge"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    remover = subprocess.Popen(
+        ["sockwake", "rm", "pg1", "--purge"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
-    while not STEPS[step](database) and remover.poll() is None:  # no pause: some of the steps take a millisecond
+    while (
+        not STEPS[step](database) and remover.poll() is None
+    ):  # no pause: some of the steps take a millisecond
         assert time.monotonic() < deadline, "sockwake rm never got there"
     remover.kill()
     remover.wait(60)
     again = run("sockwake", "rm", "pg1", "--purge", timeout=120)
-    assert again.status == 0 or again.status == UNKNOWN and not data.exists(), again
+    assert again.status == 0 or (again.status == UNKNOWN and not data.exists()), again
     assert instance("--no-provision").is_listening()
 
 
@@ -49,7 +56,9 @@ def test_killed_without_purge_it_leaves_every_row(instance: Make) -> None:
     database = instance()
     database.psql("create table kept as select 1 as n")
     password = database.password
-    remover = subprocess.Popen(["sockwake", "rm", "pg1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    remover = subprocess.Popen(
+        ["sockwake", "rm", "pg1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while database.state(database.socket) != "inactive" and remover.poll() is None:
         pass
     remover.send_signal(signal.SIGKILL)
@@ -63,7 +72,10 @@ def test_killed_without_purge_it_leaves_every_row(instance: Make) -> None:
 
 def both(first: list[str], second: list[str]) -> list[tuple[int, str]]:
     """(status, what it said) of two that are started at the same moment."""
-    children = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for argv in (first, second)]
+    children = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for argv in (first, second)
+    ]
     said = [child.communicate(timeout=120)[0] for child in children]
     return [(child.returncode, text) for child, text in zip(children, said, strict=True)]
 
@@ -78,7 +90,10 @@ def test_two_at_once(instance: Make) -> None:
 
 def test_one_and_a_sockwake_new_of_the_same_name_at_once(known: Know, instance: Make) -> None:
     instance("--no-provision")
-    ended = both(["sockwake", "rm", "pg1", "--purge"], ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"])
+    ended = both(
+        ["sockwake", "rm", "pg1", "--purge"],
+        ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"],
+    )
     assert ended[0][0] == 0 and ended[1][0] in (0, EXISTS), ended
     if ended[1][0] == 0:
         database = known("pg1")

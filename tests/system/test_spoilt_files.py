@@ -43,7 +43,9 @@ def test_data_directory_gone_is_not_made_anew(instance: Make) -> None:
 def test_two_instances_on_one_data_directory(instance: Make) -> None:
     first, second = instance(name="pg2"), instance("--no-provision", name="pg1")
     with first.at_work() as client:
-        (second.etc / "instance.env").write_text((second.etc / "instance.env").read_text() + f"DATA={first.data}\n")
+        (second.etc / "instance.env").write_text(
+            (second.etc / "instance.env").read_text() + f"DATA={first.data}\n"
+        )
         (second.etc / "uninitialised").unlink()
         said = second.fatal()
         assert f"another instance is using {first.data}" in said
@@ -53,7 +55,9 @@ def test_two_instances_on_one_data_directory(instance: Make) -> None:
     assert second.psql() == "1"
     second.asleep()
     assert "not properly shut down" not in first.journal() + second.journal()
-    (second.etc / "instance.env").write_text((second.etc / "instance.env").read_text().replace("DATA=", "#DATA="))
+    (second.etc / "instance.env").write_text(
+        (second.etc / "instance.env").read_text().replace("DATA=", "#DATA=")
+    )
 
 
 def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
@@ -71,7 +75,13 @@ def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
         must("sockwake", "rm", "pg1", "--purge")
         assert list(disk.iterdir()) == []
     finally:
-        run("systemctl", "stop", "pg-proxy@pg1.socket", "pg-proxy@pg1.service", "pg-postgres@pg1.service")
+        run(
+            "systemctl",
+            "stop",
+            "pg-proxy@pg1.socket",
+            "pg-proxy@pg1.service",
+            "pg-postgres@pg1.service",
+        )
         run("docker", "rm", "--force", "sockwake-pg1")
         must("umount", str(disk))
 
@@ -80,12 +90,18 @@ def test_compose_file_nobody_can_read(instance: Make) -> None:
     database = instance()
     whole = (database.etc / "compose.yaml").read_text()
     (database.etc / "compose.yaml").write_text(whole + "\tnot: [yaml\n")
-    told(database, "/etc/sockwake/pg1/compose.yaml: docker-compose failed with status ", ": yaml: line ")
+    told(
+        database,
+        "/etc/sockwake/pg1/compose.yaml: docker-compose failed with status ",
+        ": yaml: line ",
+    )
     (database.etc / "compose.yaml").write_text(whole)
     assert database.psql() == "1"
 
 
-def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nobody_else(instance: Make) -> None:
+def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nobody_else(
+    instance: Make,
+) -> None:
     database, other = instance(name="pg1"), instance(name="pg2")
     path = database.etc / "instance.env"
     whole = path.read_text()
@@ -94,16 +110,25 @@ def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nob
     told(database, "/etc/sockwake/pg1/instance.env:1 is not KEY=value", "this is no setting")
     assert other.psql() == "1"
     path.write_text(f"{whole}WEIGHT=3\n")
-    told(database, f"/etc/sockwake/pg1/instance.env:{whole.count(chr(10)) + 1}: unknown key 'WEIGHT'")
+    told(
+        database, f"/etc/sockwake/pg1/instance.env:{whole.count(chr(10)) + 1}: unknown key 'WEIGHT'"
+    )
     path.write_text(whole)
     assert database.psql() == "1"
 
 
-def test_instance_env_that_is_garbage_keeps_neither_others_nor_a_reload_from_working(instance: Make) -> None:
+def test_instance_env_that_is_garbage_keeps_neither_others_nor_a_reload_from_working(
+    instance: Make,
+) -> None:
     database, other = instance(name="pg1"), instance(name="pg2")
     path = database.etc / "instance.env"
     whole = path.read_bytes()
-    for garbage in (b"", b"\0\xff\xfe" * 1000, b"PORT=25432\nPORT=25433\nLISTEN=$(reboot)\n", b"PORT=99999999\nLISTEN=127.0.0.1\n"):
+    for garbage in (
+        b"",
+        b"\0\xff\xfe" * 1000,
+        b"PORT=25432\nPORT=25433\nLISTEN=$(reboot)\n",
+        b"PORT=99999999\nLISTEN=127.0.0.1\n",
+    ):
         path.write_bytes(garbage)
         must("systemctl", "daemon-reload")
         assert other.psql() == "1"

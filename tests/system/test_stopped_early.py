@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -18,9 +19,14 @@ from program import must, run
 pytestmark = pytest.mark.fault
 
 STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
-BY_SIGINT, BY_SIGKILL = 130, 137  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
+BY_SIGINT, BY_SIGKILL = (
+    130,
+    137,
+)  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
 WAYS: dict[str, Callable[[Database], object]] = {
-    "stopped": lambda database: run("systemctl", "stop", database.backend, timeout=120),  # its client may call it off
+    "stopped": lambda database: run(
+        "systemctl", "stop", database.backend, timeout=120
+    ),  # its client may call it off
     "restarted": lambda database: must("systemctl", "restart", database.backend, timeout=120),
     "engine": lambda database: must("docker", "stop", database.container, timeout=120),
 }
@@ -28,10 +34,8 @@ WAYS: dict[str, Callable[[Database], object]] = {
 
 def connect(database: Database) -> None:
     """The client whose database is stopped: whether it is served is not what this is about, but it does not hang."""
-    try:
+    with contextlib.suppress(Lost, Refused):
         database.connect().close()
-    except (Lost, Refused):
-        pass
 
 
 def time_of_a_wake(database: Database) -> float:
@@ -53,8 +57,12 @@ def stop_again_and_again(database: Database) -> set[int]:
             time.sleep(latest * number / STOPS)  # this is the aiming
             WAYS[database.name](database)
             client.result(120)
-            until("it has ended", lambda: database.state(database.backend) in ("inactive", "failed"))
-            ended.add(int(must("docker", "inspect", "--format={{.State.ExitCode}}", database.container)))
+            until(
+                "it has ended", lambda: database.state(database.backend) in ("inactive", "failed")
+            )
+            ended.add(
+                int(must("docker", "inspect", "--format={{.State.ExitCode}}", database.container))
+            )
     return ended
 
 
@@ -69,5 +77,7 @@ def test_stops_at_every_moment_of_a_start_end_in_no_kill_and_no_recovery(instanc
         database.asleep()
         said = database.journal(f"--unit={database.backend}")
         started = said.count("database system is ready to accept connections")
-        assert STOPS / 3 < started <= said.count("database system is shut down"), "the aim is bad, or one has not ended itself"
+        assert STOPS / 3 < started <= said.count("database system is shut down"), (
+            "the aim is bad, or one has not ended itself"
+        )
         assert "not properly shut down" not in said and "automatic recovery" not in said

@@ -29,7 +29,9 @@ from webshop import container
 MakeSleeper = Callable[..., Service]
 CYCLES = 100 if os.environ.get("SOCKWAKE_SOAK") else 12
 KINDS = ("postgres", "container", "command", "native")
-NOBODY_SPEAKS_FOR = "3"  # seconds until the kernel gives up waiting for a word: three instead of a minute
+NOBODY_SPEAKS_FOR = (
+    "3"  # seconds until the kernel gives up waiting for a word: three instead of a minute
+)
 
 
 def knock(service: Service | Own, said: bytes = b"") -> None:
@@ -76,7 +78,9 @@ def wakes(service: Service) -> int:
 
 
 def turned_away(service: Service) -> int:
-    return service.journal(f"--unit={service.backend}", f"--unit=pg-wanted@{service}.service").count("turned away")
+    return service.journal(
+        f"--unit={service.backend}", f"--unit=pg-wanted@{service}.service"
+    ).count("turned away")
 
 
 def sleeps(service: Service) -> int:
@@ -95,7 +99,9 @@ def ask(service: Service) -> None:
 
 
 @pytest.fixture
-def sleeper(instance: Make, service: MakeService, nginx: str, redis: str, program: str) -> MakeSleeper:
+def sleeper(
+    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+) -> MakeSleeper:
     """sleeper(KIND, OPTION...) makes an instance whose clients speak first."""
 
     def make(kind: str, *options: str) -> Service:
@@ -148,9 +154,15 @@ def test_a_port_scan_wakes_nobody(sleeper: MakeSleeper, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["command", "native"])
-def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(service: MakeService, redis: str, program: str, kind: str) -> None:
+def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(
+    service: MakeService, redis: str, program: str, kind: str
+) -> None:
     """Who is reset, is in no table any more; who stays is a client."""
-    checked = test_command.server(service, redis) if kind == "command" else service("native", "--exec", program)
+    checked = (
+        test_command.server(service, redis)
+        if kind == "command"
+        else service("native", "--exec", program)
+    )
     before = wakes(checked)
     for number, leave in enumerate((knock, knock_and_reset, knock), 1):
         leave(checked)
@@ -163,10 +175,15 @@ def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(service: M
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_woken_by_one_who_says_nothing(sleeper: MakeSleeper, impatient: Callable[[Service], None], kind: str) -> None:
+def test_nobody_is_woken_by_one_who_says_nothing(
+    sleeper: MakeSleeper, impatient: Callable[[Service], None], kind: str
+) -> None:
     quiet = sleeper(kind)
     before = wakes(quiet)
-    assert "\nDeferAcceptSec=60\n" in Path(f"/run/systemd/generator/{quiet.socket}.d/listen.conf").read_text()
+    assert (
+        "\nDeferAcceptSec=60\n"
+        in Path(f"/run/systemd/generator/{quiet.socket}.d/listen.conf").read_text()
+    )
     impatient(quiet)
     assert 1.5 < say_nothing(quiet) < 30
     quiet.asleep()
@@ -174,7 +191,9 @@ def test_nobody_is_woken_by_one_who_says_nothing(sleeper: MakeSleeper, impatient
     ask(quiet)
 
 
-def test_nobody_is_woken_by_less_than_a_client_s_first_words(instance: Make, impatient: Callable[[Service], None]) -> None:
+def test_nobody_is_woken_by_less_than_a_client_s_first_words(
+    instance: Make, impatient: Callable[[Service], None]
+) -> None:
     database = instance()
     impatient(database)
     assert 1.5 < say_nothing(database, b"\0\0") < 30
@@ -191,7 +210,9 @@ def test_nonsense_that_hangs_up_wakes_no_database(instance: Make, nonsense: byte
     assert wakes(database) == 0
 
 
-def test_who_has_asked_for_a_page_is_a_client_even_with_his_half_closed(service: MakeService, nginx: str) -> None:
+def test_who_has_asked_for_a_page_is_a_client_even_with_his_half_closed(
+    service: MakeService, nginx: str
+) -> None:
     """He is led to the server. That systemd-socket-proxyd before version 262 then loses the answer is another thing."""
     shop = container(service, nginx)
     knock(shop, b"GET / HTTP/1.0\r\n\r\n")
@@ -221,11 +242,19 @@ def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> 
     assert turned_away(sought) > CYCLES // 3
 
 
-@pytest.mark.parametrize(("kind", "options"), [
-    ("postgres", ("--check-every", "1s")), ("postgres", ("--check", "none")), ("container", ()), ("command", ()),
-    ("native", ("--check-every", "1s")),
-])
-def test_a_health_check_keeps_nothing_awake(sleeper: MakeSleeper, kind: str, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("postgres", ("--check-every", "1s")),
+        ("postgres", ("--check", "none")),
+        ("container", ()),
+        ("command", ()),
+        ("native", ("--check-every", "1s")),
+    ],
+)
+def test_a_health_check_keeps_nothing_awake(
+    sleeper: MakeSleeper, kind: str, options: tuple[str, ...]
+) -> None:
     checked = sleeper(kind, "--idle", "3s", *options)
     before = wakes(checked)
     with knocking(checked, every=0.9):
@@ -241,7 +270,9 @@ def test_a_health_check_keeps_nothing_awake(sleeper: MakeSleeper, kind: str, opt
     assert wakes(checked) == before + 2
 
 
-def test_a_health_check_holds_up_no_check_that_takes_longer(instance: Make, check: CheckProgram) -> None:
+def test_a_health_check_holds_up_no_check_that_takes_longer(
+    instance: Make, check: CheckProgram
+) -> None:
     database = instance("--check", check("sleep 2"), "--check-every", "1s")
     with knocking(database, every=0.5):
         ask(database)
@@ -252,7 +283,10 @@ def test_a_health_check_holds_up_no_check_that_takes_longer(instance: Make, chec
 
 def test_a_health_check_ends_no_session(instance: Make) -> None:
     database = instance("--idle", "5s", "--check-every", "1s")
-    with knocking(database, every=0.9), database.connect() as client:  # which is to stay although others come and go
+    with (
+        knocking(database, every=0.9),
+        database.connect() as client,
+    ):  # which is to stay although others come and go
         for number in range(6):
             time.sleep(1.5)
             assert client.value(f"select {number}") == str(number)
@@ -262,7 +296,9 @@ def test_a_health_check_ends_no_session(instance: Make) -> None:
 
 @pytest.mark.parametrize("awake", [False, True], ids=["asleep", "awake"])
 def test_only_allowed_addresses_get_through(instance: Make, awake: bool) -> None:
-    database = instance("--allow", "127.0.0.2/32", "--allow", "10.0.0.0/8", "--idle", "1min" if awake else "1s")
+    database = instance(
+        "--allow", "127.0.0.2/32", "--allow", "10.0.0.0/8", "--idle", "1min" if awake else "1s"
+    )
     assert database.setting("ALLOW") == "127.0.0.2/32,10.0.0.0/8"
     if awake:
         database.connect(source="127.0.0.2").close()
@@ -275,7 +311,10 @@ def test_only_allowed_addresses_get_through(instance: Make, awake: bool) -> None
     run("systemctl", "stop", database.proxy, database.backend)
     with database.connect(source="127.0.0.2") as client:
         assert client.value("select 1") == "1"
-    until("the others are counted", lambda: "from addresses that are not allowed" in database.journal())
+    until(
+        "the others are counted",
+        lambda: "from addresses that are not allowed" in database.journal(),
+    )
 
 
 @pytest.mark.fault

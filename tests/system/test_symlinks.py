@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -34,8 +35,16 @@ class Victim:
 
     def _look(self) -> list[tuple[str, int, int, int, str]]:
         every = [self.path, *sorted(self.path.rglob("*"))]
-        return [(str(path), (found := path.lstat()).st_mode, found.st_uid, found.st_gid, path.read_text() if stat.S_ISREG(found.st_mode) else "")
-                for path in every]
+        return [
+            (
+                str(path),
+                (found := path.lstat()).st_mode,
+                found.st_uid,
+                found.st_gid,
+                path.read_text() if stat.S_ISREG(found.st_mode) else "",
+            )
+            for path in every
+        ]
 
     def require_untouched(self) -> None:
         figures.count("hostile attempts")
@@ -51,19 +60,27 @@ def victim() -> Iterator[Victim]:
         run("rm", "-rf", str(path))
 
 
-def test_no_data_are_made_below_a_directory_of_a_user_s(known: Know, somebody: Intruder, victim: Victim) -> None:
+def test_no_data_are_made_below_a_directory_of_a_user_s(
+    known: Know, somebody: Intruder, victim: Victim
+) -> None:
     known("pg1")
     for place in ("db", "deeper/db"):
         ran = run("sockwake-new", "pg1", "--version", "18", "--data", f"{somebody.home}/{place}")
         ran.expect(1, f"{BY_OTHERS}: {somebody.home} belongs to")
     somebody.must(f"ln -s {victim.path} link")
-    run("sockwake-new", "pg1", "--version", "18", "--data", f"{somebody.home}/link/inside").expect(1, BY_OTHERS)
-    run("sockwake-new", "pg1", "--version", "18", "--data", "/tmp/db-of-the-tests").expect(1, f"{BY_OTHERS}: /tmp is everybody's")
+    run("sockwake-new", "pg1", "--version", "18", "--data", f"{somebody.home}/link/inside").expect(
+        1, BY_OTHERS
+    )
+    run("sockwake-new", "pg1", "--version", "18", "--data", "/tmp/db-of-the-tests").expect(
+        1, f"{BY_OTHERS}: /tmp is everybody's"
+    )
     somebody.must("rm link")
     victim.require_untouched()
 
 
-def test_neither_a_wake_nor_a_removal_follows_data_that_were_led_elsewhere(instance: Make, somebody: Intruder, victim: Victim) -> None:
+def test_neither_a_wake_nor_a_removal_follows_data_that_were_led_elsewhere(
+    instance: Make, somebody: Intruder, victim: Victim
+) -> None:
     """However they came there: the administrator may have edited DATA=, or given the directory away later."""
     database = instance()
     database.asleep()
@@ -86,7 +103,9 @@ def test_neither_a_wake_nor_a_removal_follows_data_that_were_led_elsewhere(insta
     database.asleep()
 
 
-def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(instance: Make, victim: Victim) -> None:
+def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(
+    instance: Make, victim: Victim
+) -> None:
     """With 17 the data directory itself is his, and every wake puts a key in there, every removal the password."""
     database = instance("--tls", version="17")
     assert database.psql() == "1"
@@ -95,8 +114,11 @@ def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(instance: Make, vi
     assert owner != 0
     his = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
     shadow, folder = victim.path / "shadow", database.data
-    must(*his, f"cd {folder} && rm server.key server.crt && ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
-               f"mkfifo server.crt && ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && ln -s {victim.path} linked")
+    must(
+        *his,
+        f"cd {folder} && rm server.key server.crt && ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
+        f"mkfifo server.crt && ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && ln -s {victim.path} linked",
+    )
     assert database.psql() == "1"
     victim.require_untouched()
     database.asleep()
@@ -106,7 +128,10 @@ def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(instance: Make, vi
     run("sockwake-new", "pg1", "--version", "17", timeout=20).expect(1, "it is no plain file")
     must(*his, f"cd {folder} && rm PG_VERSION && ln -s {shadow} PG_VERSION")
     assert "secret" not in str(run("sockwake-new", "pg1", "--version", "17").expect(1))
-    must(*his, f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && ln -s {shadow} sockwake-password")
+    must(
+        *his,
+        f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && ln -s {shadow} sockwake-password",
+    )
     again = instance(version="17")
     assert "secret" not in again.password
     run("sockwake", "rm", "pg1", "--purge").expect(0)
@@ -117,7 +142,12 @@ def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(instance: Make, vi
 def test_a_program_s_socket_is_no_link(service: MakeService, victim: Victim, place: str) -> None:
     target = "/run/docker.sock" if "engine" in place else victim.path / "shadow"
     before = os.stat(target)
-    cache = service("command", "--no-provision", "--exec", f'/bin/sh -c "ln -s {target} {{socket}}; exec sleep 60"')
+    cache = service(
+        "command",
+        "--no-provision",
+        "--exec",
+        f'/bin/sh -c "ln -s {target} {{socket}}; exec sleep 60"',
+    )
     cache.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=2s\n")
     must("systemctl", "daemon-reload")
     answer = get(cache.port)
@@ -127,8 +157,12 @@ def test_a_program_s_socket_is_no_link(service: MakeService, victim: Victim, pla
     victim.require_untouched()
 
 
-@pytest.mark.parametrize("options", [(), ("--run-as", "nobody")], ids=["a user of its own", "a user of the machine's"])
-def test_what_a_program_leads_elsewhere_is_not_deleted_with_its_data(service: MakeService, program: str, victim: Victim, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "options", [(), ("--run-as", "nobody")], ids=["a user of its own", "a user of the machine's"]
+)
+def test_what_a_program_leads_elsewhere_is_not_deleted_with_its_data(
+    service: MakeService, program: str, victim: Victim, options: tuple[str, ...]
+) -> None:
     web = service("native", "--exec", program, *options)
     assert get(web.port).status == 200
     web.asleep()
@@ -142,10 +176,25 @@ def test_what_a_program_leads_elsewhere_is_not_deleted_with_its_data(service: Ma
     victim.require_untouched()
 
 
-def test_no_check_of_a_user_s_is_run_by_root(service: MakeService, known_service: KnowService, program: str, check: CheckProgram, somebody: Intruder) -> None:
+def test_no_check_of_a_user_s_is_run_by_root(
+    service: MakeService,
+    known_service: KnowService,
+    program: str,
+    check: CheckProgram,
+    somebody: Intruder,
+) -> None:
     somebody.must("printf '#!/bin/sh\\ntouch /run/somebody-was-root\\n' >check && chmod 755 check")
     known_service("svc1")
-    ran = run("sockwake-new", "svc1", "--kind", "native", "--exec", program, "--check", f"{somebody.home}/check")
+    ran = run(
+        "sockwake-new",
+        "svc1",
+        "--kind",
+        "native",
+        "--exec",
+        program,
+        "--check",
+        f"{somebody.home}/check",
+    )
     ran.expect(1, f"check {somebody.home}/check {BY_OTHERS}")
     web = service("native", "--exec", program, "--check", check("exit 0"), "--check-every", "1s")
     assert get(web.port).status == 200
@@ -161,18 +210,25 @@ def test_no_check_of_a_user_s_is_run_by_root(service: MakeService, known_service
     web.asleep()
 
 
-def test_its_container_leads_nobody_to_another_socket_of_the_user_s(account: Account, own: Callable[..., Own]) -> None:
+def test_its_container_leads_nobody_to_another_socket_of_the_user_s(
+    account: Account, own: Callable[..., Own]
+) -> None:
     database = own("mine", "--version", "18", "--idle", "1min")
     assert database.answer("select 1") == "1"
-    podman, link = f"{account.runtime}/podman/podman.sock", account.runtime / "sockwake/mine/backend/.s.PGSQL.5432"
-    account.must("podman", "exec", "sockwake-mine", "ln", "-sfn", podman, "/var/run/postgresql/.s.PGSQL.5432")
-    assert account.must("curl", "--silent", "--unix-socket", str(link), "http://podman/_ping") == "OK"
+    podman, link = (
+        f"{account.runtime}/podman/podman.sock",
+        account.runtime / "sockwake/mine/backend/.s.PGSQL.5432",
+    )
+    account.must(
+        "podman", "exec", "sockwake-mine", "ln", "-sfn", podman, "/var/run/postgresql/.s.PGSQL.5432"
+    )
+    assert (
+        account.must("curl", "--silent", "--unix-socket", str(link), "http://podman/_ping") == "OK"
+    )
     with socket.create_connection(("127.0.0.1", database.port), 30) as client:
         client.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-        try:
+        with contextlib.suppress(ConnectionError):
             assert client.recv(100) == b""
-        except ConnectionError:
-            pass
     account.must("systemctl", "--user", "stop", "pg-postgres@mine")
     database.asleep()
     assert database.answer("select 1") == "1"

@@ -39,8 +39,17 @@ def _stop_and_start_socket(database: Database) -> None:
     must("systemctl", "start", database.socket, timeout=120)
 
 
-@pytest.mark.parametrize("act", [_stop_backend, _restart_backend, _stop_proxy, _restart_proxy, _restart_socket,
-                                 _stop_and_start_socket])
+@pytest.mark.parametrize(
+    "act",
+    [
+        _stop_backend,
+        _restart_backend,
+        _stop_proxy,
+        _restart_proxy,
+        _restart_socket,
+        _stop_and_start_socket,
+    ],
+)
 def test_systemctl_while_awake(instance: Make, act: Callable[[Database], None]) -> None:
     database, client = awake(instance)
     act(database)

@@ -15,8 +15,12 @@ from intruder import connecting
 from program import must
 from service import Service
 
-WAYS = {"native": ("native", "--exec", "{program}"), "with a port": ("command", "--exec", "{program} {{port}}"),
-        "with a socket": ("command", "--exec", "{program} {{socket}}"), "as a user of the machine": ("native", "--exec", "{program}", "--run-as", "nobody")}
+WAYS = {
+    "native": ("native", "--exec", "{program}"),
+    "with a port": ("command", "--exec", "{program} {{port}}"),
+    "with a socket": ("command", "--exec", "{program} {{socket}}"),
+    "as a user of the machine": ("native", "--exec", "{program}", "--run-as", "nobody"),
+}
 
 
 @pytest.fixture
@@ -33,7 +37,9 @@ def does(service: Service, command: str) -> tuple[str, int]:
         said = b""
         while not said.endswith(b"\0") and (chunk := client.recv(65536)):
             said += chunk
-    found = re.fullmatch(r"(.*)\nended with status (\d+)\0", said.decode(errors="replace"), re.DOTALL)
+    found = re.fullmatch(
+        r"(.*)\nended with status (\d+)\0", said.decode(errors="replace"), re.DOTALL
+    )
     assert found, said
     return found[1], int(found[2])
 
@@ -41,17 +47,41 @@ def does(service: Service, command: str) -> tuple[str, int]:
 def attempts(service: Service, neighbour: Service) -> list[str]:
     proxy = service.main_pid(service.proxy) if not service.is_native else 1
     return [
-        f"cat {neighbour.etc}/password", f"ls {neighbour.data}/18/docker", f"ls {neighbour.run}", "ls /run/sockwake", "cat /etc/shadow",
-        connecting("/run/docker.sock"), connecting("/run/podman/podman.sock"), f"ls /proc/{proxy}/root/", "kill -0 1", f"kill -0 {proxy}",
-        "touch /etc/x", "touch /usr/x", "touch /var/lib/sockwake/x", "touch /run/x", "touch /run/sockwake-x", "ls /root /home/user/.bashrc",
-        "unshare --user true", "unshare --net true", "mount -t tmpfs x /mnt", "chmod 4755 $(mktemp)", "mknod x b 8 0", "echo 1 >/proc/sys/kernel/panic",
-        "cat /proc/kmsg", "systemctl --no-ask-password stop sockwake.target", f"systemctl --no-ask-password stop {neighbour.socket}",
-        "python3 -c 'import os; os.setuid(0)'", "sudo -n true", "su -c true"
+        f"cat {neighbour.etc}/password",
+        f"ls {neighbour.data}/18/docker",
+        f"ls {neighbour.run}",
+        "ls /run/sockwake",
+        "cat /etc/shadow",
+        connecting("/run/docker.sock"),
+        connecting("/run/podman/podman.sock"),
+        f"ls /proc/{proxy}/root/",
+        "kill -0 1",
+        f"kill -0 {proxy}",
+        "touch /etc/x",
+        "touch /usr/x",
+        "touch /var/lib/sockwake/x",
+        "touch /run/x",
+        "touch /run/sockwake-x",
+        "ls /root /home/user/.bashrc",
+        "unshare --user true",
+        "unshare --net true",
+        "mount -t tmpfs x /mnt",
+        "chmod 4755 $(mktemp)",
+        "mknod x b 8 0",
+        "echo 1 >/proc/sys/kernel/panic",
+        "cat /proc/kmsg",
+        "systemctl --no-ask-password stop sockwake.target",
+        f"systemctl --no-ask-password stop {neighbour.socket}",
+        "python3 -c 'import os; os.setuid(0)'",
+        "sudo -n true",
+        "su -c true",
     ]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_has_taken_a_program_over_gets_no_further(service: MakeService, instance: Make, backdoor: str, way: str) -> None:
+def test_who_has_taken_a_program_over_gets_no_further(
+    service: MakeService, instance: Make, backdoor: str, way: str
+) -> None:
     neighbour = instance("--no-provision", name="pg1")
     mine = service(*(word.format(program=backdoor) for word in WAYS[way]), idle="2s")
     said, status = does(mine, "id --user && touch own && pwd")
@@ -60,7 +90,10 @@ def test_who_has_taken_a_program_over_gets_no_further(service: MakeService, inst
         figures.count("hostile attempts")
         said, status = does(mine, command)
         assert status != 0, f"{command}\nhas succeeded: {said}"
-    assert not Path("/etc/x").exists() and must("systemctl", "is-active", neighbour.socket) == "active\n"
+    assert (
+        not Path("/etc/x").exists()
+        and must("systemctl", "is-active", neighbour.socket) == "active\n"
+    )
     mine.asleep()
 
 
@@ -71,5 +104,8 @@ def test_one_without_a_network_has_none(service: MakeService, backdoor: str) -> 
         port = server.getsockname()[1]
         for target in (f"('127.0.0.1', {port})", "('192.0.2.1', 80)"):
             figures.count("hostile attempts")
-            assert does(mine, f"python3 -c \"import socket; socket.create_connection({target}, 2)\"")[1] != 0
+            assert (
+                does(mine, f'python3 -c "import socket; socket.create_connection({target}, 2)"')[1]
+                != 0
+            )
     mine.asleep()

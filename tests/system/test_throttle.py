@@ -16,7 +16,9 @@ from program import start
 from refusal import ASLEEP_OR_FAILED
 
 pytestmark = pytest.mark.fault
-PROGRAMS = [Path("/usr/share/sockwake/bin") / name for name in ("proxy", "refuse", "waker", "watcher")]
+PROGRAMS = [
+    Path("/usr/share/sockwake/bin") / name for name in ("proxy", "refuse", "waker", "watcher")
+]
 
 
 def tries(database: Database) -> int:
@@ -31,7 +33,9 @@ def unrunnable(database: Database) -> Iterator[None]:
             program.chmod(0o644)
         yield
     finally:
-        for program in reversed(PROGRAMS):  # the proxy last, and not in an attempt whose waker could not be run
+        for program in reversed(
+            PROGRAMS
+        ):  # the proxy last, and not in an attempt whose waker could not be run
             if program.name == "refuse":
                 seen = tries(database)
                 until("it is tried with that", lambda: tries(database) > seen + 1)
@@ -39,10 +43,21 @@ def unrunnable(database: Database) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["", "--tls"])
-def test_client_waits_meanwhile_and_is_served_when_it_can_be_run_again(instance: Make, kind: str) -> None:
+def test_client_waits_meanwhile_and_is_served_when_it_can_be_run_again(
+    instance: Make, kind: str
+) -> None:
     database = instance(*filter(None, [kind]))
     with unrunnable(database):
-        client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+        client = start(
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(database.port),
+            "-XAtc",
+            "select 1",
+            env=database.environment,
+        )
         began = time.monotonic()
         until("it is tried again", lambda: tries(database) > 2)
         tried = tries(database)

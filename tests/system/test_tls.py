@@ -23,19 +23,42 @@ def verified(database: Database, host: str, root: Path) -> Ran:
 def make_pair(folder: Path, names: str) -> tuple[Path, Path]:
     """A certificate for other names, and its key."""
     certificate, key = folder / "crt", folder / "key"
-    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-subj", "/CN=renewed", "-addext", f"subjectAltName={names}",
-         "-keyout", str(key), "-out", str(certificate))
+    must(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-noenc",
+        "-subj",
+        "/CN=renewed",
+        "-addext",
+        f"subjectAltName={names}",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    )
     return certificate, key
 
 
 def test_self_signed_is_verified_by_name_and_by_address(instance: Make) -> None:
-    database = instance("--tls", "--listen", "127.0.0.1", "--listen", "127.0.0.9", "--listen", "::1")
+    database = instance(
+        "--tls", "--listen", "127.0.0.1", "--listen", "127.0.0.9", "--listen", "::1"
+    )
     assert database.psql(SECURED, "-d", "sslmode=require").startswith("t|TLSv1.")
     database.asleep()
     for host in ("127.0.0.1", "127.0.0.9", "::1", "localhost"):
-        assert verified(database, host, database.etc / "server.crt").expect(0).out.startswith("t|TLSv1.3")
-    run("psql", f"host=127.0.0.1 port={database.port} sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
-        env=database.environment).expect(2, "certificate verify failed")
+        assert (
+            verified(database, host, database.etc / "server.crt")
+            .expect(0)
+            .out.startswith("t|TLSv1.3")
+        )
+    run(
+        "psql",
+        f"host=127.0.0.1 port={database.port} sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
+        env=database.environment,
+    ).expect(2, "certificate verify failed")
     assert database.psql("show listen_addresses") == "127.0.0.1"
     database.asleep()
     assert str(database.run) not in Path("/proc/mounts").read_text()

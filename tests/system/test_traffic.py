@@ -22,7 +22,11 @@ def test_dump_and_restore(instance: Make, tmp_path: Path) -> None:
     database.psql("create database again")
     database.asleep()
     database.tool("pg_restore", "--dbname=again", f"{tmp_path}/dump")
-    assert database.psql("select count(*), sum(aid) from pgbench_accounts", "-d", "again") == before == "300000|45000150000"
+    assert (
+        database.psql("select count(*), sum(aid) from pgbench_accounts", "-d", "again")
+        == before
+        == "300000|45000150000"
+    )
 
 
 def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
@@ -31,7 +35,10 @@ def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
     row = "x" * 1023
     rows = GIGABYTE // 1024
     database.psql(rf"\copy big from program 'yes {row} | head -n {rows}'", timeout=240)
-    assert database.psql("select count(*), sum(length(line) + 1) from big", timeout=120) == f"{rows}|{GIGABYTE}"
+    assert (
+        database.psql("select count(*), sum(length(line) + 1) from big", timeout=120)
+        == f"{rows}|{GIGABYTE}"
+    )
     database.psql(rf"\copy big to program 'sha256sum > {tmp_path}/sum'", timeout=240)
     wanted = hashlib.sha256()
     for _ in range(1024):
@@ -41,7 +48,17 @@ def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
 
 def test_cancelled_query(instance: Make) -> None:
     database = instance()
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAt", "-c", "select pg_sleep(300)", env=database.environment)
+    client = start(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-XAt",
+        "-c",
+        "select pg_sleep(300)",
+        env=database.environment,
+    )
     try:
         running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(300)%' and state = 'active'"
         with database.connect() as other:
@@ -56,7 +73,9 @@ def test_cancelled_query(instance: Make) -> None:
 
 def test_listen_and_notify(instance: Make) -> None:
     database = instance()
-    listener = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAt", env=database.environment)
+    listener = start(
+        "psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAt", env=database.environment
+    )
     assert listener.stdin and listener.stdout
     try:
         listener.stdin.write("listen news;\n\\echo listening\n")
@@ -77,5 +96,17 @@ def test_pgbench_with_many_clients(instance: Make) -> None:
     said = database.tool("pgbench", "-c", "20", "-j", "2", "-t", "50", "--no-vacuum", timeout=120)
     assert "number of transactions actually processed: 1000/1000" in said
     assert "number of failed transactions: 0" in said
-    said = database.tool("pgbench", "-c", "4", "-j", "2", "-t", "25", "--connect", "--select-only", "--no-vacuum", timeout=120)
+    said = database.tool(
+        "pgbench",
+        "-c",
+        "4",
+        "-j",
+        "2",
+        "-t",
+        "25",
+        "--connect",
+        "--select-only",
+        "--no-vacuum",
+        timeout=120,
+    )
     assert "number of transactions actually processed: 100/100" in said

@@ -18,14 +18,28 @@ pytestmark = pytest.mark.fault
 
 def slow_to_start(database: Database) -> None:
     """Its container takes five seconds before it begins, so that there is something to hit."""
-    database.edit_compose("    command:\n", '    entrypoint: ["sh", "-c", "sleep 5; exec $$0 $$@", "entrypoint"]\n    command:\n')
+    database.edit_compose(
+        "    command:\n",
+        '    entrypoint: ["sh", "-c", "sleep 5; exec $$0 $$@", "entrypoint"]\n    command:\n',
+    )
 
 
 @pytest.mark.parametrize("victim", ["proxy", "backend"])
-def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(instance: Make, victim: str) -> None:
+def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
+    instance: Make, victim: str
+) -> None:
     database = instance()
     slow_to_start(database)
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    client = start(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-XAtc",
+        "select 1",
+        env=database.environment,
+    )
     try:
         until("the container runs", lambda: database.server_pid())
         unit = database.proxy if victim == "proxy" else database.backend
@@ -34,7 +48,11 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(instance: M
         said = client.communicate(timeout=60)[0]
     finally:
         client.kill()
-    assert said == "1\n" if victim == "proxy" else re.search('FATAL:  sockwake: instance "pg1" cannot start: (its|the service) ', said), said
+    assert (
+        said == "1\n"
+        if victim == "proxy"
+        else re.search('FATAL:  sockwake: instance "pg1" cannot start: (its|the service) ', said)
+    ), said
     assert database.psql() == "1"
     database.asleep()
 
@@ -42,7 +60,10 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(instance: M
 def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make) -> None:
     """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
     database = instance()
-    database.edit_compose("    command:\n", "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n")
+    database.edit_compose(
+        "    command:\n",
+        "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n",
+    )
     with client_program(database, "psql", "-XAtc", "select 1"):
         until("the container runs", lambda: database.server_pid())
         database.kill(database.backend)
@@ -65,10 +86,21 @@ def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
 
 def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) -> None:
     database = instance()
-    client = start("psql", "-h", "127.0.0.1", "-p", str(database.port), "-XAtc", "select 1", env=database.environment)
+    client = start(
+        "psql",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(database.port),
+        "-XAtc",
+        "select 1",
+        env=database.environment,
+    )
     try:
         until("it wakes", lambda: database.state(database.backend) == "active")
-        run("systemctl", "stop", database.proxy, database.backend, timeout=120)  # the client may call it off
+        run(
+            "systemctl", "stop", database.proxy, database.backend, timeout=120
+        )  # the client may call it off
         client.communicate(timeout=60)
     finally:
         client.kill()
@@ -86,7 +118,9 @@ def test_restart_while_asleep_leaves_it_asleep(instance: Make, unit: str) -> Non
 
 
 @pytest.mark.parametrize("unit", ["proxy", "backend", "socket"])
-def test_restarted_while_awake_but_without_a_client_goes_to_sleep_again(instance: Make, unit: str) -> None:
+def test_restarted_while_awake_but_without_a_client_goes_to_sleep_again(
+    instance: Make, unit: str
+) -> None:
     database, client = awake(instance)
     client.close()
     must("systemctl", "restart", getattr(database, unit), timeout=120)

@@ -31,10 +31,25 @@ class Elsewhere:
 
     def __init__(self) -> None:
         must("ip", "netns", "add", "elsewhere")
-        must("ip", "link", "add", "cable", "type", "veth", "peer", "name", "there", "netns", "elsewhere")
+        must(
+            "ip",
+            "link",
+            "add",
+            "cable",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "there",
+            "netns",
+            "elsewhere",
+        )
         must("ip", "address", "add", f"{HERE}/24", "dev", "cable")
         must("ip", "link", "set", "cable", "up")
-        for command in (("address", "add", f"{THERE}/24", "dev", "there"), ("link", "set", "there", "up")):
+        for command in (
+            ("address", "add", f"{THERE}/24", "dev", "there"),
+            ("link", "set", "there", "up"),
+        ):
             must("ip", "-n", "elsewhere", *command)
 
     def connect(self, database: Database) -> Client:
@@ -61,9 +76,14 @@ def elsewhere(machine: None) -> Iterator[Elsewhere]:
     run("umount", "/run/netns")
 
 
-def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(instance: Make, elsewhere: Elsewhere) -> None:
+def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(
+    instance: Make, elsewhere: Elsewhere
+) -> None:
     """In the times that are written, not in shorter ones for the test. Each is in a transaction, so that silence is no reason."""
-    silent, sending = instance("--listen", HERE, name="silent"), instance("--listen", HERE, "--check-every", f"{CHECK_EVERY}s", name="sending")
+    silent, sending = (
+        instance("--listen", HERE, name="silent"),
+        instance("--listen", HERE, "--check-every", f"{CHECK_EVERY}s", name="sending"),
+    )
     with ExitStack() as stack:
         one = stack.enter_context(closing(elsewhere.connect(silent)))
         one.query("begin")
@@ -77,7 +97,10 @@ def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(instance: Make, 
         silent.asleep(timeout=KEEPALIVE - (time.monotonic() - began) + 15)
         sending.asleep(timeout=UNACKNOWLEDGED + CHECK_EVERY - (time.monotonic() - began) + 15)
         must("ip", "link", "del", "cable")  # the clients themselves do not notice for long
-    assert f"sockwake: {THERE}:" in (said := sending.journal("--unit=pg-check@sending.service")) and "has vanished" in said
+    assert (
+        f"sockwake: {THERE}:" in (said := sending.journal("--unit=pg-check@sending.service"))
+        and "has vanished" in said
+    )
 
 
 def test_who_says_only_half_a_goodbye_is_let_go(instance: Make) -> None:

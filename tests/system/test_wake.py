@@ -32,9 +32,22 @@ def test_asleep_means_that_only_the_socket_is_left(instance: Make) -> None:
         assert len(database.processes()) >= 5, "the search for processes finds none"
     database.asleep()
     assert must("docker", "ps", "--quiet") == ""
-    assert must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", database.container) == "exited 0\n"
+    assert (
+        must(
+            "docker",
+            "inspect",
+            "--format={{.State.Status}} {{.State.ExitCode}}",
+            database.container,
+        )
+        == "exited 0\n"
+    )
     assert f":{database.port} " in must("ss", "-Hltn")
-    assert sorted(entry.name for entry in database.run.iterdir()) == ["backend", "last-visit", "last-wake", "wake.lock"]
+    assert sorted(entry.name for entry in database.run.iterdir()) == [
+        "backend",
+        "last-visit",
+        "last-wake",
+        "wake.lock",
+    ]
 
 
 def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
@@ -52,7 +65,11 @@ def test_no_clock_but_those_that_cannot_be_set_ends_its_idle_time(instance: Make
     database = instance(idle="10min")
     with database.connect() as client:
         assert client.value("select 1") == "1"
-    timers = [text for fd in Path(f"/proc/{database.main_pid(database.proxy)}/fdinfo").iterdir() if "clockid:" in (text := fd.read_text())]
+    timers = [
+        text
+        for fd in Path(f"/proc/{database.main_pid(database.proxy)}/fdinfo").iterdir()
+        if "clockid:" in (text := fd.read_text())
+    ]
     assert timers and all("\nclockid: 1\n" in text for text in timers), "CLOCK_MONOTONIC"
     until("the timer is there", lambda: database.state(database.check) == "active")
     assert "OnStartupUSec" in database.property(database.check, "TimersMonotonic")
@@ -65,10 +82,16 @@ def test_journal_names_the_client_the_time_and_the_phases(instance: Make) -> Non
     with database.connect(source="127.0.0.77") as client:
         address = client.local_address
     database.asleep()
-    lines = [line for line in database.journal(f"--unit={database.backend}").splitlines() if "woken by" in line]
+    lines = [
+        line
+        for line in database.journal(f"--unit={database.backend}").splitlines()
+        if "woken by" in line
+    ]
     assert len(lines) == 1
-    assert re.fullmatch(rf"sockwake: woken by {address} in \d+ ms \(python \d+, preparation \d+, engine \d+, postgres \d+\)",
-                        lines[0])
+    assert re.fullmatch(
+        rf"sockwake: woken by {address} in \d+ ms \(python \d+, preparation \d+, engine \d+, postgres \d+\)",
+        lines[0],
+    )
 
 
 def test_journal_has_the_servers_own_log(instance: Make) -> None:
@@ -77,8 +100,11 @@ def test_journal_has_the_servers_own_log(instance: Make) -> None:
     database.asleep()
     journal = database.journal(f"--unit={database.backend}")
     assert "LOG:  a line of the server" in journal
-    assert journal.index("database system is ready to accept connections") < journal.index("a line of the server") \
+    assert (
+        journal.index("database system is ready to accept connections")
+        < journal.index("a line of the server")
         < journal.index("database system is shut down")
+    )
 
 
 def test_hundred_clients_at_once_onto_a_sleeping_one(instance: Make) -> None:
@@ -86,7 +112,12 @@ def test_hundred_clients_at_once_onto_a_sleeping_one(instance: Make) -> None:
     with ThreadPoolExecutor(100) as pool:
         clients = list(pool.map(lambda _: database.connect(), range(100)))
     try:
-        answers = [client.value("select count(*) from pg_stat_activity where backend_type = 'client backend'") for client in clients]
+        answers = [
+            client.value(
+                "select count(*) from pg_stat_activity where backend_type = 'client backend'"
+            )
+            for client in clients
+        ]
     finally:
         for client in clients:
             client.close()

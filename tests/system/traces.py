@@ -24,10 +24,19 @@ def listening() -> set[int]:
 
 def sweep() -> None:
     """Take away by force what a failed test left, so that the next one is judged by itself."""
-    run("systemctl", "stop", "pg-proxy@*.socket", "pg-check@*.timer", "pg-proxy@*.service", "pg-postgres@*.service")
+    run(
+        "systemctl",
+        "stop",
+        "pg-proxy@*.socket",
+        "pg-check@*.timer",
+        "pg-proxy@*.service",
+        "pg-postgres@*.service",
+    )
     for mount in _mounts():
         run("umount", "--lazy", mount)
-    for name in run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out.split():
+    for name in run(
+        "docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-"
+    ).out.split():
         run("docker", "rm", "--force", "--volumes", name)
     for link in _links():
         link.unlink()
@@ -38,13 +47,24 @@ def sweep() -> None:
 
 
 def _files() -> list[str]:
-    left = [entry for directory in _DIRECTORIES if (path := Path(directory)).is_dir() for entry in path.iterdir()]
+    left = [
+        entry
+        for directory in _DIRECTORIES
+        if (path := Path(directory)).is_dir()
+        for entry in path.iterdir()
+    ]
     left += Path("/run").glob("sockwake-*")
-    return [f"{entry} is left" for entry in (*left, *_links())] + [f"{mount} is mounted" for mount in _mounts()]
+    return [f"{entry} is left" for entry in (*left, *_links())] + [
+        f"{mount} is mounted" for mount in _mounts()
+    ]
 
 
 def _mounts() -> list[str]:
-    return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "sockwake" in line.split()[1]]
+    return [
+        line.split()[1]
+        for line in Path("/proc/mounts").read_text().splitlines()
+        if "sockwake" in line.split()[1]
+    ]
 
 
 def _links() -> list[Path]:
@@ -54,13 +74,18 @@ def _links() -> list[Path]:
 def _units() -> list[str]:
     listed = must("systemctl", "list-units", "--all", "--no-legend", "--plain", "pg-*@*")
     states = [line.split()[:4] for line in listed.splitlines()]
-    return [f"{unit} is {active} ({sub})" for unit, _, active, sub in states if active != "inactive"]
+    return [
+        f"{unit} is {active} ({sub})" for unit, _, active, sub in states if active != "inactive"
+    ]
 
 
 def _engine() -> list[str]:
     left = []
-    for what, argv in (("container", ("ps", "--all", "--format={{.Names}} {{.Status}}")), ("volume", ("volume", "ls", "--quiet")),
-                       ("network", ("network", "ls", "--format={{.Name}}", "--filter=type=custom"))):
+    for what, argv in (
+        ("container", ("ps", "--all", "--format={{.Names}} {{.Status}}")),
+        ("volume", ("volume", "ls", "--quiet")),
+        ("network", ("network", "ls", "--format={{.Name}}", "--filter=type=custom")),
+    ):
         left += [f"{what} {line} is left" for line in must("docker", *argv).splitlines()]
     return left
 
@@ -69,4 +94,8 @@ def _ports(before: set[int]) -> list[str]:
     left = [f"port {port} is still open" for port in sorted(listening() - before)]
     shown = json.loads(must("sockwake-new", "probe", "--version=18", "--dry-run", "--json"))
     env = shown["files"]["/etc/sockwake/probe/instance.env"]["content"]
-    return left + ([] if f"\nPORT={FIRST_PORT}\n" in env else [f"the next free port is not {FIRST_PORT}: {env}"])
+    return left + (
+        []
+        if f"\nPORT={FIRST_PORT}\n" in env
+        else [f"the next free port is not {FIRST_PORT}: {env}"]
+    )

@@ -15,9 +15,13 @@ LONG = 3 * IDLE + 1  # in which it would have gone to sleep, had it been allowed
 
 
 @contextmanager
-def client_program(database: Database, program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def client_program(
+    database: Database, program: str, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
     """A client program that goes on meanwhile."""
-    child = start(program, "-h", "127.0.0.1", "-p", str(database.port), *arguments, env=database.environment)
+    child = start(
+        program, "-h", "127.0.0.1", "-p", str(database.port), *arguments, env=database.environment
+    )
     try:
         yield child
     finally:

@@ -22,7 +22,9 @@ class Answer:
     address: str  # the client's own, as address:port
 
 
-def get(where: int | str, path: str = "/", *, source: str = "", timeout: float = PATIENCE) -> Answer:
+def get(
+    where: int | str, path: str = "/", *, source: str = "", timeout: float = PATIENCE
+) -> Answer:
     """Ask once, on a connection of its own; raises Lost. where: a port of 127.0.0.1, or the path of a unix socket."""
     figures.count("connections made")
     connection = http.client.HTTPConnection("127.0.0.1", timeout=timeout)
@@ -37,7 +39,9 @@ def get(where: int | str, path: str = "/", *, source: str = "", timeout: float =
     finally:
         connection.close()
     address = f"{name[0]}:{name[1]}" if isinstance(where, int) else ""
-    return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, text, address)
+    return Answer(
+        answer.status, {key.lower(): value for key, value in answer.getheaders()}, text, address
+    )
 
 
 @contextmanager
@@ -53,7 +57,9 @@ def staying(port: int) -> Iterator[socket.socket]:
 
 def _connect(where: int | str, source: str, timeout: float) -> socket.socket:
     if isinstance(where, int):
-        return socket.create_connection(("127.0.0.1", where), timeout, (source, 0) if source else None)
+        return socket.create_connection(
+            ("127.0.0.1", where), timeout, (source, 0) if source else None
+        )
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(timeout)
     sock.connect(where)

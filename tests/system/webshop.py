@@ -32,7 +32,9 @@ def container(service: MakeService, image: str, *options: str, **more: object) -
     return service("container", "--image", image, "--container-port", "80", *options, **more)
 
 
-def slow_to_get_up(service: MakeService, folder: Path, *options: str, more: str = "", late: int = 1) -> Service:
+def slow_to_get_up(
+    service: MakeService, folder: Path, *options: str, more: str = "", late: int = 1
+) -> Service:
     (folder / "compose.yaml").write_text(SLOW_TO_GET_UP.format(more=more, late=late))
     return service("container", "--compose", f"{folder}/compose.yaml", *options)
 
@@ -44,10 +46,19 @@ def unserved(shop: Service, reason: str, words: str = "") -> None:
     """
     answer = get(shop.port)
     assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
-    assert answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ') and reason in answer.text, answer
-    assert not words or words not in answer.text, "a client that has not logged in reads what may hold a secret"
+    assert (
+        answer.text.startswith(f'sockwake: instance "{shop}" cannot start: ')
+        and reason in answer.text
+    ), answer
+    assert not words or words not in answer.text, (
+        "a client that has not logged in reads what may hold a secret"
+    )
     shop.asleep(backend=ASLEEP_OR_FAILED)
-    shown = str(shop.ls()["error"]), must("sockwake", "status", shop.name), shop.journal(f"--unit={shop.backend}")
+    shown = (
+        str(shop.ls()["error"]),
+        must("sockwake", "status", shop.name),
+        shop.journal(f"--unit={shop.backend}"),
+    )
     assert [text for text in shown if reason not in text or words not in text] == []
     assert must("docker", "ps", "--quiet") == ""
 
