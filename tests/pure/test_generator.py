@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from env_file import GOOD, env
 from fuzz import cases
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from test_settings import GOOD, env
 from tree import SOURCE, Ran, run
 
 STREAM = (

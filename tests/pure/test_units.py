@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.config.instance import Instance, Name
-from test_settings import env
 from tree import SOURCE, Ran, Tree, run
 
 UNITS = sorted(

@@ -259,7 +259,7 @@ def test_two_at_once_remove_it_once(tree: Tree) -> None:
         "-c",
         'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; wait $!; echo $one $?',
         "sh",
-        str(Path(__file__).parents[2] / "bin/sockwake"),
+        str(Path(__file__).parents[3] / "bin/sockwake"),
         str(tree),
     )
     assert sorted(ran.stdout.splitlines()[-1].split()) == ["0", str(UNKNOWN)], ran

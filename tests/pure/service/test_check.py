@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.config import settings
 from sockwake.service.check import Check
 from sockwake.system import process, safe_path
-from test_settings import env
 from tree import Tree
 
 MakeCheck = Callable[[str], Check]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.admin import claims, option_types
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, FAILED, USAGE, SockwakeError
-from test_settings import env
 from tree import Tree
 
 CONTAINER = (

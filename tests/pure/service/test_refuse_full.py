@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
-from test_postgres import fields_of
 from test_refuse import STARTUP, connect, read_all
+
+from error_response import fields_of
 from tree import SOURCE
 
 DESCRIPTORS = 20

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from fault import undisturbed
 from sockwake.admin import cli
 from sockwake.config import settings
 from sockwake.config.instance import Instance
 from sockwake.errors import FAILED, USAGE, SockwakeError
 from sockwake.postgres import tls
-from test_settings import env
 from tree import Tree, run
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from error_response import fields_of
 from sockwake.protocol import postgres
 from sockwake.service import refuse
-from test_postgres import fields_of
 from tree import SOURCE, Ran
 
 REASON = "image postgres:18 is not on this machine"

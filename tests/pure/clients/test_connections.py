@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env, settings
 from sockwake.clients import connections
 from sockwake.config.settings import Settings
 from sockwake.system import procnet
-from test_settings import env, settings
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])

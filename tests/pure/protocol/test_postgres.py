@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from error_response import fields_of
 from sockwake.postgres import postmaster
 from sockwake.protocol import postgres
 
@@ -16,16 +17,6 @@ TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="
 
 def message(kind: bytes, body: bytes) -> bytes:
     return kind + (len(body) + 4).to_bytes(4, "big") + body
-
-
-def fields_of(error: bytes) -> dict[str, str]:
-    """The fields of an ErrorResponse, read as the documentation says."""
-    assert (
-        error[:1] == b"E"
-        and int.from_bytes(error[1:5], "big") == len(error) - 1
-        and error.endswith(b"\0\0")
-    )
-    return {field[:1].decode(): field[1:].decode() for field in error[5:-2].split(b"\0")}
 
 
 @given(TEXT)

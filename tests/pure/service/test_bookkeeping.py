@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from env_file import env
 from sockwake.clients import allowlist
 from sockwake.config import settings
 from sockwake.config.instance import Instance
@@ -18,7 +19,6 @@ from sockwake.lifecycle.monitor import ClosedConnections
 from sockwake.service import program
 from sockwake.service.waker import Waker
 from sockwake.system import files, journal, sdnotify
-from test_settings import env
 from tree import Tree
 
 STEPS: dict[str, tuple[object, str]] = {

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from env_file import env, settings
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.lifecycle import runtime
 from sockwake.lifecycle.handover import Handover, hand_over
-from test_settings import env, settings
 from tree import Tree
 
 STARTUP = b"8 bytes."

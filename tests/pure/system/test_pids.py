@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.config import scope, settings
 from sockwake.engine import rootless
 from sockwake.engine.api import Engine
@@ -18,7 +19,6 @@ from sockwake.service import program
 from sockwake.service.check import Check
 from sockwake.service.waker import Waker
 from sockwake.system import pids, systemctl
-from test_settings import env
 from tree import Tree
 
 Child = subprocess.Popen[bytes]

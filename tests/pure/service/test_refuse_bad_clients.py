@@ -11,11 +11,11 @@ from unittest import mock
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from test_refuse import GSS, REQUEST, SSL, STARTUP
 
 from fuzz import cases
 from sockwake.protocol import http, postgres
 from sockwake.service import refuse
-from test_refuse import GSS, REQUEST, SSL, STARTUP
 
 PATIENCE = 0.25  # seconds for all clients of a case together
 SLACK = 10  # for a busy machine

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from env_file import env
 from sockwake.admin import option_types
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -20,7 +21,6 @@ from sockwake.kinds.table import KINDS
 from sockwake.lifecycle import proxy_netns, runtime
 from sockwake.system import namespaces, process
 from test_generator import places
-from test_settings import env
 from tree import SOCKWAKE, SOURCE, run
 
 NAME = Name("pg1")

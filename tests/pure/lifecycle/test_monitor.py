@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.lifecycle import monitor, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
-from test_settings import env
 from tree import Tree
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from env_file import COMMAND, NATIVE, text_of
 from sockwake.config.instance import Instance
 from sockwake.service import turn_away
-from test_settings import COMMAND, NATIVE, text_of
 from tree import SOURCE, Tree, run
 
 

@@ -3,12 +3,12 @@
 import shutil
 
 import pytest
+from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
 
 from fault import undisturbed
 from sockwake.admin import cli, parser
 from sockwake.admin.decide import decide
 from sockwake.errors import USAGE, SockwakeError, shown
-from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
 from tree import Tree
 
 PROGRAM = "--exec '/path/of/program --port {port}'"

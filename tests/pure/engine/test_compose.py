@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_belongings import OURS, PROJECT, answers, thing
 
 from daemon import Daemon
+from env_file import env
 from sockwake.config import settings
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import SockwakeError
-from test_belongings import OURS, PROJECT, answers, thing
-from test_settings import env
 from tree import Tree
 
 # Knows one project, and keeps the last file that it is to make a container of.

@@ -98,7 +98,7 @@ def maker(tree: Tree) -> Iterator["subprocess.Popen[str]"]:
     (slow / "systemctl").write_text('#!/bin/sh\n[ "$3" != enable ] || exec sleep 60\n')
     (slow / "systemctl").chmod(0o755)
     program = f"""import os, sys
-sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})
+sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})
 from sockwake.admin import cli; from sockwake.config import scope
 scope._PATH = {str(slow)!r} + ":" + scope._PATH
 sys.exit(cli.main(["new", "pg1", "--version", "18", "--enable", "--root", {str(tree)!r}]))"""

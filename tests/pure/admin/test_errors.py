@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from fault import undisturbed
 from sockwake.admin import cli
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, shown
-from test_settings import env
 from tree import SOCKWAKE, Tree, run
 
 NAME_RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.admin import inventory, ls
 from sockwake.system import port_owner, procnet, systemctl
-from test_settings import env
 from tree import Tree
 
 

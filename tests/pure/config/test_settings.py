@@ -6,30 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from env_file import COMMAND, CONTAINER, GOOD, NATIVE, env, settings, text_of
 from sockwake.config.envfile import parse
-from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings, load
+from sockwake.config.settings import load
 from sockwake.errors import FAILED, UNKNOWN, SockwakeError
 from tree import Tree
-
-GOOD = {
-    "KIND": "postgres",
-    "LISTEN": "127.0.0.1",
-    "PORT": "25432",
-    "IDLE": "3min",
-    "VERSION": "18",
-    "IMAGE": "postgres:18",
-    "DB_USER": "postgres",
-    "DB_NAME": "postgres",
-}
-
-
-def env(**changed: str) -> str:
-    return "".join(f"{key}={value}\n" for key, value in (GOOD | changed).items())
-
-
-def settings(text: str, root: str = "") -> Settings:
-    return Settings(text, Instance(Name("pg1"), root))
 
 
 def refused(text: str) -> str:
@@ -229,28 +210,6 @@ def test_no_text_is_more_than_an_error(text: str) -> None:
 
 
 # what every kind's instance.env has, and what only its own may
-CONTAINER = {
-    "KIND": "container",
-    "LISTEN": "127.0.0.1",
-    "PORT": "25440",
-    "IDLE": "3min",
-    "BACKEND_PORT": "80",
-    "IMAGE": "nginx",
-}
-COMMAND = {
-    "KIND": "command",
-    "LISTEN": "127.0.0.1",
-    "PORT": "25440",
-    "IDLE": "3min",
-    "DATA": "/var/lib/sockwake/pg1",
-}
-NATIVE = COMMAND | {"KIND": "native"}
-
-
-def text_of(keys: dict[str, str], **changed: str) -> str:
-    return "".join(f"{key}={value}\n" for key, value in (keys | changed).items())
-
-
 def test_a_container_is_reached_over_tcp_and_ready_when_it_answers_http() -> None:
     read = settings(text_of(CONTAINER))
     assert (read.kind, read.backend_port, read.ready, read.check, read.engine) == (

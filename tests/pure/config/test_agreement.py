@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from env_file import COMMAND, CONTAINER, GOOD, NATIVE, env
 from fuzz import cases
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from test_generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
-from test_settings import COMMAND, CONTAINER, GOOD, NATIVE, env
 
 NUMBERS = st.one_of(
     st.integers(-1, 70000).map(str),

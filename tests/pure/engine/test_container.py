@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from daemon import Daemon
+from env_file import env
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from test_settings import env
 from tree import Tree
 
 LIST = "GET /containers/json"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from env_file import env
 from sockwake.admin import option_types
 from sockwake.config import scope, settings
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.postgres import tls
 from sockwake.system import safe_path
-from test_settings import env
 from tree import Tree
 
 SOMEBODY = 1000

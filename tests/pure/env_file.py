@@ -1,0 +1,44 @@
+"""instance.env of each kind, as tests change it."""
+
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings
+
+GOOD = {
+    "KIND": "postgres",
+    "LISTEN": "127.0.0.1",
+    "PORT": "25432",
+    "IDLE": "3min",
+    "VERSION": "18",
+    "IMAGE": "postgres:18",
+    "DB_USER": "postgres",
+    "DB_NAME": "postgres",
+}
+CONTAINER = {
+    "KIND": "container",
+    "LISTEN": "127.0.0.1",
+    "PORT": "25440",
+    "IDLE": "3min",
+    "BACKEND_PORT": "80",
+    "IMAGE": "nginx",
+}
+COMMAND = {
+    "KIND": "command",
+    "LISTEN": "127.0.0.1",
+    "PORT": "25440",
+    "IDLE": "3min",
+    "DATA": "/var/lib/sockwake/pg1",
+}
+NATIVE = COMMAND | {"KIND": "native"}
+
+
+def env(**changed: str) -> str:
+    """A database's, with what a test changes."""
+    return text_of(GOOD, **changed)
+
+
+def text_of(keys: dict[str, str], **changed: str) -> str:
+    return "".join(f"{key}={value}\n" for key, value in (keys | changed).items())
+
+
+def settings(text: str, root: str = "") -> Settings:
+    return Settings(text, Instance(Name("pg1"), root))
