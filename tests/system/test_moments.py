@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ import pytest
 from client import Lost, Refused
 from conftest import Make
 from database import Database
+from ending import WITHIN
 from moment import until
 from program import must, run, start
 
@@ -84,6 +86,23 @@ def test_killed_while_it_falls_asleep_or_its_proxy_before(instance: Make, victim
         falling_asleep(database)
     database.kill(getattr(database, victim))
     assert database.psql("select sum(n) from kept") == "500500"
+    database.asleep()
+    assert "not properly shut down" not in database.journal()
+
+
+def test_its_unit_killed_while_the_server_shuts_down_leaves_a_container_that_delays_no_wake(
+    instance: Make,
+) -> None:
+    """No ExecStopPost= can run in a cgroup whose processes are killed: the container may run on."""
+    database = instance()
+    database.psql("create table kept as select generate_series(1, 1000) as n")
+    for _ in range(5):
+        database.psql()
+        must("systemctl", "stop", "--no-block", database.backend)
+        must("systemctl", "kill", "--signal=KILL", database.backend)
+        began = time.monotonic()
+        assert database.psql("select sum(n) from kept") == "500500"
+        assert time.monotonic() - began < WITHIN
     database.asleep()
     assert "not properly shut down" not in database.journal()
 
