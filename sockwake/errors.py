@@ -30,6 +30,11 @@ class SockwakeError(Exception):
         return f"sockwake: error: {self.whole}{hint}"
 
 
+def reason(error: OSError) -> str:
+    """Why a system call failed, for the end of a sentence, as in "permission denied"."""
+    return (error.strerror or str(error)).lower()
+
+
 def failure(error: Exception) -> SockwakeError:
     """What can be told of any error; only of the kernel's it is known what their text may be."""
     if isinstance(error, SockwakeError):

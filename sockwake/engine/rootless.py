@@ -8,7 +8,7 @@ enter its network.
 import os
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.system import namespaces, pids, process
 
 _CLONE_NEWUSER = 0x10000000  # sched.h
@@ -32,9 +32,7 @@ def enter() -> None:
     try:
         namespaces.enter(namespace, _CLONE_NEWUSER)
     except OSError as error:
-        raise SockwakeError(
-            f"cannot enter podman's user namespace: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise SockwakeError(f"cannot enter podman's user namespace: {reason(error)}") from None
     finally:
         os.close(namespace)
 

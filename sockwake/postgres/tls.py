@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import files, process, safe_path
 
 _DAYS = 3650
@@ -110,9 +110,8 @@ def place(instance: Instance, settings: Settings) -> None:
         finally:
             os.close(cluster)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise SockwakeError(
-            f"cannot put certificate and key into {settings.cluster}: {why}"
+            f"cannot put certificate and key into {settings.cluster}: {reason(error)}"
         ) from None
 
 

@@ -11,7 +11,7 @@ import _socket
 import os
 import struct
 
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.system import namespaces
 
 _NEW, _DELETE = 32, 33  # RTM_NEWRULE, RTM_DELRULE
@@ -47,9 +47,8 @@ def seclude(pid: int, port: int) -> None:
         finally:
             sock.close()
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise SockwakeError(
-            f"port {port} of its container cannot be closed to others: {why}"
+            f"port {port} of its container cannot be closed to others: {reason(error)}"
         ) from None
 
 

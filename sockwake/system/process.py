@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
 
 
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
-    return SockwakeError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}")
+    return SockwakeError(f"cannot run {argv[0]}: {reason(error)}")
 
 
 def _end(pid: int, *, group: bool) -> None:
