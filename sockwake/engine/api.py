@@ -7,7 +7,7 @@ On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32
 from __future__ import annotations
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.system import unix_socket
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ _VERSIONS = "Docker 25 and later do; an engine that asks for more wants a newer 
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
 PATIENCE = 30  # seconds for each step of what takes the engine no time
 _LONGEST_NUMBER = 20  # digits
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@"
 
 
 class EngineError(SockwakeError):
@@ -146,10 +147,9 @@ def parse_answer(answer: bytes) -> bytes:
 
 
 def quoted(text: str) -> str:
-    """text for a path or a query of a request."""
+    """Percent-encode text for a path or a query (RFC 3986). urllib.parse costs every wake 9 ms."""
     return "".join(
-        chr(c) if (chr(c).isalnum() and c < 128) or chr(c) in "-._~/:@" else f"%{c:02X}"
-        for c in text.encode(errors="replace")
+        chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode(errors="replace")
     )
 
 
@@ -187,4 +187,4 @@ def _message(body: bytes) -> str:
 
 
 def _why(error: OSError) -> str:
-    return (error.strerror or str(error) or "no answer").lower()
+    return reason(error) or "no answer"

@@ -93,25 +93,17 @@ class Project:
         overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
-        path = f"{self.instance.run}/{container}.json"
+        around = {
+            section: {name: {"labels": label} for name in made}
+            for section in ("networks", "volumes")
+            if (made := _made_by_compose(config, section))
+        }
+        path = f"{self.instance.run}/{container}.yaml"
         with open(path, "w", encoding="utf-8") as file:
-            around = {
-                what: {name: {"labels": label} for name in made}
-                for what in ("networks", "volumes")
-                if (made := _made_by_compose(config, what))
-            }
             file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
-        command = self.command(
-            "create",
-            "--force-recreate",
-            "--no-build",
-            "--pull=never",
-            service,
-            overlay=path,
-            project=container,
-        )
+        create = ("create", "--force-recreate", "--no-build", "--pull=never", service)
         try:
-            self._run(command)
+            self._run(self.command(*create, overlay=path, project=container))
         finally:
             os.unlink(path)
 
@@ -191,14 +183,17 @@ def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, A
 
 
 def _overlay(
-    service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool
+    service: str, keys: dict[str, object], around: dict[str, dict[str, Any]], *, alone: bool
 ) -> str:
-    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
+    """A compose file to lay over the administrator's: YAML with every value in JSON.
 
-    around: beside its services. alone: without the ports it publishes, which the proxy takes over, and without what it
-    depends on: compose would make that, too, and nothing would ever start or remove it.
+    keys: of the service. around: the sections beside "services:". alone: whether to take away the
+    ports that the service publishes, which are the proxy's, and the services that it depends on,
+    which compose would create and nothing would start or remove.
     """
-    text = json.dumps({**around, "services": {service: overlay}})
-    return (
-        text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
-    )
+    sections = [f"{section}: {json.dumps(value)}" for section, value in around.items()]
+    values = [f"    {key}: {json.dumps(value)}" for key, value in keys.items()]
+    lines = [*sections, "services:", f"  {json.dumps(service)}:", *values]
+    if alone:
+        lines += ["    depends_on: !reset []", "    ports: !reset []"]
+    return "\n".join([*lines, ""])
