@@ -1,4 +1,4 @@
-"""What an engine keeps of an instance: containers, networks, volumes."""
+"""The containers, networks and volumes that engines keep of an instance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def engines_of(instance: Instance) -> list[Engine]:
-    """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
+    """The running engines that may have containers of an instance.
+
+    That is the engine of its settings; every engine, when the settings cannot be read.
+    """
     try:
         settings = load(instance)
     except SockwakeError:
@@ -30,7 +33,7 @@ def engines_of(instance: Instance) -> list[Engine]:
 
 
 def _listens(path: str) -> bool:
-    """Whether anybody does; the socket of an engine that was stopped may still be there."""
+    """Whether an engine listens on the socket, which stays when an engine is stopped."""
     try:
         unix_socket.connect(path, PATIENCE).close()
     except OSError:
@@ -39,6 +42,6 @@ def _listens(path: str) -> bool:
 
 
 def remove_containers(instance: Instance) -> None:
-    """Remove the instance's containers and their networks. An engine that does not run has none to run."""
+    """Remove the instance's containers and networks from every running engine."""
     for engine in [] if instance.root else engines_of(instance):
         belongings.remove(engine, instance)
