@@ -101,7 +101,7 @@ class Check:
         if self.has_proxy and self.proxy and pids.is_stopped(self.proxy):
             pids.send(self._proxy, signal.SIGCONT)
         elif not self.has_proxy and pids.is_stopped(systemctl.main_pid(self.instance.backend_unit)):
-            systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
+            systemctl.signal(self.instance.backend_unit, "CONT", all_processes=True)
 
     def _let_go_of_the_vanished(self) -> None:
         """End what is left of connections whose other end has gone without a goodbye; only root can."""
@@ -236,13 +236,13 @@ class Check:
         """
         unit = self.instance.backend_unit
         try:
-            systemctl.signal(unit, "STOP", everybody=True)
+            systemctl.signal(unit, "STOP", all_processes=True)
             if not (self._has_newcomers() or self._was_spoken_to()):
                 sigstop.signal_first_thread(unit)
                 systemctl.stop_later(unit)
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
-            systemctl.signal(unit, "CONT", everybody=True)
+            systemctl.signal(unit, "CONT", all_processes=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -29,7 +29,7 @@ from sockwake.system import files, journal, pids, process, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sockwake.engine.container import Search
 
 
 class Waker:
@@ -60,9 +60,7 @@ class Waker:
             sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
         container = Container(self.instance.container, Engine.of(settings))
         made_of = self.instance.fingerprint()
-        is_current = container.ask_current(
-            made_of
-        )  # the engine works at that while we look who is there
+        search = container.search(made_of)  # the engine works while the queues are read
         client = connections.awaited(settings)
         if not client:
             self._turn_away(waking)
@@ -72,14 +70,14 @@ class Waker:
             os.set_inheritable(
                 runtime.take_data(self.instance, settings.data), True
             )  # held until the watcher ends
-        self._make_what_is_missing(settings, container, made_of, is_current)
+        is_running = self._make_what_is_missing(settings, container, made_of, search)
         if settings.tls:
             from sockwake.postgres import tls
 
             tls.place(self.instance, settings)
         try:
             self._mark("preparation")
-            container.start(settings.start_timeout)
+            container.start(settings.start_timeout, is_running=is_running)
             if over_tcp:
                 self._lead_proxy(container)
                 sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
@@ -126,18 +124,22 @@ class Waker:
             raise container.how_it_ended() from None
 
     def _make_what_is_missing(
-        self, settings: Settings, container: Container, made_of: str, is_current: Callable[[], bool]
-    ) -> None:
-        """The container as the files want it, made anew when they changed, and the cluster when it was never made."""
+        self, settings: Settings, container: Container, made_of: str, search: Search
+    ) -> bool:
+        """Make the container anew when the files changed, and the cluster when it was never made.
+
+        Returns whether the container is running already.
+        """
         initialised = not os.path.exists(self.instance.uninitialised_file) and (
             not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
         )
-        if not initialised or not is_current():
-            from sockwake.lifecycle import provision  # 30 ms, when there is something to make
+        if initialised and (found := search.result()).is_current:
+            return found.is_running
+        from sockwake.lifecycle import provision  # 30 ms, when there is something to make
 
-            provision.make_what_is_missing(
-                self.instance, settings, container, made_of, journal.write
-            )
+        return provision.make_what_is_missing(
+            self.instance, settings, container, made_of, journal.write
+        )
 
     def _keep_books(self, settings: Settings, client: str) -> None:
         """What can wait until clients are served. None of it ends a wake that has succeeded."""

@@ -72,7 +72,7 @@ def test_no_data_are_made_below_a_directory_of_a_user_s(
         1, BY_OTHERS
     )
     run("sockwake-new", "pg1", "--version", "18", "--data", "/tmp/db-of-the-tests").expect(
-        1, f"{BY_OTHERS}: /tmp is everybody's"
+        1, f"{BY_OTHERS}: /tmp is writable by every user"
     )
     somebody.must("rm link")
     victim.require_untouched()
