@@ -14,6 +14,7 @@ import pytest
 from conftest import MakeService
 from moment import until_gone
 from program import must, run, start
+from refusal import ASLEEP_OR_FAILED
 from web import get
 from webshop import container, served, unserved
 
@@ -69,6 +70,7 @@ def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
         answer.status == 503 and "the container engine does not answer: timed out" in answer.text
     ), answer
     assert time.monotonic() - began < LIMIT + SPARE
+    shop.asleep(backend=ASLEEP_OR_FAILED)  # until then a client joins those that are refused
     served(shop)
 
 

@@ -65,7 +65,8 @@ def unserved(shop: Service, reason: str, words: str = "") -> None:
 
 def served(shop: Service) -> None:
     """The next client is, with nothing to reset."""
-    assert get(shop.port).status == 200
+    answer = get(shop.port)
+    assert answer.status == 200, answer
     shop.asleep()
     assert "error" not in shop.ls()
 
