@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import product
@@ -66,12 +66,7 @@ def falling_asleep(subject: Subject, _: float) -> Iterator[None]:
     yield
 
 
-MOMENTS: tuple[Callable[[Subject, float], ExitStack], ...] = (
-    with_a_client,
-    waking,
-    awake,
-    falling_asleep,
-)  # type: ignore[assignment]
+MOMENTS = (with_a_client, waking, awake, falling_asleep)
 
 
 def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
@@ -108,7 +103,7 @@ def go_through(subject: Subject, turn: int) -> list[str]:
     problems, met = [], 0
     plan = deeds(subject, turn)
     for i, (who, number, at) in enumerate(plan):
-        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"  # type: ignore[attr-defined]
+        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"
         try:
             with MOMENTS[at](subject, i / len(plan)):
                 if end(subject, who, number):

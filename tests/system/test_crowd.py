@@ -97,7 +97,12 @@ def test_a_native_program_serves_everybody(service: MakeService, program: str) -
 def test_everybody_is_told_why_a_database_cannot_start(instance: Make) -> None:
     database = instance()
     database.add_guc("nosuch=1")
-    told = what_they_got(lambda: str(database.connect().close()))
+
+    def connect() -> str:
+        database.connect().close()
+        return "served"
+
+    told = what_they_got(connect)
     assert sum(told.values()) == CROWD
     assert all(
         "its container ended with status 1 (journalctl -u pg-postgres@" in said for said in told

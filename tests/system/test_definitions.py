@@ -44,6 +44,7 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
+PUBLISHED: st.SearchStrategy[object] = st.one_of(st.integers(0, 70000).map(str), WORDS)
 PORTS = st.one_of(
     VALUES,
     st.lists(
@@ -51,11 +52,7 @@ PORTS = st.one_of(
             WORDS,
             st.integers(0, 70000),
             st.fixed_dictionaries(
-                {"target": st.integers(0, 70000)},
-                optional={
-                    "published": st.one_of(st.integers(0, 70000).map(str), WORDS),
-                    "mode": WORDS,
-                },
+                {"target": st.integers(0, 70000)}, optional={"published": PUBLISHED, "mode": WORDS}
             ),
         ),
         max_size=2,
