@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
-import test_command
+import redis_server
 from client import Lost, Refused
 from database import Database
 from moment import until
@@ -134,7 +134,7 @@ class Command(Subject):
     has_container, is_program = False, True
 
     def ask(self) -> None:
-        test_command.ask(self.service, "ping")
+        redis_server.ask(self.service, "ping")
 
     @contextmanager
     def held(self) -> Iterator[object]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 # seconds; nothing in here takes longer on a machine that works
 PATIENCE = float(os.environ.get("SOCKWAKE_PATIENCE", "60"))
@@ -86,3 +89,13 @@ def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[
         text=True,
         errors="replace",
     )
+
+
+@contextmanager
+def installed(source: str) -> Iterator[str]:
+    """A program of the tests', where a sandbox and another user can read it."""
+    path = Path("/usr/local/bin") / f"{source.removesuffix('.py').replace('_', '-')}-of-the-tests"
+    shutil.copy(Path(__file__).with_name(source), path)
+    path.chmod(0o755)
+    yield str(path)
+    path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from program import must, run
 
 EXISTS = 3

@@ -17,8 +17,8 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from conftest import Make, MakeService
 from ending import SIGNALS, Command, Container, Native, Postgres, Subject, send
+from instances import Make, MakeService
 from moment import until
 from program import run
 

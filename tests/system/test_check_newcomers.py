@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from check_program import CheckProgram
-from conftest import MakeService
+from instances import MakeService
 from program import must, run
 from web import get
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-import test_command
+import redis_server
 from check_program import CheckProgram
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from web import get, staying
@@ -86,7 +86,7 @@ def test_what_stands_still_goes_on_after_the_look_was_killed(
     one = service(
         kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min"
     )
-    ask = partial(get, one.port) if kind == "native" else partial(test_command.ask, one, "ping")
+    ask = partial(get, one.port) if kind == "native" else partial(redis_server.ask, one, "ping")
     assert ask()
     must("systemctl", "start", "--no-block", one.look)
     check.await_note("killed")

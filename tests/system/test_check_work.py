@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from moment import until
 from wakefulness import IDLE, LONG, client_program, stays_awake
 

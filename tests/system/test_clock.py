@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import figures
-from conftest import Make, MakeService
 from database import Database
+from instances import Make, MakeService
 from program import PATIENCE, must
 from service import Service
 

@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from service import Service

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from squatter import squatting

@@ -12,8 +12,8 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from conftest import Make, MakeService
 from database import Database
+from instances import Make, MakeService
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get

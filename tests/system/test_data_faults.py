@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client import Client, Lost, Refused
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must, run
 from recovery import asleep_with_a_row

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import must, run, start
 from recovery import awake, heals

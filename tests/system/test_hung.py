@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until_gone
 from program import must, run, start
 from refusal import ASLEEP_OR_FAILED

@@ -10,8 +10,8 @@ import pytest
 
 import figures
 from client import Client
-from conftest import Made
 from database import Database
+from instances import Instances
 from intruder import Intruder, connecting
 from moment import until
 from program import must, run
@@ -45,7 +45,9 @@ HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "syste
 
 
 @pytest.fixture
-def make(made: Made, image: str, nginx: str, redis: str, program: str) -> Callable[[str], Service]:
+def make(
+    made: Instances, image: str, nginx: str, redis: str, program: str
+) -> Callable[[str], Service]:
     """make(WAY) is an instance that is reached this way."""
 
     def one(way: str) -> Service:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Know
+from instances import Know
 from program import run
 
 DATA = "/var/lib/sockwake/pg1"

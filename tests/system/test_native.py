@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from client import Lost
-from conftest import MakeService, installed
+from instances import MakeService
 from moment import until
-from program import run
+from program import installed, run
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get

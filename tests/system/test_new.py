@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import Know, Make
+from instances import Know, Make
 from program import must, run
 
 pytestmark = pytest.mark.makes

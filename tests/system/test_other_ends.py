@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make, MakeService
 from ending import SIGNALS, Command, Native, Postgres, Subject, send
+from instances import Make, MakeService
 from moment import until
 from program import must, run
 

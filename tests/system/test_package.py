@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
+from package import DEB, apt
 from program import must, run
 
-DEB = os.environ.get("SOCKWAKE_DEB", "")
 pytestmark = [
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
     pytest.mark.usefixtures("image"),
     pytest.mark.makes,
 ]
-
-
-def apt(*arguments: str) -> str:
-    return must(
-        "apt-get",
-        "--assume-yes",
-        "--quiet",
-        *arguments,
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
 
 
 @pytest.fixture(autouse=True)

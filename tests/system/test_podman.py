@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import IMAGE, Database
+from instances import Make
 from moment import until_gone
 from program import must, run
 from recovery import awake, heals

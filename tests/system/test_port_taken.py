@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import run
 

@@ -12,7 +12,7 @@ from socket import create_connection
 import pytest
 
 from client import Refused
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must, run
 from refusal import ASLEEP_OR_FAILED, told

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must, run, start
 

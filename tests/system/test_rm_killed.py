@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Know, Make
 from database import Database
+from instances import Know, Make
 from program import run
 
 EXISTS, UNKNOWN = 3, 5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from program import must, run
 from recovery import asleep_with_a_row
 from refusal import told

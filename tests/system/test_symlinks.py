@@ -14,7 +14,7 @@ import pytest
 import figures
 from account import Account, Own
 from check_program import CheckProgram
-from conftest import Know, KnowService, Make, MakeService
+from instances import Know, KnowService, Make, MakeService
 from intruder import Intruder
 from program import must, run
 from refusal import ASLEEP_OR_FAILED, told

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import figures
-from conftest import Make, MakeService, installed
+from instances import Make, MakeService
 from intruder import connecting
-from program import must
+from program import installed, must
 from service import Service
 
 WAYS = {

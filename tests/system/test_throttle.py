@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import start
 from refusal import ASLEEP_OR_FAILED

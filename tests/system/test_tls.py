@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from program import Ran, must, run
 from refusal import told
 

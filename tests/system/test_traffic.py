@@ -6,7 +6,7 @@ import hashlib
 import signal
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import start
 

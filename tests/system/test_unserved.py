@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import must, run, start
 from recovery import awake

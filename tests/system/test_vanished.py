@@ -13,8 +13,8 @@ import pytest
 
 import figures
 from client import Client
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import must, run
 

@@ -6,7 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must
 

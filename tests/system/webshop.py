@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import MakeService
+from instances import MakeService
 from program import must
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
 
+NGINX = "nginx:local"  # a web server on port 80
 # a server of its own on port 8080, that says 503 for its first seconds
 SLOW_TO_GET_UP = """\
 services:
