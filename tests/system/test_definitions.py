@@ -44,20 +44,13 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-PUBLISHED: st.SearchStrategy[object] = st.one_of(st.integers(0, 70000).map(str), WORDS)
-PORTS = st.one_of(
-    VALUES,
-    st.lists(
-        st.one_of(
-            WORDS,
-            st.integers(0, 70000),
-            st.fixed_dictionaries(
-                {"target": st.integers(0, 70000)}, optional={"published": PUBLISHED, "mode": WORDS}
-            ),
-        ),
-        max_size=2,
-    ),
-)
+TARGET: dict[str, st.SearchStrategy[object]] = {"target": st.integers(0, 70000)}
+PUBLISHED: dict[str, st.SearchStrategy[object]] = {
+    "published": st.one_of(st.integers(0, 70000).map(str), WORDS),
+    "mode": WORDS,
+}
+PORT = st.fixed_dictionaries(TARGET, optional=PUBLISHED)
+PORTS = st.one_of(VALUES, st.lists(st.one_of(WORDS, st.integers(0, 70000), PORT), max_size=2))
 SERVICE = st.fixed_dictionaries(
     {},
     optional={

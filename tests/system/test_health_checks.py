@@ -25,8 +25,8 @@ def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(
         else service("native", "--exec", program)
     )
     before = wakes(checked)
-    for number, leave in enumerate((knock, knock_and_reset, knock), 1):
-        leave(checked)
+    for number, resets in enumerate((False, True, False), 1):
+        (knock_and_reset if resets else knock)(checked)
         until("it is turned away", lambda: turned_away(checked) == number)
         checked.asleep()
     assert wakes(checked) == before
