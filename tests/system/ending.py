@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import redis_server
 from client import Lost, Refused
 from database import Database
+from instances import Make, MakeService
 from moment import until
 from program import run
 from service import Service
@@ -153,6 +154,18 @@ class Native(Container):
             client.sendall(b"GET /drip/60 HTTP/1.0\r\n\r\n")
             client.recv(100)
             yield client
+
+
+def one_of_each(
+    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+) -> tuple[Subject, ...]:
+    """An instance of each kind."""
+    return (
+        Postgres(instance("--check-every", "1s")),
+        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
+        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
+        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
+    )
 
 
 def send(pids: list[int], number: int) -> bool:

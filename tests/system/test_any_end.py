@@ -17,7 +17,7 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from ending import SIGNALS, Command, Container, Native, Postgres, Subject, send
+from ending import SIGNALS, Postgres, Subject, one_of_each, send
 from instances import Make, MakeService
 from moment import until
 from program import run
@@ -130,12 +130,7 @@ def go_through(subject: Subject, turn: int) -> list[str]:
 def test_the_next_client_is_served_and_ls_tells_the_truth(
     instance: Make, service: MakeService, nginx: str, redis: str, program: str
 ) -> None:
-    subjects = [
-        Postgres(instance("--check-every", "1s")),
-        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
-        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
-        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
-    ]
+    subjects = one_of_each(instance, service, nginx, redis, program)
     with ThreadPoolExecutor(len(subjects)) as pool:
         problems = [
             problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from database import Database
 from instances import Make
-from package import DEB, apt
+from package import DEB, apt, build, install, is_installed, unpack
 from program import must, run
 
 pytestmark = [
@@ -23,24 +22,16 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[None]:
     yield
-    if (
-        run("dpkg-query", "--show", "--showformat=${Version}", "sockwake").out
-        != must("dpkg-deb", "--field", DEB, "Version").strip()
-    ):
-        apt("install", "--allow-downgrades", DEB)
+    if not is_installed():
+        install(DEB)
 
 
 @pytest.fixture
 def newer(tmp_path: Path) -> str:
     """The same package with a higher version."""
     tree = tmp_path / "tree"
-    must("dpkg-deb", "--raw-extract", DEB, str(tree))
-    control = tree / "DEBIAN/control"
-    control.write_text(
-        re.sub(r"^Version: (.*)$", r"Version: \1+newer", control.read_text(), flags=re.MULTILINE)
-    )
-    must("dpkg-deb", "--root-owner-group", "--build", str(tree), f"{tmp_path}/newer.deb")
-    return f"{tmp_path}/newer.deb"
+    unpack(tree, "+newer")
+    return build(tree, f"{tmp_path}/newer.deb")
 
 
 def pids(database: Database) -> tuple[int, int, int]:

@@ -48,17 +48,7 @@ def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
 
 def test_cancelled_query(instance: Make) -> None:
     database = instance()
-    client = start(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-XAt",
-        "-c",
-        "select pg_sleep(300)",
-        env=database.environment,
-    )
+    client = database.start_psql("select pg_sleep(300)")
     try:
         running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(300)%' and state = 'active'"
         with database.connect() as other:
