@@ -126,18 +126,8 @@ class Own:
     def psql(self, sql: str, *, env: Mapping[str, str] | None = None) -> Ran:
         """One client on the host, whatever becomes of it."""
         password = (self.etc / "password").read_text().strip()
-        return run(
-            "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-U",
-            "postgres",
-            "-XAtc",
-            sql,
-            env={"PGPASSWORD": password, **os.environ, **(env or {})},
-        )
+        argv = (*"psql -h 127.0.0.1 -U postgres -XAtc".split(), sql, "-p", str(self.port))
+        return run(*argv, env={"PGPASSWORD": password, **os.environ, **(env or {})})
 
     def answer(self, sql: str) -> str:
         return self.psql(sql).expect(0).out.strip()

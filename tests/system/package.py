@@ -37,11 +37,5 @@ def build(tree: Path, deb: str) -> str:
 
 
 def apt(*arguments: str) -> str:
-    return must(
-        "apt-get",
-        "--assume-yes",
-        "--quiet",
-        *arguments,
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
+    argv = ("apt-get", "--assume-yes", "--quiet", *arguments)
+    return must(*argv, env={"DEBIAN_FRONTEND": "noninteractive"}, timeout=120)

@@ -50,7 +50,7 @@ def run(
         done = subprocess.run(
             argv,
             check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env=_environment(env),
             input=stdin,
             cwd=cwd,
             timeout=timeout,
@@ -82,7 +82,7 @@ def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[
     """A program that goes on beside the test; whoever starts it ends it."""
     return subprocess.Popen(
         argv,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        env=_environment(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -99,3 +99,7 @@ def installed(source: str) -> Iterator[str]:
     path.chmod(0o755)
     yield str(path)
     path.unlink()
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C.UTF-8", **(more or {})}

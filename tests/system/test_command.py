@@ -42,7 +42,9 @@ def test_data_survive_the_sleep_and_no_port_is_open_but_the_front(
 
 
 @pytest.mark.parametrize("place", EXEC)
-def test_program_is_nobody_in_a_sandbox(service: MakeService, redis: str, place: str) -> None:
+def test_the_program_is_unprivileged_in_a_sandbox(
+    service: MakeService, redis: str, place: str
+) -> None:
     cache = server(service, redis, place=place, idle="10min")
     assert ask(cache, "ping") == "PONG"
     pid = cache.main_pid(cache.backend)
@@ -135,7 +137,7 @@ def test_client_waits_for_a_program_that_takes_its_time(service: MakeService, re
     cache.asleep()
 
 
-def test_no_client_ever_reaches_who_listens_while_it_sleeps(
+def test_no_client_reaches_another_listener_while_it_sleeps(
     service: MakeService, redis: str
 ) -> None:
     cache = server(service, redis)

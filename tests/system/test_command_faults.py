@@ -104,7 +104,7 @@ def test_program_that_is_gone(service: MakeService, redis: str) -> None:
         run("rm", "-f", str(copy), "/usr/local/bin/redis-put-aside")
 
 
-def test_one_that_cannot_start_is_not_made(known_service: KnowService, redis: str) -> None:
+def test_an_instance_that_cannot_start_is_not_made(known_service: KnowService, redis: str) -> None:
     known_service("svc1")
     run(
         "sockwake-new", "svc1", "--kind", "command", "--exec", f"{redis} --no-such-thing {{port}}"
@@ -113,7 +113,7 @@ def test_one_that_cannot_start_is_not_made(known_service: KnowService, redis: st
 
 
 @pytest.mark.fault
-def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(
+def test_on_the_hosts_network_another_program_on_its_port_is_noticed(
     service: MakeService, redis: str
 ) -> None:
     slowly = f"/bin/sh -c 'sleep 1; exec {EXEC['port'].format(redis=redis)}'".replace(
@@ -137,7 +137,7 @@ def lookouts(cache: Service) -> list[int]:
 
 
 @pytest.mark.fault
-def test_who_looks_after_its_clients_ends_with_it_and_may_be_killed(
+def test_the_client_monitor_ends_with_its_program_and_may_be_killed(
     service: MakeService, redis: str
 ) -> None:
     cache = server(service, redis)

@@ -96,16 +96,8 @@ def test_any_compose_file_makes_an_instance_or_one_sentence(machine: None, text:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "compose.yaml"
         path.write_bytes(text.encode(errors="surrogatepass"))
-        ran = run(
-            "sockwake-new",
-            "fuzzed",
-            "--kind",
-            "container",
-            "--compose",
-            str(path),
-            "--dry-run",
-            "--json",
-        )
+        new = ("sockwake-new", "fuzzed", "--kind", "container", "--compose", str(path))
+        ran = run(*new, "--dry-run", "--json")
     if ran.status:
         assert ran.status in (1, 2, 3) and REFUSAL.fullmatch(ran.err), ran
     else:

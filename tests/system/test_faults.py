@@ -29,7 +29,7 @@ def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
 
 
 @pytest.mark.kills
-def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
+def test_no_client_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
     assert pid > 1

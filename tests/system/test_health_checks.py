@@ -15,7 +15,7 @@ from stranger import ask, knock, knock_and_reset, knocking, sleeps, turned_away,
 
 
 @pytest.mark.parametrize("kind", ["command", "native"])
-def test_a_health_check_wakes_nobody_where_the_server_may_speak_first(
+def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
     """Who is reset, is in no table any more; who stays is a client."""

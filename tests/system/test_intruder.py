@@ -80,7 +80,7 @@ def awake(service: Service) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nothing_of_an_instance_is_anybody_s_but_its_port(
+def test_another_user_reaches_nothing_of_an_instance_but_its_port(
     make: Callable[[str], Service], somebody: Intruder, way: str
 ) -> None:
     service = make(way)
@@ -185,19 +185,13 @@ def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Serv
         ).strip()
         with socket.create_server((gateway, 80)) as server:
             server.settimeout(10)
-            must(
-                "nsenter",
-                f"--target={service.server_pid()}",
-                "--net",
-                "bash",
-                "-c",
-                f"exec 3<>/dev/tcp/{gateway}/80",
-            )
+            inside = ("nsenter", f"--target={service.server_pid()}", "--net")
+            must(*inside, "bash", "-c", f"exec 3<>/dev/tcp/{gateway}/80")
             server.accept()[0].close()
 
 
 @pytest.mark.parametrize("way", ["postgres", "postgres with TLS", "native program"])
-def test_no_client_ever_reaches_who_listens_while_it_sleeps(
+def test_no_client_reaches_another_listener_while_it_sleeps(
     make: Callable[[str], Service], way: str
 ) -> None:
     """Of containers and programs their own files prove the same, on the host's network too."""

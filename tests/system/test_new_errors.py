@@ -190,15 +190,8 @@ def test_not_root() -> None:
 def test_socket_that_cannot_be_opened_undoes_everything(known: Know, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     known("pg1")
-    ran = run(
-        "sockwake-new",
-        "pg1",
-        "--version",
-        "18",
-        "--enable",
-        "--listen",
-        f"{tmp_path}/file/.s.PGSQL.1",
-    )
+    path = f"{tmp_path}/file/.s.PGSQL.1"
+    ran = run("sockwake-new", "pg1", "--version", "18", "--enable", "--listen", path)
     ran.expect(FAILED, "sockwake: error: ")
     assert not Path("/etc/sockwake/pg1").exists() and not Path("/var/lib/sockwake/pg1").exists()
 

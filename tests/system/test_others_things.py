@@ -56,7 +56,7 @@ def test_a_container_of_the_name_is_an_error_and_runs_on(
 
 
 @pytest.mark.fault
-def test_one_that_came_while_it_slept_is_not_stopped_by_a_wake_nor_by_rm(
+def test_a_container_made_while_it_slept_is_stopped_by_neither_a_wake_nor_rm(
     instance: Make, nginx: str
 ) -> None:
     database = instance(name="pg9")
@@ -121,7 +121,7 @@ def test_a_network_or_volume_of_the_name_is_an_error_and_stays(
         must("docker", what, "rm", name)
 
 
-def test_all_that_is_made_has_the_label_and_goes_with_it(
+def test_all_that_is_made_has_the_label_and_is_removed_with_it(
     service: MakeService, nginx: str, tmp_path: Path
 ) -> None:
     (tmp_path / "compose.yaml").write_text(with_a_volume(nginx))

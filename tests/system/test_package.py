@@ -51,14 +51,8 @@ def inode(port: int) -> str:
 
 
 def active_units() -> set[str]:
-    listed = must(
-        "systemctl",
-        "list-units",
-        "--no-legend",
-        "--plain",
-        "--state=active",
-        "--type=service,socket,target,timer,path",
-    )
+    kinds = "--type=service,socket,target,timer,path"
+    listed = must(*"systemctl list-units --no-legend --plain --state=active".split(), kinds)
     return {line.split()[0] for line in listed.splitlines()}
 
 
@@ -132,14 +126,8 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
     database.psql("create table kept as select 1 as n")
     if moment == "asleep":
         database.asleep()
-    ran = run(
-        "apt-get",
-        "--assume-yes",
-        "purge",
-        "sockwake",
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
+    silent = {"DEBIAN_FRONTEND": "noninteractive"}
+    ran = run("apt-get", "--assume-yes", "purge", "sockwake", env=silent, timeout=120)
     ran.expect(
         0,
         "sockwake: left in place: /etc/sockwake with pg1",
@@ -158,6 +146,6 @@ def test_purge_without_instances_leaves_nothing_of_the_package() -> None:
     apt("install", DEB)
 
 
-def test_who_has_podman_needs_no_client_of_dockers() -> None:
+def test_with_podman_no_client_of_dockers_is_needed() -> None:
     gone = must("apt-get", "--simulate", "remove", "docker-cli")
     assert "Remv docker-cli" in gone and "Remv sockwake" not in gone

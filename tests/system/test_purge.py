@@ -84,7 +84,9 @@ def test_killed_while_it_is_made_it_leaves_what_its_container_has_written(
     must("sockwake", "rm", "shop", "--purge")
 
 
-def test_a_neighbours_cluster_survives_whatever_is_purged(instance: Make, nginx: str) -> None:
+def test_a_cluster_survives_whatever_is_purged_of_other_instances(
+    instance: Make, nginx: str
+) -> None:
     database = instance(name="a")
     database.psql("create table kept as select 1 as n")
     database.asleep()

@@ -56,13 +56,13 @@ def test_unknown_name() -> None:
     )
 
 
-def test_one_that_was_never_opened_nor_provisioned(instance: Make) -> None:
+def test_an_instance_that_was_neither_opened_nor_provisioned(instance: Make) -> None:
     instance("--no-provision", enable=False)
     must("sockwake", "rm", "pg1")
     assert must("sockwake", "ls").startswith("There are no instances.")
 
 
-def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(instance: Make) -> None:
+def test_an_instance_with_broken_files_is_removed_and_its_data_stay(instance: Make) -> None:
     database = instance()
     (database.etc / "instance.env").write_text("garbage\n")
     must("systemctl", "daemon-reload")
@@ -74,7 +74,7 @@ def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(insta
     must("rm", "-r", "/var/lib/sockwake/pg1")
 
 
-def test_rm_of_a_slow_one_holds_up_no_other(
+def test_removing_a_slow_instance_holds_up_no_other(
     service: MakeService, nginx: str, tmp_path: Path
 ) -> None:
     slow = {"image": nginx, "ports": ["25480:80"]}

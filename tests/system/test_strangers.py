@@ -23,7 +23,7 @@ KINDS = ("postgres", "container", "command", "native")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_port_scan_wakes_nobody(sleeper: MakeSleeper, kind: str) -> None:
+def test_a_port_scan_wakes_nothing(sleeper: MakeSleeper, kind: str) -> None:
     scanned = sleeper(kind)
     before = wakes(scanned)
     for number in range(1, 4):
@@ -37,7 +37,7 @@ def test_a_port_scan_wakes_nobody(sleeper: MakeSleeper, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_woken_by_one_who_says_nothing(
+def test_a_silent_connection_wakes_nothing(
     sleeper: MakeSleeper, impatient: Callable[[Service], None], kind: str
 ) -> None:
     quiet = sleeper(kind)
@@ -53,7 +53,7 @@ def test_nobody_is_woken_by_one_who_says_nothing(
     ask(quiet)
 
 
-def test_nobody_is_woken_by_less_than_a_client_s_first_words(
+def test_less_than_a_startup_packet_wakes_nothing(
     instance: Make, impatient: Callable[[Service], None]
 ) -> None:
     database = instance()
@@ -72,7 +72,7 @@ def test_nonsense_that_hangs_up_wakes_no_database(instance: Make, nonsense: byte
     assert wakes(database) == 0
 
 
-def test_who_has_asked_for_a_page_is_a_client_even_with_his_half_closed(
+def test_a_client_that_closes_its_half_after_its_request_wakes_the_server(
     service: MakeService, nginx: str
 ) -> None:
     """He is led to the server. That systemd-socket-proxyd before version 262 then loses the answer is another thing."""

@@ -86,17 +86,6 @@ def test_pgbench_with_many_clients(instance: Make) -> None:
     said = database.tool("pgbench", "-c", "20", "-j", "2", "-t", "50", "--no-vacuum", timeout=120)
     assert "number of transactions actually processed: 1000/1000" in said
     assert "number of failed transactions: 0" in said
-    said = database.tool(
-        "pgbench",
-        "-c",
-        "4",
-        "-j",
-        "2",
-        "-t",
-        "25",
-        "--connect",
-        "--select-only",
-        "--no-vacuum",
-        timeout=120,
-    )
+    reconnecting = "-c 4 -j 2 -t 25 --connect --select-only --no-vacuum".split()
+    said = database.tool("pgbench", *reconnecting, timeout=120)
     assert "number of transactions actually processed: 100/100" in said

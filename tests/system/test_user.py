@@ -42,7 +42,7 @@ def test_a_silent_client_is_let_go_and_a_busy_one_is_not(user_database: Own) -> 
     user_database.asleep()
 
 
-def test_a_stranger_is_asked_for_a_password(user_database: Own) -> None:
+def test_a_wrong_password_is_refused(user_database: Own) -> None:
     refused = user_database.psql("select 1", env={"PGPASSWORD": "wrong"})
     refused.expect(2, "password authentication failed")
 
@@ -53,18 +53,8 @@ def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Ow
     account.run("sockwake", "rm", "--user", "mine").expect(
         0, f"left the data and their password in {user_database.data}"
     )
-    account.run(
-        "sockwake-new",
-        "mine",
-        "--user",
-        "--version",
-        "18",
-        "--tls",
-        "--idle",
-        "1s",
-        "--enable",
-        timeout=120,
-    ).expect(0)
+    new = "sockwake-new mine --user --version 18 --tls --idle 1s --enable"
+    account.must(*new.split(), timeout=120)
     assert user_database.answer("select n from kept") == "7"
     assert user_database.answer("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
     user_database.asleep()
@@ -127,7 +117,7 @@ def test_the_example_of_the_manual(account: Account, own: MakeOwn, way_out: None
     notes.asleep()
 
 
-def test_the_proxy_of_a_web_server_may_nothing(user_web: Own) -> None:
+def test_the_proxy_of_a_web_server_has_no_capabilities(user_web: Own) -> None:
     """It lives in the container's user namespace, whose root it must not be."""
     page(user_web)
     status = Path(f"/proc/{user_web.property(user_web.proxy, 'MainPID')}/status").read_text()
@@ -152,27 +142,17 @@ def test_compose_works_on_it(account: Account, user_database: Own) -> None:
     account.run("sockwake", "compose", "--user", "mine", "ps", "--all").expect(0, "sockwake-mine")
 
 
-def test_a_unix_socket_of_his_is_listened_on(account: Account, own: MakeOwn) -> None:
+def test_it_listens_on_a_unix_socket_of_the_user(account: Account, own: MakeOwn) -> None:
     one = own("mine", "--version", "18", "--listen", str(account.runtime))
     password = (one.etc / "password").read_text().strip()
-    ran = account.run(
-        "psql",
-        "-h",
-        str(account.runtime),
-        "-p",
-        str(one.port),
-        "-U",
-        "postgres",
-        "-XAtc",
-        "select 1",
-        env={"PGPASSWORD": password},
-    )
+    argv = (*"psql -U postgres -XAtc".split(), "select 1", "-h", str(account.runtime))
+    ran = account.run(*argv, "-p", str(one.port), env={"PGPASSWORD": password})
     assert ran.expect(0).out == "1\n"
     one.asleep()
 
 
 @pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install")
-def test_the_package_leaves_an_awake_one_alone_and_stops_it_when_it_goes(
+def test_reinstalling_keeps_an_awake_instance_and_removing_stops_it(
     account: Account, user_database: Own
 ) -> None:
     password = (user_database.etc / "password").read_text().strip()

@@ -15,9 +15,7 @@ from program import must, run
 from service import FIRST_PORT
 
 
-def test_it_is_listed_for_the_user_and_for_nobody_else(
-    account: Account, user_database: Own
-) -> None:
+def test_it_is_listed_for_its_user_only(account: Account, user_database: Own) -> None:
     listed = json.loads(account.run("sockwake", "ls", "--user", "--json").expect(0).out)
     assert [(row["name"], row["port"]) for row in listed] == [("mine", user_database.port)]
     assert json.loads(must("sockwake", "ls", "--json")) == []
@@ -65,17 +63,9 @@ def test_removing_it_leaves_nothing(account: Account, user_database: Own) -> Non
 
 
 def test_a_draft_that_fails_is_undone(account: Account) -> None:
-    ran = account.run(
-        "sockwake-new",
-        "mine",
-        "--user",
-        "--version",
-        "18",
-        "--image",
-        "localhost/nobody:has",
-        timeout=120,
-    )
-    ran.expect(1, "image localhost/nobody:has is neither on this machine nor to be had")
+    new = "sockwake-new mine --user --version 18 --image localhost/no:such"
+    ran = account.run(*new.split(), timeout=120)
+    ran.expect(1, "image localhost/no:such is neither on this machine nor to be had")
     assert account.left() == []
 
 
@@ -87,18 +77,20 @@ def test_a_draft_that_fails_is_undone(account: Account) -> None:
         (("--version", "18", "--root", "/"), "--user and --root exclude each other"),
     ],
 )
-def test_what_cannot_be_is_refused(account: Account, options: tuple[str, ...], text: str) -> None:
+def test_impossible_options_are_refused(
+    account: Account, options: tuple[str, ...], text: str
+) -> None:
     account.run("sockwake-new", "mine", "--user", *options).expect(2, text)
     assert account.left() == []
 
 
-def test_root_is_told_to_be_the_user(image: str) -> None:
+def test_root_is_told_to_run_it_as_the_user(image: str) -> None:
     run("sockwake-new", "mine", "--user", "--version", "18").expect(
         2, "root's instances are the system's", "run it as the user"
     )
 
 
-def test_who_does_not_linger_is_told(account: Account) -> None:
+def test_a_user_that_does_not_linger_is_told_so(account: Account) -> None:
     mark = (
         Path("/var/lib/systemd/linger") / account.name
     )  # logind's own; loginctl would end his systemd, too
@@ -112,7 +104,7 @@ def test_who_does_not_linger_is_told(account: Account) -> None:
     assert account.left() == []
 
 
-def test_it_is_there_after_the_users_systemd_was_started_anew(
+def test_it_is_there_after_a_restart_of_the_users_systemd(
     account: Account, user_database: Own
 ) -> None:
     user_database.answer("select 1")
@@ -121,7 +113,7 @@ def test_it_is_there_after_the_users_systemd_was_started_anew(
     assert user_database.answer("select 2") == "2"
 
 
-def test_his_files_are_where_his_systemd_looks(account: Account) -> None:
+def test_files_are_where_the_users_systemd_looks(account: Account) -> None:
     """Which may have other variables than his shell."""
     variables = Path("/etc/environment.d/sockwake-test.conf")
     variables.parent.mkdir(exist_ok=True)
