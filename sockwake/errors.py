@@ -39,6 +39,11 @@ def failure(error: Exception) -> SockwakeError:
     return SockwakeError(f"it failed with {type(error).__name__}", said=str(error))
 
 
+def reason(error: OSError) -> str:
+    """What the kernel says, for a sentence: "permission denied"."""
+    return (error.strerror or str(error)).lower()
+
+
 def shown(text: str) -> str:
     """text on one line, with escapes for what a terminal would obey."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
