@@ -4,13 +4,14 @@ DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN = 0, 1, 2, 3, 4, 5  # exit statuses
 
 
 class SockwakeError(Exception):
-    """Something the caller can be told in one sentence.
+    """A failure that one sentence tells.
 
-    message: the sentence, naming the value it is about, without a full stop. A client that has not logged in may read it.
-        It may quote a name that another user has chosen, which must not obey a terminal, or add a line to a file.
+    message: the sentence, naming the value it is about, without a full stop. A client that has not
+        logged in may read it. It may quote a name that another user has chosen: see shown().
     hint: what to do about it, or "".
     status: the exit status of a command that ends with it.
-    said: what a program or a server said, or a line of a file; there may be a password in it. For the administrator alone.
+    said: what a program or a server said, or a line of a file. It may have a password in it: for
+        the administrator alone.
     """
 
     def __init__(self, message: str, hint: str = "", status: int = FAILED, said: str = "") -> None:
@@ -31,7 +32,7 @@ class SockwakeError(Exception):
 
 
 def failure(error: Exception) -> SockwakeError:
-    """What can be told of any error; only of the kernel's it is known what their text may be."""
+    """Any exception as a SockwakeError; only the text of an OSError is fit for clients."""
     if isinstance(error, SockwakeError):
         return error
     if isinstance(error, OSError):
@@ -45,5 +46,5 @@ def reason(error: OSError) -> str:
 
 
 def shown(text: str) -> str:
-    """text on one line, with escapes for what a terminal would obey."""
+    """text on one line, with control characters as escapes, which no terminal obeys."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
