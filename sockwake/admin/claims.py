@@ -45,7 +45,8 @@ def is_system_s(path: str, root: str = "") -> bool:
         user.pw_uid >= _FIRST_USER and user.pw_dir.rstrip("/") == path for user in pwd.getpwall()
     ):
         return True  # the home of a user
-    whole, parts = (*_WHOLE, scope.etc(), scope.run()), (scope.data(),)
+    whole: tuple[str, ...] = (*_WHOLE, scope.etc(), scope.run())
+    parts: tuple[str, ...] = (scope.data(),)
     if scope.is_user():
         whole += _of_the_user(".local/share/containers")
         parts += _of_the_user(".config", ".local/share", ".ssh")
