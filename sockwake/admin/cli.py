@@ -1,8 +1,7 @@
-"""The command line: what was asked, and how it ended."""
+"""The command line: parse it, run the verb, print the error and return the exit status."""
 
 import argparse
 import io
-import json
 import os
 import signal
 import sys
@@ -10,20 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from sockwake.admin import describe, exposure, ls, new, parser, rm, status
-from sockwake.admin.decide import decide
-from sockwake.admin.option_types import checked_root
+from sockwake.admin import parser
+from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import load
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import systemctl
 
-_ENDINGS = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-)  # a polite kill, a lost terminal, Ctrl-\\
+# kill(1), a terminal that is closed, Ctrl-\
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,26 +24,19 @@ def main(arguments: Sequence[str]) -> int:
     for number in _ENDINGS:
         if signal.getsignal(number) != signal.SIG_IGN:  # by nohup(1)
             signal.signal(number, _interrupt)
-    os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
+    os.umask(0o022)  # modes are what the code says
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a path or a name may have letters that this locale has not
+        if isinstance(stream, io.TextIOWrapper):  # the locale may lack letters of a path
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
-        parsed = parser.build().parse_args(arguments)
+        parsed = parser.build(VERBS).parse_args(arguments)
         _choose_scope(parsed)
-        _VERBS[parsed.verb](parsed)
+        parsed.verb.run(parsed)
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        hint = (
-            "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
-        )
-        what = f"cannot use {error.filename}: " if error.filename else ""
-        problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
-        problem.__cause__ = error
+        problem = _of_the_kernel(error)
     except KeyboardInterrupt:
         problem = SockwakeError("interrupted; it can be run again", status=130)
     else:
@@ -59,20 +45,29 @@ def main(arguments: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exception(problem)
-    with suppress(OSError):  # its terminal may be what it has lost
+    with suppress(OSError):  # the terminal may be closed
         print(problem, file=sys.stderr, flush=True)
     return problem.status
 
 
+def _of_the_kernel(error: OSError) -> SockwakeError:
+    """An error of a system call, as a sentence with its path."""
+    needs_root = isinstance(error, PermissionError) and not scope.is_user()
+    what = f"cannot use {error.filename}: " if error.filename else ""
+    problem = SockwakeError(f"{what}{reason(error)}", "run this as root" if needs_root else "")
+    problem.__cause__ = error
+    return problem
+
+
 def _interrupt(number: int, _: object) -> NoReturn:
-    """Undo what was begun, as on Ctrl-C; what comes with it, or after it, does not interrupt that, too."""
+    """Signal handler: undo what was begun, as on Ctrl-C, and ignore further signals meanwhile."""
     for each in _ENDINGS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _choose_scope(arguments: argparse.Namespace) -> None:
-    """Settle whose instances this is about, for good."""
+    """Choose the system's instances or a user's own, for the rest of this process."""
     scope.choose(user=arguments.user)
     if not arguments.user:
         return
@@ -87,76 +82,3 @@ def _choose_scope(arguments: argparse.Namespace) -> None:
             "log in, or have it run without that: loginctl enable-linger YOUR-NAME, as root",
         )
     systemctl.take_places()
-
-
-def _become_owner(arguments: argparse.Namespace) -> None:
-    """Of what the user's containers own."""
-    if arguments.user:
-        from sockwake.engine import rootless
-
-        rootless.enter()
-
-
-def _new(arguments: argparse.Namespace) -> None:
-    request = decide(arguments)
-    _become_owner(arguments)
-    if arguments.dry_run:
-        new.dry_run(request, arguments)
-        return
-    quiet = arguments.quiet or arguments.json
-    made, settings = new.make(
-        request,
-        provision=not arguments.no_provision,
-        enable=arguments.enable,
-        quiet=quiet,
-        debug=arguments.debug,
-    )
-    facts = describe.describe(request, made, settings)
-    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings))
-    if arguments.json:
-        print(json.dumps(facts, indent=2))
-    elif not arguments.quiet:
-        print(describe.sentences(request, made, settings, facts, enabled=arguments.enable))
-
-
-def _ls(arguments: argparse.Namespace) -> None:
-    rows = ls.rows(checked_root(arguments.root))
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    elif rows:
-        print(ls.table(rows))
-    else:
-        print(
-            f"There are no instances. {scope.command('sockwake-new')} NAME --version 18 makes one."
-        )
-
-
-def _status(arguments: argparse.Namespace) -> None:
-    instance = Instance(Name(arguments.name), checked_root(arguments.root))
-    settings = load(instance)
-    facts = status.of(instance, settings)
-    if arguments.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        print(status.sentences(facts, instance, settings))
-
-
-def _rm(arguments: argparse.Namespace) -> None:
-    _become_owner(arguments)
-    said = rm.remove(Name(arguments.name), purge=arguments.purge, root=checked_root(arguments.root))
-    sentence = "; ".join(said)
-    print(f"{sentence[0].upper()}{sentence[1:]}.")
-
-
-def _compose(arguments: argparse.Namespace) -> None:
-    from sockwake.engine.api import Engine
-    from sockwake.engine.compose import Project
-
-    instance = Instance(Name(arguments.name))
-    settings = load(instance)
-    project = Project(instance, settings, Engine.of(settings))
-    command = project.command(*arguments.arguments)
-    os.execvpe(command[0], command, os.environ | project.environment)
-
-
-_VERBS = {"new": _new, "ls": _ls, "status": _status, "rm": _rm, "compose": _compose}
