@@ -1,4 +1,4 @@
-"""Each process of an instance ends in any way at any moment: the next client is served within seconds, and ls tells the truth.
+"""Each process of an instance ends in any way at any moment: the next client is served in time.
 
 Every process with every signal, at moments in turn; each with each in `make soak`.
 """

@@ -1,4 +1,4 @@
-"""Who comes or speaks while a check is being asked is served: the check has not known of that."""
+"""Clients that connect or speak while a check decides are served, although it has not seen them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--check PROGRAM: it is told what is known, exit status 0 lets the instance sleep, and whatever else happens does not."""
+"""--check PROGRAM: only its exit status 0 lets the instance sleep."""
 
 from __future__ import annotations
 

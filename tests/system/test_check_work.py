@@ -1,4 +1,4 @@
-"""A PostgreSQL that works for somebody does not sleep, however silent its clients are."""
+"""A PostgreSQL that works does not sleep, however silent its clients are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that is set forward or back changes nothing: where it may be set, in a machine that has one of its own."""
+"""A clock that is set forward or back changes nothing (in a machine with a clock of its own)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program that opens a port or a socket of its own sleeps, in a sandbox that no one but its proxy reaches into."""
+"""A program that opens a port or socket of its own sleeps, in a sandbox only its proxy reaches."""
 
 from __future__ import annotations
 

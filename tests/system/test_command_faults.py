@@ -1,4 +1,4 @@
-"""A program that opens a port or a socket of its own cannot start, or is killed: its clients are told, and the next is served."""
+"""A program that cannot start or is killed: clients are told, and the next one is served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container that cannot start says why in HTTP and heals by itself; and nobody gets in between."""
+"""A container that cannot start says why in HTTP and heals by itself."""
 
 from __future__ import annotations
 

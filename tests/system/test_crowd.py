@@ -1,4 +1,4 @@
-"""Three hundred clients at once onto an instance that sleeps, or cannot start: each is served, or told why it is not."""
+"""300 clients at once onto an instance that sleeps or cannot start: all are served or told why."""
 
 from __future__ import annotations
 

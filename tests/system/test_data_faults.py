@@ -1,4 +1,4 @@
-"""What is taken from under a database: it says so, keeps every committed row, and goes on when it is given back."""
+"""Data, password or disk are taken from a database: it says so, loses no row, and goes on."""
 
 from __future__ import annotations
 

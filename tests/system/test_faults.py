@@ -1,4 +1,4 @@
-"""What is killed or stopped behind its back while clients are connected: they notice, and nothing committed is lost."""
+"""Kill or stop parts of an awake database: clients notice, and no committed row is lost."""
 
 from __future__ import annotations
 

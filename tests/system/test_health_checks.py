@@ -1,4 +1,4 @@
-"""TCP health checks, which connect and hang up: they wake no instance, keep none awake, and end no session."""
+"""TCP health checks, which connect and close: they wake nothing and keep nothing awake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who is logged in here without being root: reads no password and no data, and finds no way around the port."""
+"""A user who is not root reads no password and no data, and finds no way around the port."""
 
 from __future__ import annotations
 

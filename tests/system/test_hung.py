@@ -1,4 +1,4 @@
-"""What the wake needs does not answer, and does not end either: clients are told so in time, and the next is served."""
+"""A program or engine that hangs during a wake: clients are told, the next one is served."""
 
 from __future__ import annotations
 

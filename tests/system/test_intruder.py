@@ -1,4 +1,4 @@
-"""An ordinary user who is logged in here: nothing of an instance is his but to be its client."""
+"""An ordinary user who is logged in can be a client of an instance, and nothing else."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def awake(service: Service) -> Iterator[None]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_another_user_reaches_nothing_of_an_instance_but_its_port(
-    make: Callable[[str], Service], somebody: Intruder, way: str
+    make: Callable[[str], Service], intruder: Intruder, way: str
 ) -> None:
     service = make(way)
     with awake(service):
-        somebody.is_denied(
+        intruder.is_denied(
             *ways_in(service),
             *(
                 f"systemctl --no-ask-password {verb}"
@@ -106,10 +106,10 @@ def test_another_user_reaches_nothing_of_an_instance_but_its_port(
                 "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
                 service.container,
             ).split():
-                somebody.fails(f"curl --silent --max-time 2 http://{address}/")
+                intruder.fails(f"curl --silent --max-time 2 http://{address}/")
         if not service.is_native:
             assert service.exposure(service.proxy) <= WAYS[way][1]
-    somebody.is_denied(*takings(service))
+    intruder.is_denied(*takings(service))
 
 
 def lasting(service: Service) -> list[str]:

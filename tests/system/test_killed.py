@@ -1,4 +1,4 @@
-"""sockwake-new, killed with -9 after each of its steps: it can be run again, or removed, and nothing is left."""
+"""sockwake-new is killed with -9 after each step: it can be run again, and nothing is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""systemctl stops and restarts each unit at each moment: the next client is served, nothing is lost, no port is left dead.
+"""systemctl stops and restarts each unit at each moment: the next client is served.
 
 Of what it does while clients are connected see test_systemctl.py.
 """

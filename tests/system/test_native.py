@@ -1,4 +1,4 @@
-"""A program that takes the socket from systemd: it sees its clients themselves, and sleeps when none is connected."""
+"""A program that takes its socket from systemd sees its clients, and sleeps without any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sockwake-new: everything that can go wrong, said in one sentence with a hint, and nothing left behind.
+"""sockwake-new fails: one sentence with a hint, and nothing left behind.
 
 That nothing is left is proven after each test, by check_clean.
 """

@@ -1,4 +1,4 @@
-"""What comes and goes beside an instance ends in any way, comes late or not at all: nothing stays awake, closed or unserved for it."""
+"""Helpers of an instance end in any way, or do not run: it is served, and it sleeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An administrator's own containers, networks and volumes that have an instance's names are neither stopped nor deleted."""
+"""Containers, networks and volumes of others that have an instance's names are never touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package comes, is renewed and goes while its databases sleep and wake. Comes last, and leaves it installed."""
+"""Install, upgrade and remove the package under instances. Comes last, and leaves it installed."""
 
 from __future__ import annotations
 

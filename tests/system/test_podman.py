@@ -1,4 +1,4 @@
-"""Instances in root's podman: what the engine does differently, nobody notices.
+"""Instances in root's podman behave like those in Docker.
 
 The image is brought from Docker's store; podman then calls it localhost/…, and finds it under its short name.
 """

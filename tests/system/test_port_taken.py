@@ -1,4 +1,4 @@
-"""A port that somebody else has: the administrator reads who, and it is opened without a hand when it is free again."""
+"""Another program has the port: it is named, and the port is opened as soon as it is free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only --purge deletes data: an instance's own, and what its containers have written into /etc/sockwake/NAME; never another's."""
+"""Only --purge deletes data: an instance's own and its containers', never another instance's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections aimed at the idle exit, the stop and the start: none is lost, and none ends a database badly."""
+"""Connections aimed at the idle exit, the stop and the start: none is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine is rebooted, and then loses its power, while a client writes: no committed row is lost, every port is open.
+"""A reboot and a power cut while a client writes: no committed row is lost, every port is open.
 
 tests/run calls this file three times, and between the calls does to the machine what SOCKWAKE_BOOT says.
 """

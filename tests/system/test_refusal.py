@@ -1,4 +1,4 @@
-"""When it cannot start, the client reads why, the port stays open, and after the repair the next client is served."""
+"""A database that cannot start: the client reads why, and after the repair it is served."""
 
 from __future__ import annotations
 

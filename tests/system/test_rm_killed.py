@@ -1,4 +1,4 @@
-"""sockwake rm, killed with -9 after each of its steps: it can be run again, the name used again, and nothing is left."""
+"""sockwake rm is killed with -9 after each step: it can be run again, and nothing is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that is stopped right after its start, at whatever moment that is, ends in order and starts again."""
+"""A database that is stopped at any moment of its start ends in order and starts again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Port scans, silent connections and nonsense wake no instance, and take nothing from the clients among them."""
+"""Port scans, silent connections and nonsense wake nothing and take nothing from clients."""
 
 from __future__ import annotations
 

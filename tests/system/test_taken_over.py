@@ -1,4 +1,4 @@
-"""A program that one of its clients has taken over: its sandbox keeps the machine, and the other instances, from him."""
+"""A program taken over by a client: its sandbox keeps it from the machine and from instances."""
 
 from __future__ import annotations
 

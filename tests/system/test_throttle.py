@@ -1,4 +1,4 @@
-"""When nothing of sockwake can even be run, a client that waits is no reason to try more than once a second."""
+"""When no program of sockwake can be run, waiting clients cause one attempt a second at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS, as psql sees it: encrypted, and verified by name and by address; a renewed certificate is used from the next wake on."""
+"""TLS as psql sees it: verified by name and by address, renewed from the next wake on."""
 
 from __future__ import annotations
 

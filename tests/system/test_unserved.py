@@ -1,4 +1,4 @@
-"""What is killed, stopped or restarted while no client is served yet or any more: who waits is answered, and it goes to sleep."""
+"""Kill, stop or restart a database without a served client: waiting clients get an answer."""
 
 from __future__ import annotations
 

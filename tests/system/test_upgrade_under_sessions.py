@@ -1,4 +1,4 @@
-"""The package is replaced, under live sessions, by one whose modules are named otherwise, and put back: who is served notices nothing."""
+"""The package is replaced under sessions by one with other module names, and put back."""
 
 from __future__ import annotations
 

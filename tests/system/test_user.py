@@ -1,4 +1,4 @@
-"""An ordinary user's own instances, with his systemd and his podman, and without root: they wake, answer and sleep."""
+"""An ordinary user's own instances wake, answer and sleep, without root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An ordinary user's own instances and the system: ports, lingering, environment, and what is refused."""
+"""A user's instances and the system: ports, lingering, environment, refused options."""
 
 from __future__ import annotations
 

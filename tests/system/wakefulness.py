@@ -30,7 +30,7 @@ def client_program(
 
 
 def stays_awake(database: Database, seconds: float = LONG) -> None:
-    """What must not happen cannot be waited for."""
+    """Assert that its server runs on for so many seconds."""
     server = database.server_pid()
     assert server
     deadline = time.monotonic() + seconds
