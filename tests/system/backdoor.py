@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """backdoor [PORT | PATH]: run each line its clients send, and answer with output and status.
 
-Stands for a server that was taken over. It listens on a port, a unix socket, or what systemd passed it.
+A server that was taken over. It listens on a port, a unix socket, or what systemd passed it.
 """
 
 import os

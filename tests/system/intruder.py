@@ -31,7 +31,7 @@ class Intruder:
         return self.does(command).expect(0).out
 
     def fails(self, *commands: str) -> list[str]:
-        """Assert that each command fails; returns their outputs. One login for all, as it is slow."""
+        """Assert that each command fails; returns the outputs. One login for all: it is slow."""
         script = _PROGRAM.format(seconds=_LONGEST, end=_END)
         said = self.must(shlex.join(["sh", "-c", script, "sh", "echo here I am", *commands]))
         ended = re.findall(rf"(.*?)\n{_END} (\d+)\n", said, re.DOTALL)

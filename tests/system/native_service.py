@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """native-service [OPTION…]: an HTTP server on the socket that systemd passes.
 
-It answers with the client's address, its process and its user. /hold/SECONDS takes that long to answer,
-/drip/SECONDS sends a little twice a second. Each start is noted in "starts" of its state directory.
+It answers with the client's address, its process and its user. /hold/SECONDS takes that long,
+/drip/SECONDS sends a little twice a second. It notes each start in "starts" of its state directory.
 
 --broken FILE     end at once while FILE exists
 --notify SECONDS  be ready only after SECONDS, and notify systemd

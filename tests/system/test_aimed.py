@@ -22,7 +22,7 @@ SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 REQUESTS = 1000 if SOAK else 50  # for each kind
 SIDE_BY_SIDE = 5  # instances
 IDLE = 1.0  # seconds; a check is made as often
-# from the last answer on: before the first check that may find it idle, at it, in the stop, after it
+# after the last answer: before, at and after the check that finds it idle, and in the stop
 EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6
 
 

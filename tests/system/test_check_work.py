@@ -54,7 +54,8 @@ def test_autovacuum_without_a_client_keeps_it_awake(instance: Make) -> None:
         "create table big as select n, repeat('x', 500) as line from generate_series(1, 20000) as n"
     )
     database.psql("delete from big")
-    finds = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%big%'"
+    workers = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
+    finds = f"{workers} and query like '%big%'"
     until("the autovacuum runs", lambda: int(database.psql(finds)) >= 1)
     until("its proxy has left", lambda: database.state(database.proxy) == "inactive")
     stays_awake(database, IDLE * 1.5)

@@ -66,8 +66,8 @@ def one_of_each(
     ]
 
 
-def visit(one: Service) -> float:
-    """Be its client until it has answered; returns when that was, by a clock that nobody sets."""
+def ask(one: Service) -> float:
+    """Be its client until it has answered; returns when, by a clock that cannot be set."""
     if isinstance(one, Database):
         with one.connect() as client:
             assert client.value("select 1") == "1"
@@ -83,7 +83,7 @@ def visit(one: Service) -> float:
 def wake(one: Service, clock: Clock) -> None:
     """Be the client that wakes it, while the clock goes back and forth."""
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(visit, one)
+        answer = pool.submit(ask, one)
         for days in itertools.cycle(JUMPS):
             time.sleep(0.3)
             if answer.done():
@@ -94,7 +94,7 @@ def wake(one: Service, clock: Clock) -> None:
 
 
 def sleeps_in_time(one: Service, left: float) -> None:
-    """From the moment it was left nobody was connected. Looks seldom: each costs the only processor a while."""
+    """No client is connected since left. Looks seldom: each look takes the only processor."""
     deadline = time.monotonic() + PATIENCE
     while one.state(one.backend) != "inactive":
         assert time.monotonic() < deadline, f"{one} does not go to sleep\n{one.journal()}"
@@ -121,7 +121,7 @@ def test_a_clock_set_at_any_time_delays_no_client_and_changes_no_idle_time(
         for one in one_of_each:
             wake(one, clock)
         left = {
-            one: visit(one) for one in one_of_each
+            one: ask(one) for one in one_of_each
         }  # the other wakes may have taken as long as IDLE
         clock.jump(idle)
         for one in one_of_each:

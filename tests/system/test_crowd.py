@@ -39,17 +39,17 @@ def what_they_got(ask: Callable[[], str]) -> Counter[str]:
 
 
 def logging_in(database: Database) -> Callable[[], str]:
-    """A client that stays until everybody has an answer."""
-    everybody = Barrier(CROWD)
+    """A client that stays connected until each client has an answer."""
+    answered = Barrier(CROWD)
 
     def ask() -> str:
         try:
             client = database.connect()
         except (Lost, Refused):
-            everybody.wait(120)
+            answered.wait(120)
             raise
         with client:
-            everybody.wait(120)
+            answered.wait(120)
             return client.value("select 'served'")
 
     return ask

@@ -18,7 +18,7 @@ from stranger import ask, knock, knock_and_reset, knocking, sleeps, turned_away,
 def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
-    """Who is reset, is in no table any more; who stays is a client."""
+    """A connection that was reset is in no kernel table; one that stays is a client."""
     checked = (
         redis_server.server(service, redis)
         if kind == "command"

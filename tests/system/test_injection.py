@@ -76,7 +76,7 @@ def evil_environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def baited(intruder: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A directory of his, and an environment that leads there from everywhere."""
+    """A directory of another user, and an environment that leads there from everywhere."""
     home = intruder.home
     (home / "bin").mkdir(exist_ok=True)
     for name in PROGRAMS:

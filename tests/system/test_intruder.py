@@ -68,9 +68,8 @@ def awake(service: Service) -> Iterator[None]:
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
         speaks_http = service.setting("KIND") != "command"
-        held.sendall(
-            b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n"
-        )  # who says nothing wakes nobody
+        request = b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n"
+        held.sendall(request if speaks_http else b"PING\r\n")
         service.await_awake()
     try:
         yield

@@ -26,7 +26,7 @@ FAILED, USAGE, EXISTS = 1, 2, 3
 def refused(
     status: int, *texts: str, options: tuple[str, ...] = ("--version", "18"), name: str = "pg1"
 ) -> Ran:
-    """A sockwake-new that must fail: one sentence on stderr, perhaps a hint, and nothing on stdout."""
+    """A sockwake-new that fails: one sentence and perhaps a hint on stderr, nothing on stdout."""
     ran = run("sockwake-new", name, *options).expect(status, *texts)
     complaint = ran.err.splitlines()
     starts = [

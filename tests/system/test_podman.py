@@ -1,6 +1,6 @@
 """Instances in root's podman behave like those in Docker.
 
-The image is brought from Docker's store; podman then calls it localhost/…, and finds it under its short name.
+The image comes from Docker's store; podman calls it localhost/…, and finds it by its short name.
 """
 
 from __future__ import annotations

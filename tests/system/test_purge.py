@@ -16,7 +16,7 @@ from web import get
 
 EXISTS = 3  # exit status of sockwake-new
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80")
-# /work of a person, as it was brought: the page is written through a directory beside the compose file
+# the page is written through a directory beside the compose file
 RELATIVE_BIND = (
     'services: {web: {image: nginx:local, ports: ["8080:80"], volumes: ["./data:/var/www/html"]}}\n'
 )

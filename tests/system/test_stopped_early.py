@@ -33,7 +33,7 @@ WAYS: dict[str, Callable[[Database], object]] = {
 
 
 def connect(database: Database) -> None:
-    """The client whose database is stopped: whether it is served is not what this is about, but it does not hang."""
+    """A client whose database is stopped: served or not, it does not hang."""
     with contextlib.suppress(Lost, Refused):
         database.connect().close()
 

@@ -75,7 +75,7 @@ def test_nonsense_that_hangs_up_wakes_no_database(instance: Make, nonsense: byte
 def test_a_client_that_closes_its_half_after_its_request_wakes_the_server(
     service: MakeService, nginx: str
 ) -> None:
-    """He is led to the server. That systemd-socket-proxyd before version 262 then loses the answer is another thing."""
+    """That systemd-socket-proxyd before version 262 then loses the answer is another matter."""
     shop = container(service, nginx)
     knock(shop, b"GET / HTTP/1.0\r\n\r\n")
     until("it is woken", lambda: wakes(shop) == 1)

@@ -81,7 +81,7 @@ def test_no_data_are_made_below_a_directory_of_a_user_s(
 def test_neither_a_wake_nor_a_removal_follows_a_link_in_the_place_of_data(
     instance: Make, intruder: Intruder, victim: Victim
 ) -> None:
-    """However they came there: the administrator may have edited DATA=, or given the directory away later."""
+    """The administrator may have edited DATA=, or given the directory to a user later."""
     database = instance()
     database.asleep()
     good = (database.etc / "instance.env").read_text()
@@ -104,31 +104,34 @@ def test_neither_a_wake_nor_a_removal_follows_a_link_in_the_place_of_data(
 
 
 def test_root_follows_no_link_of_a_container_s_user(instance: Make, victim: Victim) -> None:
-    """With 17 the data directory itself is his, and every wake puts a key in there, every removal the password."""
+    """Version 17's data directory is that user's; a wake writes a key there, rm the password."""
     database = instance("--tls", version="17")
     assert database.psql() == "1"
     database.asleep()
     owner = database.data.stat().st_uid
     assert owner != 0
-    his = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
+    as_owner = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
     shadow, folder = victim.path / "shadow", database.data
     must(
-        *his,
-        f"cd {folder} && rm server.key server.crt && ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
-        f"mkfifo server.crt && ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && ln -s {victim.path} linked",
+        *as_owner,
+        f"cd {folder} && rm server.key server.crt && mkfifo server.crt && "
+        f"ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
+        f"ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && "
+        f"ln -s {victim.path} linked",
     )
     assert database.psql() == "1"
     victim.require_untouched()
     database.asleep()
     run("sockwake", "rm", "pg1").expect(0, "left the data and their password in")
     victim.require_untouched()
-    must(*his, f"cd {folder} && mv PG_VERSION was && mkfifo PG_VERSION")
+    must(*as_owner, f"cd {folder} && mv PG_VERSION was && mkfifo PG_VERSION")
     run("sockwake-new", "pg1", "--version", "17", timeout=20).expect(1, "it is no plain file")
-    must(*his, f"cd {folder} && rm PG_VERSION && ln -s {shadow} PG_VERSION")
+    must(*as_owner, f"cd {folder} && rm PG_VERSION && ln -s {shadow} PG_VERSION")
     assert "secret" not in str(run("sockwake-new", "pg1", "--version", "17").expect(1))
     must(
-        *his,
-        f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && ln -s {shadow} sockwake-password",
+        *as_owner,
+        f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && "
+        f"ln -s {shadow} sockwake-password",
     )
     again = instance(version="17")
     assert "secret" not in again.password

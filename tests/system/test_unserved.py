@@ -51,10 +51,9 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
 def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make) -> None:
     """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
     database = instance()
-    database.edit_compose(
-        "    command:\n",
-        "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n",
-    )
+    script = "trap '' INT; sleep 5; exec $$0 $$@"
+    entrypoint = f'    entrypoint: [sh, -c, "{script}", entrypoint]\n'
+    database.edit_compose("    command:\n", f"{entrypoint}    command:\n")
     with client_program(database, "psql", "-XAtc", "select 1"):
         until("the container runs", lambda: database.server_pid())
         database.kill(database.backend)

@@ -51,7 +51,7 @@ def renamed(machine: None, tmp_path: Path) -> Iterator[str]:
 
 
 def replaced_under_sessions(subjects: tuple[Subject, ...], deb: str, *, stays: bool) -> None:
-    """The package is installed while each has a client; others come and go; then all sleep and wake again."""
+    """Install while each has a client; other clients come and go; then all sleep and wake."""
     with ExitStack() as stack:
         for subject in subjects:
             stack.enter_context(subject.held())

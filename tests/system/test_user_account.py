@@ -114,7 +114,7 @@ def test_it_is_there_after_a_restart_of_the_users_systemd(
 
 
 def test_files_are_where_the_users_systemd_looks(account: Account) -> None:
-    """Which may have other variables than his shell."""
+    """The user's systemd may have other variables than the user's shell."""
     variables = Path("/etc/environment.d/sockwake-test.conf")
     variables.parent.mkdir(exist_ok=True)
     variables.write_text(f"XDG_CONFIG_HOME={account.home}/conf\n")
