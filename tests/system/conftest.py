@@ -44,9 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
     )
     config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's background job ignores it, and so would ours
+    # a shell's background job ignores SIGINT, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

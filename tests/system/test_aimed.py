@@ -83,9 +83,8 @@ def test_no_request_is_lost_whenever_it_arrives(
         service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s")
         for number in range(1, SIDE_BY_SIDE + 1)
     ]
-    requests = (
-        REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE
-    )  # of each; a native one sleeps by its check alone
+    # a native program sleeps by its check alone
+    requests = REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         lost = [
             line

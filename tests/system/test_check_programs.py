@@ -115,9 +115,8 @@ def test_a_check_that_does_not_end_is_killed_and_keeps_it_awake(
     check.await_asked(1)
     assert shop.property(shop.look, "TimeoutStartUSec") == "1min"
     server = shop.server_pid()
-    must(
-        "systemctl", "kill", "--signal=SIGTERM", shop.look
-    )  # as systemd does when a minute has passed
+    # as systemd does when a minute has passed
+    must("systemctl", "kill", "--signal=SIGTERM", shop.look)
     check.await_asked(1)
     assert shop.server_pid() == server != 0
     check("exit 0")

@@ -120,9 +120,8 @@ def test_a_clock_set_at_any_time_delays_no_client_and_changes_no_idle_time(
         clock.jump(asleep)
         for one in one_of_each:
             wake(one, clock)
-        left = {
-            one: ask(one) for one in one_of_each
-        }  # the other wakes may have taken as long as IDLE
+        # again, as the other wakes may have taken as long as IDLE
+        left = {one: ask(one) for one in one_of_each}
         clock.jump(idle)
         for one in one_of_each:
             sleeps_in_time(one, left[one])

@@ -76,10 +76,7 @@ def test_a_health_check_holds_up_no_check_that_takes_longer(
 
 def test_a_health_check_ends_no_session(instance: Make) -> None:
     database = instance("--idle", "5s", "--check-every", "1s")
-    with (
-        knocking(database, every=0.9),
-        database.connect() as client,
-    ):  # which is to stay although others come and go
+    with knocking(database, every=0.9), database.connect() as client:
         for number in range(6):
             time.sleep(1.5)
             assert client.value(f"select {number}") == str(number)

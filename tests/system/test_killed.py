@@ -49,9 +49,8 @@ def interrupted_after(reached: Callable[[], bool], with_signal: int) -> int:
     )
     try:
         deadline = time.monotonic() + 60
-        while (
-            not reached() and maker.poll() is None
-        ):  # no pause: some of the steps take a millisecond
+        # no pause: some of the steps take a millisecond
+        while not reached() and maker.poll() is None:
             assert time.monotonic() < deadline, "sockwake-new never got there"
     finally:
         if maker.poll() is None:

@@ -36,8 +36,7 @@ Before=sockets.target
 [Service]
 Type=notify
 NotifyAccess=all
-ExecStart=/usr/bin/python3 -c '\
-    import os, socket, time; \
+ExecStart=/usr/bin/python3 -c 'import os, socket, time; \
     s = socket.create_server(("127.0.0.1", 25433)); \
     os.system("systemd-notify --ready"); \
     time.sleep(1000)'

@@ -40,9 +40,8 @@ def test_killed_when(instance: Make, step: str) -> None:
         ["sockwake", "rm", "pg1", "--purge"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while (
-        not STEPS[step](database) and remover.poll() is None
-    ):  # no pause: some of the steps take a millisecond
+    # no pause: some of the steps take a millisecond
+    while not STEPS[step](database) and remover.poll() is None:
         assert time.monotonic() < deadline, "sockwake rm never got there"
     remover.kill()
     remover.wait(60)

@@ -19,14 +19,11 @@ from program import must, run
 pytestmark = pytest.mark.fault
 
 STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
-BY_SIGINT, BY_SIGKILL = (
-    130,
-    137,
-)  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
+# exit statuses; until the image's entrypoint has begun, the engine's signal ends the container
+BY_SIGINT, BY_SIGKILL = 130, 137
 WAYS: dict[str, Callable[[Database], object]] = {
-    "stopped": lambda database: run(
-        "systemctl", "stop", database.backend, timeout=120
-    ),  # its client may call it off
+    # run, as a client may cancel the stop
+    "stopped": lambda database: run("systemctl", "stop", database.backend, timeout=120),
     "restarted": lambda database: must("systemctl", "restart", database.backend, timeout=120),
     "engine": lambda database: must("docker", "stop", database.container, timeout=120),
 }

@@ -32,9 +32,8 @@ def unrunnable(database: Database) -> Iterator[None]:
             program.chmod(0o644)
         yield
     finally:
-        for program in reversed(
-            PROGRAMS
-        ):  # the proxy last, and not in an attempt whose waker could not be run
+        # the proxy last, and not in an attempt whose waker could not be run
+        for program in reversed(PROGRAMS):
             if program.name == "refuse":
                 seen = tries(database)
                 until("it is tried with that", lambda: tries(database) > seen + 1)

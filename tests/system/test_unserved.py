@@ -79,9 +79,8 @@ def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) ->
     client = database.start_psql()
     try:
         until("it wakes", lambda: database.state(database.backend) == "active")
-        run(
-            "systemctl", "stop", database.proxy, database.backend, timeout=120
-        )  # the client may call it off
+        # run, as the client may cancel the stop
+        run("systemctl", "stop", database.proxy, database.backend, timeout=120)
         client.communicate(timeout=60)
     finally:
         client.kill()
