@@ -165,6 +165,6 @@ def clock(run: Run, deb: Path, arguments: list[str]) -> None:
 
 
 def soak(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
-    """What takes long in ring 2, and then the clock."""
+    """The files of ring 2 with many rounds, and then the clock."""
     system(run, deb, files, ["SOCKWAKE_SOAK=1"], arguments)
     clock(run, deb, arguments)

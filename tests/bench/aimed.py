@@ -37,14 +37,17 @@ class Tally:
 
 
 def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
-    """At least `wanted` cold starts over `parallel` instances at once, so that they disturb each other too."""
+    """Aim at `parallel` new instances at once until there were `wanted` cold starts."""
     return attack([instances.make(f"aim{number}") for number in range(1, parallel + 1)], wanted)
 
 
 def attack(
     made: Sequence[Instance], wanted: int, exit_spread: float = EXIT_SPREAD_S
 ) -> dict[str, Any]:
-    """At least `wanted` cold starts over these instances. exit_spread: seconds by which they may leave late."""
+    """Aim at these instances until there were `wanted` cold starts.
+
+    exit_spread: seconds by which they may exit late.
+    """
     tallies = [Tally() for _ in made]
     threads = [
         threading.Thread(
@@ -98,7 +101,7 @@ def _aim(instance: Instance, aim: str, phase: float, exit_spread: float) -> None
 
 
 def _connect(instance: Instance, tally: Tally, aim: str) -> bool:
-    """One client from connect to row. Whether it woke the instance: one the leaving proxy still took has not."""
+    """Ask for one row; whether that woke the instance, and the leaving proxy did not serve it."""
     before = _holder(instance)
     tally.made += 1
     try:

@@ -1,4 +1,4 @@
-"""Cold starts, side by side: sockwake, two hand-made recipes, the floor; and a warm psql for what psql itself costs."""
+"""Cold starts in turns: sockwake, two hand-made recipes, the floor; and psql on an awake one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def _round(contestants: list[Contestant], number: int) -> list[bool]:
-    """One measurement of each; round 0 warms up. Returns for each cold one whether the machine was quiet before."""
+    """Measure each once; round 0 warms up. Whether the machine was quiet before each cold one."""
     quiet = []
     for each in contestants:
         if number % each.every:
@@ -143,7 +143,7 @@ class Sockwake:
 
 
 def floor_ms(instance: Instance) -> float:
-    """Milliseconds from asking the engine for a start until PostgreSQL asks for a password, and nothing else."""
+    """Milliseconds from the start request to the engine until PostgreSQL asks for a password."""
     path = f"{instance.run}/backend/.s.PGSQL.5432"
     before = time.perf_counter()
     answer = engine_client.begin("POST", f"/containers/{instance.container}/start")

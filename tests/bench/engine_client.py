@@ -1,4 +1,4 @@
-"""The container engine's API, asked directly: the floor is measured with it, and nothing of it is sockwake's."""
+"""The container engine's API without any code of sockwake: the floor is measured with it."""
 
 from __future__ import annotations
 
