@@ -29,7 +29,7 @@ _GOLDEN = 0.6180339887  # its multiples scan an interval evenly, wherever one st
 
 @dataclass
 class Tally:
-    """What became of the connections to one instance."""
+    """Connections made to one instance, cold starts among them, and failures."""
 
     made: int = 0
     cold: dict[str, int] = field(default_factory=lambda: dict.fromkeys(AIMS, 0))
@@ -133,7 +133,7 @@ def _await_exit(pid: int) -> None:
 
 
 def _recoveries(instance: Instance) -> int:
-    """Starts that had to repair a cluster, because its server had not been stopped in peace."""
+    """The number of starts with a crash recovery."""
     command = ["journalctl", "--unit", instance.backend, "--output=cat", "--no-pager"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return said.count("was not properly shut down")

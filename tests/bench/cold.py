@@ -103,11 +103,11 @@ class Sockwake:
         return took
 
     def warm(self) -> float:
-        """A psql right behind it."""
+        """A psql on the instance that is awake now."""
         return psql.row_ms(self.instance.port, self.instance.password)
 
     def _parts(self, started: float, took: float) -> dict[str, float]:
-        """Milliseconds from psql's start to each moment systemd, the waker and psql tell of."""
+        """Milliseconds from psql's start to each moment that systemd, the waker and psql report."""
         backend, proxy = (
             self._timestamps(self.instance.backend),
             self._timestamps(self.instance.proxy),
@@ -132,7 +132,7 @@ class Sockwake:
         return {key: int(value) / 1e6 for key, value in pairs}
 
     def phases_from_journal(self) -> list[dict[str, float]]:
-        """What the waker says of each wake: milliseconds in all and per phase."""
+        """From the waker's line in the journal: milliseconds of each wake, in all and by phase."""
         command = ["journalctl", "--unit", self.instance.backend, "--output=cat", "--no-pager"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found = []

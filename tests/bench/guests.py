@@ -18,7 +18,7 @@ RELOADED = ("sockwake", "bare")
 
 
 class GuestError(Exception):
-    """A guest did not do what it was told; what failed has said why itself."""
+    """A command for a guest failed; its stderr says why."""
 
 
 @contextmanager

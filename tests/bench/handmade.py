@@ -41,7 +41,7 @@ def password() -> str:
 
 
 class Recipe:
-    """One variant, by its units' name and its port."""
+    """One variant of the recipe, by the name of its units and its port."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name

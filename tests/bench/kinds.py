@@ -125,7 +125,7 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
     samples: dict[str, list[float]] = {"sockwake": [], "handmade": []}
     failures: dict[str, list[str]] = {"sockwake": [], "handmade": []}
     for number in range(rounds + 1):
-        for whose, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+        for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
             subprocess.run(
                 ["systemctl", "stop", "hand-native.service"], check=False, capture_output=True
             )
@@ -137,11 +137,11 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
             try:
                 took = ask(port, kind.request)
             except ClientError as error:
-                failures[whose].append(str(error))
+                failures[contestant].append(str(error))
             else:
                 if number:
-                    samples[whose].append(took)
-    rounded = {whose: [round(took) for took in each] for whose, each in samples.items()}
+                    samples[contestant].append(took)
+    rounded = {contestant: [round(took) for took in each] for contestant, each in samples.items()}
     print(f"  {kind.name}: {rounded}", file=sys.stderr)
     return {"samples": samples, "failures": failures}
 
@@ -150,11 +150,11 @@ def _throughput(kind: Kind, service: Service, rounds: int) -> dict[str, list[flo
     """Requests per second over eight connections, a new one for each request of HTTP; in turns."""
     figures: dict[str, list[float]] = {"sockwake": [], "handmade": []}
     for number in range(max(rounds // 3, 2) + 1):
-        for whose, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+        for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
             _await_answer(port, kind.request)
             rate = _redis_rate(port) if kind.request == REDIS else _http_rate(port)
             if number:
-                figures[whose].append(rate)
+                figures[contestant].append(rate)
     return figures
 
 

@@ -106,12 +106,12 @@ def _aimed(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _awake(part: dict[str, Any]) -> Iterator[Row]:
-    for whose, label, bound in (
+    for contestant, label, bound in (
         ("own", "the watcher", 10.0),
         ("proxy", "systemd-socket-proxyd", None),
     ):
         rss, pss, private = (
-            [sample[key] * 1024 / 1e6 for sample in part[whose]]
+            [sample[key] * 1024 / 1e6 for sample in part[contestant]]
             for key in ("rss", "pss", "private")
         )
         middle = statistics.median(rss)
@@ -150,18 +150,18 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
         samples, rates = found["samples"], found["throughput"]
         yield _timed(f"{kind}: cold start, sockwake", samples["sockwake"])
         yield _timed(f"    by hand ({software})", samples["handmade"])
-        middle = {whose: statistics.median(samples[whose]) for whose in samples}
+        middle = {contestant: statistics.median(samples[contestant]) for contestant in samples}
         yield Row(
             "    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×"
         )
-        for whose, label in (
+        for contestant, label in (
             ("sockwake", "    requests per second awake, sockwake"),
             ("handmade", "    by hand"),
         ):
             yield Row(
                 label,
-                f"{statistics.median(rates[whose]):,.0f} /s",
-                f"{_span(rates[whose], '/s')}, n = {len(rates[whose])}",
+                f"{statistics.median(rates[contestant]):,.0f} /s",
+                f"{_span(rates[contestant], '/s')}, n = {len(rates[contestant])}",
             )
         attacked, failed = (
             found["aimed"],

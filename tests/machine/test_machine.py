@@ -266,7 +266,7 @@ def test_postgres_image_keeps_the_official_contract(pair: None, version: str) ->
     asked = f"psql -h /run/{name} -U postgres -d shop -Atc 'TABLE t; SHOW max_connections'"
     assert eventually(lambda: run(LEFT, "sh", "-c", f"{asked} || :") == "33\n")
     assert run(LEFT, "docker", "exec", name, "cat", "/proc/1/comm") == "postgres\n"
-    # Not 3775: the second chmod is by user postgres, who is not in the folder's group.
+    # Not 3775: the second chmod is by user postgres, which is not in the folder's group.
     assert run(LEFT, "stat", "-c", "%u %a", f"/run/{name}") == "999 1775\n"
     run(LEFT, "docker", "stop", name)
     exit_code = run(LEFT, "docker", "inspect", "--format={{.State.ExitCode}}", name)

@@ -26,7 +26,7 @@ def test_running_query_and_open_transaction_keep_it_awake(instance: Make) -> Non
 
 
 def test_vacuum_keeps_it_awake(instance: Make) -> None:
-    """Throttled, so that it takes about ten seconds."""
+    """A vacuum that is throttled so that it takes about ten seconds."""
     database = instance("--set", "autovacuum=off", idle=f"{IDLE}s")
     database.psql(
         "create table big as select n, repeat('x', 500) as line from generate_series(1, 50000) as n"

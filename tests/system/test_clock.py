@@ -28,7 +28,7 @@ WORDS = {
 
 
 class Clock:
-    """The machine's, as a careless administrator sets it."""
+    """The machine's clock, and a way to set it."""
 
     def __init__(self) -> None:
         self._began = time.time() - time.monotonic()
@@ -42,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Set it as you like, it will be right again."""
+    """A clock that may be set; it is put right after the test."""
     clock = Clock()
     yield clock
     clock.put_back()

@@ -23,7 +23,7 @@ TOO_MANY = "FATAL: sorry, too many clients already"
 
 
 def what_they_got(ask: Callable[[], str]) -> Counter[str]:
-    """How many got which answer. ask: what one of them does."""
+    """The number of clients by answer. ask: be one client, and return its answer."""
 
     def one(_: int) -> str:
         try:

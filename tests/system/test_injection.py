@@ -132,7 +132,7 @@ def test_neither_environment_nor_directory_gets_into_what_root_runs(
 
 
 def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machine: None) -> None:
-    """The package's own tools rewrite first lines."""
+    """Debian's build tools may rewrite first lines."""
     programs = [
         path
         for path in Path("/usr/libexec/sockwake").iterdir()

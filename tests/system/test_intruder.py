@@ -48,7 +48,7 @@ HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "syste
 def make(
     made: Instances, image: str, nginx: str, redis: str, program: str
 ) -> Callable[[str], Service]:
-    """make(WAY) is an instance that is reached this way."""
+    """make(WAY) makes an instance whose backend is reached in this way (WAYS)."""
 
     def one(way: str) -> Service:
         options, _ = WAYS[way]
@@ -112,7 +112,7 @@ def test_another_user_reaches_nothing_of_an_instance_but_its_port(
 
 
 def lasting(service: Service) -> list[str]:
-    """Its processes that stay: two looks in a row find the same."""
+    """The ids of its processes that exist in two looks in a row."""
     looks: list[list[str]] = [[]]
 
     def is_settled() -> bool:
@@ -130,7 +130,7 @@ def lasting(service: Service) -> list[str]:
 
 
 def ways_in(service: Service) -> list[str]:
-    """To the backend, its secrets and its data, while it is awake."""
+    """Commands that would reach the backend, its secrets or its data while it is awake."""
     pids = lasting(service)
     assert len(pids) >= 1 + (not service.is_native)
     secrets = [
@@ -154,7 +154,7 @@ def ways_in(service: Service) -> list[str]:
 
 
 def takings(service: Service) -> list[str]:
-    """Of the paths that one that sleeps will use."""
+    """Commands that would take a path that a sleeping instance will use."""
     return [
         f"mkdir -p {service.run}/backend",
         f"touch {service.run}/ready",
@@ -173,7 +173,7 @@ def takings(service: Service) -> list[str]:
 
 
 def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Service]) -> None:
-    """A server on the host, on the very port that is closed the other way round."""
+    """It reaches a server of the host, at the port on which the host cannot reach it."""
     service = make("container on a bridge")
     with awake(service):
         gateway = must(
@@ -193,7 +193,7 @@ def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Serv
 def test_no_client_reaches_another_listener_while_it_sleeps(
     make: Callable[[str], Service], way: str
 ) -> None:
-    """Of containers and programs their own files prove the same, on the host's network too."""
+    """test_container_faults.py and test_command.py prove it of containers and programs."""
     service = make(way)
     with squatting() as catch:
         for _ in range(2):

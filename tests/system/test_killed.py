@@ -42,7 +42,7 @@ STEPS = {
 
 
 def interrupted_after(reached: Callable[[], bool], with_signal: int) -> int:
-    """Start sockwake-new and send it a signal as soon as it has got there; returns its status."""
+    """Start sockwake-new, and signal it as soon as it has reached a step; returns its status."""
     maker = subprocess.Popen(
         ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"],
         stderr=subprocess.DEVNULL,

@@ -45,7 +45,7 @@ def pids(database: Database) -> tuple[int, int, int]:
 
 
 def inode(port: int) -> str:
-    """Of the socket that listens on a port."""
+    """The inode of the socket that listens on a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return next(row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")
 

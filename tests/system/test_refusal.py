@@ -22,7 +22,7 @@ pytestmark = pytest.mark.fault
 
 @contextmanager
 def without_image(image: str) -> Iterator[None]:
-    """The engine forgets the image meanwhile."""
+    """Remove the image from the engine meanwhile."""
     must("docker", "tag", image, "kept:1")
     try:
         must("docker", "rmi", image)

@@ -70,7 +70,7 @@ def test_killed_without_purge_it_leaves_every_row(instance: Make) -> None:
 
 
 def both(first: list[str], second: list[str]) -> list[tuple[int, str]]:
-    """(status, what it said) of two that are started at the same moment."""
+    """(status, output) of two commands that are started at the same moment."""
     children = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for argv in (first, second)

@@ -36,7 +36,7 @@ def connect(database: Database) -> None:
 
 
 def time_of_a_wake(database: Database) -> float:
-    """Seconds; as much as the machine is busy."""
+    """Seconds of one wake, on a machine as busy as it is now."""
     began = time.monotonic()
     connect(database)
     took = time.monotonic() - began

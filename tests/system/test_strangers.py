@@ -84,7 +84,7 @@ def test_a_client_that_closes_its_half_after_its_request_wakes_the_server(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> None:
-    """The stranger is being turned away when the client comes, at every moment of that."""
+    """The client connects at different moments of the turning away of a stranger."""
     sought = sleeper(kind, "--idle", "1min")
     began, lost = time.monotonic(), 0
     knock(sought)

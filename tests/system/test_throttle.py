@@ -26,7 +26,7 @@ def tries(database: Database) -> int:
 
 @contextmanager
 def unrunnable(database: Database) -> Iterator[None]:
-    """As in the middle of a broken upgrade."""
+    """Make the programs of sockwake not executable meanwhile, as in a broken upgrade."""
     try:
         for program in PROGRAMS:
             program.chmod(0o644)

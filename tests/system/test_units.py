@@ -1,4 +1,4 @@
-"""The units themselves."""
+"""The installed units: systemd-analyze verify, documentation, start conditions."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fault
 
 
 def slow_to_start(database: Database) -> None:
-    """Its container takes five seconds before it begins, so that there is something to hit."""
+    """Make its container wait five seconds before PostgreSQL starts."""
     database.edit_compose(
         "    command:\n",
         '    entrypoint: ["sh", "-c", "sleep 5; exec $$0 $$@", "entrypoint"]\n    command:\n',
@@ -49,7 +49,7 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
 
 
 def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make) -> None:
-    """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
+    """Until then the container ignores PostgreSQL's stop signal."""
     database = instance()
     script = "trap '' INT; sleep 5; exec $$0 $$@"
     entrypoint = f'    entrypoint: [sh, -c, "{script}", entrypoint]\n'

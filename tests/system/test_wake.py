@@ -1,4 +1,4 @@
-"""A client connects, and there is a database; it goes, and there is none."""
+"""A client connects and a database starts; the client leaves and the database stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test may not leave behind."""
+"""Everything that a test may not leave behind: find it, and remove it by force."""
 
 from __future__ import annotations
 
