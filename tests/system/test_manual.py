@@ -46,7 +46,7 @@ def place() -> Iterator[Callable[[str, str, int], Path]]:
 
 
 def falls_asleep(service: Service) -> None:
-    """Reduce the idle time from three minutes to a second."""
+    """Stop it now, instead of after the three minutes of the example."""
     until(f"{service} is awake", service.is_awake)
     must("systemctl", "stop", service.backend)
     service.asleep()

@@ -71,7 +71,7 @@ def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
 
 
 def test_a_long_query_keeps_it_awake(in_podman: Make) -> None:
-    """Podman's API service exits after five seconds without a request, unless a client is attached."""
+    """Podman's API service exits after five seconds without a request or an attached client."""
     database = in_podman()
     assert database.psql("select pg_sleep(9), 1").endswith("|1")
     asleep(database)

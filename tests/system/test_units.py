@@ -1,4 +1,4 @@
-"""The installed units: systemd-analyze verify, documentation, start conditions."""
+"""The installed units: verified by systemd-analyze, and documented."""
 
 from __future__ import annotations
 

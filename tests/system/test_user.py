@@ -37,7 +37,7 @@ def test_the_data_belong_to_a_user_of_the_containers(account: Account, user_data
 
 
 def test_a_silent_client_is_let_go_and_a_busy_one_is_not(user_database: Own) -> None:
-    """Podman's API service exits after five seconds without a request, unless a client is attached."""
+    """Podman's API service exits after five seconds without a request or an attached client."""
     assert user_database.answer("select pg_sleep(9), 1").endswith("|1")
     user_database.asleep()
 
