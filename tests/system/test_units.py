@@ -1,4 +1,4 @@
-"""The units themselves."""
+"""The installed units: verified by systemd-analyze, and documented."""
 
 from __future__ import annotations
 
