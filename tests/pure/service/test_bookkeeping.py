@@ -76,7 +76,7 @@ def native(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         ("SOCKWAKE_TAKES_SOCKET", "yes"),
     ):
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(program, "_look_after", lambda *_: None)
+    monkeypatch.setattr(program, "_monitor_clients", lambda *_: None)
     return lambda: program.await_ready(instance)
 
 
