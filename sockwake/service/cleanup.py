@@ -3,8 +3,8 @@
 A module of its own: the watcher keeps loaded all it may ever need, and this is as much again.
 
 A backend whose whole cgroup has been killed (`systemctl kill --signal=KILL`, systemd-oomd) is
-cleaned up by another unit, sockwake-aftermath.service: the kernel then kills whatever systemd starts
-in that cgroup, ExecStopPost= too (seen with systemd 257 on Linux 6.18).
+cleaned up by another unit, sockwake-aftermath.service: the kernel then kills whatever systemd
+starts in that cgroup, ExecStopPost= too (seen with systemd 257 on Linux 6.18).
 """
 
 import fcntl

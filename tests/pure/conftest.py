@@ -1,5 +1,6 @@
-"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs; nothing is mocked."""
+"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs, no mocks."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +38,13 @@ def figures_of_the_run(record_testsuite_property: Callable[[str, object], None])
 def tree(tmp_path: Path) -> Tree:
     """An empty system tree with sockwake's units installed in it."""
     return Tree(tmp_path / "tree")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A socket that listens on a free port of 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
+        yield sock
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 
 def has_client(read: Settings) -> bool:
-    return any(visitor.is_client(read) for visitor in connections.queue(read))
+    return any(each.is_client(read) for each in connections.queue(read))
 
 
 def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
@@ -37,7 +37,7 @@ def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) 
     assert connections.connected(read) == 0
 
 
-def test_who_is_connected_is_named_served_already_or_not(listener: socket.socket) -> None:
+def test_a_client_is_named_accepted_or_not(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert connections.connecting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
@@ -96,7 +96,7 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
         ("command", b"x", True, True),
     ],
 )
-def test_who_is_a_client_is_told_by_what_he_said(
+def test_a_client_is_known_by_how_much_it_has_sent(
     listener: socket.socket, kind: str, said: bytes, hangs_up: bool, is_client: bool
 ) -> None:
     read = settings(
@@ -122,7 +122,7 @@ def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket)
         timer.join()
 
 
-def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(
+def test_a_connection_that_closes_or_stays_silent_is_not_waited_for(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "SPEAKS_WITHIN", 0.2)
@@ -153,7 +153,7 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
             end.close()
 
 
-def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> None:
+def test_what_a_client_does_not_read_is_owed(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with (
         socket.create_connection(listener.getsockname()[:2]) as client,
