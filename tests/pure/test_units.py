@@ -79,7 +79,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def make_others(base: Path) -> None:
-    """Instances of the other kinds, as sockwake-new makes them; of programs one for each way to run."""
+    """Instances of the other kinds, as sockwake-new makes them; of programs one for each way."""
     tree = Tree(base / "tree")
     (tree.path / "bin").mkdir()
     shutil.copy("/bin/true", tree.path / "bin/true")
