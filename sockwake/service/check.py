@@ -51,7 +51,7 @@ def run(instance: Instance) -> None:
     check.release_stopped()  # first: clients wait for what is stopped
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
-    allowlist.note_dropped(instance, settings)  # before the proxy may end, and with it the count
+    allowlist.note_dropped(instance, settings)  # whatever is decided then
     if check.may_sleep(seen):
         check.put_to_sleep(seen)
 
@@ -67,8 +67,8 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
 def is_idle(settings: Settings, seen: Observation) -> bool:
     """Whether an instance without a check program has been silent for IDLE.
 
-    With CHECK=none every client must have left, too, and of a native program, in which their
-    sessions would end. Whether a PostgreSQL works for a silent client is looked at beside this.
+    With CHECK=none every client must have left, too; also those of a native program, whose end
+    would close their connections. Whether a PostgreSQL works for a silent client is asked apart.
     """
     is_silent = seen.silent >= settings.idle
     if settings.check == NONE or settings.is_native:

@@ -99,12 +99,12 @@ def test_two_hundred_clients_all_read_the_reason(listener: socket.socket, failur
 
 
 def test_a_unix_socket_is_served_like_a_port(tmp_path: Path, failure: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as client:
-        door.bind(f"{tmp_path}/s")
-        door.listen()
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(f"{tmp_path}/s")
+        server.listen()
         client.connect(f"{tmp_path}/s")
         client.sendall(STARTUP)
-        assert end(start(door, "pg1", failure)).status == 0
+        assert end(start(server, "pg1", failure)).status == 0
         assert fields_of(read_all(client))["M"] == SENTENCE
 
 
@@ -145,12 +145,12 @@ def talk_for_ever(sock: socket.socket) -> None:
     )
 )
 def test_arbitrary_bytes_get_no_answer_or_the_one_there_is(pieces: list[bytes]) -> None:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        door.listen()
-        client = connect(door, *pieces)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client = connect(server, *pieces)
         client.shutdown(socket.SHUT_WR)
-        assert refuse.refuse([door], "no") == 1
+        assert refuse.refuse([server], "no") == 1
         try:
             answer = read_all(client)
         except ConnectionResetError:

@@ -47,9 +47,9 @@ def test_nothing_is_started_for_connections_that_are_closed(
     reset: bool,
 ) -> None:
     instance = at(tree, listener, keys)
-    visitors = [come(listener, reset=reset) for _ in range(2)]
-    for visitor in visitors:
-        visitor.close()
+    closed = [come(listener, reset=reset) for _ in range(2)]
+    for each in closed:
+        each.close()
     time.sleep(0.05)
     assert not turn_away.is_wanted(instance)
     assert (
