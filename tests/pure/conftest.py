@@ -14,6 +14,7 @@ sys.path.insert(0, str(SOURCE))
 
 import fuzz  # noqa: E402
 from daemon import Daemon  # noqa: E402
+from refusal import REASON  # noqa: E402
 from tree import Tree  # noqa: E402
 
 hypothesis.settings.load_profile("pure")
@@ -45,6 +46,14 @@ def listener() -> Iterator[socket.socket]:
     """A socket that listens on a free port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
         yield sock
+
+
+@pytest.fixture
+def failure(tmp_path: Path) -> Path:
+    """The file with the reason why a wake failed."""
+    path = tmp_path / "failure"
+    path.write_text(f"{REASON}\n")
+    return path
 
 
 @pytest.fixture
