@@ -1,5 +1,6 @@
-"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs; nothing is mocked."""
+"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs, no mocks."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ sys.path.insert(0, str(SOURCE))
 
 import fuzz  # noqa: E402
 from daemon import Daemon  # noqa: E402
+from refusal import REASON  # noqa: E402
 from tree import Tree  # noqa: E402
 
 hypothesis.settings.load_profile("pure")
@@ -37,6 +39,21 @@ def figures_of_the_run(record_testsuite_property: Callable[[str, object], None])
 def tree(tmp_path: Path) -> Tree:
     """An empty system tree with sockwake's units installed in it."""
     return Tree(tmp_path / "tree")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A socket that listens on a free port of 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
+        yield sock
+
+
+@pytest.fixture
+def failure(tmp_path: Path) -> Path:
+    """The file with the reason why a wake failed."""
+    path = tmp_path / "failure"
+    path.write_text(f"{REASON}\n")
+    return path
 
 
 @pytest.fixture

@@ -197,7 +197,7 @@ def test_who_has_the_number_of_a_program_is_not_watched_for_it(
     child = start()
     monkeypatch.setattr(pids, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
     monkeypatch.setenv("MAINPID", str(child.pid))
-    program._look_after(instance, settings.load(instance))
+    program._monitor_clients(instance, settings.load(instance))
     assert became == []
 
 
