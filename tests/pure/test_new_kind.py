@@ -1,4 +1,4 @@
-"""docs/new-kind.md, followed word for word: its files make a kind, its commands print the output."""
+"""docs/new-kind.md, followed word for word: its files make a kind, its commands print this."""
 
 import re
 import shutil
