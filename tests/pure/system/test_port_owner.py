@@ -135,16 +135,16 @@ def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[i
     with server(BUSY) as (pid, port):
         cgroups[pid] = "/system.slice/a.service"
         for _ in range(500):
-            assert port_owner._strangers(port, "/system.slice/a.service") == {}
+            assert port_owner._outsiders(port, "/system.slice/a.service") == {}
         cgroups[pid] = "/system.slice/b.service"
-        assert set(port_owner._strangers(port, "/system.slice/a.service").values()) == {pid}
+        assert set(port_owner._outsiders(port, "/system.slice/a.service").values()) == {pid}
 
 
 def test_only_what_two_looks_find_is_an_error(
     cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[dict[str, int]] = []
-    monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: looks.pop(0))
+    monkeypatch.setattr(port_owner, "_outsiders", lambda port, cgroup: looks.pop(0))
     looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
     port_owner.require_owner(1, os.getpid())
     assert looks == []
@@ -158,7 +158,7 @@ def test_a_port_that_never_comes_to_rest_is_not_its_own(
 ) -> None:
     numbers = iter(range(1000))
     monkeypatch.setattr(
-        port_owner, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0}
+        port_owner, "_outsiders", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0}
     )
     with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
         port_owner.require_owner(1, os.getpid())
