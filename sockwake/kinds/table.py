@@ -14,9 +14,9 @@ NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a pro
 class Kind:
     """One kind.
 
-    definition: the file beside instance.env that says what runs: compose.yaml for a container of an engine's,
-        service.conf for a program of systemd's.
-    keys: what instance.env must have, beside what every kind's must.
+    definition: the file beside instance.env that defines the backend: compose.yaml for a container
+        of an engine, service.conf for a program that systemd runs.
+    keys: keys that instance.env must have, beside those of every kind.
     options: names of options of sockwake-new that it takes, where their own declaration
         (admin/new_options.py) does not name this kind.
     defaults: the text of such an option when it is not given. fixed: of one that cannot be given.

@@ -11,7 +11,7 @@ import select
 import time
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.lifecycle import check_timer
 from sockwake.system import journal, process, sockdiag
 
@@ -102,8 +102,7 @@ def _listen(settings: Settings) -> int:
     try:
         fd = sockdiag.listen(settings.port, settings.listen)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        journal.say(f"every connection will count as a client's: {reason}")
+        journal.say(f"every connection will count as a client's: {reason(error)}")
         return -1
     os.set_inheritable(fd, True)
     return fd

@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from sockwake.config.instance import Instance
-from sockwake.errors import IN_USE, SockwakeError
+from sockwake.errors import IN_USE, SockwakeError, reason
 from sockwake.system import files, locks, safe_path
 
 TYPE_CHECKING = False
@@ -103,8 +103,7 @@ def take_data(instance: Instance, path: str) -> int:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise SockwakeError(
-            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}",
-            "is its disk mounted?",
+            f"cannot use data directory {path}: {reason(error)}", "is its disk mounted?"
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,7 +113,7 @@ def take_data(instance: Instance, path: str) -> int:
             raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
         # NFS makes it a lock that needs a descriptor open for writing (flock(2)), or has no daemon
         raise SockwakeError(
-            f"cannot lock data directory {path}: {(error.strerror or str(error)).lower()}",
+            f"cannot lock data directory {path}: {reason(error)}",
             "its file system cannot keep two servers apart, as NFS cannot: use a local one",
         ) from None
     return lock

@@ -18,7 +18,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import BUILTIN, NONE
 from sockwake.lifecycle import check_timer, idleness
 from sockwake.lifecycle.idleness import Observation
@@ -208,8 +208,7 @@ class Check:
         except SockwakeError as error:
             journal.say(f"{error.message}: {stays}")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            journal.say(f"cannot run {program}: {reason}: {stays}")
+            journal.say(f"cannot run {program}: {reason(error)}: {stays}")
         except KeyboardInterrupt:
             journal.say(f"check {program} was ended before it had an answer: {stays}")
             raise
