@@ -11,6 +11,7 @@ from instances import Make
 from moment import until
 from program import must, run
 from recovery import awake
+from refusal import ASLEEP_OR_FAILED
 from wakefulness import client_program
 
 pytestmark = pytest.mark.fault
@@ -70,6 +71,7 @@ def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
         until("its cluster is being made", lambda: run("docker", "top", makes).status == 0)
         database.kill(database.backend)
         until("nothing of that is left", lambda: run("docker", "inspect", makes).status)
+    database.asleep(backend=ASLEEP_OR_FAILED)  # the first client has been told why
     assert database.psql() == "1"
     database.asleep()
 
