@@ -44,14 +44,19 @@ def test_ending_the_start_condition_of_a_program(
         if kind == "native"
         else Command(service("command", "--exec", f"{redis} --port {{port}}"))
     )
-    unit, pid_of = "pg-wanted@svc1.service", subject.service.main_pid
+    unit = "pg-wanted@svc1.service"
     slowly = "ExecStart=\nExecStart=/bin/sh -c 'sleep 2; exec /usr/libexec/sockwake/wanted %i'"
+    seen: list[int] = []
+
+    def is_looking() -> bool:
+        seen.append(subject.service.main_pid(unit))
+        return seen[-1] > 0
+
     with changed(unit, slowly):
         for number in SIGNALS:
             with closing(socket.create_connection(("127.0.0.1", subject.service.port))):
-                looking: list[int] = []
-                until("it looks", lambda: looking.append(pid_of(unit)) or looking[-1])
-                assert send(looking[-1:], number)
+                until("it looks", is_looking)
+                assert send(seen[-1:], number)
             subject.serves()
             subject.tells_the_truth()
             subject.sleep()
