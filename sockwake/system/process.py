@@ -43,11 +43,14 @@ def run(
     show: bool = False,
     check: bool = True,
     timeout: float | None = PATIENCE,
+    cwd: str | None = None,
+    aside: list[str] | None = None,
 ) -> str:
     """What argv printed on stdout, in the C locale, with stdin closed.
 
     env: added to ours. show: let it write to our stderr (a progress bar) and return "". timeout: seconds until it is ended,
     with whatever it has begun; None for one that only its user interrupts, in whose terminal's foreground it stays.
+    cwd: where it runs. aside: gets what it wrote on stderr.
     Raises ProgramError, unless check is False, Overdue, and SockwakeError when it cannot be run at all.
     """
     import subprocess  # 12 ms, which the wake of a TLS instance needs not pay for spawn()
@@ -55,6 +58,7 @@ def run(
     try:
         process = subprocess.Popen(
             argv,
+            cwd=cwd,
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=2 if show else subprocess.PIPE,
@@ -77,6 +81,8 @@ def run(
                 pipe.close()
     if check and process.returncode:
         raise ProgramError(argv, process.returncode, stderr or stdout or "")
+    if aside is not None:
+        aside.append(stderr or "")
     return stdout or ""
 
 
