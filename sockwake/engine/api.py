@@ -62,16 +62,18 @@ class Engine:
         """The program people drive it with."""
         return "podman" if self.is_podman else "docker"
 
-    def begin(self, method: str, target: str, timeout: float = PATIENCE) -> _socket.socket:
+    def begin(
+        self, method: str, target: str, timeout: float = PATIENCE, body: bytes = b""
+    ) -> _socket.socket:
         """Send a request and return the connection its answer will come on; raises EngineError.
 
-        timeout: seconds for this and every later step on it.
+        timeout: seconds for this and every later step on it. body: JSON.
         """
+        head = f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: {len(body)}\r\n"
+        kind = "Content-Type: application/json\r\n" if body else ""
         try:
             sock = unix_socket.connect(self.path, timeout)
-            sock.sendall(
-                f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: 0\r\n\r\n".encode()
-            )
+            sock.sendall(f"{head}{kind}\r\n".encode() + body)
         except OSError as error:
             hint = (
                 scope.command("systemctl", "enable --now podman.socket")
