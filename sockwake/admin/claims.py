@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 
 from sockwake.admin import inventory
-from sockwake.config import scope, settings
+from sockwake.config import scope
 from sockwake.config.instance import Instance
+from sockwake.config.settings import load_if_valid
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import files, safe_path
 
+_DATA = re.compile(r"^\s*DATA=[\"']?(/[^\"'\n]*)", re.MULTILINE)
 _FIRST_USER = 1000  # UID_MIN of Debian's login.defs
 # nothing below these can be an instance's data
 _WHOLE = (
@@ -95,9 +97,7 @@ def require_own(data: str, root: str = "", *, but: Instance | None = None) -> No
     seen_by = root if safe_path.is_in(real, os.path.realpath(root or "/")) else ""
     if is_system_s(f"/{os.path.normpath(data).lstrip('/')}", root) or is_system_s(real, seen_by):
         raise SockwakeError(f"data directory {data} is a place of the system's", hint, EXISTS)
-    for instance, place in _claims(root):
-        if but and instance.name == but.name:
-            continue
+    for instance, place in _claims(root, but):
         theirs = os.path.realpath(place)
         how = (
             f"belongs to instance '{instance.name}'"
@@ -112,23 +112,15 @@ def require_own(data: str, root: str = "", *, but: Instance | None = None) -> No
             raise SockwakeError(f"data directory {data} {how}", hint, EXISTS)
 
 
-def data_of(instance: Instance) -> str:
-    """The instance's data directory, "" when it has none, or its files do not tell."""
-    try:
-        return settings.load(instance).data
-    except SockwakeError:
-        return ""
-
-
-def _claims(root: str) -> Iterator[tuple[Instance, str]]:
-    """(instance, directory) of all that are an instance's; of one whose files are broken what they may mean."""
+def _claims(root: str, but: Instance | None) -> Iterator[tuple[Instance, str]]:
+    """(instance, data directory) of every instance but one; of a broken file each that it may mean."""
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
-        try:
-            places = [settings.load(instance).data]
-        except SockwakeError:
-            said = re.findall(
-                r"^\s*DATA=[\"']?(/[^\"'\n]*)", files.text_of(instance.env_file), re.MULTILINE
-            )
+        if but and instance.name == but.name:
+            continue
+        if settings := load_if_valid(instance):
+            places = [settings.data]
+        else:
+            said = _DATA.findall(files.text_of(instance.env_file))
             places = [root + place.rstrip() for place in (instance.data, *said)]
         for place in filter(None, places):
             yield instance, place

@@ -104,19 +104,19 @@ def _new(arguments: argparse.Namespace) -> None:
         new.dry_run(request, arguments)
         return
     quiet = arguments.quiet or arguments.json
-    made = new.make(
+    made, settings = new.make(
         request,
         provision=not arguments.no_provision,
         enable=arguments.enable,
         quiet=quiet,
         debug=arguments.debug,
     )
-    facts = describe.describe(request, made)
-    sys.stderr.write("" if arguments.quiet else exposure.aloud(made))
+    facts = describe.describe(request, made, settings)
+    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings))
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:
-        print(describe.sentences(request, made, facts, enabled=arguments.enable))
+        print(describe.sentences(request, made, settings, facts, enabled=arguments.enable))
 
 
 def _ls(arguments: argparse.Namespace) -> None:
@@ -133,12 +133,12 @@ def _ls(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> None:
     instance = Instance(Name(arguments.name), checked_root(arguments.root))
-    facts = status.of(instance)
-    print(
-        json.dumps(facts, indent=2)
-        if arguments.json
-        else status.sentences(facts, instance, load(instance))
-    )
+    settings = load(instance)
+    facts = status.of(instance, settings)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(status.sentences(facts, instance, settings))
 
 
 def _rm(arguments: argparse.Namespace) -> None:

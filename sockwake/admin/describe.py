@@ -5,16 +5,15 @@ from sockwake.admin.facts import address, last_wake, slow, units
 from sockwake.admin.request import Request
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
-from sockwake.config.settings import load
+from sockwake.config.settings import Settings
 from sockwake.system import systemctl
 
 
-def describe(request: Request, instance: Instance) -> dict[str, object]:
+def describe(request: Request, instance: Instance, settings: Settings) -> dict[str, object]:
     """The facts, as --json has them; "password_file" is null when nobody here knows the password.
 
     "warning" is there when there is something to warn of.
     """
-    settings = load(instance)
     return {
         "name": instance.name,
         "kind": settings.kind,
@@ -49,10 +48,11 @@ def _password_file(request: Request, instance: Instance) -> str | None:
     return instance.password_file
 
 
-def sentences(request: Request, made: Instance, facts: dict[str, object], *, enabled: bool) -> str:
+def sentences(
+    request: Request, made: Instance, settings: Settings, facts: dict[str, object], *, enabled: bool
+) -> str:
     """The same for people, with the next command to type."""
     lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
-    settings = load(made)
     if not settings.has_cluster:
         pass
     elif not facts["password_file"]:

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 from sockwake.config.instance import Instance
-from sockwake.config.settings import Settings, load
+from sockwake.config.settings import Settings
 from sockwake.postgres import tls
 
 
@@ -21,9 +21,8 @@ def warning(settings: Settings) -> str:
     return f"it listens on {beyond}: whoever reaches that {what}"
 
 
-def aloud(instance: Instance) -> str:
+def aloud(instance: Instance, settings: Settings) -> str:
     """Everything that is worth a second thought when an instance is made, one line each."""
-    settings = load(instance)
     found = [warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
         found.append(

@@ -44,18 +44,17 @@ def state(socket: str, backend: str, status: str) -> str:
 def rows(root: str = "") -> list[dict[str, object]]:
     """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
     sight = Sight({} if root else systemctl.states("pg-*@*"))
-    made = [_row(instance, sight) for instance in inventory.instances(root)]
+    made = [_row_or_error(instance, sight) for instance in inventory.instances(root)]
     drafts: list[dict[str, object]] = [
         {"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)
     ]
     return sorted([*made, *drafts], key=lambda row: str(row["name"]))
 
 
-def row(instance: Instance) -> dict[str, object]:
+def row(instance: Instance, settings: Settings) -> dict[str, object]:
     """The row of one instance."""
-    return _row(
-        instance, Sight({} if instance.root else systemctl.states(f"pg-*@{instance.name}.*"))
-    )
+    units = {} if instance.root else systemctl.states(f"pg-*@{instance.name}.*")
+    return _row(instance, settings, Sight(units))
 
 
 def table(listed: list[dict[str, object]]) -> str:
@@ -84,18 +83,24 @@ def table(listed: list[dict[str, object]]) -> str:
     return "\n".join(shown + failures)
 
 
-def _row(instance: Instance, sight: Sight) -> dict[str, object]:
+def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:
+    """The row of one instance, or why its instance.env cannot be read."""
+    try:
+        settings = load(instance)
+    except SockwakeError as error:
+        return {"name": instance.name, "state": "broken", "error": error.whole}
+    return _row(instance, settings, sight)
+
+
+def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, object]:
     nothing = ("inactive", "")
     socket, _ = sight.units.get(instance.socket_unit, nothing)
     backend, status = sight.units.get(instance.backend_unit, nothing)
     if not status and not _may_be_ready(instance):
         status = WAKING
-    row: dict[str, object] = {"name": instance.name, "state": state(socket, backend, status)}
-    try:
-        settings = load(instance)
-    except SockwakeError as error:
-        return row | {"state": "broken", "error": error.whole}
-    row |= {
+    row: dict[str, object] = {
+        "name": instance.name,
+        "state": state(socket, backend, status),
         "clients": 0 if instance.root else connections.connected(settings, sight.tables),
         "kind": settings.kind,
         "version": settings.version,

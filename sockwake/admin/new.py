@@ -10,7 +10,7 @@ from sockwake.admin import claims, draft, facts, inventory, ports
 from sockwake.admin.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
-from sockwake.config.settings import load, pgdata
+from sockwake.config.settings import Settings, load, load_if_valid, pgdata
 from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import SockwakeError
@@ -70,24 +70,28 @@ def _finds_cluster(path: str, major: int) -> bool:
     return False
 
 
-def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool) -> Instance:
-    """Make the instance, whole or not at all."""
+def make(
+    request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool
+) -> tuple[Instance, Settings]:
+    """Make the instance, whole or not at all; returns it and what its instance.env says."""
     provision = provision and not request.root
     begun = _begin(request)
+    settings = None
     try:
+        settings = load(begun.instance)
         if provision:
             if request.keeps_data and not request.adopt:
                 begun.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not _has_state(request):
                 begun.claim_data(request.data_directory, make=False)
             if request.kind.definition == COMPOSE:
-                _provision(begun.instance, quiet=quiet, debug=debug)
+                _provision(begun.instance, settings, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
         made = begun.publish()
         if provision and request.kind.definition == SERVICE and systemctl.is_running():
             systemctl.reload()
-            _try_out(made)
+            _try_out(made, settings)
         if enable:
             systemctl.enable(
                 made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
@@ -95,12 +99,12 @@ def make(request: Request, *, provision: bool, enable: bool, quiet: bool, debug:
         elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
             systemctl.reload()
     except BaseException:
-        undo(request, begun)
+        undo(request, begun, settings)
         raise
     begun.release()
     if request.adopt and provision and request.has_cluster:
-        password.forget_password(load(made).data)
-    return made
+        password.forget_password(settings.data)
+    return made, settings
 
 
 def _begin(request: Request) -> draft.Draft:
@@ -130,7 +134,7 @@ def _has_state(request: Request) -> bool:
 
 def discard(unfinished: Instance) -> None:
     """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
-    resources.remove_containers(unfinished)
+    resources.remove_containers(unfinished, load_if_valid(unfinished))
     _discard_files(unfinished)
 
 
@@ -148,7 +152,7 @@ def forget_run(instance: Instance) -> None:
     deletion.tree(instance.run, quietly=True)
 
 
-def undo(request: Request, begun: draft.Draft) -> None:
+def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> None:
     """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
     made = begun.instance if os.path.isdir(begun.instance.etc) else begun.final
     units = (made.socket_unit, made.proxy_unit, made.backend_unit)
@@ -159,7 +163,7 @@ def undo(request: Request, begun: draft.Draft) -> None:
                 systemctl.stop(*units)
                 systemctl.reset(*units)
     with suppress(EngineError):  # an engine that does not answer was the reason, most likely
-        resources.remove_containers(made)
+        resources.remove_containers(made, settings)
     _discard_files(made)
     begun.prune()
     if (
@@ -172,20 +176,19 @@ def undo(request: Request, begun: draft.Draft) -> None:
             systemctl.reload()
 
 
-def _provision(instance: Instance, *, quiet: bool, debug: bool) -> None:
+def _provision(instance: Instance, settings: Settings, *, quiet: bool, debug: bool) -> None:
     from sockwake.lifecycle.provision import provision
 
     def log(text: bytes) -> None:
         if debug:
             sys.stderr.write(text.decode(errors="replace"))
 
-    took = provision(instance, load(instance), log, quiet=quiet)
+    took = provision(instance, settings, log, quiet=quiet)
     files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
 
 
-def _try_out(instance: Instance) -> None:
+def _try_out(instance: Instance, settings: Settings) -> None:
     """Start the program once, to see that it becomes ready."""
-    settings = load(instance)
     if settings.is_native:
         return
     try:

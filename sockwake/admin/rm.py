@@ -4,8 +4,9 @@ import os
 
 from sockwake.admin import claims, draft, inventory, new
 from sockwake.clients import connections
-from sockwake.config import scope, settings
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of
 from sockwake.errors import IN_USE, SockwakeError
@@ -21,14 +22,15 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
     """
     with inventory.held(name, root) as instance:
         is_finished = inventory.is_finished(instance)
-        data = settings.load(instance).data if purge and is_finished else claims.data_of(instance)
+        settings = load(instance) if purge and is_finished else load_if_valid(instance)
+        data = settings.data if settings else ""
         if not root:
-            _require_quiet(instance)
+            _require_quiet(instance, settings)
             safe_path.require_safe(data, "data directory")
         if purge:
-            _require_deletable(instance, data)
+            _require_deletable(instance, settings, data)
         _stop(instance)
-        volumes = _volumes(instance, purge=purge)
+        volumes = _volumes(instance, settings, purge=purge)
         said = [*_directory(instance, data, purge=purge), *volumes]
         new.forget_run(instance)
     if not root and systemctl.is_running():
@@ -37,7 +39,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
     return said
 
 
-def _require_deletable(instance: Instance, data: str) -> None:
+def _require_deletable(instance: Instance, settings: Settings | None, data: str) -> None:
     """Raise SockwakeError while everything is still there, when something of another's would be deleted with its data."""
     deletion.require_no_mount(_place(instance), below=True)
     if data:
@@ -45,7 +47,7 @@ def _require_deletable(instance: Instance, data: str) -> None:
         claims.require_own(data, instance.root, but=instance)
         if os.path.lexists(data):
             draft.require_noted(instance, data)
-        for engine in [] if instance.root else engines_of(instance):
+        for engine in [] if instance.root else engines_of(settings):
             belongings.require_unseen(engine, instance, data)
 
 
@@ -101,12 +103,8 @@ def _delete(path: str) -> None:
         os.unlink(path)
 
 
-def _require_quiet(instance: Instance) -> None:
-    try:
-        count = connections.connected(settings.load(instance))
-    except SockwakeError:
-        return
-    if count:
+def _require_quiet(instance: Instance, settings: Settings | None) -> None:
+    if settings and (count := connections.connected(settings)):
         raise SockwakeError(
             f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
             f"{scope.command('systemctl', f'stop {instance.socket_unit} {instance.proxy_unit}')} sends them away",
@@ -114,10 +112,10 @@ def _require_quiet(instance: Instance) -> None:
         )
 
 
-def _volumes(instance: Instance, *, purge: bool) -> list[str]:
+def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> list[str]:
     """Remove the containers; delete the volumes compose has made for them, or leave them; one sentence for each."""
     said = []
-    for engine in [] if instance.root else engines_of(instance):
+    for engine in [] if instance.root else engines_of(settings):
         names = belongings.volumes(engine, instance)
         belongings.remove(engine, instance)
         for name in names:

@@ -4,20 +4,19 @@ from sockwake.admin import ls
 from sockwake.admin.facts import address, last_wake, slow, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
-from sockwake.config.settings import Settings, load
+from sockwake.config.settings import Settings
 from sockwake.postgres import tls
 from sockwake.system import ss
 
 
-def of(instance: Instance) -> dict[str, object]:
+def of(instance: Instance, settings: Settings) -> dict[str, object]:
     """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
 
     "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the
     machine was started, "certificate_expires" when it has no certificate, or none that can be read.
     """
-    settings = load(instance)
     took = last_wake(instance)
-    return ls.row(instance) | {
+    return ls.row(instance, settings) | {
         "address": address(instance, settings),
         "dropped": ss.dropped(settings.listen, settings.port)
         if settings.allow and not instance.root

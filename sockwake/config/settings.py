@@ -193,7 +193,10 @@ def pgdata(data: str, major: int) -> str:
 
 
 def load(instance: Instance) -> Settings:
-    """What instance.env says; raises SockwakeError naming file and line, or that there is no such instance."""
+    """The settings in instance.env. Called once per command or program, which passes them on.
+
+    Raises SockwakeError that names file and line, or says that there is no such instance.
+    """
     try:
         with open(
             instance.env_file, encoding="utf-8", newline=""
@@ -212,3 +215,11 @@ def load(instance: Instance) -> Settings:
     except UnicodeDecodeError:
         raise SockwakeError(f"cannot read {instance.env_file}: it is not UTF-8") from None
     return Settings(text, instance)
+
+
+def load_if_valid(instance: Instance) -> Settings | None:
+    """The settings in instance.env, None when the file is missing or broken."""
+    try:
+        return load(instance)
+    except SockwakeError:
+        return None

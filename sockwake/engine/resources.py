@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 
-from sockwake.config.settings import load
 from sockwake.engine import api, belongings
 from sockwake.engine.api import PATIENCE, Engine
-from sockwake.errors import SockwakeError
 from sockwake.system import unix_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.config.instance import Instance
+    from sockwake.config.settings import Settings
 
 
-def engines_of(instance: Instance) -> list[Engine]:
-    """The running engines that may have containers of an instance: its own, or all when its settings do not tell."""
-    try:
-        settings = load(instance)
-    except SockwakeError:
-        return [
-            Engine(path)
-            for path in {api.socket_of("docker"), api.socket_of("podman")}
-            if _listens(path)
-        ]
+def engines_of(settings: Settings | None) -> list[Engine]:
+    """Running engines that may have containers of an instance: its own; all for settings None."""
+    if not settings:
+        sockets = {api.socket_of("docker"), api.socket_of("podman")}
+        return [Engine(path) for path in sockets if _listens(path)]
     path = api.socket_of(settings.engine)
     return [Engine(path)] if settings.is_container and os.path.exists(path) else []
 
 
 def _listens(path: str) -> bool:
-    """Whether anybody does; the socket of an engine that was stopped may still be there."""
+    """Whether a process listens on a unix socket: a stopped engine may have left its socket."""
     try:
         unix_socket.connect(path, PATIENCE).close()
     except OSError:
@@ -38,7 +32,7 @@ def _listens(path: str) -> bool:
     return True
 
 
-def remove_containers(instance: Instance) -> None:
-    """Remove the instance's containers and their networks. An engine that does not run has none to run."""
-    for engine in [] if instance.root else engines_of(instance):
+def remove_containers(instance: Instance, settings: Settings | None) -> None:
+    """Remove an instance's containers and their networks from the engines that run."""
+    for engine in [] if instance.root else engines_of(settings):
         belongings.remove(engine, instance)

@@ -52,7 +52,7 @@ def clean_up(instance: Instance) -> None:
         )
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
-    for engine in engines_of(instance):
+    for engine in engines_of(settings.load_if_valid(instance)):
         if belongings.has_container(engine, instance):
             _stop(instance, Container(instance.container, engine))
         # the next wake makes its cluster from the start

@@ -13,7 +13,7 @@ NEVER_NEEDED = {
     "sockwake.config.settings",
     "sockwake.system.procnet",
 }  # the second is the waker's: sockdiag.listen()
-READS_SETTINGS = {"load", "engines_of"}
+READS_SETTINGS = {"load", "load_if_valid"}
 
 
 def loaded_by(module: str) -> set[str]:

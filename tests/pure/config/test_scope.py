@@ -79,8 +79,8 @@ def test_a_users_engine_is_always_his_podman(user: Path) -> None:
     with socket.socket(socket.AF_UNIX) as podman:
         podman.bind(str(path))
         podman.listen()
-        assert [engine.path for engine in engines_of(Instance(NAME))] == [str(path)]
-    assert path.exists() and engines_of(Instance(NAME)) == [], "it has been stopped"
+        assert [engine.path for engine in engines_of(None)] == [str(path)]
+    assert path.exists() and engines_of(None) == [], "it has been stopped"
 
 
 def test_nothing_is_mounted_for_a_user(user: Path) -> None:
