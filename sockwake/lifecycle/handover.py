@@ -18,37 +18,38 @@ _MOST_ADDRESSES = 64  # of one instance
 
 
 class Handover:
-    """The place where the proxy hands over its listening sockets, until it is closed."""
+    """The unix socket at which the proxy hands over its listening sockets, until it is closed."""
 
     def __init__(self, instance: Instance) -> None:
         self._path = instance.handover_socket
         self._left = instance.nobody_file
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.bind(self._path)
-        os.chmod(
-            self._path, 0o666
-        )  # for the proxy's user; nobody else gets into the directory above
+        os.chmod(self._path, 0o666)  # for the proxy's user; the directory above is closed to others
         self._sock.listen(1)
         self._sock.settimeout(_PROXY_COMES_WITHIN)
 
-    def turn_away(self, settings: Settings) -> None:
-        """Accept and close, one by one, until there is nobody, or a client: for that one the socket starts all anew."""
+    def turn_away(self, settings: Settings) -> int:
+        """Take the proxy's listening sockets and close the connections in their queues, until one is a client's.
+
+        Returns the descriptor of the connection to the proxy, which ends when that is closed; -1 when it did not come.
+        A process that leaves it open to its own end ends first: a client that then starts the socket unit anew finds
+        no unit of this wake still ending.
+        """
         try:
-            self._proxy, _ = self._sock.accept()  # open until this process has ended
+            proxy, _ = self._sock.accept()
         except TimeoutError:
-            # there is none, as the backend was started by hand; or it comes late, and then leaves again: whoever is in the
-            # queue makes the socket start all anew, and has the next proxy waited for as long
+            # The backend was started by hand, or the proxy comes late: then it leaves again (hand_over()), and what is
+            # in the queue makes systemd start both anew.
             files.replace_volatile(self._left, "")
-            return
-        strangers.turn_away(
-            [
-                socket.socket(fileno=fd)
-                for fd in socket.recv_fds(self._proxy, 1, _MOST_ADDRESSES)[1]
-            ],
-            settings,
-        )
+            return -1
+        _, descriptors, _, _ = socket.recv_fds(proxy, 1, _MOST_ADDRESSES)
+        strangers.turn_away([socket.socket(fileno=fd) for fd in descriptors], settings)
+        return proxy.detach()
 
     def close(self) -> None:
+        """Remove the socket; a proxy that is in its queue by now waits for the end of this process."""
+        self._sock.detach()
         os.unlink(self._path)
 
 
@@ -63,7 +64,6 @@ def hand_over(run: str, listeners: list[socket.socket]) -> bool:
             socket.send_fds(sock, [b"."], [listener.fileno() for listener in listeners])
             sock.recv(1)
         except OSError:
-            return os.path.exists(
-                f"{run}/nobody"
-            )  # it has waited in vain: the clients are not refused
+            # there after the waker has waited in vain: then no client is refused
+            return os.path.exists(f"{run}/nobody")
     return True

@@ -1,6 +1,7 @@
 """While an instance is awake: note when its last client left, and start an idle check.
 
-The watcher of a container does so, and of a program the process that woke it. The kernel tells it of each connection that ends.
+The watcher does this for a container, the process that woke it for a program. The kernel reports every connection that
+is closed (sock_diag(7)); none of a unix socket.
 """
 
 from __future__ import annotations
@@ -10,177 +11,205 @@ import select
 import time
 
 from sockwake.config import scope
-from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import check_timer
 from sockwake.system import journal, process, sockdiag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
 
 _LONGER_THAN_IDLE = 2  # seconds
 _TIMER_COMES_WITHIN = 5.0  # seconds
 _TIMER_STAYS_FOR = 600.0  # seconds; an administrator may stop it
-_GOODBYE = 1  # byte, as the kernel counts
-_LINE_EVERY = 60  # seconds, about those who say nothing
+_GOODBYE = 1  # byte: the kernel counts the FIN
+_LINE_EVERY = 60  # seconds between two lines about connections that sent nothing
 _LONGEST_POLL = 2**31 - 1  # ms, 24 days; poll(2)
+_NEVER = float("inf")
 
 
-class ClientMonitor:
-    """Waits for what its owner waits for, and looks after the clients meanwhile.
+class Orders:
+    """What a monitor has to do. The process that woke the instance decides it, and passes it on in arguments.
 
-    guests: who has been connected, where that is told. every: seconds after the last one has left, and so on, until an
-    instance that has no check is looked at; 0 for never. Most have gone to sleep by then. But systemd-socket-proxyd begins to
-    count when a connection closes: it would stay for ever when it was started by hand, and nobody came, or when
-    somebody connects time and again who is no client. check: seconds between the looks of one that has a check; 0 for none.
-    Without its timer, which systemd may have been too busy to make, one silent connection would keep it awake for ever.
+    look_every: seconds without a client after which an instance that has no check is looked at, and so on; 0 for never.
+        Most have gone to sleep by then. But systemd-socket-proxyd counts from the end of a connection: it would stay for
+        ever when it was started by hand, or when connections that are no clients come time and again.
+    events_fd: a descriptor of sockdiag.listen(), or -1.
+    goodbye: a connection that has sent no more bytes than these was no client.
+    check_every: seconds between the checks of an instance that has one; 0 for none. Without their timer, which systemd
+        may have been too busy to make, one silent connection would keep the instance awake for ever.
     """
 
+    __slots__ = ("check_every", "events_fd", "goodbye", "look_every")
+
     def __init__(
-        self, instance: Instance, every: float, guests: ClosedConnections | None, check: float = 0
+        self,
+        *,
+        look_every: float = 0,
+        events_fd: int = -1,
+        goodbye: int = _GOODBYE,
+        check_every: float = 0,
     ) -> None:
-        self._instance = instance
-        self._check = check
-        self._timer_due = time.monotonic() + check + _TIMER_COMES_WITHIN if check else float("inf")
-        self._unit = f"{instance.check_unit}.service"
-        self._every = every or float("inf")
-        self._guests = guests
-        self._put_off()
+        self.look_every = look_every
+        self.events_fd = events_fd
+        self.goodbye = goodbye
+        self.check_every = check_every
 
-    def wait(self, *fds: int) -> set[int]:
-        """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
-        hearing = self._guests.fd if self._guests else -1
-        while True:
-            due = min(self._due, self._timer_due)
-            due = min(due, self._guests.due) if self._guests else due
-            ready = readable(*fds, hearing, timeout=due - time.monotonic())
-            if self._guests and hearing in ready and self._guests.see_off():
-                self._put_off()
-            if self._guests and time.monotonic() >= self._guests.due:
-                self._guests.sum_up()
-            if time.monotonic() >= self._due:
-                self._put_off()
-                self._look()
-            if time.monotonic() >= self._timer_due:
-                self._timer_due = time.monotonic() + max(self._check, _TIMER_STAYS_FOR)
-                journal.aside(check_timer.keep, self._instance, self._check)
-            if ready - {hearing}:
-                return ready
+    @classmethod
+    def of(cls, settings: Settings) -> Orders:
+        """What the settings ask for; events_fd is open, for the program that this process becomes."""
+        needs_look = not settings.has_check and settings.idle < _NEVER
+        return cls(
+            look_every=settings.idle + _LONGER_THAN_IDLE if needs_look else 0,
+            events_fd=_listen(settings),
+            goodbye=max(settings.first_words, _GOODBYE),
+            check_every=settings.check_every if settings.has_check else 0,
+        )
 
-    def end(self) -> None:
-        """Say what is still to be said."""
-        if self._guests:
-            self._guests.sum_up()
+    @classmethod
+    def from_argv(cls, argv: list[str]) -> Orders:
+        """What to_argv() made."""
+        look_every, events_fd, goodbye, check_every = argv
+        return cls(
+            look_every=float(look_every),
+            events_fd=int(events_fd),
+            goodbye=int(goodbye),
+            check_every=float(check_every),
+        )
 
-    def _put_off(self) -> None:
-        """The next look."""
-        self._due = time.monotonic() + self._every
+    def to_argv(self) -> list[str]:
+        """LOOK_EVERY EVENTS_FD GOODBYE CHECK_EVERY."""
+        look_every, check_every = f"{self.look_every:.0f}", f"{self.check_every:.3f}"
+        return [look_every, f"{self.events_fd}", f"{self.goodbye}", check_every]
 
-    def _look(self) -> None:
-        try:
-            process.spawn(["systemctl", *scope.switch(), "--no-block", "start", self._unit])
-        except SockwakeError as error:
-            journal.say(error.whole)
+    @property
+    def has_work(self) -> bool:
+        """Whether a monitor is needed where no other process stays for the backend."""
+        return self.look_every > 0 or self.events_fd >= 0
 
 
-def told(settings: Settings) -> list[str]:
-    """Command-line arguments for a monitor: every, of its connections visits and words, and check. For the process that
-    becomes it, which passes the descriptor on."""
-    check = settings.check_every if settings.has_check else 0
-    every = (
-        settings.idle + _LONGER_THAN_IDLE
-        if not settings.has_check and settings.idle < float("inf")
-        else 0
-    )
-    return [
-        f"{every:.0f}",
-        f"{_hear_of_visits(settings)}",
-        f"{max(settings.first_words, _GOODBYE)}",
-        f"{check:.3f}",
-    ]
+def _listen(settings: Settings) -> int:
+    """A descriptor that reports closed connections, or -1 where they tell nothing.
 
-
-def is_idle(told: list[str]) -> bool:
-    """Whether no monitor is needed: the kernel reports no events for unix sockets."""
-    every, visits = map(int, told[:2])
-    return not every and visits < 0
-
-
-def of(instance: Instance, told: list[str]) -> ClientMonitor:
-    """The monitor with these arguments."""
-    every, visits, words = map(int, told[:3])
-    return ClientMonitor(
-        instance,
-        every,
-        ClosedConnections(instance, visits, words) if visits >= 0 else None,
-        float(told[3]),
-    )
-
-
-def _hear_of_visits(settings: Settings) -> int:
-    """A descriptor, or -1: of a unix socket nobody is told, and where the server speaks first every visitor may be a
-    client, whom a proxy counts."""
+    The kernel reports none of a unix socket. Where the server speaks first, any connection may be a client's, and the
+    proxy counts those.
+    """
     if settings.has_unix_socket or not (settings.first_words or settings.is_native):
         return -1
     try:
         fd = sockdiag.listen(settings.port, settings.listen)
     except OSError as error:
-        journal.say(
-            f"every connection will count as a client's: {(error.strerror or str(error)).lower()}"
-        )
+        reason = (error.strerror or str(error)).lower()
+        journal.say(f"every connection will count as a client's: {reason}")
         return -1
     os.set_inheritable(fd, True)
     return fd
 
 
-class ClosedConnections:
-    """Who has been connected: notes when the last who said something left, which is what the check goes by, and says of
-    the others how many there were. Otherwise whoever only connects, time and again, would keep the instance awake; and with
-    a line for each the journal would drop the server's own.
+class ClientMonitor:
+    """Carries out its orders while its owner waits for something else."""
 
-    visits: the descriptor of sockdiag.listen(). words: bytes that are no more than a goodbye, or less than any client says.
+    def __init__(self, instance: Instance, orders: Orders) -> None:
+        self._instance = instance
+        self._check_every = orders.check_every
+        self._look_every = orders.look_every or _NEVER
+        self._closed: ClosedConnections | None = None
+        if orders.events_fd >= 0:
+            self._closed = ClosedConnections(instance, orders.events_fd, orders.goodbye)
+        self._timer_due = _NEVER
+        if self._check_every:
+            self._timer_due = time.monotonic() + self._check_every + _TIMER_COMES_WITHIN
+        self._put_off_look()
+
+    def wait(self, *fds: int) -> set[int]:
+        """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
+        events_fd = self._closed.fd if self._closed else -1
+        while True:
+            ready = readable(*fds, events_fd, timeout=self._next_due() - time.monotonic())
+            if self._closed and events_fd in ready and self._closed.read_events():
+                self._put_off_look()
+            self._do_what_is_due()
+            if ready - {events_fd}:
+                return ready
+
+    def end(self) -> None:
+        """Write the line about connections that sent nothing, if there were any since the last one."""
+        if self._closed:
+            self._closed.sum_up()
+
+    def _next_due(self) -> float:
+        line_due = self._closed.line_due if self._closed else _NEVER
+        return min(self._look_due, self._timer_due, line_due)
+
+    def _do_what_is_due(self) -> None:
+        if self._closed and time.monotonic() >= self._closed.line_due:
+            self._closed.sum_up()
+        if time.monotonic() >= self._look_due:
+            self._put_off_look()
+            self._start_check()
+        if time.monotonic() >= self._timer_due:
+            self._timer_due = time.monotonic() + max(self._check_every, _TIMER_STAYS_FOR)
+            journal.aside(check_timer.keep, self._instance, self._check_every)
+
+    def _put_off_look(self) -> None:
+        self._look_due = time.monotonic() + self._look_every
+
+    def _start_check(self) -> None:
+        unit = f"{self._instance.check_unit}.service"
+        try:
+            process.spawn(["systemctl", *scope.switch(), "--no-block", "start", unit])
+        except SockwakeError as error:
+            journal.say(error.whole)
+
+
+class ClosedConnections:
+    """The connections that the kernel has reported as closed.
+
+    Notes when the last client left, by which the check goes: a connection that sends nothing must not keep the instance
+    awake. Counts those in one line a minute: a line for each would drop the server's own from the journal.
     """
 
-    def __init__(self, instance: Instance, visits: int, words: int) -> None:
-        self.fd = visits
-        self._words = words
+    def __init__(self, instance: Instance, events_fd: int, goodbye: int) -> None:
+        self.fd = events_fd
+        self._goodbye = goodbye
         self._silent, self._last_silent = 0, ""
         self._next_line = 0.0
         self._note = -1
         journal.aside(self._open_note, instance.last_visit)
-        self._take_note()
+        self._note_client()
 
     @property
-    def due(self) -> float:
-        """When, by time.monotonic(), there is something to sum up."""
-        return self._next_line if self._silent else float("inf")
+    def line_due(self) -> float:
+        """When to call sum_up(), by time.monotonic()."""
+        return self._next_line if self._silent else _NEVER
 
-    def see_off(self) -> bool:
-        """Whether one of those who have left had said something."""
-        spoken, silent = False, b""
+    def read_events(self) -> bool:
+        """Take what the kernel has reported; whether a client was among it."""
+        is_client, silent = False, b""
         try:
-            for visit, said in sockdiag.read(self.fd):
-                if said > self._words:
-                    spoken = True
+            for connection, said in sockdiag.read(self.fd):
+                if said > self._goodbye:
+                    is_client = True
                 else:
                     self._silent += 1
-                    silent = visit
-        except OSError:  # there were more than could be told of
-            spoken = True
+                    silent = connection
+        except OSError:  # the kernel has dropped reports; any of them may have been of a client
+            is_client = True
         if silent:
             self._last_silent = sockdiag.client_of(silent)
-        if spoken:
-            self._take_note()
-        return spoken
+        if is_client:
+            self._note_client()
+        return is_client
 
     def sum_up(self) -> None:
-        """Say how many connections sent nothing since the last line about them, which may be a minute old."""
+        """Write how many connections sent nothing since the last such line."""
         if self._silent == 1:
             journal.say(f"a connection from {self._last_silent} sent nothing")
         elif self._silent:
             journal.say(
-                f"{self._silent} connections in the last minute sent nothing, the last from {self._last_silent}"
+                f"{self._silent} connections in the last minute sent nothing, "
+                f"the last from {self._last_silent}"
             )
         self._silent = 0
         self._next_line = time.monotonic() + _LINE_EVERY
@@ -188,12 +217,12 @@ class ClosedConnections:
     def _open_note(self, path: str) -> None:
         self._note = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def _take_note(self) -> None:
+    def _note_client(self) -> None:
         if self._note >= 0:
             journal.aside(os.pwrite, self._note, f"{time.monotonic():017.3f}\n".encode(), 0)
 
 
-def readable(*fds: int, timeout: float = float("inf")) -> set[int]:
+def readable(*fds: int, timeout: float = _NEVER) -> set[int]:
     """Wait until some of fds can be read or have ended, and return those; a negative one never does.
 
     timeout: seconds after which it returns none.

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _PATIENCE = 10  # seconds for each step of a connection
 _PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
 _HTTP = "http:"
+# what a probe finds: the server serves; it says that it does not yet (503); it says nothing. An enum would cost the
+# wake 5 ms.
+READY, BUSY, NOTHING = "ready", "busy", "nothing"
 
 
 def await_ready(
@@ -47,40 +50,17 @@ def await_server(
     """Return once the server in the namespace of process pid, or on its unix socket, answers.
 
     wait: lets a moment pass; raises SockwakeError when there is nothing left to wait for.
-    A server that still only says 503 after start_timeout is handed over: it can tell its clients itself.
+    A server that is only BUSY after start_timeout is handed over: it can tell its clients itself.
     """
+    answer = NOTHING
     deadline = time.monotonic() + settings.start_timeout
-    status = 0
-    while time.monotonic() < deadline:
+    while answer != READY and time.monotonic() < deadline:
         wait()
-        try:
-            sock = (
-                namespaces.connect(pid, settings.backend_port, _PATIENCE)
-                if settings.backend_port
-                else unix_socket.connect(f"{instance.backend}/{settings.socket_name}", _PATIENCE)
-            )
-        except OSError:
-            continue
-        if settings.ready.startswith(_HTTP):
-            from sockwake.protocol import http
-
-            status = http.ask(sock, settings.ready.removeprefix(_HTTP))
-            if http.is_ready(status):
-                break
-        else:
-            sock.close()
-            break
-    else:
-        if not status:
-            where = (
-                f"port {settings.backend_port}"
-                if settings.backend_port
-                else f"socket {settings.socket_name}"
-            )
-            raise SockwakeError(
-                f"its server did not answer {'HTTP ' if settings.ready.startswith(_HTTP) else ''}on {where} "
-                f"within {settings.start_timeout:g} s"
-            )
+        sock = _connect(pid, instance, settings)
+        if sock:
+            answer = probe(sock, settings.ready)
+    if answer == NOTHING:
+        raise SockwakeError(f"{_unanswered(settings)} within {settings.start_timeout:g} s")
     if not settings.backend_port:
         _lengthen_queue(postmaster.listener(f"{instance.backend}/{settings.socket_name}"))
     elif pid and namespaces.is_shared(pid):
@@ -89,8 +69,38 @@ def await_server(
         port_owner.require_owner(settings.backend_port, pid)
 
 
+def probe(sock: _socket.socket, ready: str) -> str:
+    """What a server says on a fresh connection, by the proof of READY=; closes the connection."""
+    if not ready.startswith(_HTTP):
+        sock.close()
+        return READY
+    from sockwake.protocol import http
+
+    status = http.ask(sock, ready.removeprefix(_HTTP))
+    if http.is_ready(status):
+        return READY
+    return BUSY if status else NOTHING
+
+
+def _connect(pid: int, instance: Instance, settings: Settings) -> _socket.socket | None:
+    """A connection to the server; None while it does not listen."""
+    try:
+        if settings.backend_port:
+            return namespaces.connect(pid, settings.backend_port, _PATIENCE)
+        return unix_socket.connect(f"{instance.backend}/{settings.socket_name}", _PATIENCE)
+    except OSError:
+        return None
+
+
+def _unanswered(settings: Settings) -> str:
+    protocol = "HTTP " if settings.ready.startswith(_HTTP) else ""
+    if settings.backend_port:
+        return f"its server did not answer {protocol}on port {settings.backend_port}"
+    return f"its server did not answer {protocol}on socket {settings.socket_name}"
+
+
 def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
-    """Return once the server takes queries, and only from who knows a password.
+    """Return once the server takes queries, and asks for a password.
 
     wait: as in await_server().
     A server that is alive but still recovering after start_timeout is handed over as it is: it tells
@@ -123,6 +133,7 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
 
 
 def _lengthen_queue(pid: int) -> None:
+    """Let a server's listening sockets queue as many connections as the kernel allows."""
     from sockwake.system import pidfd
 
     try:
@@ -132,6 +143,7 @@ def _lengthen_queue(pid: int) -> None:
 
 
 def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
+    """A PostgreSQL server's answer to a startup message: one of sockwake.protocol.postgres."""
     try:
         return postgres.ask(connection(), settings.db_user, settings.db_name)
     except OSError:
@@ -139,7 +151,7 @@ def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
 
 
 def _judge(answer: str, waited: str) -> None:
-    """Raise SockwakeError unless this answer to a stranger is a database's to trust."""
+    """Raise SockwakeError unless the server asks for a password: TRUSTS and SILENT are no such answer."""
     if answer == postgres.TRUSTS:
         raise SockwakeError(
             "its server lets strangers in without a password", "pg_hba.conf must not say trust"

@@ -1,91 +1,159 @@
-"""Asks once whether an instance may sleep, and if so puts it to sleep: ExecStart of pg-check@NAME.service.
+"""One check whether an instance that is awake may sleep, and its way to sleep: ExecStart of pg-check@NAME.service.
 
-A client that comes at this moment must not lose anything. So what could take its connection is first made to stand
-still; if somebody has come, it goes on as if nothing had been. What comes later waits in the socket's queue.
+A client that comes at this moment must not lose anything. So what could accept its connection is stopped first; if a
+client has come meanwhile, it goes on as before. A client that comes later waits in the socket's queue.
+
+What is measured is in lifecycle/idleness.py. What is decided is is_idle(), or a program of the administrator's.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
 
 from sockwake.clients import allowlist, connections
-from sockwake.config import scope, settings
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings
+from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer
-from sockwake.system import (
-    files,
-    journal,
-    pids,
-    process,
-    safe_path,
-    sdnotify,
-    sigstop,
-    ss,
-    systemctl,
-)
+from sockwake.lifecycle import check_timer, idleness
+from sockwake.lifecycle.idleness import Observation
+from sockwake.system import journal, pids, process, safe_path, sdnotify, sigstop, ss, systemctl
 
-_BY_STANDING_STILL = 1  # switches of a process that sleeps
-_FOREVER = float("inf")
+_LONGEST_SILENCE = 1e9  # seconds, in place of infinity for a check program
+
+
+def main(arguments: list[str]) -> int:
+    """check NAME. A check that fails, or takes too long, leaves the instance awake."""
+    for number in sdnotify.ENDING:
+        signal.signal(
+            number, signal.default_int_handler
+        )  # so that _end_proxy() lets the proxy go on
+    try:
+        run(Instance(Name(arguments[0])))
+    except (SockwakeError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def run(instance: Instance) -> None:
+    """Check the instance once."""
+    settings = load(instance)
+    proxy, proxy_fd = (0, pids.NONE) if settings.is_native else find_proxy(instance)
+    check = Check(instance, settings, proxy, proxy_fd)
+    check.release_stopped()  # first: clients wait for what is stopped
+    check.kill_vanished()  # before the look, which would count them as clients
+    seen = idleness.look(instance, settings, proxy)
+    allowlist.note_dropped(instance, settings)  # before the proxy may end, and with it the count
+    if check.may_sleep(seen):
+        check.put_to_sleep(seen)
+
+
+def find_proxy(instance: Instance) -> tuple[int, int]:
+    """The proxy's process id and a descriptor of it; 0 and pids.NONE when there is none, or already another one."""
+    unit = instance.proxy_unit
+    pid = systemctl.main_pid(unit)
+    pidfd = pids.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
+    return (0 if pidfd == pids.NONE else pid), pidfd
+
+
+def is_idle(settings: Settings, seen: Observation) -> bool:
+    """Whether an instance without a check program may sleep, by what was seen: silent for IDLE.
+
+    CHECK=none waits until every client has left, and so does a program that takes its clients itself: sessions end with
+    it. The sessions of a PostgreSQL that work for a silent client are looked at beside this.
+    """
+    is_silent = seen.silent >= settings.idle
+    if settings.check == NONE or settings.is_native:
+        return is_silent and seen.connections == 0
+    return is_silent
 
 
 class Check:
-    """One look at one instance that is awake.
+    """What a check does to one instance.
 
-    connections: how many clients there are. silent: seconds since the last byte to or from one, or since a look found
-    none any more; infinity when the proxy has found so itself, and left. proxy: its process id, or 0.
+    proxy, proxy_fd: from find_proxy(); without one the instance is native, or its proxy has left.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(
+        self, instance: Instance, settings: Settings, proxy: int = 0, proxy_fd: int = pids.NONE
+    ) -> None:
         self.instance = instance
-        self.settings = settings.load(instance)
-        self.has_proxy = not self.settings.is_native
-        self.proxy, self._proxy = (
-            _main_process(instance.proxy_unit) if self.has_proxy else (0, pids.NONE)
-        )
-        self._switches = pids.switches(self.proxy) if self.proxy else (0, 0)
-        self._let_go_of_the_vanished()
-        self._began = time.monotonic()
-        self._known = connections.each(
-            self.settings
-        )  # before they are counted: who comes in between is a newcomer
-        self.connections = connections.connected(self.settings)
-        self._go_on()
-        self.silent = _FOREVER if self.has_proxy and not self.proxy else self._silence()
+        self.settings = settings
+        self.proxy = proxy
+        self._proxy_fd = proxy_fd
 
-    def run(self) -> None:
-        """Put it to sleep if it may."""
-        if self.may_sleep():
-            self.put_to_sleep()
+    def release_stopped(self) -> None:
+        """Let go on what a check that was killed has stopped."""
+        unit = self.instance.backend_unit
+        if self.settings.is_native:
+            if pids.is_stopped(systemctl.main_pid(unit)):
+                systemctl.signal(unit, "CONT", everybody=True)
+        elif self.proxy and pids.is_stopped(self.proxy):
+            pids.send(self._proxy_fd, signal.SIGCONT)
 
-    def may_sleep(self) -> bool:
+    def kill_vanished(self) -> None:
+        """End connections whose other end has gone without a FIN; only root can."""
+        listen, port = self.settings.listen, self.settings.port
+        if scope.is_user() or not connections.is_owed(self.settings):
+            return
+        gone = [each.remote for each in ss.each(listen, port) if each.has_vanished]
+        for remote in gone:
+            ss.kill(listen, port, remote)
+        if gone:
+            more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
+            journal.say(f"{gone[0]} has vanished{more}")
+
+    def may_sleep(self, seen: Observation) -> bool:
         """What the instance's check says."""
-        if self.settings.check in (BUILTIN, NONE):
-            silent_enough = self.silent >= self.settings.idle
-            if not self.has_proxy or self.settings.check == NONE:
-                return self.connections == 0 and silent_enough
-            return silent_enough and not self._is_working()
-        return self._ask_program()
+        if self.settings.check not in (BUILTIN, NONE):
+            return self._ask_program(seen)
+        return is_idle(self.settings, seen) and not self._is_working()
 
-    def put_to_sleep(self) -> None:
-        if not self.has_proxy:
-            self._stop_program()
-        elif not self.proxy or self._end_proxy():
-            if self.connections:
-                journal.say(f"{self.connections} silent for {self.silent:.0f} s let go")
+    def put_to_sleep(self, seen: Observation) -> None:
+        """End proxy and backend, or the program, unless a client comes at this moment."""
+        if self.settings.is_native:
+            self._stop_program(seen)
+        elif not self.proxy or self._end_proxy(seen):
+            if seen.connections:
+                journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
             if self.settings.has_check:
                 self._end_timer()
 
-    def _end_timer(self) -> None:
-        """Let the backend go, unless the next client has it already: it needs the timer as much as the last one did.
+    def _end_proxy(self, seen: Observation) -> bool:
+        """End the proxy, unless a client has come or said something since the look; whether it ends."""
+        if pids.has_ended(self._proxy_fd):
+            return True
+        try:
+            pids.send(self._proxy_fd, signal.SIGSTOP)
+            sigstop.await_standstill(self.proxy, self._proxy_fd)
+            if self._is_disturbed(seen) or self._is_working():
+                return False
+            # which it does not catch: it accepts no client any more
+            pids.send(self._proxy_fd, signal.SIGHUP)
+            return True
+        finally:
+            pids.send(self._proxy_fd, signal.SIGCONT)
 
-        Who takes it while the timer ends, or holds it awake by a unit of his own, gets another.
+    def _is_disturbed(self, seen: Observation) -> bool:
+        """Whether a client has come or said something since the look, and the proxy, which stands still, has to go on."""
+        return (
+            idleness.has_carried(self.instance, self.settings, seen, self.proxy)
+            or connections.pending(self.settings)
+            or idleness.has_newcomers(self.settings, seen)
+        )
+
+    def _end_timer(self) -> None:
+        """Stop the timer, which keeps the backend up, unless the next client needs both.
+
+        A client that comes while the timer ends, or a unit of the administrator's, may keep the backend: then it gets
+        another timer.
         """
         proxy, backend = self.instance.proxy_unit, self.instance.backend_unit
         has_ended = sigstop.within_a_moment(
@@ -96,61 +164,28 @@ class Check:
             if not sigstop.within_a_moment(lambda: not _is_wanted(backend)):
                 check_timer.start(self.instance, self.settings, wait=True)
 
-    def _go_on(self) -> None:
-        """Whatever a look that was killed has made stand still."""
-        if self.has_proxy and self.proxy and pids.is_stopped(self.proxy):
-            pids.send(self._proxy, signal.SIGCONT)
-        elif not self.has_proxy and pids.is_stopped(systemctl.main_pid(self.instance.backend_unit)):
-            systemctl.signal(self.instance.backend_unit, "CONT", everybody=True)
+    def _stop_program(self, seen: Observation) -> None:
+        """Stop a program that takes its clients itself, unless one has just come or said something.
 
-    def _let_go_of_the_vanished(self) -> None:
-        """End what is left of connections whose other end has gone without a goodbye; only root can."""
-        if scope.is_user() or not connections.is_owed(self.settings):
-            return
-        gone = [
-            connection.remote
-            for connection in ss.each(self.settings.listen, self.settings.port)
-            if connection.has_vanished
-        ]
-        for remote in gone:
-            ss.kill(self.settings.listen, self.settings.port, remote)
-        if gone:
-            more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
-            journal.say(f"{gone[0]} has vanished{more}")
-
-    def _silence(self) -> float:
-        """Seconds since a client said or heard something. Where nobody notes who comes, a proxy only ever runs to carry
-        bytes; of a program that has the connections itself the kernel knows."""
-        if (noted := self._last_visit()) is not None:
-            return min(noted, _last_byte(self.settings))
-        if self.has_proxy:
-            state = f"{self.proxy} {self._switches[0]},{self._switches[1]}"
-        elif self.connections:
-            state = f"{time.monotonic()}"
-        else:
-            state = "nobody"
-        path, now = self.instance.activity, time.monotonic()
-        before, _, at = files.text_of(path).rpartition(" ")
-        if before == state:
-            silent = now - float(at)
-            return (
-                silent
-                if self.has_proxy or self.settings.has_unix_socket
-                else min(silent, _last_byte(self.settings))
-            )
-        files.replace_volatile(path, f"{state} {now}")
-        return 0.0 if self.has_proxy or not self.connections else _last_byte(self.settings)
-
-    def _last_visit(self) -> float | None:
-        """Seconds since the last client left who had said anything; None when nobody takes note of it (monitor)."""
+        It is continued only behind its stop signal: a stop job alone would let its main process go on first, and what
+        that waits for later.
+        """
+        unit = self.instance.backend_unit
         try:
-            return time.monotonic() - float(files.text_of(self.instance.last_visit))
-        except ValueError:
-            return None
+            systemctl.signal(unit, "STOP", everybody=True)
+            is_disturbed = idleness.has_newcomers(self.settings, seen) or idleness.was_spoken_to(
+                self.settings, seen
+            )
+            if not is_disturbed:
+                sigstop.signal_first_thread(unit)
+                systemctl.stop_later(unit)
+                sigstop.within_a_moment(lambda: not _is_wanted(unit))
+        finally:
+            systemctl.signal(unit, "CONT", everybody=True)
 
     def _is_working(self) -> bool:
-        """Whether the server does something of its own accord."""
-        if not self.settings.has_cluster:
+        """Whether a PostgreSQL with a check of its own works for a silent client, or for itself."""
+        if self.settings.check != BUILTIN or not self.settings.has_cluster:
             return False
         from sockwake.postgres import activity
 
@@ -160,14 +195,13 @@ class Check:
             return False  # there is nothing to keep awake
         return activity.is_busy(pid)
 
-    def _ask_program(self) -> bool:
-        """What the administrator's own check says. Its words go where ours go, into the journal; its unit ends it when it takes
-        too long."""
+    def _ask_program(self, seen: Observation) -> bool:
+        """What the administrator's check program says; its output goes to the journal."""
         program, stays = self.settings.check, f"{self.instance.name} stays awake"
         try:
             safe_path.require_program(program, "check")
-            # without a limit of its own: TimeoutStartSec= of its unit ends it
-            process.run([program], env=self._what_is_known(), show=True, timeout=None)
+            # no timeout: TimeoutStartSec= of the unit ends it
+            process.run([program], env=self._environment(seen), show=True, timeout=None)
             return True
         except process.ProgramError as error:
             if error.returned < 0:
@@ -175,108 +209,25 @@ class Check:
         except SockwakeError as error:
             journal.say(f"{error.message}: {stays}")
         except OSError as error:
-            journal.say(f"cannot run {program}: {(error.strerror or str(error)).lower()}: {stays}")
+            reason = (error.strerror or str(error)).lower()
+            journal.say(f"cannot run {program}: {reason}: {stays}")
         except KeyboardInterrupt:
             journal.say(f"check {program} was ended before it had an answer: {stays}")
             raise
         return False
 
-    def _what_is_known(self) -> dict[str, str]:
+    def _environment(self, seen: Observation) -> dict[str, str]:
+        """What a check program is told; sockwake(8), "Checks"."""
         listen = self.settings.listen[0]
+        address = listen if listen.startswith("/") else f"{listen}:{self.settings.port}"
         return {
             "SOCKWAKE_NAME": self.instance.name,
-            "SOCKWAKE_ADDRESS": listen
-            if listen.startswith("/")
-            else f"{listen}:{self.settings.port}",
-            "SOCKWAKE_CONNECTIONS": str(self.connections),
-            "SOCKWAKE_SILENT": f"{min(self.silent, 1e9):.0f}",
+            "SOCKWAKE_ADDRESS": address,
+            "SOCKWAKE_CONNECTIONS": f"{seen.connections}",
+            "SOCKWAKE_SILENT": f"{min(seen.silent, _LONGEST_SILENCE):.0f}",
         }
-
-    def _end_proxy(self) -> bool:
-        """End the proxy, unless a client has come or said something since the look."""
-        if pids.has_ended(self._proxy):
-            return True
-        try:
-            pids.send(self._proxy, signal.SIGSTOP)
-            sigstop.await_standstill(self.proxy, self._proxy)
-            if self._has_carried() or connections.pending(self.settings) or self._has_newcomers():
-                return False
-            if self.settings.check == BUILTIN and self._is_working():
-                return False
-            pids.send(
-                self._proxy, signal.SIGHUP
-            )  # which it does not catch: it accepts nobody any more
-            return True
-        finally:
-            pids.send(self._proxy, signal.SIGCONT)
-
-    def _has_newcomers(self) -> bool:
-        """Whether anybody has come since the look: a check may take its time, and it did not know of them."""
-        return bool(connections.each(self.settings) - self._known)
-
-    def _has_carried(self) -> bool:
-        """Whether the proxy has carried anything since the look. Where it is noted who said something, a health check that
-        came and went has not."""
-        if self._last_visit() is not None:
-            return self._was_spoken_to()
-        return sum(pids.switches(self.proxy)) - sum(self._switches) > _BY_STANDING_STILL
-
-    def _was_spoken_to(self) -> bool:
-        """Whether a byte has come or gone since the look, from who is still there; a unix socket does not tell."""
-        return (
-            not self.settings.has_unix_socket
-            and _last_byte(self.settings) < time.monotonic() - self._began
-        )
-
-    def _stop_program(self) -> None:
-        """Stop a program that takes its clients itself, unless one has just come or said something.
-
-        It goes on in order to end, and it does so with the signal that ends it: a stop job lets its main process go on
-        as soon as it has sent that, and what the main process waits for goes on then.
-        """
-        unit = self.instance.backend_unit
-        try:
-            systemctl.signal(unit, "STOP", everybody=True)
-            if not (self._has_newcomers() or self._was_spoken_to()):
-                sigstop.signal_first_thread(unit)
-                systemctl.stop_later(unit)
-                sigstop.within_a_moment(lambda: not _is_wanted(unit))
-        finally:
-            systemctl.signal(unit, "CONT", everybody=True)
-
-
-def main(arguments: list[str]) -> int:
-    """check NAME. A look that fails, or takes too long, leaves the instance awake."""
-    for number in sdnotify.ENDING:
-        signal.signal(number, signal.default_int_handler)  # nobody is left standing still
-    try:
-        check = Check(Instance(Name(arguments[0])))
-        allowlist.note_dropped(check.instance, check.settings)
-        check.run()
-    except (SockwakeError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 1
-    return 0
-
-
-def _last_byte(settings: Settings) -> float:
-    """Seconds since the last byte on any connection; 0 with a unix socket, of which nobody knows."""
-    if settings.has_unix_socket:
-        return 0.0
-    return min(
-        (connection.since_byte for connection in ss.each(settings.listen, settings.port)),
-        default=_FOREVER,
-    )
 
 
 def _is_wanted(unit: str) -> bool:
+    """Whether a unit is up, or on its way there."""
     return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("active", "activating")
-
-
-def _main_process(unit: str) -> tuple[int, int]:
-    """A unit's main process, and a descriptor of it; 0 and pids.NONE when it has none, or has another one already."""
-    pid = systemctl.main_pid(unit)
-    pidfd = pids.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
-    return (0 if pidfd == pids.NONE else pid), pidfd

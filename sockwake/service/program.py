@@ -19,7 +19,6 @@ from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import (
     check_timer,
     main_process,
-    monitor,
     program_socket,
     proxy,
     proxy_netns,
@@ -27,6 +26,7 @@ from sockwake.lifecycle import (
     start_attempt,
 )
 from sockwake.lifecycle.main_process import Ended
+from sockwake.lifecycle.monitor import Orders
 from sockwake.lifecycle.readiness import await_server
 from sockwake.system import files, journal, namespaces, pids, process, sdnotify, systemctl
 
@@ -145,11 +145,11 @@ def _look_after(instance: Instance, settings: Settings) -> None:
     server = main_process.descriptor()
     if server == pids.NONE:
         return
-    told = monitor.told(settings)
-    if monitor.is_idle(told) or (settings.is_native and os.fork()):
+    orders = Orders.of(settings)
+    if not orders.has_work or (settings.is_native and os.fork()):
         return
     os.set_inheritable(server, True)
-    process.become("watcher", "--program", instance.name, f"{server}", *told)
+    process.become("watcher", "--program", instance.name, f"{server}", *orders.to_argv())
 
 
 def _end_program() -> None:

@@ -1,6 +1,7 @@
 """The main process of pg-postgres@NAME.service until the database is ready; then it becomes the watcher.
 
-Everything on the way to the ready file is time a client waits. What is needed only sometimes is imported there.
+wake() is a wake, from top to bottom. Everything on the way to the ready file is time a client waits. What is needed only
+sometimes is imported there.
 
 READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's sandbox
 while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy waits for the lock
@@ -22,7 +23,8 @@ from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, failure
-from sockwake.lifecycle import check_timer, monitor, proxy_netns, runtime
+from sockwake.lifecycle import check_timer, proxy_netns, runtime
+from sockwake.lifecycle.monitor import Orders
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, journal, pids, process, sdnotify
@@ -32,155 +34,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Waker:
-    """One wake of one instance."""
+class Stopwatch:
+    """How long the phases of a wake take."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        self._python = (
-            time.process_time()
-        )  # seconds; what starting the interpreter and importing took
+    def __init__(self) -> None:
+        self.python = time.process_time()  # seconds: starting the interpreter, and importing
         self._marks = [("", time.monotonic())]
 
-    def run(self) -> Container | None:
-        """Wake the instance, unless nobody is there to wake for; raises SockwakeError with nothing left running."""
-        runtime.prepare(self.instance)
-        if scope.is_user():
-            from sockwake.engine import rootless
+    def mark(self, phase: str) -> None:
+        """The end of a phase, and the beginning of the next."""
+        self._marks.append((phase, time.monotonic()))
 
-            rootless.enter()
-        settings = self._settings = load(self.instance)
-        over_tcp = bool(settings.backend_port) and not scope.is_user()
-        proxy_netns.require_agreement(self.instance, over_tcp)
-        waking = runtime.lock_wake(self.instance)
-        runtime.promise_end(waking, settings)
-        if over_tcp:
-            proxy_netns.close_off(self.instance)
-        else:
-            sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
-        container = Container(self.instance.container, Engine.of(settings))
-        made_of = self.instance.fingerprint()
-        is_current = container.ask_current(
-            made_of
-        )  # the engine works at that while we look who is there
-        client = connections.awaited(settings)
-        if not client:
-            self._turn_away(waking)
-            return None
-        allowlist.require_enforced(settings)
-        if settings.data:
-            os.set_inheritable(
-                runtime.take_data(self.instance, settings.data), True
-            )  # held until the watcher ends
-        self._make_what_is_missing(settings, container, made_of, is_current)
-        if settings.tls:
-            from sockwake.postgres import tls
+    @property
+    def total(self) -> float:
+        """Seconds from the start of the interpreter to the last mark."""
+        return self.python + self._marks[-1][1] - self._marks[0][1]
 
-            tls.place(self.instance, settings)
-        try:
-            self._mark("preparation")
-            container.start(settings.start_timeout)
-            if over_tcp:
-                self._lead_proxy(container)
-                sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
-            self._mark("engine")
-            await_ready(container, self.instance, settings, journal.write)
-            pid = container.pid() if settings.backend_port and scope.is_user() else 0
-            self._mark(settings.kind)
-        except BaseException:
-            container.give_up()
-            raise
-        runtime.announce_ready(self.instance, settings, pid)
-        os.close(waking)
-        self._keep_books(settings, client)
-        return container
-
-    def _turn_away(self, waking: int) -> None:
-        """Take the listening sockets from the proxy and close the connections that are no clients."""
-        from sockwake.lifecycle.handover import Handover
-
-        # kept: the proxy may end only when this process has, or a client that comes then would find it as it ends
-        self._handover = Handover(self.instance)
-        sdnotify.notify("READY=1\nSTATUS=turning away who is no client")
-        os.close(waking)
-        self._handover.turn_away(self._settings)
-        self._handover.close()
-        proxy_netns.forget(self.instance)
-
-    def _lead_proxy(self, container: Container) -> None:
-        """Lead the proxy, and nobody else, to the container's port.
-
-        Its namespace goes with a container that ends at once, which the engine is the last to know.
-        """
-        from sockwake.system import iprule
-
-        pid = container.pid()
-        try:
-            iprule.seclude(pid, self._settings.backend_port)
-            proxy_netns.lead_to(self.instance, pid)
-        except SockwakeError:
-            if os.path.exists(f"/proc/{pid}/ns/net"):
-                raise
-            while container.relay(journal.write):
-                pass
-            raise container.how_it_ended() from None
-
-    def _make_what_is_missing(
-        self, settings: Settings, container: Container, made_of: str, is_current: Callable[[], bool]
-    ) -> None:
-        """The container as the files want it, made anew when they changed, and the cluster when it was never made."""
-        initialised = not os.path.exists(self.instance.uninitialised_file) and (
-            not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
-        )
-        if not initialised or not is_current():
-            from sockwake.lifecycle import provision  # 30 ms, when there is something to make
-
-            provision.make_what_is_missing(
-                self.instance, settings, container, made_of, journal.write
-            )
-
-    def _keep_books(self, settings: Settings, client: str) -> None:
-        """What can wait until clients are served. None of it ends a wake that has succeeded."""
-        journal.aside(self._say_what_it_took, client)
-        if not sdnotify.ENDING & _signal.sigpending():  # it would hold awake what shall stop
-            journal.aside(check_timer.start, self.instance, settings)
-        journal.aside(allowlist.note_dropped, self.instance, settings)
-
-    def _say_what_it_took(self, client: str) -> None:
-        phases = ", ".join(f"{what} {1000 * took:.0f}" for what, took in self._phases())
-        total = self._python + self._marks[-1][1] - self._marks[0][1]
-        journal.aside(files.replace_volatile, self.instance.wake_file, f"{total:.3f}\n")
-        woken = f"woken by {client} in {1000 * total:.0f} ms"
-        journal.aside(sdnotify.notify, f"STATUS={woken}")
-        journal.say(f"{woken} (python {1000 * self._python:.0f}, {phases})")
-
-    def orders(self) -> list[str]:
-        """Command-line arguments for the monitor of its clients."""
-        return monitor.told(self._settings)
-
-    def stop_signal(self) -> int:
-        """What ends its process 1 in order; of a PostgreSQL without waiting for its clients."""
-        return int(_signal.SIGINT if self._settings.has_cluster else _signal.SIGTERM)
-
-    def process(self, container: Container) -> int:
-        """A descriptor of its process 1, or -1 when that has ended already; its output will tell."""
-        try:
-            pid = container.pid()
-            server = pids.open_checked(pid, lambda: container.pid() == pid)
-        except (EngineError, OSError):
-            return pids.NONE
-        if server != pids.NONE:
-            os.set_inheritable(server, True)
-        return server
-
-    def _mark(self, what: str) -> None:
-        self._marks.append((what, time.monotonic()))
-
-    def _phases(self) -> list[tuple[str, float]]:
-        """(name, seconds) of every phase of the wake."""
-        return [
-            (what, at - before) for (_, before), (what, at) in zip(self._marks, self._marks[1:])
-        ]
+    def phases(self) -> list[tuple[str, float]]:
+        """(name, seconds) of every phase."""
+        marks = zip(self._marks, self._marks[1:])
+        return [(phase, at - before) for (_, before), (phase, at) in marks]
 
 
 def main(arguments: list[str]) -> int:
@@ -197,16 +70,181 @@ def main(arguments: list[str]) -> int:
 
 
 def wake(instance: Instance) -> None:
-    """Wake, and become the watcher, unless there is nobody to wake for; when it fails, leave the reason where the refusing program finds it."""
+    """Wake the instance and become its watcher; return when no client waits.
+
+    Raises what went wrong, with nothing left running, and the reason left for bin/refuse.
+    """
+    stopwatch = Stopwatch()
     try:
-        waker = Waker(instance)
-        container = waker.run()
-        if not container:
+        settings, lock = prepare(instance)
+        container = Container(instance.container, Engine.of(settings))
+        made_of = instance.fingerprint()
+        is_current = container.ask_current(made_of)  # the engine looks while we look for a client
+        client = admit(instance, settings, lock)
+        if not client:
             return
-        stream = container.hand_over(journal.write)
+        make_missing(instance, settings, container, made_of, is_current)
+        stopwatch.mark("preparation")
+        pid = start(instance, settings, container, stopwatch)
+        announce(instance, settings, lock, pid)
+        keep_books(instance, settings, client, stopwatch)
+        output = container.hand_over(journal.write)
     except Exception as error:
         journal.aside(runtime.leave_failure, instance, failure(error))
         proxy_netns.lead_somewhere(instance)
         raise
-    server = [f"{stream}", f"{waker.process(container)}", f"{waker.stop_signal()}"]
-    process.become("watcher", instance.name, container.engine.path, *server, *waker.orders())
+    watched = [f"{output}", f"{process_of(container)}", f"{stop_signal(settings)}"]
+    orders = Orders.of(settings).to_argv()
+    process.become("watcher", instance.name, container.engine.path, *watched, *orders)
+
+
+def prepare(instance: Instance) -> tuple[Settings, int]:
+    """The instance's settings, and its wake lock, taken: the proxy may start now, and waits for it.
+
+    A proxy in a container's network starts later (start()).
+    """
+    runtime.prepare(instance)
+    if scope.is_user():
+        from sockwake.engine import rootless
+
+        rootless.enter()
+    settings = load(instance)
+    over_tcp = _is_over_tcp(settings)
+    proxy_netns.require_agreement(instance, over_tcp)
+    lock = runtime.lock_wake(instance)
+    runtime.promise_end(lock, settings)
+    if over_tcp:
+        proxy_netns.close_off(instance)
+    else:
+        sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
+    return settings, lock
+
+
+def admit(instance: Instance, settings: Settings, lock: int) -> str:
+    """The client to wake for. "" when there is none: then what waits in the queue has been closed, and lock released."""
+    if client := connections.awaited(settings):
+        allowlist.require_enforced(settings)
+        return client
+    from sockwake.lifecycle.handover import Handover
+
+    handover = Handover(instance)
+    sdnotify.notify("READY=1\nSTATUS=closing connections that sent nothing")
+    os.close(lock)
+    handover.turn_away(settings)
+    handover.close()
+    proxy_netns.forget(instance)
+    return ""
+
+
+def make_missing(
+    instance: Instance,
+    settings: Settings,
+    container: Container,
+    made_of: str,
+    is_current: Callable[[], bool],
+) -> None:
+    """Take the data, and make what is not there or no longer what the files say: cluster, container, certificate."""
+    if settings.data:
+        data_lock = runtime.take_data(instance, settings.data)
+        os.set_inheritable(data_lock, True)  # held until the watcher ends
+    has_data = not os.path.exists(instance.uninitialised_file) and (
+        not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
+    )
+    if not has_data or not is_current():
+        from sockwake.lifecycle import provision  # 30 ms, when there is something to make
+
+        provision.make_what_is_missing(instance, settings, container, made_of, journal.write)
+    if settings.tls:
+        from sockwake.postgres import tls
+
+        tls.place(instance, settings)
+
+
+def start(
+    instance: Instance, settings: Settings, container: Container, stopwatch: Stopwatch
+) -> int:
+    """Start the container and wait for the proof that it serves; stop it when anything goes wrong.
+
+    Returns the process whose network the proxy has to enter by itself, or 0.
+    """
+    try:
+        container.start(settings.start_timeout)
+        if _is_over_tcp(settings):
+            _lead_proxy(instance, settings, container)
+            sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
+        stopwatch.mark("engine")
+        await_ready(container, instance, settings, journal.write)
+        enters_by_itself = settings.backend_port and scope.is_user()
+        pid = container.pid() if enters_by_itself else 0
+        stopwatch.mark(settings.kind)
+    except BaseException:
+        container.give_up()
+        raise
+    return pid
+
+
+def announce(instance: Instance, settings: Settings, lock: int, pid: int) -> None:
+    """Let the proxy go ahead."""
+    runtime.announce_ready(instance, settings, pid)
+    os.close(lock)
+
+
+def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: Stopwatch) -> None:
+    """Do what can wait until clients are served. None of it ends a wake that has succeeded."""
+    journal.aside(_note_duration, instance, client, stopwatch)
+    if not sdnotify.ENDING & _signal.sigpending():  # the timer would hold awake what shall stop
+        journal.aside(check_timer.start, instance, settings)
+    journal.aside(allowlist.note_dropped, instance, settings)
+
+
+def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> None:
+    phases = ", ".join(f"{phase} {1000 * took:.0f}" for phase, took in stopwatch.phases())
+    total = stopwatch.total
+    journal.aside(files.replace_volatile, instance.wake_file, f"{total:.3f}\n")
+    woken = f"woken by {client} in {1000 * total:.0f} ms"
+    journal.aside(sdnotify.notify, f"STATUS={woken}")
+    journal.say(f"{woken} (python {1000 * stopwatch.python:.0f}, {phases})")
+
+
+def _is_over_tcp(settings: Settings) -> bool:
+    """Whether the proxy has to be in the container's network namespace; a user's own enters it by itself."""
+    return bool(settings.backend_port) and not scope.is_user()
+
+
+def _lead_proxy(instance: Instance, settings: Settings, container: Container) -> None:
+    """Lead the proxy, and no other process, to the container's port.
+
+    The namespace of a container that ends at once ends with it, long before the engine knows.
+    """
+    from sockwake.system import iprule
+
+    pid = container.pid()
+    try:
+        iprule.seclude(pid, settings.backend_port)
+        proxy_netns.lead_to(instance, pid)
+    except SockwakeError:
+        if os.path.exists(f"/proc/{pid}/ns/net"):
+            raise
+        while container.relay(journal.write):
+            pass
+        raise container.how_it_ended() from None
+
+
+def process_of(container: Container) -> int:
+    """A descriptor of the container's process 1, for the watcher; -1 when it has ended already."""
+    try:
+        pid = container.pid()
+        server = pids.open_checked(pid, lambda: container.pid() == pid)
+    except (EngineError, OSError):
+        return pids.NONE
+    if server != pids.NONE:
+        os.set_inheritable(server, True)
+    return server
+
+
+def stop_signal(settings: Settings) -> int:
+    """The signal that ends the container's process 1 in order; a PostgreSQL without waiting for its clients.
+
+    Chosen now: by the end instance.env may be broken.
+    """
+    return int(_signal.SIGINT if settings.has_cluster else _signal.SIGTERM)

@@ -16,8 +16,8 @@ from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import monitor, proxy, proxy_netns, runtime
-from sockwake.lifecycle.monitor import ClientMonitor, readable
+from sockwake.lifecycle import proxy, proxy_netns, runtime
+from sockwake.lifecycle.monitor import ClientMonitor, Orders, readable
 from sockwake.system import files, journal, sdnotify
 
 _SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
@@ -25,8 +25,11 @@ _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that 
 
 
 class Watcher:
-    """One instance that is awake. server: what can be read when the container's process 1 has ended (pidfd_open(2)); the
-    kernel tells long before the engine. stop: the signal that ends it, for when there is no engine to do so."""
+    """The watcher of one instance that is awake.
+
+    server: a descriptor of the container's process 1 (pidfd_open(2)): the kernel reports its end long before the engine.
+    stop: the signal that ends that process, for when there is no engine to do so.
+    """
 
     def __init__(
         self,
@@ -45,12 +48,13 @@ class Watcher:
         self._catch_the_end()
 
     def run(self) -> None:
-        """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends by itself."""
+        """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends unasked."""
         while not self.stopping:
             ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
-            if self._server in ready or (
-                self.container.fd in ready and not self.container.relay(journal.write)
-            ):
+            has_ended = self._server in ready
+            if not has_ended and self.container.fd in ready:
+                has_ended = not self.container.relay(journal.write)
+            if has_ended:
                 self._lose_container()
         self._turn_clients_away()
         try:
@@ -65,25 +69,24 @@ class Watcher:
         journal.say("asleep")
 
     def _turn_clients_away(self) -> None:
-        """Have no client led to a server that ends.
+        """End the proxy, so that no client is led to a server that ends.
 
-        Most ends have been asked for by a stop job, and found no proxy any more. Others have not: a signal by hand, or a
-        server that ends by itself. From its first word on systemd holds back the next wake until this process has
-        ended, and does not take the backend for one that runs.
+        A stop job has ended the proxy before; a signal by hand has not, nor a server that ends by itself. STOPPING=1
+        makes systemd hold back the next wake until this process has ended.
         """
         journal.aside(sdnotify.notify, "STOPPING=1")
         runtime.withdraw_ready(self.instance)
         proxy.hang_up(self.instance)
 
     def _stop_container(self) -> None:
-        """Have the engine stop it, which goes on talking meanwhile."""
+        """Have the engine stop the container, and relay its log meanwhile."""
         answer = self.container.begin_stop()
         while answer.fileno() not in readable(answer.fileno(), self.container.fd):
             self.container.relay(journal.write)
         self.container.engine.finish(answer)
 
     def _lose_container(self) -> None:
-        """The container has ended unasked, or its engine has; raises SockwakeError with the reason."""
+        """Raise SockwakeError with the reason why the container, or its engine, has ended unasked."""
         self._turn_clients_away()
         while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
             self.container.relay(journal.write)
@@ -92,9 +95,9 @@ class Watcher:
         raise self.container.how_it_ended()
 
     def _end_server(self) -> bool:
-        """Stop the server that its engine has left running, and wait for that; False when it has ended itself.
+        """Stop the server that its engine has left running; False when it has ended by itself.
 
-        An engine that is stopped may be about to do so, and gets its time.
+        An engine that is being stopped may be about to stop it, and gets _LAST_WORDS for that.
         """
         if self._server < 0 or readable(self._server, timeout=_LAST_WORDS):
             return False
@@ -107,7 +110,7 @@ class Watcher:
         return True
 
     def _catch_the_end(self) -> None:
-        """A signal that asks for it is a byte in a pipe: nothing is interrupted half-way, and poll() sees it."""
+        """Make a signal that asks for the end a byte in a pipe: it interrupts nothing half-way, and poll() sees it."""
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         _signal.set_wakeup_fd(writer)
         for number in sdnotify.ENDING:
@@ -119,35 +122,41 @@ class Watcher:
 
 
 def main(arguments: list[str]) -> int:
-    """watcher NAME SOCKET OUTPUT SERVER STOP SECONDS VISITS WORDS CHECK: watch the container of the engine at SOCKET through the
-    descriptors of its output and its process, which the signal STOP ends. Have it looked at every SECONDS after its last
-    client; 0 for never. Note who of those that the descriptor VISITS tells of has said more than WORDS bytes; -1 for none.
-    See to it that the timer is there by which its check looks every CHECK seconds; 0 for none.
-    watcher --program NAME SERVER SECONDS VISITS WORDS CHECK: the same for a program, which systemd watches itself.
-    The status is for systemd alone."""
+    """watcher NAME ENGINE OUTPUT SERVER STOP ORDERS..., or watcher --program NAME SERVER ORDERS...
+
+    ENGINE: the path of its socket. OUTPUT, SERVER: descriptors of the container's output and of its process 1, or of the
+    program, which systemd watches itself. STOP: the signal that ends the container. ORDERS: Orders.to_argv().
+    The status is for systemd alone.
+    """
     try:
         if arguments[0] == "--program":
-            server = int(arguments[2])
-            guests = monitor.of(Instance(Name(arguments[1])), arguments[3:])
-            guests.wait(server)
-            guests.end()
+            watch_program(*arguments[1:])
         else:
-            output, server, stop = map(int, arguments[2:5])
-            instance = Instance(Name(arguments[0]))
-            container = Container(instance.container, Engine(arguments[1]), output)
-            watch(Watcher(instance, container, server, stop, monitor.of(instance, arguments[5:])))
+            watch_container(*arguments)
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status
     return 0
 
 
-def watch(watcher: Watcher) -> None:
-    """Watch until the end; of an unwanted one leave the reason."""
+def watch_program(name: str, server: str, *orders: str) -> None:
+    """Monitor the clients of a program until it ends."""
+    monitor = ClientMonitor(Instance(Name(name)), Orders.from_argv([*orders]))
+    monitor.wait(int(server))
+    monitor.end()
+
+
+def watch_container(
+    name: str, engine: str, output: str, server: str, stop: str, *orders: str
+) -> None:
+    """Watch a container until its end; leave the reason of one that was not asked for."""
+    instance = Instance(Name(name))
+    container = Container(instance.container, Engine(engine), int(output))
+    monitor = ClientMonitor(instance, Orders.from_argv([*orders]))
     try:
-        watcher.run()
+        Watcher(instance, container, int(server), int(stop), monitor).run()
     except SockwakeError as error:
-        journal.aside(runtime.leave_failure, watcher.instance, error)
+        journal.aside(runtime.leave_failure, instance, error)
         raise
     finally:
-        watcher.monitor.end()
+        monitor.end()

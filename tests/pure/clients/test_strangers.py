@@ -40,7 +40,8 @@ def knock(listener: socket.socket, said: bytes = b"") -> socket.socket:
 def turn_away(instance: Instance, listener: socket.socket) -> bool:
     """As waker and proxy do it; what hand_over() says."""
     door = Handover(instance)
-    waker = threading.Thread(target=door.turn_away, args=[load(instance)])
+    to_proxy: list[int] = []
+    waker = threading.Thread(target=lambda: to_proxy.append(door.turn_away(load(instance))))
     waker.start()
     proxy_said: list[bool] = []
     proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.run, [listener])))
@@ -48,7 +49,7 @@ def turn_away(instance: Instance, listener: socket.socket) -> bool:
     waker.join(10)
     assert not proxy_said, "the proxy waits for the end of the waker"
     door.close()
-    del door
+    os.close(to_proxy[0])
     proxy.join(10)
     return proxy_said[0]
 

@@ -11,8 +11,8 @@ import pytest
 from env_file import env
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
-from sockwake.lifecycle import monitor, runtime
-from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
+from sockwake.lifecycle import runtime
+from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, Orders, readable
 from tree import Tree
 
 
@@ -29,14 +29,14 @@ def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
 
 
 def watched_for(
-    lookout: ClientMonitor, seconds: float, meanwhile: Callable[[], object] = lambda: None
+    monitor: ClientMonitor, seconds: float, meanwhile: Callable[[], object] = lambda: None
 ) -> None:
     """Let it look after its instance for so long."""
     reader, writer = os.pipe()
     ender = threading.Timer(seconds, os.write, [writer, b"x"])
     ender.start()
     threading.Thread(target=meanwhile).start()
-    assert lookout.wait(reader) == {reader}
+    assert monitor.wait(reader) == {reader}
     ender.join()
     os.close(reader)
     os.close(writer)
@@ -62,7 +62,7 @@ def test_an_idle_time_of_months_or_for_ever_is_no_error(timeout: float) -> None:
 
 
 def test_it_has_the_check_look_time_and_again(tree: Tree, looks: Callable[[], list[str]]) -> None:
-    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0.1, None), 1)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), Orders(look_every=0.1)), 1)
     assert len(looks()) > 1
     assert set(looks()) == {"--no-block start pg-check@pg1.service"}
 
@@ -70,7 +70,7 @@ def test_it_has_the_check_look_time_and_again(tree: Tree, looks: Callable[[], li
 def test_what_has_a_check_of_its_own_is_left_to_that(
     tree: Tree, looks: Callable[[], list[str]]
 ) -> None:
-    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0, None), 0.3)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), Orders()), 0.3)
     assert looks() == []
 
 
@@ -84,16 +84,17 @@ def test_only_who_said_something_puts_a_look_off(
 ) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
-    visits, visitor = os.pipe()
-    guests = ClosedConnections(instance, visits, 8)
-    monkeypatch.setattr(guests, "see_off", lambda: bool(os.read(visits, 1)) and spoke)
+    events, kernel = os.pipe()
+    monkeypatch.setattr(
+        ClosedConnections, "read_events", lambda closed: bool(os.read(closed.fd, 1)) and spoke
+    )
 
     def come_and_go() -> None:
         for _ in range(5):
             time.sleep(0.15)
-            os.write(visitor, b"x")
+            os.write(kernel, b"x")
 
-    watched_for(ClientMonitor(instance, 0.4, guests), 0.7, come_and_go)
+    watched_for(ClientMonitor(instance, Orders(look_every=0.4, events_fd=events)), 0.7, come_and_go)
     assert len(looks()) == count
 
 
@@ -110,12 +111,30 @@ def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(
     changed: dict[str, str], every: str
 ) -> None:
     read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
-    assert monitor.told(read) == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
+    orders = Orders.of(read)
+    assert orders.to_argv() == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
+    assert orders.has_work == (every != "0")
+
+
+@pytest.mark.parametrize(
+    ("orders", "has_work"),
+    [
+        (Orders(), False),
+        (Orders(look_every=182), True),
+        (Orders(events_fd=0, goodbye=18), True),
+        (Orders(check_every=0.5), False),
+    ],
+)
+def test_orders_reach_the_program_that_carries_them_out(orders: Orders, has_work: bool) -> None:
+    read = Orders.from_argv(orders.to_argv())
+    assert orders.has_work == read.has_work == has_work
+    for each in Orders.__slots__:
+        assert getattr(read, each) == getattr(orders, each)
 
 
 def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    watched_for(ClientMonitor(tree.write_env("pg1", env()), 0.2, None), 0.3)
+    watched_for(ClientMonitor(tree.write_env("pg1", env()), Orders(look_every=0.2)), 0.3)
     assert capfd.readouterr().out == "sockwake: cannot run systemctl: no such file or directory\n"

@@ -9,15 +9,15 @@ from typing import NoReturn
 import pytest
 
 from env_file import env
+from env_file import settings as read
 from sockwake.clients import allowlist
 from sockwake.config import settings
 from sockwake.config.instance import Instance
-from sockwake.config.settings import Settings
 from sockwake.lifecycle import check_timer, monitor, runtime
 from sockwake.lifecycle.main_process import Ended
-from sockwake.lifecycle.monitor import ClosedConnections
-from sockwake.service import program
-from sockwake.service.waker import Waker
+from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, Orders
+from sockwake.service import program, waker
+from sockwake.service.waker import Stopwatch
 from sockwake.system import files, journal, sdnotify
 from tree import Tree
 
@@ -48,7 +48,7 @@ def test_a_waker_s(
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     monkeypatch.setattr(*STEPS[step], full)
-    Waker(instance)._keep_books(settings.load(instance), "a client")
+    waker.keep_books(instance, settings.load(instance), "a client", Stopwatch())
     assert ("No space left on device" in capfd.readouterr().out) == (step != "the journal")
 
 
@@ -59,7 +59,7 @@ def test_a_full_run_directory_after_the_ready_file(
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
     monkeypatch.setattr(files, "replace_volatile", full)
-    Waker(instance)._keep_books(settings.load(instance), "a client")
+    waker.keep_books(instance, settings.load(instance), "a client", Stopwatch())
     assert "woken by a client" in capfd.readouterr().out
 
 
@@ -106,9 +106,9 @@ def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
     ClosedConnections(instance, reader, 8)  # there is no directory for it
     runtime.prepare(instance)
-    guests = ClosedConnections(instance, reader, 8)
+    closed = ClosedConnections(instance, reader, 8)
     monkeypatch.setattr(os, "pwrite", full)
-    guests._take_note()
+    closed._note_client()
     os.close(reader)
     os.close(writer)
 
@@ -117,14 +117,10 @@ def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     ("kind", "number"), [({}, 2), ({"KIND": "container", "READY": "http:/"}, 15)]
 )
 def test_which_signal_ends_its_server_is_known_from_the_start(
-    tree: Tree, kind: dict[str, str], number: int
+    kind: dict[str, str], number: int
 ) -> None:
-    """By the end instance.env may be broken."""
-    instance = tree.write_env("pg1", env())
-    waker = Waker(instance)
-    waker._settings = Settings(env(**kind), instance)
-    Path(instance.env_file).write_text("nonsense")
-    assert waker.stop_signal() == number
+    """By the end instance.env may be broken: it is read only once."""
+    assert waker.stop_signal(read(env(**kind))) == number
 
 
 def test_a_lookout_sees_to_it_that_the_timer_is_there(
@@ -135,7 +131,7 @@ def test_a_lookout_sees_to_it_that_the_timer_is_there(
     monkeypatch.setattr(check_timer, "keep", lambda instance, every: kept.append((instance, every)))
     instance = tree.write_env("pg1", env())
     reader, writer = os.pipe()
-    one = monitor.ClientMonitor(instance, 0, None, 0.1)
+    one = ClientMonitor(instance, Orders(check_every=0.1))
     pid = os.fork()
     if not pid:
         import time

@@ -8,11 +8,13 @@ import pytest
 
 from env_file import env
 from sockwake.config import settings
+from sockwake.lifecycle.idleness import Observation
 from sockwake.service.check import Check
 from sockwake.system import process, safe_path
 from tree import Tree
 
 MakeCheck = Callable[[str], Check]
+SEEN = Observation(began=0, known=set(), connections=2, switches=0, silent=7.4)
 
 
 @pytest.fixture
@@ -28,14 +30,7 @@ def check(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCh
         if body:
             path.write_text(f"#!/bin/sh\n{body}\n")
             path.chmod(0o755)
-        made = Check.__new__(Check)
-        made.instance, made.settings, made.connections, made.silent = (
-            instance,
-            settings.load(instance),
-            2,
-            7.4,
-        )
-        return made
+        return Check(instance, settings.load(instance))
 
     return make
 
@@ -45,14 +40,14 @@ def test_what_it_writes_goes_where_ours_goes(
 ) -> None:
     assert check(
         "echo $SOCKWAKE_NAME has $SOCKWAKE_CONNECTIONS; echo and $SOCKWAKE_SILENT >&2"
-    ).may_sleep()
+    ).may_sleep(SEEN)
     assert "".join(capfd.readouterr()) == "pg1 has 2\nand 7\n"
 
 
 def test_its_no_is_an_answer_like_another(
     check: MakeCheck, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert not check("exit 75").may_sleep()
+    assert not check("exit 75").may_sleep(SEEN)
     assert "".join(capfd.readouterr()) == ""
 
 
@@ -68,7 +63,7 @@ def test_why_it_cannot_be_run_is_said(
         os.chmod(path, 0o644)
     elif why.startswith("exec"):
         Path(path).write_bytes(b"\0")
-    assert not asked.may_sleep()
+    assert not asked.may_sleep(SEEN)
     assert capfd.readouterr().out == f"sockwake: cannot run {path}: {why}: pg1 stays awake\n"
 
 
@@ -77,7 +72,7 @@ def test_one_that_others_may_write_is_said(
 ) -> None:
     asked = check("exit 0")
     os.chmod(asked.settings.check, 0o757)
-    assert not asked.may_sleep()
+    assert not asked.may_sleep(SEEN)
     said = capfd.readouterr().out
     assert said.startswith(
         f"sockwake: check {asked.settings.check} can be written by others than root: "
@@ -87,7 +82,7 @@ def test_one_that_others_may_write_is_said(
 
 def test_one_that_is_killed_is_said(check: MakeCheck, capfd: pytest.CaptureFixture[str]) -> None:
     asked = check("kill -SEGV $$")
-    assert not asked.may_sleep()
+    assert not asked.may_sleep(SEEN)
     assert (
         capfd.readouterr().out
         == f"sockwake: check {asked.settings.check} was killed by signal 11: pg1 stays awake\n"
@@ -104,5 +99,5 @@ def test_one_that_is_ended_with_its_look_is_said(
 
     monkeypatch.setattr(process, "run", end)
     with pytest.raises(KeyboardInterrupt):
-        asked.may_sleep()
+        asked.may_sleep(SEEN)
     assert capfd.readouterr().out.endswith(" was ended before it had an answer: pg1 stays awake\n")

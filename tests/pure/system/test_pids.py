@@ -14,10 +14,10 @@ from sockwake.config import scope, settings
 from sockwake.engine import rootless
 from sockwake.engine.api import Engine
 from sockwake.engine.container import Container
-from sockwake.lifecycle import runtime
-from sockwake.service import program
-from sockwake.service.check import Check
-from sockwake.service.waker import Waker
+from sockwake.lifecycle import idleness, runtime
+from sockwake.lifecycle.idleness import Observation
+from sockwake.service import program, waker
+from sockwake.service.check import Check, find_proxy
 from sockwake.system import pids, systemctl
 from tree import Tree
 
@@ -51,16 +51,21 @@ def open_files() -> list[str]:
 
 
 @pytest.fixture
-def asleep(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], Check]:
+def asleep(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[list[int]], tuple[Check, Observation]]:
     """asleep(NUMBERS): a look at one without clients, of whose proxy systemd says these numbers, one after the other."""
     instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
     runtime.prepare(instance)
 
-    def make(numbers: list[int]) -> Check:
+    def make(numbers: list[int]) -> tuple[Check, Observation]:
         monkeypatch.setattr(
             systemctl, "main_pid", lambda unit: numbers.pop(0) if len(numbers) > 1 else numbers[0]
         )
-        return Check(instance)
+        read = settings.load(instance)
+        proxy, proxy_fd = find_proxy(instance)
+        check = Check(instance, read, proxy, proxy_fd)
+        return check, idleness.look(instance, read, proxy)
 
     return make
 
@@ -92,33 +97,34 @@ def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
 
 
 def test_a_look_ends_the_proxy_it_has_found(
-    asleep: Callable[[list[int]], Check], start: MakeChild
+    asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     proxy = start()
     time.sleep(0.1)  # until it sleeps
-    asleep([proxy.pid]).put_to_sleep()
+    check, seen = asleep([proxy.pid])
+    check.put_to_sleep(seen)
     assert proxy.wait(5) == -signal.SIGHUP
 
 
 def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
-    asleep: Callable[[list[int]], Check], start: MakeChild
+    asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     innocent = start()
-    check = asleep([innocent.pid, 0])
+    check, seen = asleep([innocent.pid, 0])
     assert check.proxy == 0
-    check.put_to_sleep()
+    check.put_to_sleep(seen)
     assert is_unhurt(innocent)
 
 
 def test_a_look_hurts_nobody_who_gets_the_number_of_the_proxy_while_it_is_decided(
-    asleep: Callable[[list[int]], Check], start: MakeChild
+    asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     proxy, innocent = start(), start()
-    check = asleep([proxy.pid])
+    check, seen = asleep([proxy.pid])
     proxy.kill()
     proxy.wait()
     check.proxy = innocent.pid
-    check.put_to_sleep()
+    check.put_to_sleep(seen)
     assert is_unhurt(innocent)
 
 
@@ -196,14 +202,13 @@ def test_who_has_the_number_of_a_program_is_not_watched_for_it(
 
 
 def test_a_container_s_process_is_watched_when_the_engine_says_so_twice(
-    tree: Tree, start: MakeChild, monkeypatch: pytest.MonkeyPatch
+    start: MakeChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waker = Waker(tree.instance("pg1"))
     container, child = Container("sockwake-pg1", Engine("/nowhere")), start()
     numbers = [child.pid, 0, child.pid, child.pid]
     monkeypatch.setattr(container, "pid", lambda: numbers.pop(0))
-    assert waker.process(container) == pids.NONE
-    pidfd = waker.process(container)
+    assert waker.process_of(container) == pids.NONE
+    pidfd = waker.process_of(container)
     assert os.get_inheritable(pidfd)
     pids.close(pidfd)
 

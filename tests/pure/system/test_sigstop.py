@@ -7,7 +7,11 @@ import time
 
 import pytest
 
-from sockwake.service.check import _BY_STANDING_STILL, Check
+from env_file import env
+from sockwake.config.settings import load
+from sockwake.lifecycle import idleness
+from sockwake.lifecycle.idleness import _BY_STANDING_STILL
+from sockwake.service.check import Check
 from sockwake.system import pids, systemctl
 from sockwake.system.sigstop import await_standstill
 from tree import Tree
@@ -50,14 +54,15 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
 def test_a_program_goes_on_when_the_look_ends_in_between(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:
-    def is_ended(check: Check) -> bool:
+    def is_ended(*_: object) -> bool:
         raise end
 
     sent: list[str] = []
     monkeypatch.setattr(systemctl, "signal", lambda unit, name, *, everybody: sent.append(name))
-    monkeypatch.setattr(Check, "_has_newcomers", is_ended)
-    check = Check.__new__(Check)
-    check.instance = tree.instance("pg1")
+    monkeypatch.setattr(idleness, "has_newcomers", is_ended)
+    instance = tree.write_env("pg1", env())
+    settings = load(instance)
+    seen = idleness.look(instance, settings, 0)
     with pytest.raises(end):
-        check._stop_program()
+        Check(instance, settings)._stop_program(seen)
     assert sent == ["STOP", "CONT"]

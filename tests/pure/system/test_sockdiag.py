@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from sockwake.lifecycle import runtime
-from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, readable
+from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, Orders, readable
 from sockwake.system import sockdiag
 from tree import Tree
 
@@ -152,7 +152,7 @@ def test_only_who_said_enough_has_been_a_guest(
     time.sleep(0.01)
     who = leave(listener)
     assert readable(hearing, timeout=5) == {hearing}
-    assert guests.see_off() == counts
+    assert guests.read_events() == counts
     assert (open(instance.last_visit).read() > before) == counts
     guests.sum_up()
     assert capfd.readouterr().out == (
@@ -170,7 +170,7 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
     monkeypatch.setattr("sockwake.lifecycle.monitor._LINE_EVERY", 2)
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    watched = ClientMonitor(instance, 0, ClosedConnections(instance, hearing, 8))
+    watched = ClientMonitor(instance, Orders(events_fd=hearing, goodbye=8))
     reader, writer = os.pipe()
     watching = threading.Thread(target=watched.wait, args=[reader])
     watching.start()
@@ -206,5 +206,5 @@ def test_more_visits_than_the_kernel_can_keep_count_as_guests(
         visit(listener, b"")
     deadline = time.monotonic() + 10  # the kernel tells a little later
     while open(instance.last_visit).read() == before and time.monotonic() < deadline:
-        guests.see_off()
+        guests.read_events()
     assert open(instance.last_visit).read() > before
