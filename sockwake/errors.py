@@ -1,16 +1,17 @@
-"""The one shape every error of sockwake has."""
+"""The one shape that every error of sockwake has."""
 
 DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN = 0, 1, 2, 3, 4, 5  # exit statuses, sockwake(8)
 
 
 class SockwakeError(Exception):
-    """Something the caller can be told in one sentence.
+    """An error that is told in one sentence.
 
-    message: the sentence, naming the value it is about, without a full stop. A client that has not logged in may read it.
-        It may quote a name that another user has chosen, which must not obey a terminal, or add a line to a file.
+    message: the sentence, naming the value it is about, without a full stop. Clients that have not
+        logged in may read it. Names that another user has chosen are escaped in it.
     hint: what to do about it, or "".
     status: the exit status of a command that ends with it.
-    said: what a program or a server said, or a line of a file; there may be a password in it. For the administrator alone.
+    said: output of a program or a server, or a line of a file. It may have a password in it, and is
+        for the administrator alone.
     """
 
     def __init__(self, message: str, hint: str = "", status: int = FAILED, said: str = "") -> None:
@@ -22,7 +23,7 @@ class SockwakeError(Exception):
 
     @property
     def whole(self) -> str:
-        """The sentence, and what was said."""
+        """The sentence with what was said."""
         return f"{self.message}: {self.said}" if self.said else self.message
 
     def __str__(self) -> str:
@@ -30,8 +31,13 @@ class SockwakeError(Exception):
         return f"sockwake: error: {self.whole}{hint}"
 
 
+def reason(error: OSError) -> str:
+    """Why a system call failed, for the end of a sentence, as in "permission denied"."""
+    return (error.strerror or str(error)).lower()
+
+
 def failure(error: Exception) -> SockwakeError:
-    """What can be told of any error; only of the kernel's it is known what their text may be."""
+    """Turn any error into one that may be told. Only the texts of OSError are known to be safe."""
     if isinstance(error, SockwakeError):
         return error
     if isinstance(error, OSError):
@@ -40,5 +46,5 @@ def failure(error: Exception) -> SockwakeError:
 
 
 def shown(text: str) -> str:
-    """text on one line, with escapes for what a terminal would obey."""
+    """text on one line, with escapes for every control character."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

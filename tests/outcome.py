@@ -22,7 +22,7 @@ def sum_up(reports: Path) -> tuple[Counter[str], Counter[str], list[str]]:
     """(outcomes, figures, each failure in a line) over every report."""
     outcomes: Counter[str] = Counter()
     figures: Counter[str] = Counter()
-    failures = []
+    failures: list[str] = []
     for path in sorted(reports.rglob("*.xml")):
         for suite in ElementTree.parse(path).getroot().iter("testsuite"):
             tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))

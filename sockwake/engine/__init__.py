@@ -1,1 +1,1 @@
-"""The container engine: its API, its containers, compose. Imports config, system and what is below them."""
+"""The container engine: its API, its containers, compose. Imports system and what is before it."""

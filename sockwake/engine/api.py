@@ -1,13 +1,14 @@
-"""The container engine's HTTP API over its unix socket, as far as sockwake needs it (docker and podman speak it).
+"""The Docker engine's HTTP API over a unix socket, as far as sockwake needs it; podman has it too.
 
-On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32 ms of interpreter start
-(docs/decisions.md). Requests are HTTP/1.0: the engine then answers unchunked, and closes the connection behind its answer.
+On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32 ms of interpreter
+start (docs/decisions.md, "Every wake"). Requests are HTTP/1.0, so that the engine answers unchunked
+and closes the connection after its answer.
 """
 
 from __future__ import annotations
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.system import unix_socket
 
 TYPE_CHECKING = False
@@ -18,17 +19,19 @@ if TYPE_CHECKING:
 
 DOCKER = "/run/docker.sock"
 PODMAN = "/run/podman/podman.sock"
-# What is asked is the same in all of them. Docker 25 to 28 know this one, 29 no older; podman does not look at it.
+# Docker 25 to 28 know this version, Docker 29 none before it; podman ignores the number
 API = "/v1.44"
 _NO_NFT = "apt install nftables, which podman's bridges need; or --network none"
 _VERSIONS = "Docker 25 and later do; an engine that asks for more wants a newer sockwake"
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
-PATIENCE = 30  # seconds for each step of what takes the engine no time
+PATIENCE = 30  # seconds for each step of a request that the engine answers at once
+SIGN_OF_LIFE = 5  # seconds for a ping; a dead engine starts again only after our units stopped
 _LONGEST_NUMBER = 20  # digits
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@"
 
 
 class EngineError(SockwakeError):
-    """The engine said no; code is its HTTP status, 0 when it said nothing."""
+    """The engine refused a request. code: its HTTP status, 0 when it did not answer."""
 
     def __init__(self, message: str, hint: str = "", code: int = 0, said: str = "") -> None:
         super().__init__(message, hint, said=said)
@@ -36,7 +39,7 @@ class EngineError(SockwakeError):
 
 
 def socket_of(engine: str) -> str:
-    """Where an engine, "docker" or "podman", listens."""
+    """The path of the socket that an engine, "docker" or "podman", listens on."""
     if scope.is_user():
         return f"{scope.runtime()}/podman/podman.sock"
     return PODMAN if engine == "podman" else DOCKER
@@ -50,7 +53,7 @@ class Engine:
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
-        """That of an instance."""
+        """The engine that an instance's settings name."""
         return cls(socket_of(settings.engine))
 
     @property
@@ -59,15 +62,15 @@ class Engine:
 
     @property
     def program(self) -> str:
-        """The program people drive it with."""
+        """The name of its command-line client."""
         return "podman" if self.is_podman else "docker"
 
     def begin(
         self, method: str, target: str, timeout: float = PATIENCE, body: bytes = b""
     ) -> _socket.socket:
-        """Send a request and return the connection its answer will come on; raises EngineError.
+        """Send a request and return the connection for finish(); raises EngineError.
 
-        timeout: seconds for this and every later step on it. body: JSON.
+        timeout: seconds for this and for every later step on the connection. body: JSON.
         """
         head = f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: {len(body)}\r\n"
         kind = "Content-Type: application/json\r\n" if body else ""
@@ -86,7 +89,10 @@ class Engine:
         return sock
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:
-        """The whole body of the answer to begin(); raises EngineError for any status of 400 or more."""
+        """Wait for the body of the answer to begin(); raises EngineError for a status >= 400.
+
+        beginning: bytes of the answer that were read before.
+        """
         answer = bytearray(beginning)
         try:
             while chunk := sock.recv(65536):
@@ -100,13 +106,14 @@ class Engine:
         return parse_answer(bytes(answer))
 
     def call(self, method: str, target: str, timeout: float = PATIENCE) -> bytes:
-        """The body of the answer; timeout in seconds for each step."""
+        """Send a request and return the body of the answer; timeout in seconds for each step."""
         return self.finish(self.begin(method, target, timeout))
 
     def attach(self, container: str) -> tuple[_socket.socket, bytes]:
-        """The stream of what a container will write, and what of it has come already.
+        """Attach to a container's output: the connection, and the bytes that have come already.
 
-        Asked for before the start, it misses nothing. Tty-less streams come in frames (split_frames).
+        Attached before the start it misses nothing. Without a TTY the bytes are frames
+        (container.split_frames).
         """
         sock = self.begin("POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1")
         head = b""
@@ -127,7 +134,7 @@ class Engine:
 
 
 def parse_answer(answer: bytes) -> bytes:
-    """The body of a whole HTTP answer; raises EngineError when it is cut short, or a refusal."""
+    """Return the body of an HTTP answer; raises EngineError when it is incomplete or a refusal."""
     head, gap, body = answer.partition(b"\r\n\r\n")
     status = _status(head)
     length = _content_length(head)
@@ -135,7 +142,7 @@ def parse_answer(answer: bytes) -> bytes:
         raise EngineError("the container engine's answer was cut short")
     if status >= 400:
         said = _message(body)
-        if status == 400 and said.startswith("client version "):  # is too old, or too new
+        if status == 400 and said.startswith("client version "):  # "… is too old", "… is too new"
             raise EngineError(
                 f"the container engine does not speak version {API[2:]} of its API",
                 _VERSIONS,
@@ -148,10 +155,9 @@ def parse_answer(answer: bytes) -> bytes:
 
 
 def quoted(text: str) -> str:
-    """text for a path or a query of a request."""
+    """Percent-encode text for a path or a query (RFC 3986). urllib.parse costs every wake 9 ms."""
     return "".join(
-        chr(c) if (chr(c).isalnum() and c < 128) or chr(c) in "-._~/:@" else f"%{c:02X}"
-        for c in text.encode(errors="replace")
+        chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in text.encode(errors="replace")
     )
 
 
@@ -189,4 +195,4 @@ def _message(body: bytes) -> str:
 
 
 def _why(error: OSError) -> str:
-    return (error.strerror or str(error) or "no answer").lower()
+    return reason(error) or "no answer"

@@ -1,17 +1,17 @@
-"""What of an engine's is an instance's: containers, networks and volumes, told by a label and never by their names.
+"""Which containers, networks and volumes of an engine are an instance's: by label, never by name.
 
-Names are free for all: a container, a network, a volume or a whole compose project of an administrator's may have the very
-one. compose itself goes by its project's name, so that its label alone proves nothing. Not on the wake path.
+An administrator's container, network, volume or compose project may have the name that an instance
+would give its own. compose labels by project name, so that its label alone proves nothing, either.
+Not on the wake path.
 """
 
 import json
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
-from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.api import SIGN_OF_LIFE, Engine, EngineError, quoted
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import safe_path
 
@@ -20,17 +20,19 @@ _PROJECT = "com.docker.compose.project"
 _DEFINITIONS = "com.docker.compose.project.config_files"
 _CONTAINERS, _NETWORKS, _VOLUMES = "/containers/json", "/networks", "/volumes"
 _GONE, _IN_USE = 404, (403, 409)
-_SIGN_OF_LIFE = 5  # seconds
 Thing = dict[str, Any]  # as the engine lists it
 
 
 def label(instance: Instance) -> dict[str, str]:
-    """What everything bears that is made for an instance."""
+    """The label of every container, network and volume that is made for an instance."""
     return {LABEL: instance.name}
 
 
 def remove(engine: Engine, instance: Instance) -> None:
-    """Remove the instance's containers, running or not, and its networks, but for those that others have joined."""
+    """Remove the instance's containers, running or not, and its networks.
+
+    A network that other containers have joined stays.
+    """
     containers = _own_containers(engine, instance)
     joined = {name for each in containers for name in _networks_of(each)}
     networks = [
@@ -43,20 +45,20 @@ def remove(engine: Engine, instance: Instance) -> None:
 
 
 def remove_container(engine: Engine, instance: Instance, name: str) -> None:
-    """Remove the instance's container of this name, running or not; nothing to do when there is none, or it is another's."""
+    """Remove a container by name, running or not, if there is one and it is the instance's."""
     for each in _own_containers(engine, instance):
         if name in _names(each):
             _delete(engine, f"/containers/{each['Id']}?force=1&v=1")
 
 
 def has_container(engine: Engine, instance: Instance) -> bool:
-    """Whether the container of its name is the instance's; an engine that says nothing at all is not waited for."""
-    engine.call("GET", "/_ping", _SIGN_OF_LIFE)
+    """Whether the instance has a container; raises EngineError at once when the engine is dead."""
+    engine.call("GET", "/_ping", SIGN_OF_LIFE)
     return any(instance.container in _names(each) for each in _own_containers(engine, instance))
 
 
 def volumes(engine: Engine, instance: Instance) -> list[str]:
-    """The names of the volumes that were made for the instance. Ask while it has its container."""
+    """The names of the instance's volumes. Its container tells some of them, so it has to exist."""
     mounts = [mount for each in _own_containers(engine, instance) for mount in _mounts(each)]
     used = {_text(mount, "Name") for mount in mounts}
     return [
@@ -67,7 +69,7 @@ def volumes(engine: Engine, instance: Instance) -> list[str]:
 
 
 def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
-    """Raise SockwakeError (exists) when the container of another instance has the directory data, or a part of it."""
+    """Raise SockwakeError (exists) when another instance's container mounts data or a part."""
     for each in _listed(engine, _CONTAINERS, {"label": [LABEL]}):
         binds = [_text(mount, "Source") for mount in _mounts(each) if mount.get("Type") == "bind"]
         other = _label(each, LABEL)
@@ -75,7 +77,8 @@ def require_unseen(engine: Engine, instance: Instance, data: str) -> None:
             shared := [bind for bind in binds if bind and safe_path.overlap(data, bind)]
         ):
             raise SockwakeError(
-                f"data directory {data} is not for one alone: the container of instance '{other}' has {shared[0]}",
+                f"data directory {data} is not for one alone: "
+                f"the container of instance '{other}' has {shared[0]}",
                 f"{scope.command('sockwake rm', other)} removes that one",
                 EXISTS,
             )
@@ -89,10 +92,10 @@ def require_free(
     *,
     is_new: bool,
 ) -> None:
-    """Raise SockwakeError (exists) when another's container, network or volume has a name that the instance's is to have.
+    """Raise SockwakeError (exists) when something that is not the instance's has a name it needs.
 
-    networks, volumes: the names compose is going to use. is_new: whether the instance has none yet; one that was made
-    before networks and volumes had a label has some that tell only the project.
+    networks, volumes: the names that compose is going to use. is_new: whether the instance has none
+    yet; the networks and volumes of an old instance may have the label of the project alone.
     """
     for each in _of(engine, instance, _CONTAINERS):
         if not _is_own_container(each, instance):
@@ -116,7 +119,7 @@ def _taken(engine: Engine, instance: Instance, what: str, name: str) -> Sockwake
 
 
 def _projects(instance: Instance) -> tuple[str, str]:
-    """The names of its compose projects, and of its containers."""
+    """The names of its two compose projects, which are those of its containers."""
     return instance.container, instance.init_container
 
 
@@ -127,7 +130,10 @@ def _own_containers(engine: Engine, instance: Instance) -> list[Thing]:
 
 
 def _is_own_container(each: Thing, instance: Instance) -> bool:
-    """Whether it has the label, or compose has made it of the instance's own files: by hand, or before there was a label."""
+    """Whether a container has the label, or compose made it of the instance's files without one.
+
+    The second are those that an administrator made by hand, or that are older than the label.
+    """
     if _label(each, LABEL) == instance.name:
         return True
     etc = scope.etc(instance.root)
@@ -138,18 +144,18 @@ def _is_own_container(each: Thing, instance: Instance) -> bool:
 
 
 def _is_own(each: Thing, instance: Instance, *, used: set[str]) -> bool:
-    """Whether a network or volume has the label. One from before there was a label is known by its use, and its project."""
+    """Whether a network or volume has the label, or is older and known by use and project."""
     if _label(each, LABEL):
         return _label(each, LABEL) == instance.name
     return _label(each, _PROJECT) in _projects(instance) and _text(each, "Name") in used
 
 
 def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
-    """All that may be the instance's, by label, project or name."""
+    """The engine's entries that may be the instance's, by label, project or name."""
     filters = [{"label": [f"{LABEL}={instance.name}"]}]
     filters += [{"label": [f"{_PROJECT}={project}"]} for project in _projects(instance)]
     if path == _CONTAINERS:
-        filters.append({"name": [instance.container]})  # which is a part of the name for the engine
+        filters.append({"name": [instance.container]})  # the engine finds parts of names
     found = {
         each.get("Id") or each["Name"]: each
         for filter in filters
@@ -166,7 +172,9 @@ def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
 
 def _listed(engine: Engine, path: str, filters: dict[str, list[str]]) -> list[Thing]:
     key = "Name" if path == _VOLUMES else "Id"
-    target = f"{path}?{'all=1&' if path == _CONTAINERS else ''}filters={quote(json.dumps(filters))}"
+    target = (
+        f"{path}?{'all=1&' if path == _CONTAINERS else ''}filters={quoted(json.dumps(filters))}"
+    )
     answer = engine.call("GET", target)
     try:
         said = json.loads(answer)

@@ -1,7 +1,7 @@
-"""compose: for making a container, never for starting one.
+"""compose: it makes containers, and never starts one.
 
-compose.yaml is the administrator's. What sockwake itself needs of the service (a known name, a label that
-tells of edits) is laid over it in a second file that lives in /run.
+compose.yaml is the administrator's. What sockwake needs of the service (a known name, a label that
+tells of edits) is in a second file, in /run, that is laid over the first.
 """
 
 import json
@@ -18,7 +18,7 @@ from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import process
 
-# Whatever its definition says: nobody else starts it, and what it writes comes in frames (container.split_frames).
+# whatever compose.yaml says: only sockwake starts it, and its output comes in frames
 _WOKEN: dict[str, object] = {
     "restart": "no",
     "deploy": {"restart_policy": {"condition": "none", "max_attempts": 0}},
@@ -27,7 +27,7 @@ _WOKEN: dict[str, object] = {
 
 
 class Project:
-    """The compose project of one instance. data: the host directory the cluster's volume is mounted from."""
+    """The compose project of one instance. data: the host directory that it mounts for its data."""
 
     def __init__(
         self, instance: Instance, settings: Settings, engine: Engine, data: str = ""
@@ -43,7 +43,10 @@ class Project:
         }
 
     def command(self, *arguments: str, overlay: str = "", project: str = "") -> list[str]:
-        """The compose command line for this project. What its files name by "./" is where it will be when it has its name."""
+        """The compose command line for this project.
+
+        "./" in its files is the instance's final directory, even while `new` prepares another.
+        """
         files = [self.instance.compose_file, *([overlay] if overlay else [])]
         return [
             *_program(),
@@ -55,12 +58,12 @@ class Project:
         ]
 
     def config(self) -> dict[str, Any]:
-        """All that its files say, in compose's own words."""
+        """What its files define, as `compose config` prints it."""
         config: dict[str, Any] = json.loads(self._run(self.command("config", "--format", "json")))
         return config
 
     def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
-        """Raise SockwakeError (exists) when the engine has something of another's by a name that this is to use."""
+        """Raise SockwakeError (exists) when a name of the project is taken."""
         networks, volumes = (
             [each["name"] for each in _made_by_compose(config, what).values()]
             for what in ("networks", "volumes")
@@ -68,12 +71,13 @@ class Project:
         belongings.require_free(self.engine, self.instance, networks, volumes, is_new=is_new)
 
     def service(self, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """(name, definition) of the service that clients are for."""
+        """(name, definition) of the service that clients connect to."""
         services = config.get("services") or {}
         name = self.settings.service or next(iter(services), "")
         if name not in services or (len(services) > 1 and not self.settings.service):
             raise SockwakeError(
-                f"{self.instance.compose_file} has {len(services)} services and SERVICE= names none of them",
+                f"{self.instance.compose_file} has {len(services)} services "
+                "and SERVICE= names none of them",
                 "say which by --service, or SERVICE= in instance.env",
             )
         return name, services[name]
@@ -81,9 +85,10 @@ class Project:
     def create(
         self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()
     ) -> None:
-        """Make the container anew, never asking a registry; raises SockwakeError when its image is not here.
+        """Make the container anew, without a registry; raises SockwakeError without its image.
 
-        overlay: what to lay over the service, beside the container's name. arguments: for its command, at the end.
+        overlay: keys to lay over the service, beside the container's name. arguments: to append to
+        its command.
         """
         config = self.config()
         service, definition = self.service(config)
@@ -93,30 +98,22 @@ class Project:
         overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
-        path = f"{self.instance.run}/{container}.json"
+        around = {
+            section: {name: {"labels": label} for name in made}
+            for section in ("networks", "volumes")
+            if (made := _made_by_compose(config, section))
+        }
+        path = f"{self.instance.run}/{container}.yaml"
         with open(path, "w", encoding="utf-8") as file:
-            around = {
-                what: {name: {"labels": label} for name in made}
-                for what in ("networks", "volumes")
-                if (made := _made_by_compose(config, what))
-            }
             file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
-        command = self.command(
-            "create",
-            "--force-recreate",
-            "--no-build",
-            "--pull=never",
-            service,
-            overlay=path,
-            project=container,
-        )
+        create = ("create", "--force-recreate", "--no-build", "--pull=never", service)
         try:
-            self._run(command)
+            self._run(self.command(*create, overlay=path, project=container))
         finally:
             os.unlink(path)
 
     def create_everyday(self, made_of: str) -> None:
-        """The container that every wake starts, marked with what it was made of."""
+        """Make the container that every wake starts, labelled with a fingerprint of its files."""
         self.create(
             self.instance.container,
             {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}},
@@ -138,10 +135,10 @@ class Project:
 
 
 def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:
-    """(service, port in the container, port for clients) of the only published port in a compose file.
+    """(service, port in the container, port for clients) of the only published port of a file.
 
-    service: the one to look at, "" for all; found to be "" when there is no other. port: for clients, if one was asked for.
-    Raises SockwakeError when the file does not tell.
+    service: the one to look at, "" for all; returned as "" when the file has only one. port: for
+    clients, if the user asked for one. Raises SockwakeError when the file has not exactly one.
     """
     try:
         config = json.loads(
@@ -170,7 +167,7 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
 
 
 def _program() -> list[str]:
-    """compose, as Debian or as Docker packages it."""
+    """The command of compose, as Debian or as Docker packages it."""
     return ["docker-compose"] if process.exists("docker-compose") else ["docker", "compose"]
 
 
@@ -181,7 +178,7 @@ def _failure(path: str, error: process.ProgramError) -> SockwakeError:
 
 
 def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
-    """The "networks" or "volumes" of a project that compose makes when they are missing, by their names in it."""
+    """The "networks" or "volumes" of a project that are not external, by name in its file."""
     every = config.get(what) or {}
     return {
         name: each
@@ -191,14 +188,17 @@ def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, A
 
 
 def _overlay(
-    service: str, overlay: dict[str, object], around: dict[str, Any], *, alone: bool
+    service: str, keys: dict[str, object], around: dict[str, dict[str, Any]], *, alone: bool
 ) -> str:
-    """A compose file to lay over another's service; JSON, but for a tag of compose's that JSON cannot say.
+    """A compose file to lay over the administrator's: YAML with every value in JSON.
 
-    around: beside its services. alone: without the ports it publishes, which the proxy takes over, and without what it
-    depends on: compose would make that, too, and nothing would ever start or remove it.
+    keys: of the service. around: the sections beside "services:". alone: whether to take away the
+    ports that the service publishes, which are the proxy's, and the services that it depends on,
+    which compose would create and nothing would start or remove.
     """
-    text = json.dumps({**around, "services": {service: overlay}})
-    return (
-        text[: -len("}}}")] + ', "depends_on": !reset [], "ports": !reset []}}}' if alone else text
-    )
+    sections = [f"{section}: {json.dumps(value)}" for section, value in around.items()]
+    values = [f"    {key}: {json.dumps(value)}" for key, value in keys.items()]
+    lines = [*sections, "services:", f"  {json.dumps(service)}:", *values]
+    if alone:
+        lines += ["    depends_on: !reset []", "    ports: !reset []"]
+    return "\n".join([*lines, ""])

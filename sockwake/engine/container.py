@@ -1,11 +1,11 @@
-"""The container of one instance: whether it is what the files say, starting it, hearing it, stopping it."""
+"""The container of one instance: search, start, read its output, stop."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from sockwake.engine.api import Engine, EngineError, quoted
+from sockwake.engine.api import SIGN_OF_LIFE, Engine, EngineError, quoted
 from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False  # typing itself would cost the wake 9 ms
@@ -16,54 +16,66 @@ if TYPE_CHECKING:
 CONFIG_LABEL = "io.sockwake.config"
 _LONGEST_PID = 9  # digits
 _LONGEST_NUMBER = 20  # bytes
-_PIECE = 8192  # bytes; what is kept ready for more would stay in memory
+_PIECE = 8192  # bytes for each read; a larger buffer would stay in memory
 _SHORT_ANSWER = 30  # seconds for each step
-_GRACE = 300  # seconds to stop, where the engine does not tell how many it gives
-_MARGIN = 30  # seconds the engine may take to kill what did not, and to say so
-_FAILED_STOP = 30  # seconds a container that never became ready gets to end
-# seconds; an engine that has died is started again only when our units, which are After= it, have stopped
-_SIGN_OF_LIFE = 5
+_GRACE = 300  # seconds to stop, when the engine does not tell the container's StopTimeout
+_MARGIN = 30  # seconds for the engine to kill a container that did not stop, and to answer
+_FAILED_STOP = 30  # seconds to stop for a container that never became ready
+
+
+class Found:
+    """What the engine has of a container: whether it is made of the present files, and runs."""
+
+    __slots__ = ("is_current", "is_running")
+
+    def __init__(self, is_current: bool, is_running: bool) -> None:
+        self.is_current = is_current
+        self.is_running = is_running
+
+
+class Search:
+    """A request for the container of one name and fingerprint: sent at once, answered later.
+
+    JSON is written and searched as text: on every wake, json would cost 7 ms, urllib.parse 9 ms.
+    """
+
+    def __init__(self, engine: Engine, name: str, fingerprint: str) -> None:
+        filters = f'{{"name":["^/?{name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
+        target = f"/containers/json?all=1&filters={quoted(filters)}"
+        self._engine = engine
+        self._connection = engine.begin("GET", target, _SHORT_ANSWER)
+
+    def result(self) -> Found:
+        """Wait for the answer; raises EngineError."""
+        answer = self._engine.finish(self._connection).strip()
+        if answer[:1] + answer[-1:] != b"[]":
+            raise EngineError("the container engine's list of containers was cut short")
+        return Found(is_current=answer != b"[]", is_running=b'"State":"running"' in answer)
 
 
 class Container:
     """One container, by its name, in one engine."""
 
     def __init__(self, name: str, engine: Engine, stream: int = -1) -> None:
-        """stream: the descriptor of an attached connection, from hand_over() in the program before; -1 for none."""
+        """stream: the descriptor that hand_over() returned in the program before; -1 for none."""
         self.name = name
         self.engine = engine
         self.last_line = b""
         self.fd = stream  # what to poll for relay()
         self._frames = bytearray()
-        self._is_unwatched = False  # it runs, though nobody has started it: its watcher was killed
 
-    def is_current(self, fingerprint: str) -> bool:
-        """Whether a container made from these very files exists."""
-        return self.ask_current(fingerprint)()
+    def search(self, fingerprint: str) -> Search:
+        """Ask the engine for the container that is made of the files with this fingerprint."""
+        return Search(self.engine, self.name, fingerprint)
 
-    def ask_current(self, fingerprint: str) -> Callable[[], bool]:
-        """Ask the engine that; returns what waits for its answer."""
-        wanted = f'{{"name":["^/?{self.name}$"],"label":["{CONFIG_LABEL}={fingerprint}"]}}'
-        asked = self.engine.begin(
-            "GET", f"/containers/json?all=1&filters={quoted(wanted)}", _SHORT_ANSWER
-        )
+    def start(self, timeout: float, *, is_running: bool = False) -> None:
+        """Start it, attached to its output from the first line; returns when its processes run.
 
-        def answer() -> bool:
-            found = self.engine.finish(asked).strip()
-            if found[:1] + found[-1:] != b"[]":
-                raise EngineError("the container engine's list of containers was cut short")
-            self._is_unwatched = b'"State":"running"' in found
-            return found != b"[]"
-
-        return answer
-
-    def start(self, timeout: float) -> None:
-        """Start it, listening to what it says from its first line on; returns when its processes run.
-
-        timeout: seconds the engine may take. One that runs already is stopped first: its log and its end would be missed,
-        and its socket names the process that was its watcher, so that it could not be proven ready.
+        timeout: seconds the engine may take. is_running: its watcher was killed, so it is stopped
+        first. Otherwise its log and its end would be missed, and it could not be proven ready: its
+        socket was bound by the watcher that is gone.
         """
-        if self._is_unwatched:
+        if is_running:
             self.stop()
         stream, rest = self.engine.attach(self.name)
         self.fd, self._frames = stream.detach(), bytearray(rest)
@@ -74,17 +86,19 @@ class Container:
             raise
 
     def pid(self) -> int:
-        """Its process 1, as a process of ours. Cut out of the answer: a JSON parser would cost every wake 7 ms."""
+        """The host's number of its process 1; raises EngineError.
+
+        Cut out of the answer as text: a JSON parser would cost every wake 7 ms.
+        """
         answer = self.engine.call("GET", f"/containers/{self.name}/json")
         pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
-        if (
-            not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID
-        ):  # half a number is another process
+        # half a number would be another process
+        if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:
             raise EngineError("the container engine does not tell its container's process")
         return int(pid)
 
     def relay(self, write: Callable[[bytes], object]) -> bool:
-        """Pass on what the container wrote; False when it has ended."""
+        """Read its output once and pass it to write(); False when the container has ended."""
         if self.fd < 0:
             return False
         try:
@@ -100,9 +114,9 @@ class Container:
         return bool(chunk)
 
     def hand_over(self, write: Callable[[bytes], object]) -> int:
-        """The descriptor of the stream, for the program this process becomes; half a frame does not stay behind.
+        """The descriptor of its output, inheritable, for the program that this process becomes.
 
-        Raises SockwakeError when it ends meanwhile.
+        Reads to the end of a frame before. Raises SockwakeError when the container ends meanwhile.
         """
         while self._frames and self.relay(write):
             pass
@@ -112,14 +126,14 @@ class Container:
         return self.fd
 
     def how_it_ended(self) -> SockwakeError:
-        """The error to raise for a container that has ended."""
+        """The error that tells why the container ended: its status, or a lack of memory."""
         import json
 
         try:
-            # its output may end a moment before the engine knows how it has
-            self.engine.call("POST", f"/containers/{self.name}/wait", _SIGN_OF_LIFE)
+            # its output may end a moment before the engine has its exit status
+            self.engine.call("POST", f"/containers/{self.name}/wait", SIGN_OF_LIFE)
             state = json.loads(
-                self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+                self.engine.call("GET", f"/containers/{self.name}/json", SIGN_OF_LIFE)
             )["State"]
         except (EngineError, ValueError, KeyError, TypeError, RecursionError):
             state = None
@@ -134,20 +148,20 @@ class Container:
         return SockwakeError(f"its container {reason}", said=str(state.get("Error") or last))
 
     def begin_stop(self, seconds: int | None = None) -> _socket.socket:
-        """Ask for a stop and return the connection the engine will answer on when it is done.
+        """Request a stop and return the connection for the answer, which comes when it has stopped.
 
-        Without seconds the container's own stop_grace_period counts; it starts with its stop signal (SIGINT:
-        PostgreSQL's fast shutdown). The engine may take a little longer to answer.
+        seconds: from the stop signal (SIGINT: PostgreSQL's fast shutdown) to SIGKILL; None for the
+        container's stop_grace_period. Raises EngineError when the engine does not answer a ping.
         """
         limit = "" if seconds is None else f"?t={seconds}"
-        self.engine.call("GET", "/_ping", _SIGN_OF_LIFE)
+        self.engine.call("GET", "/_ping", SIGN_OF_LIFE)
         patience = (self._grace() if seconds is None else seconds) + _MARGIN
         return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", patience)
 
     def _grace(self) -> int:
-        """The seconds its definition gives it to stop."""
+        """The container's StopTimeout in seconds."""
         try:
-            answer = self.engine.call("GET", f"/containers/{self.name}/json", _SIGN_OF_LIFE)
+            answer = self.engine.call("GET", f"/containers/{self.name}/json", SIGN_OF_LIFE)
         except EngineError:
             return _GRACE
         found = (
@@ -159,10 +173,11 @@ class Container:
         return int(found) if found.isdigit() else _GRACE
 
     def stop(self, seconds: int | None = None, insist: str = "") -> None:
-        """Stop it and wait for that; nothing to do when it does not run or exist.
+        """Stop it and wait; does nothing when it does not run or exist.
 
-        insist: a signal it is sent once a second meanwhile. Before an image's entrypoint has become its server, it is
-        process 1 without a handler, and the kernel drops the one that was to stop it.
+        seconds: as in begin_stop(). insist: a signal to send once a second meanwhile, because an
+        entrypoint that has not become its server yet is a process 1 without a handler, for which
+        the kernel drops the first stop signal.
         """
         import select
 
@@ -181,12 +196,12 @@ class Container:
 
     def _send(self, signal: str) -> None:
         try:
-            self.engine.call("POST", f"/containers/{self.name}/kill?signal={signal}", _SIGN_OF_LIFE)
+            self.engine.call("POST", f"/containers/{self.name}/kill?signal={signal}", SIGN_OF_LIFE)
         except EngineError:
             pass  # it has just ended
 
     def give_up(self) -> None:
-        """Stop a container that never became ready; what goes wrong on the way is not worth more than the first error."""
+        """Stop a container that never became ready, without an error of its own."""
         try:
             self.stop(_FAILED_STOP)
         except EngineError:
@@ -199,10 +214,10 @@ class Container:
 
 
 def split_frames(buffer: bytearray) -> bytes:
-    """Take every whole frame off the front of buffer and return what was in them.
+    """Take every complete frame off the front of buffer and return their contents.
 
-    A frame is one byte for the stream, three of nothing, four with the length, and that many bytes
-    (Docker's API, "Stream format"). What begins otherwise is a terminal's, and has none.
+    A frame is one byte for the stream, three zero bytes, four with the length, and that many bytes
+    (Docker's API, "Stream format"). The output of a TTY has no frames and is returned as it is.
     """
     taken = bytearray()
     while len(buffer) >= 8:

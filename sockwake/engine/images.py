@@ -1,4 +1,4 @@
-"""Images of an engine: whether one is here, and getting it."""
+"""Images of an engine: check that one is on this machine, and pull it."""
 
 from sockwake.config import scope
 from sockwake.engine.api import Engine, EngineError, quoted
@@ -24,13 +24,13 @@ def require_image(engine: Engine, image: str) -> None:
 
 
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:
-    """Get the image if it is not here; the engine's own client shows the progress on stderr."""
+    """Pull the image unless it is here; the engine's client shows the progress on stderr."""
     try:
         require_image(engine, image)
     except SockwakeError as missing:
         command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
         try:
-            process.run(command, show=not quiet, timeout=None)  # the user sees how far it is
+            process.run(command, show=not quiet, timeout=None)
         except process.ProgramError as error:
             raise SockwakeError(
                 f"image {image} is neither on this machine nor to be had",
@@ -40,6 +40,6 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
 
 
 def _client(engine: Engine) -> list[str]:
-    if scope.is_user():  # outside the user namespace we are in
+    if scope.is_user():  # outside the user namespace that this process has entered
         return ["systemd-run", "--user", "--quiet", "--collect", "--pipe", "--wait", "podman"]
     return ["podman"] if engine.is_podman else ["docker", f"--host=unix://{engine.path}"]

@@ -1,1 +1,1 @@
-"""The kinds of instance: the table of them, and of each the files that are made from. Imports nothing."""
+"""The kinds of instance: their table, and a folder of templates for each. Imports nothing."""

@@ -1,27 +1,27 @@
 """The kinds of instance: a table. docs/new-kind.md tells how to add one.
 
-What a kind's files look like is in the folder kinds/NAME; what every kind shares is everywhere else. Imported on
-the wake path, so it imports nothing.
+The templates of a kind are in the folder kinds/NAME; everything else is shared by all kinds. On the
+wake path, so it imports nothing.
 """
 
 from __future__ import annotations
 
 COMPOSE, SERVICE = "compose.yaml", "service.conf"
-POSTGRES = "postgres"  # the proof no other kind can give
-NONE, BUILTIN = "none", "builtin"  # --check, beside the path of a program
+POSTGRES = "postgres"  # the value of ready= that only a PostgreSQL can have
+NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a program
 
 
 class Kind:
     """One kind.
 
-    definition: the file beside instance.env that says what runs: compose.yaml for a container of an engine's,
-        service.conf for a program of systemd's.
-    keys: what instance.env must have, beside what every kind's must.
-    options: sockwake-new's options for this kind alone, with their defaults; None for one that must be given.
-    fixed: such options with what they always are for this kind; they cannot be given.
-    ready: the proof that a backend is ready (READY=), unless another is asked for.
-    check: how it is found idle (CHECK=), unless asked for otherwise.
-    network: what --network is when it is not given.
+    definition: the file beside instance.env that defines the backend: compose.yaml for a container
+        of an engine, service.conf for a program that systemd runs.
+    keys: keys that instance.env must have, beside those of every kind.
+    options: options of sockwake-new for this kind alone, with defaults; None for a required one.
+    fixed: such options with a value that cannot be changed.
+    ready: the default of READY=, the proof that a backend is ready.
+    check: the default of CHECK=, how an idle backend is told.
+    network: the default of --network.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
     """
 
@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def has_cluster(self) -> bool:
-        """Whether its data are a PostgreSQL cluster, which has a password and a proof of readiness of its own."""
+        """Whether its data are a PostgreSQL cluster, which has a password."""
         return self.ready == POSTGRES
 
 

@@ -24,9 +24,10 @@ def make_what_is_missing(
     container: Container,
     made_of: str,
     write: Callable[[bytes], object],
-) -> None:
+) -> bool:
     """Make the cluster if it was never made, and the container if it is not made of the present files.
 
+    Returns whether the container is running already, as one whose watcher was killed is.
     Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
     database to create.
     """
@@ -38,8 +39,10 @@ def make_what_is_missing(
         raise SockwakeError(
             f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
         )
-    if not container.is_current(made_of):
+    found = container.search(made_of).result()
+    if not found.is_current:
         Project(instance, settings, container.engine).create_everyday(made_of)
+    return found.is_running
 
 
 def provision(
@@ -66,10 +69,11 @@ def provision(
         if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
             cluster.check_adoptable(settings.cluster, settings.major)
         container = Container(instance.container, engine)
-        make_what_is_missing(instance, settings, container, instance.fingerprint(), write)
+        made_of = instance.fingerprint()
+        is_running = make_what_is_missing(instance, settings, container, made_of, write)
         if settings.tls:
             tls.place(instance, settings)
-        return _try_out(instance, settings, container, write)
+        return _try_out(instance, settings, container, is_running, write)
     finally:
         for lock in locks:
             os.close(lock)
@@ -86,11 +90,15 @@ def _image_of(project: Project, config: dict[str, Any]) -> str:
 
 
 def _try_out(
-    instance: Instance, settings: Settings, container: Container, write: Callable[[bytes], object]
+    instance: Instance,
+    settings: Settings,
+    container: Container,
+    is_running: bool,
+    write: Callable[[bytes], object],
 ) -> float:
     began = time.monotonic()
     try:
-        container.start(settings.start_timeout)
+        container.start(settings.start_timeout, is_running=is_running)
         await_ready(container, instance, settings, write)
         took = time.monotonic() - began
         container.stop()

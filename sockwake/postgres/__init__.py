@@ -1,1 +1,1 @@
-"""A cluster of PostgreSQL: its files, its password, its server. Imports config, system and what is below them."""
+"""A PostgreSQL cluster: its files, password and server. Imports system and what is before it."""

@@ -1,7 +1,7 @@
-"""Whether a PostgreSQL does something that a stop would break off, from the titles of its processes.
+"""Whether a PostgreSQL server is at work that a stop would break off, from its process titles.
 
-They are there without a password and without a connection (PostgreSQL's ps_status.c; update_process_title, on by
-default). A silent session is told from a busy one by its title's end; where titles do not tell, it counts as busy.
+Titles need neither password nor connection (PostgreSQL's ps_status.c; update_process_title, on by
+default). An idle session's title ends in "idle"; a session without an activity counts as busy.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ import re
 
 from sockwake.system import files
 
-# "postgres: user database host(port) activity", with "[local]" for a unix socket, and "cluster_name: " after the first
-# colon. The last host is the real one: users and databases may be called anything.
+# "postgres: user database host(port) activity", with "[local]" for a unix socket, and
+# "cluster_name: " after the first colon. The last host is the real one, as users and databases may
+# have any name.
 _SESSION = re.compile(r".* (?:\[local\]|\S+\(\d+\))(?: (?P<activity>.*))?", re.DOTALL)
 _WORKER = re.compile(
-    r"postgres: (?:.*: )?(?:autovacuum worker|parallel worker|walreceiver|logical replication (?:apply|tablesync|parallel))(?!:)",
+    r"postgres: (?:.*: )?"
+    r"(?:autovacuum worker|parallel worker|walreceiver"
+    r"|logical replication (?:apply|tablesync|parallel))(?!:)",
     re.DOTALL,
 )
 _SILENT = "idle"
 
 
 def is_busy(postmaster: int) -> bool:
-    """Whether any process of the server with this process id is at work for somebody."""
+    """Whether any child process of the server with this process id is at work."""
     return any(is_at_work(title) for title in _titles(postmaster))
 
 
 def is_at_work(title: str) -> bool:
-    """Whether a process of this title is: a query, an open transaction, a replication sender, a vacuum."""
+    """Whether a process title shows work: a query, an open transaction, replication, a vacuum."""
     if session := _SESSION.fullmatch(title):
         return session["activity"] != _SILENT
     return bool(_WORKER.match(title))

@@ -1,4 +1,4 @@
-"""Making a database cluster, or taking over one that is there."""
+"""A database cluster on disk: whether there is one, and whether an instance can adopt it."""
 
 import os
 
@@ -6,19 +6,17 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.system import files
 
-STAGED, MADE = (
-    ".initialising",
-    ".initialised",
-)  # beside its place, before and after its server has proven itself
+# directories beside its place, before and after its server has answered
+STAGED, MADE = ".initialising", ".initialised"
 
 
 def exists(settings: Settings) -> bool:
-    """Whether there is a cluster where the settings say."""
+    """Whether the directory of the settings has a cluster."""
     return os.path.exists(f"{settings.cluster}/PG_VERSION")
 
 
 def check_adoptable(pgdata: str, major: int) -> None:
-    """Raise SockwakeError unless the cluster that is there is of this version and not in use."""
+    """Raise SockwakeError unless a cluster has this major version and no running server."""
     found = files.read_plain(f"{pgdata}/PG_VERSION").strip()
     if found != str(major):
         raise SockwakeError(

@@ -1,4 +1,4 @@
-"""The password of a cluster's superuser: made, kept beside the data, found again."""
+"""The password of a cluster's superuser: make it, keep it with the data, find it again."""
 
 import os
 import secrets
@@ -10,20 +10,20 @@ _KEPT_PASSWORD = "sockwake-password"
 
 
 def new_password() -> str:
-    """A line of 192 random bits."""
+    """A new password of 192 random bits, as a line."""
     return secrets.token_urlsafe(24) + "\n"
 
 
 def write_password(instance: Instance) -> None:
-    """Make the password file unless there is one; 0600 from its first byte."""
+    """Write a new password file, with mode 0600, unless there is one."""
     if not os.path.exists(instance.password_file):
         files.replace(instance.password_file, 0o600, new_password())
 
 
 def keep_password(instance: Instance, data: str) -> bool:
-    """Put the password beside the data, root's alone; False when the instance has none, or no cluster yet.
+    """Copy the password to the data, readable by root alone; False without password or cluster.
 
-    The directory may belong to the container's user, so nothing in it is followed or written through.
+    The directory may belong to the container's user: no link in it is followed.
     """
     try:
         with open(instance.password_file, encoding="utf-8") as file:
@@ -37,7 +37,7 @@ def keep_password(instance: Instance, data: str) -> bool:
 
 
 def kept_password(data: str) -> str:
-    """The password keep_password() left there, or ""."""
+    """The password that keep_password() wrote there, or ""."""
     try:
         line = files.read_plain(f"{data}/{_KEPT_PASSWORD}").partition("\n")[0].strip()
     except OSError:
@@ -46,5 +46,5 @@ def kept_password(data: str) -> str:
 
 
 def forget_password(data: str) -> None:
-    """Remove what keep_password() left, now that an instance has it again."""
+    """Remove the copy of keep_password(), once an instance has the password again."""
     files.remove(f"{data}/{_KEPT_PASSWORD}")

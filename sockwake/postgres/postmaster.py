@@ -1,4 +1,4 @@
-"""The main process of a PostgreSQL server: which one it is, and whether it takes queries."""
+"""The main process of a PostgreSQL server: find it, and see whether it takes queries."""
 
 import _socket
 import sys
@@ -7,7 +7,7 @@ from sockwake.system import unix_socket
 
 
 def listener(socket_path: str) -> int:
-    """The process id (ours, not the container's) of who listens on a unix socket; 0 when nobody does."""
+    """The process that listens on a unix socket, by the host's number; 0 for none."""
     try:
         sock = unix_socket.connect(socket_path, 10)
     except OSError:
@@ -20,9 +20,9 @@ def listener(socket_path: str) -> int:
 
 
 def is_main_process(pid: int) -> bool:
-    """Whether pid is process 1 of its container.
+    """Whether a process is process 1 of its container.
 
-    The official image initialises with a temporary server on the same socket; only the real one is process 1.
+    The official image initialises with a temporary server on the same socket, which is not.
     """
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
@@ -33,10 +33,10 @@ def is_main_process(pid: int) -> bool:
 
 
 def is_settled(pid: int) -> bool:
-    """Whether postmaster.pid of the server pid says that it takes queries.
+    """Whether the server with this process id takes queries, from line 8 of its postmaster.pid.
 
-    Read through its working directory, which is PGDATA wherever that is mounted. Asking by connecting
-    instead would leave a FATAL in the log for every early probe. Line 8 is the state (PostgreSQL's miscadmin.h).
+    Read through its working directory, which is PGDATA wherever that is mounted. A connection
+    instead would leave a FATAL in the log for every early probe. States: PostgreSQL's miscadmin.h.
     """
     try:
         with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:

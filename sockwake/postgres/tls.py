@@ -1,7 +1,8 @@
-"""The certificate and key of an instance: made, checked, and put where its server reads them.
+"""The certificate and key of an instance: make, check and place them.
 
-/etc/sockwake/NAME has them; each wake copies them into the cluster, where PostgreSQL looks by default and
-where the key can belong to the container's user. To renew them, replace the files in /etc.
+They are in /etc/sockwake/NAME. Each wake copies them into the cluster, where PostgreSQL reads them
+by default and where the key can belong to the container's user. To renew them, replace the files
+in /etc.
 """
 
 import os
@@ -12,56 +13,38 @@ from datetime import UTC, datetime
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import files, process, safe_path
 
 _DAYS = 3650
 
 
 def self_signed(listen: Sequence[str]) -> tuple[str, str]:
-    """(certificate, key) as PEM for this host's names, the loopback and the addresses listened on. ECDSA P-256."""
+    """Make (certificate, key) as PEM, ECDSA P-256, for this host's names.
+
+    listen: addresses of the instance, for which it is valid too, as for the loopback.
+    """
+    own = [item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::")]
     names = dict.fromkeys(("localhost", socket.gethostname(), socket.getfqdn()))
-    addresses = dict.fromkeys(
-        (
-            "127.0.0.1",
-            "::1",
-            *(item for item in listen if item[0] != "/" and item not in ("0.0.0.0", "::")),
-        )
-    )
-    alternatives = ",".join(
-        [*(f"DNS:{name}" for name in names), *(f"IP:{address}" for address in addresses)]
-    )
-    both = process.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-noenc",
-            "-days",
-            str(_DAYS),
-            "-subj",
-            f"/CN={socket.gethostname()}",
-            "-addext",
-            f"subjectAltName={alternatives}",
-            "-keyout",
-            "/dev/stdout",
-            "-out",
-            "/dev/stdout",
-        ]
-    )
+    addresses = dict.fromkeys(("127.0.0.1", "::1", *own))
+    alternatives = [*(f"DNS:{name}" for name in names), *(f"IP:{each}" for each in addresses)]
+    command = f"""
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days {_DAYS}
+        -keyout /dev/stdout -out /dev/stdout
+    """
+    subject = ("-subj", f"/CN={socket.gethostname()}")
+    extension = ("-addext", f"subjectAltName={','.join(alternatives)}")
+    both = process.run([*command.split(), *subject, *extension])
     begin = both.index("-----BEGIN CERTIFICATE-----")
     return both[begin:], both[:begin]
 
 
 def read_pair(certificate: str, key: str) -> tuple[str, str]:
-    """The contents of two PEM files; raises SockwakeError (usage) when they do not belong together."""
+    """Read two PEM files; raises SockwakeError (usage) unless they are a certificate and its key."""
     pair = _pem(certificate), _pem(key)
     if os.stat(key).st_mode & stat.S_IROTH:
-        raise SockwakeError(f"{key} is no secret: everybody may read it", f"chmod 600 {key}", USAGE)
+        problem = f"{key} is no secret: every user may read it"
+        raise SockwakeError(problem, f"chmod 600 {key}", USAGE)
     public = [
         _public_key(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], certificate),
         _public_key(["openssl", "pkey", "-in", key, "-pubout", "-passin", "pass:"], key),
@@ -72,13 +55,13 @@ def read_pair(certificate: str, key: str) -> tuple[str, str]:
 
 
 def expiry(certificate: str) -> str | None:
-    """When the certificate in a PEM file expires, as 2036-11-18 12:00:00Z; None when it cannot be read."""
+    """When a certificate expires, as 2036-11-18 12:00:00Z; None when it cannot be read."""
     asked = ["openssl", "x509", "-in", certificate, "-noout", "-enddate", "-dateopt", "iso_8601"]
     return process.run(asked, check=False).strip().partition("=")[2] or None
 
 
 def has_expired(certificate: str) -> bool:
-    """Whether clients that verify the certificate in a PEM file take it for too old."""
+    """Whether the certificate in a PEM file has expired."""
     return _is_past(expiry(certificate))
 
 
@@ -87,13 +70,13 @@ def _is_past(until: str | None) -> bool:
 
 
 def validity(certificate: str) -> str:
-    """The same for people."""
+    """The expiry of a certificate as a phrase: "valid until …" or "EXPIRED on …"."""
     until = expiry(certificate)
     return f"{'EXPIRED on' if _is_past(until) else 'valid until'} {until or '(it cannot be read)'}"
 
 
 def make_missing(instance: Instance, settings: Settings) -> None:
-    """Give an instance that came in an image its own key."""
+    """Make certificate and key for an instance that came in a system image without them."""
     if settings.tls and not os.path.exists(instance.tls_key):
         certificate, key = self_signed(settings.listen)
         files.replace(instance.tls_certificate, 0o644, certificate)
@@ -101,7 +84,7 @@ def make_missing(instance: Instance, settings: Settings) -> None:
 
 
 def place(instance: Instance, settings: Settings) -> None:
-    """Copy certificate and key into the cluster, if the instance has them and they are not the same already."""
+    """Copy certificate and key into the cluster, unless they are there; raises SockwakeError."""
     below = settings.cluster.removeprefix(settings.data).split("/")[1:]
     try:
         cluster = safe_path.open_directory(settings.data, *below)
@@ -110,9 +93,8 @@ def place(instance: Instance, settings: Settings) -> None:
         finally:
             os.close(cluster)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise SockwakeError(
-            f"cannot put certificate and key into {settings.cluster}: {why}"
+            f"cannot put certificate and key into {settings.cluster}: {reason(error)}"
         ) from None
 
 
@@ -125,7 +107,7 @@ def _place(instance: Instance, cluster: str) -> None:
 
 
 def _put(path: str, text: str, owner: int) -> None:
-    """Have a file with this text in the cluster, which is its server's: nothing in there is followed."""
+    """Write a file in the cluster unless it has this text already; follows no link in there."""
     try:
         if files.read_plain(path, len(text) + 1) == text:
             return

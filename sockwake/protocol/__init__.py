@@ -1,1 +1,1 @@
-"""What clients and servers say on the wire, for a probe and a refusal. Imports nothing but errors."""
+"""The wire protocols, as far as a probe and a refusal need them. Imports only errors."""

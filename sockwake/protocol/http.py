@@ -2,25 +2,18 @@
 
 import _socket
 
-_METHODS = (
-    b"GET ",
-    b"HEAD ",
-    b"POST ",
-    b"PUT ",
-    b"DELETE ",
-    b"OPTIONS ",
-    b"PATCH ",
-    b"TRACE ",
-    b"CONNECT ",
-    b"PRI * ",
-)
+_METHODS = b"GET HEAD POST PUT DELETE OPTIONS PATCH TRACE CONNECT".split()
+_BEGINNINGS = (b"PRI * ", *(method + b" " for method in _METHODS))  # PRI: HTTP/2
 _NOT_YET = (502, 503, 504)
 _RETRY_AFTER = 5  # seconds
 
 
 def ask(sock: _socket.socket, path: str) -> int:
-    """The status a server answers GET path with on a fresh connection, 0 for none. Closes it."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: sockwake\r\nConnection: close\r\n\r\n"
+    """Send GET path on a fresh connection and return the status, 0 for no answer. Closes it."""
+    request = (
+        f"GET {path} HTTP/1.1\r\n"
+        "Host: localhost\r\nUser-Agent: sockwake\r\nConnection: close\r\n\r\n"
+    )
     answer = b""
     try:
         sock.sendall(request.encode())
@@ -31,21 +24,18 @@ def ask(sock: _socket.socket, path: str) -> int:
     finally:
         sock.close()
     status = answer[9:12]
-    return (
-        int(status)
-        if answer.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit()
-        else 0
-    )
+    has_status = answer.startswith(b"HTTP/1.") and len(status) == 3 and status.isdigit()
+    return int(status) if has_status else 0
 
 
 def is_ready(status: int) -> bool:
-    """Whether a status is the word of a server that serves; one in front of another says 502 to 504 until that one does."""
+    """Whether a status is from a server that serves; a reverse proxy answers 502 to 504 before."""
     return status > 0 and status not in _NOT_YET
 
 
 def begins(received: bytes) -> bool:
-    """Whether this is the beginning of an HTTP request."""
-    return any(received.startswith(method) for method in _METHODS)
+    """Whether the bytes begin an HTTP request."""
+    return received.startswith(_BEGINNINGS)
 
 
 def has_head(received: bytes) -> bool:
@@ -54,10 +44,11 @@ def has_head(received: bytes) -> bool:
 
 
 def unavailable(message: str) -> bytes:
-    """An answer 503 that says why."""
+    """A response 503 with a message for its reader."""
     body = f"{message}\n".encode(errors="replace")
     head = (
-        f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {_RETRY_AFTER}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {_RETRY_AFTER}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

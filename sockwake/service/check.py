@@ -94,7 +94,7 @@ class Check:
         unit = self.instance.backend_unit
         if self.settings.is_native:
             if pids.is_stopped(systemctl.main_pid(unit)):
-                systemctl.signal(unit, "CONT", everybody=True)
+                systemctl.signal(unit, "CONT", all_processes=True)
         elif self.proxy and pids.is_stopped(self.proxy):
             pids.send(self._proxy_fd, signal.SIGCONT)
 
@@ -172,7 +172,7 @@ class Check:
         """
         unit = self.instance.backend_unit
         try:
-            systemctl.signal(unit, "STOP", everybody=True)
+            systemctl.signal(unit, "STOP", all_processes=True)
             is_disturbed = idleness.has_newcomers(self.settings, seen) or idleness.was_spoken_to(
                 self.settings, seen
             )
@@ -181,7 +181,7 @@ class Check:
                 systemctl.stop_later(unit)
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
-            systemctl.signal(unit, "CONT", everybody=True)
+            systemctl.signal(unit, "CONT", all_processes=True)
 
     def _is_working(self) -> bool:
         """Whether a PostgreSQL with a check of its own works for a silent client, or for itself."""

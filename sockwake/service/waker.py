@@ -31,7 +31,7 @@ from sockwake.system import files, journal, pids, process, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from sockwake.engine.container import Search
 
 
 class Stopwatch:
@@ -79,13 +79,13 @@ def wake(instance: Instance) -> None:
         settings, lock = prepare(instance)
         container = Container(instance.container, Engine.of(settings))
         made_of = instance.fingerprint()
-        is_current = container.ask_current(made_of)  # the engine looks while we look for a client
+        search = container.search(made_of)  # the engine works while the queue is read
         client = admit(instance, settings, lock)
         if not client:
             return
-        make_missing(instance, settings, container, made_of, is_current)
+        is_running = make_missing(instance, settings, container, made_of, search)
         stopwatch.mark("preparation")
-        pid = start(instance, settings, container, stopwatch)
+        pid = start(instance, settings, container, stopwatch, is_running=is_running)
         announce(instance, settings, lock, pid)
         keep_books(instance, settings, client, stopwatch)
         output = container.hand_over(journal.write)
@@ -137,38 +137,47 @@ def admit(instance: Instance, settings: Settings, lock: int) -> str:
 
 
 def make_missing(
-    instance: Instance,
-    settings: Settings,
-    container: Container,
-    made_of: str,
-    is_current: Callable[[], bool],
-) -> None:
-    """Take the data, and make what is not there or no longer what the files say: cluster, container, certificate."""
+    instance: Instance, settings: Settings, container: Container, made_of: str, search: Search
+) -> bool:
+    """Take the data, and make the cluster, container and certificate that are missing or outdated.
+
+    Returns whether the container runs already.
+    """
     if settings.data:
         data_lock = runtime.take_data(instance, settings.data)
         os.set_inheritable(data_lock, True)  # held until the watcher ends
     has_data = not os.path.exists(instance.uninitialised_file) and (
         not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
     )
-    if not has_data or not is_current():
+    if has_data and (found := search.result()).is_current:
+        is_running = found.is_running
+    else:
         from sockwake.lifecycle import provision  # 30 ms, when there is something to make
 
-        provision.make_what_is_missing(instance, settings, container, made_of, journal.write)
+        is_running = provision.make_what_is_missing(
+            instance, settings, container, made_of, journal.write
+        )
     if settings.tls:
         from sockwake.postgres import tls
 
         tls.place(instance, settings)
+    return is_running
 
 
 def start(
-    instance: Instance, settings: Settings, container: Container, stopwatch: Stopwatch
+    instance: Instance,
+    settings: Settings,
+    container: Container,
+    stopwatch: Stopwatch,
+    *,
+    is_running: bool,
 ) -> int:
     """Start the container and wait for the proof that it serves; stop it when anything goes wrong.
 
     Returns the process whose network the proxy has to enter by itself, or 0.
     """
     try:
-        container.start(settings.start_timeout)
+        container.start(settings.start_timeout, is_running=is_running)
         if _is_over_tcp(settings):
             _lead_proxy(instance, settings, container)
             sdnotify.notify(f"READY=1\nSTATUS={WAKING}")

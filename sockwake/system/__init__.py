@@ -1,1 +1,1 @@
-"""What is asked of the kernel, of systemd and of other programs. Imports errors, and of config nothing but scope."""
+"""The kernel, systemd and other programs. Imports errors, and of config only scope."""

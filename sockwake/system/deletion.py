@@ -1,7 +1,7 @@
-"""Deleting a directory with all that is in it, and nothing that is only mounted there.
+"""Delete a directory and its contents, but never what is mounted there.
 
-What is mounted below a directory is on another disk, or in another place of the same one, which a bind mount shows here
-too. The number of its device does not tell that one; the kernel's number of its mount does (proc_pid_fdinfo(5)).
+A bind mount shows another place of the same file system, so that the device number does not tell
+it. The kernel's mount id does (proc_pid_fdinfo(5)).
 """
 
 import os
@@ -11,21 +11,17 @@ from contextlib import contextmanager, suppress
 from sockwake.errors import IN_USE, SockwakeError
 
 _FILE_SYSTEMS_OWN = "lost+found"
-_ESCAPES = (
-    (r"\040", " "),
-    (r"\011", "\t"),
-    (r"\012", "\n"),
-    (r"\134", "\\"),
-)  # proc_pid_mountinfo(5)
+# proc_pid_mountinfo(5)
+_ESCAPES = ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\"))
 
 
 def is_mount(path: str) -> bool:
-    """Whether something is mounted on path, a part of the same file system too, which os.path.ismount() does not see."""
+    """Whether path is a mount point. Sees bind mounts, which os.path.ismount() does not."""
     return os.path.realpath(path) in _mounts()
 
 
 def require_no_mount(path: str, *, below: bool = False) -> None:
-    """Raise SockwakeError when something is mounted on path, or only below it, which would be deleted with it."""
+    """Raise SockwakeError (in use) for a mount on path or below it; with below, only below it."""
     real = os.path.realpath(path).rstrip("/")
     if mounts := [
         place
@@ -40,9 +36,9 @@ def require_no_mount(path: str, *, below: bool = False) -> None:
 
 
 def tree(path: str, *, quietly: bool = False) -> None:
-    """Delete the directory path, following no link; raises SockwakeError, and OSError, with nothing deleted behind a mount.
+    """Delete the directory path, following no link; raises SockwakeError (a mount) and OSError.
 
-    quietly: delete what can be deleted, and say nothing of the rest, nor of a directory that is not there.
+    quietly: delete what can be deleted, without an error for the rest or for a missing directory.
     """
     with _errors_of(quietly):
         if quietly and is_mount(path):
@@ -54,7 +50,10 @@ def tree(path: str, *, quietly: bool = False) -> None:
 
 
 def contents(path: str) -> None:
-    """The same of what is in the directory, which may be where a file system is mounted, but for what belongs to that."""
+    """Delete all in a directory, but not the directory itself: it may be a mount point.
+
+    lost+found, which belongs to the file system, stays. Raises as tree() does.
+    """
     require_no_mount(path, below=True)
     _delete_inside(path, kept=_FILE_SYSTEMS_OWN)
 
@@ -68,7 +67,7 @@ def _delete_inside(path: str, quietly: bool = False, kept: str = "") -> None:
 
 
 def entries(path: str) -> list[os.DirEntry[str]]:
-    """What is in a directory, but what belongs to its file system; raises OSError."""
+    """The entries of a directory without lost+found; raises OSError."""
     with os.scandir(path) as found:
         return [entry for entry in found if entry.name != _FILE_SYSTEMS_OWN]
 
@@ -88,7 +87,7 @@ def _empty(directory: int, path: str, mount: str, quietly: bool, kept: str = "")
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
             inner = os.open(name, flags, dir_fd=directory)
             try:
-                if _mount_of(inner) != mount:  # since we looked for them all
+                if _mount_of(inner) != mount:  # mounted since require_no_mount()
                     raise SockwakeError(
                         f"cannot delete {path}: {path}/{name} is a mount", status=IN_USE
                     )
@@ -105,7 +104,7 @@ def _errors_of(quietly: bool) -> Iterator[None]:
 
 
 def _mount_of(directory: int) -> str:
-    """The number of the mount that an open directory is in."""
+    """The mount id of an open directory."""
     with open(f"/proc/self/fdinfo/{directory}", encoding="ascii", errors="replace") as file:
         return next((line.split()[1] for line in file if line.startswith("mnt_id:")), "")
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, with their final owner and mode from the first byte; and those that may be gone."""
+"""Write files whole or not at all, with owner and mode from the start; read and remove files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import stat
 
 
 def write_new(path: str, mode: int, text: str, uid: int = -1) -> None:
-    """A file that was not there before, on disk when this returns; raises FileExistsError.
+    """Write a new file and sync it to disk; raises FileExistsError.
 
-    O_EXCL follows no link: the directory may belong to somebody who would like us to.
+    O_EXCL follows no link: the directory may be another user's, with a link to anywhere in it.
     """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -21,7 +21,10 @@ def write_new(path: str, mode: int, text: str, uid: int = -1) -> None:
 
 
 def read_plain(path: str, most: int = 1000) -> str:
-    """The first characters of a file in somebody else's directory, who may have put anything there; raises OSError."""
+    """The first `most` characters of a file in another user's directory; raises OSError.
+
+    It may be a link, a pipe or a device there: none is followed or waited for.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -30,7 +33,7 @@ def read_plain(path: str, most: int = 1000) -> str:
 
 
 def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
-    """The same in place of what is there."""
+    """Write a file in place of the one that is there, by a rename, and sync it to disk."""
     remove(f"{path}.new")
     write_new(f"{path}.new", mode, text, uid)
     os.rename(f"{path}.new", path)
@@ -38,7 +41,7 @@ def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
 
 
 def text_of(path: str) -> str:
-    """What is in a file, "" when it cannot be read."""
+    """The contents of a file, "" when it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -47,7 +50,7 @@ def text_of(path: str) -> str:
 
 
 def sync(directory: str) -> None:
-    """Make the names in a directory durable."""
+    """Sync a directory, so that new and renamed entries survive a power failure."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -64,7 +67,7 @@ def remove(path: str) -> None:
 
 
 def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:
-    """Write path whole or not at all; it lives in /run, so there is nothing to sync."""
+    """Write a file in /run by a rename, without a sync: it does not survive a boot anyway."""
     with open(
         f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)
     ) as file:

@@ -1,4 +1,4 @@
-"""What goes to the journal: the unit's standard output."""
+"""Write to the journal, which is the unit's standard output."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def write(text: bytes) -> None:
-    """The container's words, as they are."""
+    """Write all of text, a container's output, unchanged."""
     while text:
         text = text[os.write(1, text) :]
 
 
 def say(sentence: str) -> None:
-    """A sentence of our own among them."""
+    """Write a sentence of sockwake's own, marked as such."""
     write(f"sockwake: {sentence}\n".encode())
 
 
 def aside(step: Callable[..., object], *arguments: object) -> None:
-    """Do what nothing else depends on: it can fail only into the journal, and that into nothing."""
+    """Do a step that may fail: its error is written to the journal, and never raised."""
     try:
         step(*arguments)
     except Exception as error:

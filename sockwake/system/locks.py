@@ -1,4 +1,4 @@
-"""Locks of flock(2) that are waited for only so long."""
+"""Locks of flock(2) with a timeout."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import time
 from sockwake.errors import IN_USE, SockwakeError
 
 _LOOK_EVERY = 0.01  # seconds
-_QUIET_FOR = 1  # seconds; so long nobody at a terminal wonders
+_QUIET_FOR = 1  # seconds without a word on the terminal
 
 
 def take(lock: int, what: str, seconds: float) -> None:
-    """Lock an open file for this process alone, within so many seconds.
+    """Lock an open file exclusively; raises SockwakeError (in use) after so many seconds.
 
-    what: it is called so. Raises SockwakeError (in use), which names who has it.
+    what: its name for the error, which names the process that holds the lock, too.
     """
     began = time.monotonic()
     has_told = False
@@ -41,7 +41,7 @@ def _try(lock: int) -> bool:
 
 
 def _holder(lock: int) -> str:
-    """The process that locked it, from proc_locks(5)."""
+    """The process that holds the lock, from proc_locks(5)."""
     status = os.fstat(lock)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
@@ -53,8 +53,5 @@ def _holder(lock: int) -> str:
             ]
     except (OSError, IndexError):
         holders = []
-    return (
-        f"process {holders[0]}"
-        if holders and holders[0].isdigit() and holders[0] != "0"
-        else "another process"
-    )
+    is_visible = holders and holders[0].isdigit() and holders[0] != "0"
+    return f"process {holders[0]}" if is_visible else "another process"

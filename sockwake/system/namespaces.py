@@ -11,13 +11,16 @@ _SIZE_OF_INT = 4  # a descriptor in a message (unix(7))
 
 
 def is_shared(pid: int) -> bool:
-    """Whether process pid is in our own namespace, as everybody on the host is."""
+    """Whether process pid is in our own network namespace, as every process of the host is."""
     return os.path.samestat(os.stat("/proc/self/ns/net"), os.stat(f"/proc/{pid}/ns/net"))
 
 
 def leave_sandbox() -> None:
-    """Go where process 1 is. A command with "+" of a sandboxed unit is as mighty as systemd, but still in namespaces of
-    the unit's: what it mounts there nobody else sees (systemd 257)."""
+    """Enter the network and mount namespaces of process 1.
+
+    systemd 257 runs a command with "+" of a sandboxed unit as root without a sandbox, but in the
+    unit's namespaces, where no other process would see what it mounts.
+    """
     for kind, flag in (("net", _CLONE_NEWNET), ("mnt", _CLONE_NEWNS)):
         namespace = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -27,9 +30,9 @@ def leave_sandbox() -> None:
 
 
 def connect(pid: int, port: int, timeout: float) -> _socket.socket:
-    """A connection to a loopback port in the namespace of process pid; raises OSError.
+    """Connect to a loopback port in the network namespace of process pid; raises OSError.
 
-    timeout: seconds for this and every later step on it.
+    timeout: seconds for this and for every later step on the connection.
     """
     if scope.is_user():
         theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -49,9 +52,9 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
 
 def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.socket:
-    """A socket of the network namespace of process pid, where it stays; raises OSError."""
+    """Open a socket in the network namespace of process pid; raises OSError."""
     ours, theirs = (
-        os.open(f"/proc/{whose}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for whose in ("self", pid)
+        os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC) for process in ("self", pid)
     )
     try:
         enter(theirs)
@@ -65,7 +68,10 @@ def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.so
 
 
 def _sent_from(namespace: int) -> _socket.socket:
-    """Like socket_in(), for a rootless caller: setns() back to the host's namespace would fail, so a child opens the socket."""
+    """Open a socket in a network namespace from a child, which sends it here; raises OSError.
+
+    For a rootless process, whose setns() back to the host's namespace would fail.
+    """
     here, there = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     child = os.fork()
     if not child:

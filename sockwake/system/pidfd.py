@@ -1,9 +1,8 @@
-"""What other processes have open, and their sockets as descriptors of our own: pidfd_getfd(2), for who may trace them.
+"""Other processes' descriptors and sockets (pidfd_getfd(2)), and longer backlogs for them.
 
-The queue of a server's unix socket, made as long as the one at the port in front of it.
-
-systemd-socket-proxyd treats a full backlog (EAGAIN) as connection refused, and drops its client: connect(2) does not wait
-for a place at a unix socket. PostgreSQL's queue has two for each of max_connections, others' have five in all.
+systemd-socket-proxyd treats a full backlog (EAGAIN) as connection refused and drops its client, as
+connect(2) does not wait for a place in the queue of a unix socket. PostgreSQL's queue has two
+places for each of max_connections, that of some servers has five in all.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-_PIDFD_GETFD = 438  # of every architecture; Python 3.13 has no function for it
-_LONGEST = 65535  # of which the kernel gives net.core.somaxconn
+_PIDFD_GETFD = 438  # the number on every architecture; Python 3.13 has no function for it
+_LONGEST = 65535  # the kernel limits it to net.core.somaxconn
 
 
 def sockets(pid: int, wanted: Container[str] | None = None) -> Iterator[_socket.socket]:
-    """The sockets of process pid, to be closed again; raises OSError.
+    """Copies of the sockets of process pid, for the caller to close; raises OSError.
 
-    wanted: only these, as /proc names them: "socket:[INODE]".
+    wanted: names of the only ones to copy, as in /proc: "socket:[INODE]".
     """
     process = os.pidfd_open(pid)
     try:
@@ -34,9 +33,9 @@ def sockets(pid: int, wanted: Container[str] | None = None) -> Iterator[_socket.
 
 
 def named(pid: int) -> dict[str, int]:
-    """The descriptors of a process by what they are, as /proc names it; raises OSError.
+    """The descriptors of a process by their names in /proc/PID/fd; raises OSError.
 
-    One that is closed meanwhile is left out, and no other with it: a server that starts opens and closes many.
+    A descriptor that is closed meanwhile is left out: a server that starts opens and closes many.
     """
     found = {}
     for number in os.listdir(f"/proc/{pid}/fd"):
@@ -48,7 +47,7 @@ def named(pid: int) -> dict[str, int]:
 
 
 def _copy(process: int, number: int) -> int:
-    import ctypes  # 4 ms, which the wake of a program on the host's network needs not pay
+    import ctypes  # 4 ms, which not every wake has to pay
 
     copy = int(ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, process, number, 0))
     if copy < 0:
@@ -57,15 +56,14 @@ def _copy(process: int, number: int) -> int:
 
 
 def lengthen(pid: int) -> None:
-    """Give every unix socket that process pid listens on the longest queue there is; raises OSError.
+    """Give every unix socket that process pid listens on the longest backlog; raises OSError.
 
-    That is all a second listen(2) does, but for one thing: SO_PEERCRED of a new client's end names this process then.
+    A second listen(2) has one other effect: for new clients, SO_PEERCRED names this process.
     """
     for sock in sockets(pid):
         try:
-            if sock.family == _socket.AF_UNIX and sock.getsockopt(
-                _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN
-            ):
+            is_unix = sock.family == _socket.AF_UNIX
+            if is_unix and sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
                 sock.listen(_LONGEST)
         finally:
             sock.close()

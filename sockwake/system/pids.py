@@ -1,12 +1,13 @@
-"""Processes of the host: which unit's they are, as their cgroup tells, and a descriptor of one that is to be signalled.
+"""Processes of the host: their cgroups, and signals to the right one.
 
-A number alone may be another process's by the time it is used: with 32,768 of them, as in many containers, within
-minutes. So a signal goes by a descriptor (pidfd_open(2)), and that it is of the right process is checked when it is open.
+A process id may belong to another process by the time of the signal: with 32,768 of them, as in
+many containers, within minutes. So a signal goes to a pidfd (pidfd_open(2)), and the process is
+checked after the pidfd was opened.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore  # the typeshed has no stub for it, and the module signal costs a wake 5 ms
+import _signal  # type: ignore  # no stub in the typeshed; signal costs a wake 5 ms
 import os
 import select
 
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 _ONE_THREAD = os.O_EXCL  # PIDFD_THREAD of linux/pidfd.h, Linux 6.9
 _CONTROL = "/.control"  # where systemd runs the commands of a unit that has Delegate=
-NONE = -1  # the descriptor of no process
+NONE = -1  # no pidfd
 
 
 def every() -> Iterator[int]:
-    """All there are."""
+    """The ids of all processes."""
     return map(int, filter(str.isdigit, os.listdir("/proc")))
 
 
 def cgroup(pid: int) -> str:
-    """Its cgroup in the second hierarchy, "" when it has ended."""
+    """The cgroup (v2) of a process, "" when it has ended."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
             return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
@@ -34,20 +35,20 @@ def cgroup(pid: int) -> str:
 
 
 def is_within(inner: str, outer: str) -> bool:
-    """Whether a cgroup is another, or below it; nothing is within none."""
+    """Whether the cgroup inner is outer or below it; always False for outer ""."""
     return bool(outer) and (inner == outer or inner.startswith(f"{outer}/"))
 
 
 def of_our_unit(pid: int) -> int:
-    """open_checked() for a process of the unit this process is in."""
+    """Open a pidfd of process pid; NONE unless it is in the unit of this process."""
     ours = cgroup(os.getpid()).removesuffix(_CONTROL)
     return open_checked(pid, lambda: is_within(cgroup(pid), ours))
 
 
 def open_checked(pid: int, is_it: Callable[[], bool]) -> int:
-    """A descriptor of process pid; NONE when it has ended, or its number is another's by now.
+    """Open a pidfd of process pid; NONE when it has ended or pid is another process by now.
 
-    is_it: whether the number still means the process, asked when the descriptor is open.
+    is_it: tells, after the pidfd was opened, whether pid is the process that is meant.
     """
     return _open_checked(pid, is_it, 0)
 
@@ -73,7 +74,7 @@ def has_ended(pidfd: int) -> bool:
 
 
 def send(pidfd: int, number: int) -> None:
-    """Signal a process; nothing to do for one that has ended."""
+    """Send a signal by a pidfd; does nothing for NONE or a process that has ended."""
     if pidfd != NONE:
         try:
             _signal.pidfd_send_signal(pidfd, number)
@@ -82,10 +83,10 @@ def send(pidfd: int, number: int) -> None:
 
 
 def send_to_first_thread(pid: int, is_it: Callable[[], bool], number: int) -> None:
-    """Signal the first thread of a process, and no other one of it; is_it as in open_checked()."""
+    """Send a signal to the first thread of a process alone; is_it as in open_checked()."""
     try:
         thread = _open_checked(pid, is_it, _ONE_THREAD)
-    except OSError:  # an older kernel, which can be told the number alone
+    except OSError:  # a kernel before 6.9
         pidfd = open_checked(pid, is_it)
         if pidfd != NONE:
             import ctypes
@@ -103,7 +104,7 @@ def close(pidfd: int) -> None:
 
 
 def threads(pid: int) -> int:
-    """How many it has; 0 when it has ended."""
+    """The number of threads of a process; 0 when it has ended."""
     try:
         return len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
@@ -111,7 +112,7 @@ def threads(pid: int) -> int:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether it stands still, or has ended and nobody has taken note."""
+    """Whether a process is stopped, traced or a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(") ")[2][:1] in ("T", "t", "Z")
@@ -120,8 +121,10 @@ def is_stopped(pid: int) -> bool:
 
 
 def switches(pid: int) -> tuple[int, int]:
-    """How often a process has given the processor away, of its own will and not. One that sleeps does so once more when
-    it is made to stand still (measured on Linux 6.18)."""
+    """The (voluntary, involuntary) context switches of a process, (0, 0) when it has ended.
+
+    SIGSTOP adds one to those of a sleeping process (measured on Linux 6.18).
+    """
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
             found = [

@@ -1,6 +1,6 @@
-"""Whose listening port it is, for a backend that shares its network namespace with others.
+"""Which process listens on a port, for a backend that shares its network namespace with others.
 
-Anybody can listen on a free port, and while an instance sleeps its backend's port is free.
+Every user's process may listen on a free port, and while an instance sleeps its backend's is free.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from sockwake.system.procnet import Tables
 
-_MOST_LOOKS = 5  # after each the last one's strangers have gone, and others come
+_MOST_LOOKS = 5  # of a server that opens and closes sockets all the time
 
 
 def require_owner(port: int, pid: int) -> None:
-    """Raise SockwakeError unless every listener on a TCP port of this namespace belongs to the cgroup of process pid.
+    """Raise SockwakeError when a process outside the cgroup of process pid listens on a TCP port.
 
-    A socket is accused only when two looks in a row find it with the same owner: a server that starts opens and closes
-    sockets and processes while it is looked at.
+    Only two looks in a row that find the same socket with the same owner count, because a server
+    that starts opens and closes sockets and processes meanwhile. Looks at this network namespace.
     """
     cgroup, before = pids.cgroup(pid), dict[str, int]()
     owner = 0
@@ -33,12 +33,12 @@ def require_owner(port: int, pid: int) -> None:
             owner = max(pid for _, pid in found_twice)
             break
         before = strangers
-    who = f" (process {owner}, {_program(owner)})" if owner else ""
-    raise SockwakeError(f"port {port} is in use by another program{who}")
+    culprit = f" (process {owner}, {_program(owner)})" if owner else ""
+    raise SockwakeError(f"port {port} is in use by another program{culprit}")
 
 
 def _strangers(port: int, cgroup: str) -> dict[str, int]:
-    """The listening sockets that no process of a cgroup holds, each with one that does; 0 when none is to be seen."""
+    """The listeners outside a cgroup, each with a process that has it, 0 when none is seen."""
     found = dict.fromkeys(procnet.on_port(port), 0)
     for pid in pids.every() if found else ():
         for inode in found.keys() & _sockets(pid):
@@ -52,7 +52,10 @@ def _strangers(port: int, cgroup: str) -> dict[str, int]:
 
 
 def holder(listen: Sequence[str], port: int, tables: Tables, owners: Mapping[str, int]) -> str:
-    """Who listens where an instance would, as far as can be seen; "" for nobody. owners: of owners()."""
+    """The process that listens on an address of an instance, for a message; "" for none.
+
+    owners: from owners().
+    """
     inodes = {
         f"socket:[{row[9]}]"
         for row in procnet.listening(port, tables)
@@ -65,7 +68,7 @@ def holder(listen: Sequence[str], port: int, tables: Tables, owners: Mapping[str
 
 
 def _is_in_the_way(row: list[str], listen: Sequence[str]) -> bool:
-    """Whether a listening socket takes an address of the instance: the same one, or either has all of them."""
+    """Whether a listening socket has an address of the instance, or either of them has all."""
     theirs = procnet.read(row[1].partition(":")[0])
     if not any(theirs):
         return True
@@ -74,7 +77,7 @@ def _is_in_the_way(row: list[str], listen: Sequence[str]) -> bool:
 
 
 def owners() -> dict[str, int]:
-    """Every socket that a process has open, as /proc names it, with the first such process."""
+    """Every open socket by its name in /proc, with the first process that has it."""
     found: dict[str, int] = {}
     for pid in pids.every():
         for name in _sockets(pid):
@@ -92,7 +95,7 @@ def _program(pid: int) -> str:
 
 
 def _sockets(pid: int) -> set[str]:
-    """What a process has open; nothing when it has ended, or is not ours to look into, and then it is a stranger's."""
+    """The descriptors of a process by name; none when it has ended or may not be looked into."""
     try:
         return set(pidfd.named(pid))
     except OSError:

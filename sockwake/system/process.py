@@ -1,23 +1,23 @@
-"""The one door to other programs."""
+"""Run other programs: the only module that does."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
-PATIENCE = 30  # seconds for a program that asks something, or does what takes no time
-_GRACE = 3  # seconds to end when asked to, and again to have ended when killed
+PATIENCE = 30  # seconds for a program that answers at once
+_GRACE = 3  # seconds to end after SIGTERM, and again after SIGKILL
 
 
 class Overdue(SockwakeError):
-    """Another program did not end in time, and was ended; waited says how long that was."""
+    """A program was ended because it took too long. waited: "did not end within 30 s"."""
 
     def __init__(self, argv: Sequence[str], timeout: float) -> None:
         self.waited = f"did not end within {timeout:g} s"
@@ -25,7 +25,7 @@ class Overdue(SockwakeError):
 
 
 class ProgramError(SockwakeError):
-    """Another program failed; returned is its exit status, said its last line, or ""."""
+    """A program failed. returned: its exit status. said: its last line, or ""."""
 
     def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
         self.returned = status
@@ -46,14 +46,15 @@ def run(
     cwd: str | None = None,
     aside: list[str] | None = None,
 ) -> str:
-    """What argv printed on stdout, in the C locale, with stdin closed.
+    """Run argv in the C locale with stdin closed, and return its stdout.
 
-    env: added to ours. show: let it write to our stderr (a progress bar) and return "". timeout: seconds until it is ended,
-    with whatever it has begun; None for one that only its user interrupts, in whose terminal's foreground it stays.
+    env: added to our environment. show: let it write to our stderr (a progress bar) and return "".
+    timeout: seconds until its process group is ended; None for a program that stays in the
+    foreground of the user's terminal, to be interrupted there.
     cwd: where it runs. aside: gets what it wrote on stderr.
-    Raises ProgramError, unless check is False, Overdue, and SockwakeError when it cannot be run at all.
+    Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
     """
-    import subprocess  # 12 ms, which the wake of a TLS instance needs not pay for spawn()
+    import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
 
     try:
         process = subprocess.Popen(
@@ -87,7 +88,10 @@ def run(
 
 
 def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
-    """Run argv for its status alone, as cheaply as can be; raises ProgramError, or Overdue after timeout seconds."""
+    """Run argv for its status, without subprocess; raises ProgramError, or Overdue.
+
+    timeout: seconds.
+    """
     try:
         pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0)
     except OSError as error:
@@ -108,26 +112,29 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
 
 
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
-    return SockwakeError(f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}")
+    return SockwakeError(f"cannot run {argv[0]}: {reason(error)}")
 
 
 def _end(pid: int, *, group: bool) -> None:
-    """End a child, and its process group: that bears its number for as long as nobody has waited for the child."""
+    """End a child or, with group, its process group.
+
+    The group keeps its id until the child has been waited for.
+    """
     import _signal  # type: ignore  # the typeshed has no stub for it
 
     child = os.pidfd_open(pid)
     try:
         for number in (_signal.SIGTERM, _signal.SIGKILL):
             (os.killpg if group else os.kill)(pid, number)
-            _has_ended(child, _GRACE)  # even a killed one may not, while its disk does not answer
+            _has_ended(child, _GRACE)  # never, while its disk does not answer
     except PermissionError:
-        pass  # it has become another user's
+        pass  # it has changed its user id
     finally:
         os.close(child)
 
 
 def _has_ended(child: int, timeout: float) -> bool:
-    """Whether the process behind a descriptor ends within so many seconds."""
+    """Whether the process of a pidfd ends within so many seconds."""
     import select
 
     poll = select.poll()
@@ -136,13 +143,13 @@ def _has_ended(child: int, timeout: float) -> bool:
 
 
 def become(program: str, *arguments: str) -> NoReturn:
-    """Go on as another of our own programs, which is beside this one."""
+    """Replace this process by another program of sockwake, from the directory of this one."""
     path = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/{program}"
     os.execv(path, [path, *arguments])
 
 
 def exists(program: str) -> bool:
-    """Whether program can be found."""
+    """Whether a program is in PATH."""
     import shutil
 
     return shutil.which(program) is not None

@@ -1,7 +1,7 @@
-"""The kernel's tables of sockets in /proc/net, as they are now or as they were at one moment.
+"""The kernel's tables of sockets in /proc/net, read each time or once.
 
-Source: proc_net_tcp in the kernel's documentation. For each reading the kernel walks through all that it has room for, 6 ms
-on a machine of 24 GB: who asks about many ports reads a table once.
+Source: proc_net_tcp in the kernel's documentation. For each reading the kernel walks its whole hash
+table, 6 ms on a machine of 24 GB: a Snapshot reads a table once for many ports.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 TCP = ("tcp", "tcp6")
 _UNIX = "unix"
-_PATH = 7  # its column in the table of unix sockets
+_PATH = 7  # the column of the path in the table of unix sockets
 _LISTENING = "0A"  # include/net/tcp_states.h
 
 
 class Tables:
-    """The tables as they are, read each time."""
+    """The tables, read anew for each question."""
 
     def tcp(self, table: str, port: int) -> Iterator[list[str]]:
-        """The rows of a local port."""
+        """The rows of a local TCP port, split into fields. table: one of TCP."""
         ending, mark = f":{port:04X}", f":{port:04X} "
         for line in self._of_port(table, port):
             if mark in line and (fields := line.split())[1].endswith(ending):
                 yield fields
 
     def unix(self, path: str) -> Iterator[list[str]]:
-        """The rows of a unix socket's path."""
+        """The rows of a unix socket's path, split into fields."""
         for line in self._of_path(path):
             if path in line and len(fields := line.split()) > _PATH and fields[_PATH] == path:
                 yield fields
 
     def _of_port(self, table: str, port: int) -> Iterable[str]:
-        """All rows of the port, and maybe others."""
+        """The lines of a port, and maybe of others."""
         return _lines(table)
 
     def _of_path(self, path: str) -> Iterable[str]:
@@ -44,7 +44,7 @@ class Tables:
 
 
 class Snapshot(Tables):
-    """The tables as each was when it was first asked for."""
+    """The tables, each read once, at the first question about it."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, list[str]]] = {}
@@ -68,7 +68,7 @@ NOW = Tables()
 
 
 def octets(address: str) -> bytes:
-    """An IP address as in a packet, or b"" for what is none: systemd opens no such port either."""
+    """An IP address in network byte order; b"" for text that is no address."""
     try:
         return _socket.inet_pton(_socket.AF_INET6 if ":" in address else _socket.AF_INET, address)
     except OSError:
@@ -76,12 +76,12 @@ def octets(address: str) -> bytes:
 
 
 def written(packed: bytes) -> str:
-    """octets() as the kernel writes them: each 32 bits as a number of its own byte order."""
+    """An address from octets() as the kernel writes it: each 32 bits in host byte order."""
     return _each_word(packed).hex().upper()
 
 
 def read(text: str) -> bytes:
-    """What written() has written."""
+    """The octets() of an address that the kernel, or written(), wrote."""
     return _each_word(bytes.fromhex(text))
 
 
@@ -92,7 +92,7 @@ def _each_word(packed: bytes) -> bytes:
 
 
 def _key(table: str, line: str) -> str:
-    """What its row is asked for by."""
+    """The key of a row in a Snapshot: the path, or the local port."""
     if table == _UNIX:
         fields = line.split()
         return fields[_PATH] if len(fields) > _PATH else ""
@@ -109,20 +109,20 @@ def _lines(table: str) -> Iterator[str]:
 
 
 def address(text: str) -> str:
-    """ "0100007F:D431" as 127.0.0.1:54321."""
+    """Format an address and port of the kernel: "0100007F:D431" is 127.0.0.1:54321."""
     host, _, port = text.partition(":")
     octets = read(host)
     if octets[:12] == b"\0" * 10 + b"\xff\xff":
         octets = octets[12:]
     if len(octets) == 4:
         return ".".join(str(octet) for octet in octets) + f":{int(port, 16)}"
-    import ipaddress  # rare enough to be worth its import
+    import ipaddress  # slow to import, and only for IPv6
 
     return f"[{ipaddress.ip_address(octets)}]:{int(port, 16)}"
 
 
 def on_port(port: int) -> set[str]:
-    """Who listens on a TCP port of this namespace: "socket:[INODE]", as /proc names descriptors."""
+    """The sockets that listen on a TCP port of this network namespace, as "socket:[INODE]"."""
     return {f"socket:[{row[9]}]" for row in listening(port, NOW)}
 
 

@@ -1,8 +1,8 @@
-"""Check that only root can change what a path resolves to; otherwise root could be made to write elsewhere.
+"""Check that only root can change what a path resolves to; others could make root write elsewhere.
 
-Whoever may write a directory can put a link to anywhere in place of what is in it, between any two looks at it. So
-every directory on the way has to be root's, by its owner, its mode and its access list (acl(5)). In a user's own scope everything is the user's, and so is the loss.
-Imported on the wake path, so it imports next to nothing itself.
+A user with write access to a directory can put a link to anywhere in place of an entry, between any
+two looks at it. So every directory on the way has to be root's, by its owner, its mode and its
+access list (acl(5)). Not checked in a user's own scope. On the wake path: imports next to nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import stat
 from sockwake.config import scope
 from sockwake.errors import SockwakeError
 
-_MIGHTY = (
-    0,
-    50,
-)  # groups: root, and Debian's staff, whose members may write in /usr/local and so in root's PATH
+# groups: root, and Debian's staff, whose members may write in /usr/local, and so in root's PATH
+_MIGHTY = (0, 50)
 _LONGEST_WAY = 200  # steps; links may lead in circles
 # the kernel's include/uapi/linux/posix_acl.h and posix_acl_xattr.h
 _ACCESS_LIST, _DEFAULT_LIST = "system.posix_acl_access", "system.posix_acl_default"
@@ -26,29 +24,30 @@ _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 def require_safe(path: str, what: str) -> None:
-    """Raise SockwakeError when others than root can put something else in place of path, or of a directory above it.
+    """Raise SockwakeError when others than root can replace path or a directory above it.
 
-    What is not there yet will be root's, because root makes it. what: whose path it is, for the error.
+    A part of the path that does not exist yet is safe: root will create it. what: the name of the
+    path for the error.
     """
     if scope.is_user():
         return
     for directory, entry in _steps(path):
-        if reason := _lets_in(directory, entry):
+        if flaw := _lets_in(directory, entry):
             raise SockwakeError(
-                f"{what} {path} can be replaced by others than root: {directory} {reason}",
+                f"{what} {path} can be replaced by others than root: {directory} {flaw}",
                 "choose a place where every directory is root's",
             )
 
 
 def require_program(path: str, what: str) -> None:
-    """The same of a program that root runs, which nobody else may be able to write either."""
+    """Raise SockwakeError when others than root can replace or write a program that root runs."""
     require_safe(path, what)
-    if not scope.is_user() and (reason := _is_others(path, os.stat(path))):
-        raise SockwakeError(f"{what} {path} can be written by others than root: it {reason}")
+    if not scope.is_user() and (flaw := _is_others(path, os.stat(path))):
+        raise SockwakeError(f"{what} {path} can be written by others than root: it {flaw}")
 
 
 def open_directory(path: str, *below: str) -> int:
-    """A descriptor of the directory below path; raises OSError rather than follow a link in there."""
+    """Open a directory below path as O_PATH; raises OSError, also for a link below path."""
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for name in below:
         try:
@@ -62,7 +61,7 @@ def open_directory(path: str, *below: str) -> int:
 
 
 def _steps(path: str) -> list[tuple[str, str]]:
-    """(directory, name in it) for every name that is looked up on the way to path, through links, as far as there is one."""
+    """(directory, entry) of every lookup that resolves path, with links, as far as it exists."""
     steps: list[tuple[str, str]] = []
     here, todo = "/", path.split("/")[::-1]
     while todo and len(steps) < _LONGEST_WAY:
@@ -78,7 +77,7 @@ def _steps(path: str) -> list[tuple[str, str]]:
             link = os.readlink(entry)
         except OSError as error:
             if error.errno != errno.EINVAL:
-                break  # there is nothing, so far
+                break  # the rest does not exist yet
             here = entry
             continue
         todo += link.split("/")[::-1]
@@ -87,22 +86,24 @@ def _steps(path: str) -> list[tuple[str, str]]:
 
 
 def _lets_in(directory: str, entry: str) -> str:
-    """Why others than root can replace an entry of a directory, or "". In a sticky one only its owner can."""
+    """Why others than root can replace an entry of a directory, or "".
+
+    In a sticky directory only the owner of the entry can.
+    """
     found = os.stat(directory)
     if found.st_mode & stat.S_ISVTX and not found.st_uid:
         try:
             owner = os.lstat(f"{directory}/{entry}").st_uid
         except FileNotFoundError:
-            return "is everybody's"
-        return (
-            ""
-            if owner in (0, os.geteuid())
-            else f"is everybody's, and {entry} belongs to {_name(owner)}"
-        )
+            return "is writable by every user"
+        if owner in (0, os.geteuid()):
+            return ""
+        return f"is writable by every user, and {entry} belongs to {_name(owner)}"
     return _is_others(directory, found)
 
 
 def _is_others(path: str, found: os.stat_result) -> str:
+    """Why others than root can write a file or directory, or ""."""
     if found.st_uid not in (0, os.geteuid()):
         return f"belongs to {_name(found.st_uid)}"
     lists = [name for name in os.listxattr(path) if name in (_ACCESS_LIST, _DEFAULT_LIST)]
@@ -116,27 +117,31 @@ def _is_others(path: str, found: os.stat_result) -> str:
 
 
 def _grants_others(acl: bytes, gid: int) -> bool:
-    """Whether others than root may write by an access list, as getxattr(2) has it. gid: the group that owns the file."""
+    """Whether an access list, as getxattr(2) returns it, lets others than root write.
+
+    gid: the group of the file.
+    """
     size = len(acl) - _HEADER
     if size < 0 or size % _ENTRY or int.from_bytes(acl[:_HEADER], "little") != _VERSION:
-        return True  # it cannot be told
+        return True  # of an unknown format
     entries = []
     for at in range(_HEADER, len(acl), _ENTRY):
-        tag, permissions, who = (
+        tag, permissions, number = (
             int.from_bytes(acl[at + a : at + b], "little") for a, b in ((0, 2), (2, 4), (4, 8))
         )
-        entries.append((tag, bool(permissions & _WRITE), who))
+        entries.append((tag, bool(permissions & _WRITE), number))
     unmasked = all(writes for tag, writes, _ in entries if tag == _MASK)
     return any(
-        writes and (tag == _OTHER or (unmasked and _is_others_entry(tag, who, gid)))
-        for tag, writes, who in entries
+        writes and (tag == _OTHER or (unmasked and _is_others_entry(tag, number, gid)))
+        for tag, writes, number in entries
     )
 
 
-def _is_others_entry(tag: int, who: int, gid: int) -> bool:
+def _is_others_entry(tag: int, number: int, gid: int) -> bool:
+    """Whether an entry is for others than root. number: the user or group that it names."""
     if tag == _USER:
-        return who not in (0, os.geteuid())
-    return (tag == _GROUP and who not in _MIGHTY) or (tag == _GROUP_OBJ and gid not in _MIGHTY)
+        return number not in (0, os.geteuid())
+    return (tag == _GROUP and number not in _MIGHTY) or (tag == _GROUP_OBJ and gid not in _MIGHTY)
 
 
 def _name(uid: int) -> str:
@@ -149,7 +154,7 @@ def _name(uid: int) -> str:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether one directory is the other, or in it, by real path."""
+    """Whether one directory is the other, or inside it, by real path."""
     one, other = os.path.realpath(one), os.path.realpath(other)
     return is_in(one, other) or is_in(other, one)
 

@@ -1,4 +1,4 @@
-"""Processes that are made to stand still, and to go on."""
+"""Processes that are stopped (SIGSTOP) and continued."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STOPS_WITHIN = 1.0  # seconds a process may take to stand still
+_STOPS_WITHIN = 1.0  # seconds a process may take to stop
 
 
 def within_a_moment(done: Callable[[], bool]) -> bool:
-    """Whether it is done before one has to act."""
+    """Wait until done() is true, at most a second; False when it never was."""
     deadline = time.monotonic() + _STOPS_WITHIN
     while not done():
         if time.monotonic() > deadline:
@@ -24,10 +24,10 @@ def within_a_moment(done: Callable[[], bool]) -> bool:
 
 
 def signal_first_thread(unit: str) -> None:
-    """Send the signal of its stop to the first thread of a unit's main process, when that has several and stands still.
+    """Send a unit's stop signal to the first thread of its main process, if that has several.
 
-    It is there that many wait for it (pause(2)). The kernel gives a process's signal to its first thread, but when none of
-    them runs to whichever is the quickest to go on; the signal would then end no wait.
+    Many programs wait for it there (pause(2)). The kernel prefers the first thread, but when all
+    threads are stopped it takes the one that continues first, and the wait would not end.
     """
     pid = systemctl.main_pid(unit)
     if pids.threads(pid) > 1:
@@ -36,4 +36,5 @@ def signal_first_thread(unit: str) -> None:
 
 
 def await_standstill(pid: int, pidfd: int) -> None:
+    """Wait until a process is stopped or has ended, at most a second."""
     within_a_moment(lambda: pids.has_ended(pidfd) or pids.is_stopped(pid))

@@ -1,7 +1,8 @@
-"""Who has been connected to a port, and whether he said anything: told by the kernel when a connection is gone.
+"""Hear from the kernel of every connection to a port that closes, and of the bytes it received.
 
-Source: sock_diag(7); the groups *_TCP_DESTROY of linux/sock_diag.h send one message for every TCP connection that ends,
-with the tcp_info of linux/tcp.h. `ss --events` shows the same. Every user may listen.
+Source: sock_diag(7); the groups *_TCP_DESTROY of linux/sock_diag.h send a message for every TCP
+connection that closes, with the tcp_info of linux/tcp.h, as `ss --events` shows. Needs no
+privileges.
 """
 
 from __future__ import annotations
@@ -18,25 +19,20 @@ _NETLINK_SOCK_DIAG = 4
 _DESTROYED = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
 _SO_ATTACH_FILTER = 26
 _LONGEST_MESSAGE = 8192  # bytes; one is 380
-_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = (
-    0x20,
-    0x28,
-    0x30,
-    0x15,
-    0x06,
-)  # linux/bpf_common.h
-_SOCK_FILTER, _SOCK_FPROG = (
-    "HBBI",
-    "HP",
-)  # structs of linux/filter.h, with the sizes and gaps of the machine
+# linux/bpf_common.h
+_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = 0x20, 0x28, 0x30, 0x15, 0x06
+# structs of linux/filter.h, with the sizes and gaps of the machine
+_SOCK_FILTER, _SOCK_FPROG = "HBBI", "HP"
 # struct nlmsghdr, struct inet_diag_msg, and behind them attributes, one of them a struct tcp_info
 _OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 40, 88
 _FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
 
 
 def listen(port: int, addresses: Sequence[str]) -> int:
-    """A descriptor that hears of connections to a TCP port of these addresses. Raises OSError where the kernel does not tell
-    of them."""
+    """Open a descriptor for read() that hears of connections to a TCP port of these addresses.
+
+    Raises OSError where the kernel does not offer this.
+    """
     import _socket
 
     sock = _socket.socket(
@@ -49,8 +45,11 @@ def listen(port: int, addresses: Sequence[str]) -> int:
 
 
 def read(fd: int) -> Iterator[tuple[bytes, int]]:
-    """(message, bytes) of every client that has gone since: who it was is client_of(message), and a goodbye (FIN) counts
-    as a byte. Raises OSError when there were more than the kernel could keep."""
+    """(message, bytes) of every connection that has closed since the last call.
+
+    message: for client_of(). bytes: that it received; a FIN counts as one. Raises OSError when the
+    kernel had to drop messages.
+    """
     while True:
         try:
             message = os.read(fd, _LONGEST_MESSAGE)
@@ -60,10 +59,10 @@ def read(fd: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) -> None:
-    """Have the kernel keep what is of others to itself (socket(7), SO_ATTACH_FILTER): a busy host has many."""
+    """Let the kernel drop the messages of all other ports (socket(7), SO_ATTACH_FILTER)."""
     import struct
     from _socket import SOL_SOCKET
-    from array import array  # 0.5 MB, which the watcher must not carry
+    from array import array  # late: 0.5 MB that the watcher does not need
 
     steps = _filter(port, addresses)
     program = array("B", b"".join(struct.pack(_SOCK_FILTER, *step) for step in steps))
@@ -75,8 +74,10 @@ def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) ->
 
 
 def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """The steps that let only messages of the port at one of the addresses pass: (what, how many steps to leave out if that is
-    so, how many if not, with which number). Numbers are loaded as they are in a packet."""
+    """The BPF program that passes only messages of the port at one of the addresses.
+
+    A step is (code, jump if true, jump if false, operand); loads are big-endian.
+    """
     from _socket import AF_INET, AF_INET6
 
     from sockwake.system import procnet
@@ -97,7 +98,7 @@ def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, in
 
 
 def client_of(message: bytes) -> str:
-    """address:port."""
+    """The client of a message from read(), as address:port."""
     from _socket import AF_INET, inet_ntop
 
     family, port = message[_FAMILY], int.from_bytes(message[_THEIR_PORT : _THEIR_PORT + 2], "big")

@@ -1,4 +1,4 @@
-"""What the kernel knows of each TCP connection to the port of an instance: ss(8)."""
+"""The TCP connections to the port of an instance, and what the kernel knows of each: ss(8)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Nothing was acknowledged for so long. Whoever is there does so more often: keepalive asks every minute, or while
-# something is on its way to him, retransmission or the probe of a closed window every two minutes at least.
+# without an acknowledgement: a living peer sends one every minute (keepalive), or with data on the
+# way every two (retransmission, probe of a closed window)
 _GONE_AFTER = 150  # seconds
 
 
 class Connection:
-    """One connection. remote: the other end, as ss writes it. outstanding: bytes it has not acknowledged yet.
+    """One connection, from a line of ss.
 
-    since_ack, since_byte: seconds since its last acknowledgement, and since the last byte either way.
+    remote: the client's address and port, as ss writes them. outstanding: bytes that it has not
+    acknowledged. since_ack, since_byte: seconds since its last acknowledgement, and since the last
+    byte either way.
     """
 
     def __init__(self, line: str) -> None:
@@ -33,7 +35,10 @@ class Connection:
 
     @property
     def has_vanished(self) -> bool:
-        """Whether its other end has gone without a goodbye. Without anything outstanding keepalive finds that out."""
+        """Whether the client has vanished without a FIN, with bytes outstanding.
+
+        Without them, keepalive ends the connection.
+        """
         return self.outstanding > 0 and self.since_ack >= _GONE_AFTER
 
 
@@ -43,7 +48,7 @@ _STATES = ("state", "established", "state", "close-wait")
 
 
 def each(listen: Sequence[str], port: int) -> Iterator[Connection]:
-    """Every connection to an instance whose other end may read, though it may have said goodbye itself."""
+    """Every connection to an instance that is open, or closed by the client's side alone."""
     if not (ends := at(listen, port)):
         return iter(())
     said = process.run(
@@ -53,7 +58,7 @@ def each(listen: Sequence[str], port: int) -> Iterator[Connection]:
 
 
 def kill(listen: Sequence[str], port: int, remote: str) -> None:
-    """End a connection at once, for both its ends; only root can."""
+    """Reset a connection (ss --kill), which only root may; does nothing when it has closed."""
     process.run(
         ["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(listen, port), "dst", remote],
         check=False,
@@ -61,8 +66,10 @@ def kill(listen: Sequence[str], port: int, remote: str) -> None:
 
 
 def at(listen: Sequence[str], port: int) -> list[str]:
-    """The filter of ss for the TCP addresses of an instance, empty when it has none. Another one may have the same port at
-    others."""
+    """The filter of ss for the TCP addresses of an instance, empty when it has none.
+
+    By address, because another instance may have the same port at other addresses.
+    """
     words: list[str] = []
     for item in listen:
         if packed := procnet.octets(item):
@@ -73,7 +80,7 @@ def at(listen: Sequence[str], port: int) -> list[str]:
 
 
 def dropped(listen: Sequence[str], port: int) -> int:
-    """How many packets the open port has dropped; a client that gets no answer sends its first one several times."""
+    """How many packets the listening port has dropped: several for each client."""
     if not (ends := at(listen, port)):
         return 0
     said = process.run(

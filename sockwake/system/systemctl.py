@@ -1,4 +1,4 @@
-"""What sockwake asks of systemd."""
+"""Ask and command systemd, by systemctl(1), systemd-run(1) and loginctl(1)."""
 
 import os
 
@@ -7,29 +7,25 @@ from sockwake.config.scope import UID
 from sockwake.system import process
 
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
-_RELOAD = (
-    300  # seconds; that of a thousand instances takes some, and waits for another that is under way
-)
-_STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service, the time to end and that to have been killed
+_RELOAD = 300  # seconds; a thousand instances take some, and another reload may be under way
+_STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service: to end, and to be killed
 _HOLD = 60  # seconds beside what the unit itself may take
 
 
-def signal(unit: str, name: str = "TERM", *, everybody: bool = False) -> None:
-    """Send a signal to a unit's main process, or to everybody in it, if there is one, without queueing a job."""
-    whom = "all" if everybody else "main"
-    process.run(
-        ["systemctl", *scope.switch(), "kill", f"--kill-whom={whom}", f"--signal=SIG{name}", unit],
-        check=False,
-    )
+def signal(unit: str, name: str = "TERM", *, all_processes: bool = False) -> None:
+    """Send a signal to a unit's main process, or to all its processes, without queueing a job."""
+    target = f"--kill-whom={'all' if all_processes else 'main'}"
+    argv = ["systemctl", *scope.switch(), "kill", target, f"--signal=SIG{name}", unit]
+    process.run(argv, check=False)
 
 
 def main_pid(unit: str) -> int:
-    """A unit's main process, 0 for none."""
+    """The id of a unit's main process, 0 for none."""
     return int(_property(unit, "MainPID", check=False) or 0)
 
 
 def kill_signal(unit: str) -> int:
-    """The number of the signal by which systemd asks a unit's main process to end."""
+    """The number of a unit's stop signal, KillSignal=."""
     return int(_property(unit, "KillSignal"))
 
 
@@ -39,19 +35,17 @@ def _property(unit: str, name: str, *, check: bool = True) -> str:
 
 
 def hold(unit: str, *argv: str, seconds: float) -> None:
-    """Start a unit, and keep it up until argv has ended; raises ProgramError when that fails.
+    """Start a unit and keep it wanted until argv has ended; raises ProgramError when argv fails.
 
-    seconds: how long the unit may take to start, and argv to end.
+    seconds: for the unit to start and argv to end.
     """
     needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]
-    process.run(
-        ["systemd-run", *scope.switch(), "--quiet", "--collect", "--wait", *needs, *argv],
-        timeout=seconds + _HOLD,
-    )
+    switches = [*scope.switch(), "--quiet", "--collect", "--wait"]
+    process.run(["systemd-run", *switches, *needs, *argv], timeout=seconds + _HOLD)
 
 
 def is_asked_to_stop(unit: str) -> bool:
-    """Whether systemd stops it because somebody wants it to, or nobody needs it."""
+    """Whether systemd has a stop job for a unit: it was asked to stop, or is not needed."""
     jobs = process.run(
         ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
     )
@@ -59,39 +53,30 @@ def is_asked_to_stop(unit: str) -> bool:
 
 
 def stop_later(unit: str) -> None:
-    """Have a unit stopped, and do not wait for it."""
+    """Queue the stop of a unit without waiting for it."""
     process.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
 
 
 def reload() -> None:
-    """Make systemd run the generators again and read the units anew."""
+    """Run the generators again and read all units anew (daemon-reload)."""
     process.run(["systemctl", *scope.switch(), "daemon-reload"], timeout=_RELOAD)
 
 
 def enable(unit: str, *, root: str = "", now: bool = False) -> None:
-    """Enable a unit, in the tree root if there is one; now starts it too. Reads the units anew by itself."""
-    process.run(
-        [
-            "systemctl",
-            *scope.switch(),
-            *([f"--root={root}"] if root else []),
-            "--quiet",
-            "enable",
-            *(["--now"] if now else []),
-            unit,
-        ],
-        timeout=_RELOAD,
-    )
+    """Enable a unit, which implies reload(). root: the tree to do it in. now: start it, too."""
+    tree = [f"--root={root}"] if root else []
+    verb = ["enable", "--now"] if now else ["enable"]
+    process.run(["systemctl", *scope.switch(), *tree, "--quiet", *verb, unit], timeout=_RELOAD)
 
 
 def disable(unit: str, *, root: str = "") -> None:
-    """Undo enable(); nothing to do for a unit that is not enabled."""
+    """Disable a unit, if it is enabled."""
     tree = [f"--root={root}"] if root else []
     process.run(["systemctl", *scope.switch(), *tree, "--quiet", "disable", unit], timeout=_RELOAD)
 
 
 def stop(*units: str) -> None:
-    """Stop units and wait until they have; one that systemd does not know, or cannot read, does not run."""
+    """Stop units and wait for it; no error for a unit that systemd does not know or cannot read."""
     try:
         process.run(["systemctl", *scope.switch(), "stop", *units], timeout=_STOP)
     except process.ProgramError as error:
@@ -100,16 +85,15 @@ def stop(*units: str) -> None:
 
 
 def reset(*units: str) -> None:
-    """Forget that units failed."""
+    """Clear the failed state of units."""
     process.run(["systemctl", *scope.switch(), "reset-failed", *units], check=False)
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
-    shown = process.run(
-        ["systemctl", *scope.switch(), "show", "--property=Id,ActiveState,StatusText", pattern],
-        check=False,
-    )
+    properties = "--property=Id,ActiveState,StatusText"
+    argv = ["systemctl", *scope.switch(), "show", properties, pattern]
+    shown = process.run(argv, check=False)
     units = {}
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -119,37 +103,25 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
 
 
 def not_cleaned_up() -> list[str]:
-    """The backends that have failed, and behind which nothing could be run."""
-    argv = [
-        "systemctl",
-        *scope.switch(),
-        "show",
-        "--property=Id,ActiveState,ExecStopPost",
-        "pg-postgres@*.service",
-    ]
-    failed = [
-        block
-        for block in process.run(argv, check=False).split("\n\n")
-        if "ActiveState=failed" in block
-    ]
+    """The failed backends whose ExecStopPost= was killed, so that nothing was cleaned up."""
+    properties = "--property=Id,ActiveState,ExecStopPost"
+    argv = ["systemctl", *scope.switch(), "show", properties, "pg-postgres@*.service"]
+    blocks = process.run(argv, check=False).split("\n\n")
+    failed = [block for block in blocks if "ActiveState=failed" in block]
     killed = [block for block in failed if "code=killed" in block.partition("ExecStopPost=")[2]]
-    return [
-        line.removeprefix("Id=")
-        for block in killed
-        for line in block.splitlines()
-        if line.startswith("Id=")
-    ]
+    lines = [line for block in killed for line in block.splitlines()]
+    return [line.removeprefix("Id=") for line in lines if line.startswith("Id=")]
 
 
 def is_running() -> bool:
-    """Whether systemd is the init of this system (sd_booted(3)), and the user's manager runs."""
+    """Whether systemd has booted this system (sd_booted(3)); in user scope also the user's."""
     return os.path.isdir("/run/systemd/system") and (
         not scope.is_user() or os.path.isdir(f"{scope.runtime()}/systemd")
     )
 
 
 def take_places() -> None:
-    """Look where the user's systemd does, whose XDG variables may be others than those of this shell."""
+    """Set XDG_CONFIG_HOME and XDG_DATA_HOME as the user's manager has them."""
     shown = process.run(["systemctl", "--user", "show-environment"], check=False)
     for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME") if shown else ():
         os.environ.pop(variable, None)
@@ -160,6 +132,6 @@ def take_places() -> None:
 
 
 def lingers() -> bool:
-    """Whether systemd starts the user's instances at boot, and lets them be when he logs out."""
+    """Whether the user's manager runs from boot on, without a login (Linger=)."""
     argv = ["loginctl", "show-user", str(UID), "--property=Linger", "--value"]
     return process.run(argv, check=False).strip() == "yes"

@@ -1,4 +1,4 @@
-"""Connecting to a unix socket."""
+"""Connect to a unix socket."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ if TYPE_CHECKING:
 
 
 def connect(path: str, timeout: float) -> _socket.socket:
-    """A connected unix stream socket; raises OSError. timeout: seconds for this and every later step on it."""
-    import _socket  # 0.2 MB, which the watcher does without until it stops its container
+    """Connect a unix stream socket; raises OSError.
+
+    timeout: seconds for this and for every later step on it.
+    """
+    import _socket  # late: 0.2 MB that the watcher needs only at its end
 
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)

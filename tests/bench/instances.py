@@ -60,11 +60,7 @@ def make(name: str, *, enable: bool = True) -> Instance:
     command = [
         "sockwake-new",
         name,
-        "--version",
-        "18",
-        "--idle",
-        "1s",
-        "--json",
+        *"--version 18 --idle 1s --json".split(),
         *(["--enable"] if enable else []),
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

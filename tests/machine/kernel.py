@@ -54,8 +54,8 @@ def run(command: list[str], binds: list[str]) -> int:
     with subprocess.Popen(
         [*alone, *leash.in_view(tree, [f"{disk}:/disk", *binds], boot)],
         stdin=subprocess.DEVNULL,
-        stdout=console[1],
-        stderr=console[1],
+        stdout=console[1].fileno(),
+        stderr=console[1].fileno(),
         pass_fds=[output[1].fileno(), control[1].fileno()],
     ) as child:
         for _, end in lines:

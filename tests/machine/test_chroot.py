@@ -27,7 +27,7 @@ def test_chroot_is_a_view(tmp_path: Path) -> None:
 def test_what_runs_in_a_chroot_ends_with_it(tmp_path: Path, number: int) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    argv = [MACHINE, "chroot", "--bind", f"{tmp_path}:/out", "toolbox"]
+    argv = [str(MACHINE), "chroot", "--bind", f"{tmp_path}:/out", "toolbox"]
     with (
         subprocess.Popen(
             [*argv, "--", "sh", "-c", "exec >/out/pipe; echo here; sleep 60; echo late"]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from moment import until
 from program import PATIENCE, Ran, must, run
+from webshop import NGINX
 
 NAME = "user"
+WEB = ("--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
 
 
 class Account:
@@ -49,10 +53,37 @@ class Account:
             lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running",
         )
 
-    def leave(self) -> None:
-        """The opposite."""
+    def stop_lingering(self) -> None:
+        """End his systemd, as after his last logout."""
         run("loginctl", "disable-linger", self.name).expect(0)
         run("systemctl", "stop", f"user@{self.uid}.service").expect(0)
+
+    def load(self, *images: str) -> None:
+        """Give his podman images of the system's Docker."""
+        archive = self.home / "images.tar"
+        try:
+            must("docker", "save", "--output", str(archive), *images, timeout=300)
+            archive.chmod(0o644)
+            self.must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    @contextmanager
+    def instances(self) -> Iterator[MakeOwn]:
+        """A function make(NAME, OPTION…, command=…); what it has made is removed in the end."""
+        names: list[str] = []
+
+        def make(name: str, *options: str, command: str = "") -> Own:
+            names.append(name)
+            new = ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
+            self.must(*(("bash", "-c", command) if command else new), timeout=120)
+            return Own(self, name)
+
+        yield make
+        for name in names:
+            units = (f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service")
+            self.run("systemctl", "--user", "stop", *units)
+            self.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
 
     def containers(self, *options: str) -> list[str]:
         return self.must("podman", "ps", *options, "--format={{.Names}}").split()
@@ -95,18 +126,8 @@ class Own:
     def psql(self, sql: str, *, env: Mapping[str, str] | None = None) -> Ran:
         """One client on the host, whatever becomes of it."""
         password = (self.etc / "password").read_text().strip()
-        return run(
-            "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-U",
-            "postgres",
-            "-XAtc",
-            sql,
-            env={"PGPASSWORD": password, **os.environ, **(env or {})},
-        )
+        argv = (*"psql -h 127.0.0.1 -U postgres -XAtc".split(), sql, "-p", str(self.port))
+        return run(*argv, env={"PGPASSWORD": password, **os.environ, **(env or {})})
 
     def answer(self, sql: str) -> str:
         return self.psql(sql).expect(0).out.strip()
@@ -137,3 +158,24 @@ class Own:
             40,
         )
         assert self.property(self.socket, "ActiveState") == "active"
+
+
+MakeOwn = Callable[..., Own]
+
+
+@contextmanager
+def logged_in(*images: str) -> Iterator[Account]:
+    """The user, with his systemd and his podman running, which has these images."""
+    one = Account()
+    one.linger()
+    one.load(*images)
+    one.must("systemctl", "--user", "enable", "--now", "podman.socket")
+    yield one
+    one.run("podman", "system", "reset", "--force", timeout=120)
+    one.stop_lingering()
+
+
+def page(one: Own) -> str:
+    """What his web server answers; raises urllib.error.HTTPError."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/", timeout=30) as answer:
+        return str(answer.read(1000))

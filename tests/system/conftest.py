@@ -9,34 +9,28 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 import figures
+import redis_server
 import traces
-from account import Account, Own
+from account import WEB, Account, MakeOwn, Own, logged_in
 from check_program import CheckProgram
 from clusters import Clusters
 from database import IMAGE, Database
+from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
 from intruder import Intruder, intruder
-from program import must, run
+from program import installed, must, run
 from service import Service
+from stranger import drop_in
+from webshop import NGINX, container
 
-Make = Callable[..., Database]
-Know = Callable[[str], Database]
-KnowService = Callable[[str], Service]
-MakeService = Callable[..., Service]
-S = TypeVar("S", bound=Service)
-
-NGINX = "nginx:local"
 PROGRAMS = {
     "redis": "/usr/bin/redis-server",
     "gatewayd": "/usr/lib/systemd/systemd-journal-gatewayd",
 }
-UNKNOWN = 5  # what sockwake ends with when there is no such instance
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -142,16 +136,6 @@ def program(machine: None) -> Iterator[str]:
         yield path
 
 
-@contextmanager
-def installed(source: str) -> Iterator[str]:
-    """A program of the tests', where a sandbox and another user can read it."""
-    path = Path("/usr/local/bin") / f"{source.removesuffix('.py').replace('_', '-')}-of-the-tests"
-    shutil.copy(Path(__file__).with_name(source), path)
-    path.chmod(0o755)
-    yield str(path)
-    path.unlink()
-
-
 @pytest.fixture(scope="module")
 def somebody(machine: None) -> Iterator[Intruder]:
     """An ordinary user who is logged in, and means no good."""
@@ -167,37 +151,10 @@ def check(machine: None) -> Iterator[CheckProgram]:
     shutil.rmtree(program.folder)
 
 
-class Made:
-    """The instances of one test, known before they are made, so that whatever happens they are taken away."""
-
-    def __init__(self) -> None:
-        self._services: list[Service] = []
-
-    def know(self, service: S) -> S:
-        """What the test makes under its name by itself is removed after it, however far it came."""
-        self._services.append(service)
-        return service
-
-    def take_away(self) -> list[str]:
-        """Remove them with their data; returns what is wrong, and whether the test left a port dead."""
-        problems = []
-        for service in reversed(self._services):
-            if service.state(service.socket) == "failed":
-                figures.count("sockets left failed")
-                problems.append(f"{service.socket} is left failed:\n{service.journal()}")
-            run(
-                "systemctl", "stop", service.socket, service.proxy, service.backend, timeout=120
-            )  # rm sends no clients away
-            removed = run("sockwake", "rm", service.name, "--purge", timeout=120)
-            if removed.status not in (0, UNKNOWN):
-                problems.append(str(removed))
-        return problems
-
-
 @pytest.fixture(autouse=True)
-def made(request: pytest.FixtureRequest) -> Iterator[Made]:
+def made(request: pytest.FixtureRequest) -> Iterator[Instances]:
     """What the test makes; leave no trace, and prove it."""
-    mine = Made()
+    mine = Instances()
     if "machine" not in request.fixturenames:
         yield mine
         return
@@ -223,28 +180,20 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
 
 
 @pytest.fixture
-def instance(request: pytest.FixtureRequest, made: Made, image: str, clusters: Clusters) -> Make:
+def instance(
+    request: pytest.FixtureRequest, made: Instances, image: str, clusters: Clusters
+) -> Make:
     """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new."""
 
     def make(
         *options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True
     ) -> Database:
-        database = made.know(Database(name))
-        is_like_others = not request.node.get_closest_marker("makes") and clusters.serves(
-            name, options
-        )
+        makes = request.node.get_closest_marker("makes")
+        is_like_others = not makes and clusters.serves(name, options)
         if is_like_others:
             clusters.lay_out(name, version)
-        database.made = run(
-            "sockwake-new",
-            name,
-            "--version",
-            version,
-            "--idle",
-            idle,
-            *(["--enable"] if enable else []),
-            *options,
-        ).expect(0)
+        versioned = ("--version", version, *options)
+        database = made.make(Database(name), *versioned, idle=idle, enable=enable)
         if is_like_others:
             clusters.keep(database, version)
         return database
@@ -253,36 +202,25 @@ def instance(request: pytest.FixtureRequest, made: Made, image: str, clusters: C
 
 
 @pytest.fixture
-def known(made: Made, image: str) -> Know:
+def known(made: Instances, image: str) -> Know:
     """known(NAME) is an instance that the test is going to make by itself."""
     return lambda name: made.know(Database(name))
 
 
 @pytest.fixture
-def service(made: Made, machine: None) -> MakeService:
+def service(made: Instances, machine: None) -> MakeService:
     """service(KIND, *options, name=…, idle=…, enable=…) makes an instance of any kind with sockwake-new."""
 
     def make(
         kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True
     ) -> Service:
-        mine = made.know(Service(name))
-        mine.made = run(
-            "sockwake-new",
-            name,
-            "--kind",
-            kind,
-            "--idle",
-            idle,
-            *(["--enable"] if enable else []),
-            *options,
-        ).expect(0)
-        return mine
+        return made.make(Service(name), "--kind", kind, *options, idle=idle, enable=enable)
 
     return make
 
 
 @pytest.fixture
-def known_service(made: Made, machine: None) -> KnowService:
+def known_service(made: Instances, machine: None) -> KnowService:
     """known_service(NAME) is an instance that the test is going to make by itself."""
     return lambda name: made.know(Service(name))
 
@@ -292,40 +230,58 @@ def account(image: str) -> Iterator[Account]:
     """The machine's user, whose podman listens and has the images."""
     if run("sh", "-c", "command -v podman && getent passwd user").status:
         pytest.skip("podman is not installed, or there is no user 'user'")
-    one = Account()
-    one.linger()
-    archive = one.home / "images.tar"
-    try:
-        must("docker", "save", "--output", str(archive), IMAGE, NGINX, timeout=300)
-        archive.chmod(0o644)
-        one.must("podman", "load", "--quiet", "--input", str(archive), timeout=300)
-    finally:
-        archive.unlink(missing_ok=True)
-    one.must("systemctl", "--user", "enable", "--now", "podman.socket")
-    yield one
-    one.run("podman", "system", "reset", "--force", timeout=120)
-    one.leave()
+    with logged_in(IMAGE, NGINX) as one:
+        yield one
 
 
 @pytest.fixture
-def own(account: Account) -> Iterator[Callable[..., Own]]:
-    """own(NAME, OPTION…) makes one with sockwake-new --user, or as COMMAND does; in the end nothing is left of any."""
-    names: list[str] = []
+def own(account: Account) -> Iterator[MakeOwn]:
+    """own(NAME, OPTION…) makes one with sockwake-new --user, or as COMMAND does."""
+    with account.instances() as make:
+        yield make
+    assert account.left() == []
 
-    def make(name: str, *options: str, command: str = "") -> Own:
-        names.append(name)
-        argv = (
-            ("bash", "-c", command)
-            if command
-            else ("sockwake-new", name, "--user", "--idle", "1s", "--enable", *options)
-        )
-        account.run(*argv, timeout=120).expect(0)
-        return Own(account, name)
+
+@pytest.fixture
+def user_database(own: MakeOwn) -> Own:
+    """A PostgreSQL of the user's."""
+    return own("mine", "--version", "18")
+
+
+@pytest.fixture
+def user_web(own: MakeOwn) -> Own:
+    """A web server of the user's."""
+    return own("web", *WEB)
+
+
+@pytest.fixture
+def sleeper(
+    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+) -> MakeSleeper:
+    """sleeper(KIND, OPTION...) makes an instance whose clients speak first."""
+
+    def make(kind: str, *options: str) -> Service:
+        if kind == "postgres":
+            return instance(*options)
+        if kind == "container":
+            return container(service, nginx, *options)
+        if kind == "command":
+            return redis_server.server(service, redis, "--client-first", *options)
+        return service("native", "--exec", program, "--client-first", *options)
+
+    return make
+
+
+@pytest.fixture
+def impatient() -> Iterator[Callable[[Service], None]]:
+    """impatient(SERVICE) shortens to 3 s how long the kernel waits for a client's first word."""
+    known: list[Service] = []
+
+    def make(service: Service) -> None:
+        known.append(service)
+        drop_in(service, "DeferAcceptSec=3\n")
 
     yield make
-    for name in names:
-        account.run(
-            "systemctl", "--user", "stop", f"pg-proxy@{name}.socket", f"pg-proxy@{name}.service"
-        )
-        account.run("sockwake", "rm", "--user", "--purge", name, timeout=120)
-    assert account.left() == []
+    for each in known:
+        run("rm", "-r", f"/run/systemd/system/{each.socket}.d")
+    must("systemctl", "daemon-reload")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import figures
 from client import Client
-from program import PATIENCE, Ran, must, run
+from program import PATIENCE, Ran, must, run, start
 from service import Service
 
 IMAGE = "postgres:18"
@@ -41,18 +42,8 @@ class Database(Service):
     ) -> Ran:
         """One psql, whatever becomes of it."""
         figures.count("connections made")
-        return run(
-            "psql",
-            *self._where(host),
-            "-XAt",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-c",
-            sql,
-            *options,
-            env=self.environment,
-            timeout=timeout,
-        )
+        argv = (*self._where(host), "-XAt", "-v", "ON_ERROR_STOP=1", "-c", sql, *options)
+        return run("psql", *argv, env=self.environment, timeout=timeout)
 
     def psql(
         self,
@@ -63,6 +54,11 @@ class Database(Service):
     ) -> str:
         """What a psql that has to succeed printed."""
         return self.try_psql(sql, *options, host=host, timeout=timeout).expect(0).out.strip()
+
+    def start_psql(self, sql: str = "select 1") -> subprocess.Popen[str]:
+        """A psql that goes on beside the test, which ends it."""
+        where = self._where("127.0.0.1")
+        return start("psql", *where, "-XAtc", sql, env=self.environment)
 
     def tool(
         self, program: str, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE

@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 
-import test_command
+import redis_server
 from client import Lost, Refused
 from database import Database
+from instances import Make, MakeService
 from moment import until
 from program import run
 from service import Service
@@ -134,7 +135,7 @@ class Command(Subject):
     has_container, is_program = False, True
 
     def ask(self) -> None:
-        test_command.ask(self.service, "ping")
+        redis_server.ask(self.service, "ping")
 
     @contextmanager
     def held(self) -> Iterator[object]:
@@ -153,6 +154,18 @@ class Native(Container):
             client.sendall(b"GET /drip/60 HTTP/1.0\r\n\r\n")
             client.recv(100)
             yield client
+
+
+def one_of_each(
+    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+) -> tuple[Subject, ...]:
+    """An instance of each kind."""
+    return (
+        Postgres(instance("--check-every", "1s")),
+        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
+        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
+        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
+    )
 
 
 def send(pids: list[int], number: int) -> bool:

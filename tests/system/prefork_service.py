@@ -23,9 +23,12 @@ def work(listener: socket.socket) -> None:
 def main() -> None:
     listener = socket.socket(fileno=3)
     workers: list[int] = []
-    signal.signal(
-        signal.SIGTERM, lambda *_: [os.kill(worker, signal.SIGTERM) for worker in workers] and None
-    )
+
+    def pass_on(number: int, _: object) -> None:
+        for worker in workers:
+            os.kill(worker, number)
+
+    signal.signal(signal.SIGTERM, pass_on)
     for _ in range(WORKERS):
         if (worker := os.fork()) == 0:
             work(listener)

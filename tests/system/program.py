@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 # seconds; nothing in here takes longer on a machine that works
 PATIENCE = float(os.environ.get("SOCKWAKE_PATIENCE", "60"))
@@ -47,7 +50,7 @@ def run(
         done = subprocess.run(
             argv,
             check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env=_environment(env),
             input=stdin,
             cwd=cwd,
             timeout=timeout,
@@ -79,10 +82,24 @@ def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[
     """A program that goes on beside the test; whoever starts it ends it."""
     return subprocess.Popen(
         argv,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+        env=_environment(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
     )
+
+
+@contextmanager
+def installed(source: str) -> Iterator[str]:
+    """A program of the tests', where a sandbox and another user can read it."""
+    path = Path("/usr/local/bin") / f"{source.removesuffix('.py').replace('_', '-')}-of-the-tests"
+    shutil.copy(Path(__file__).with_name(source), path)
+    path.chmod(0o755)
+    yield str(path)
+    path.unlink()
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C.UTF-8", **(more or {})}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from client import Client, Lost, Refused
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from program import start
 
-SOMEBODY = "nobody"
+USER = "nobody"
 # A process for each span. No port of 32768 and more: clients' own ports are from there, and they would have none left.
 ANY = (range(1024, 16384), range(16384, 32768))
 _PROGRAM = """
@@ -52,18 +52,9 @@ class Catch:
 def squatting(*spans: range) -> Iterator[Catch]:
     """Somebody listens on every free port of these meanwhile."""
     catch = Catch()
-    somebody = (
-        "prlimit",
-        "--nofile=17000",
-        "setpriv",
-        f"--reuid={SOMEBODY}",
-        "--regid=nogroup",
-        "--clear-groups",
-    )
-    children = [
-        start(*somebody, "python3", "-c", _PROGRAM, f"{span[0]}-{span[-1]}")
-        for span in spans or ANY
-    ]
+    unprivileged = f"setpriv --reuid={USER} --regid=nogroup --clear-groups python3 -c"
+    argv = ("prlimit", "--nofile=17000", *unprivileged.split(), _PROGRAM)
+    children = [start(*argv, f"{span[0]}-{span[-1]}") for span in spans or ANY]
     try:
         for child in children:
             assert child.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from program import must, run
 
 EXISTS = 3
@@ -77,7 +77,7 @@ def test_cluster_with_a_postmaster_pid_is_refused(instance: Make, tmp_path: Path
     instance("--data", f"{tmp_path}/db")
 
 
-def test_cluster_that_trusts_strangers_is_refused_and_stays_as_it_is(
+def test_cluster_that_trusts_every_client_is_refused_and_stays_as_it_is(
     instance: Make, tmp_path: Path
 ) -> None:
     password = left_behind(instance, tmp_path / "db")

@@ -13,7 +13,7 @@ import pytest
 import figures
 from check_program import CheckProgram
 from client import Lost
-from conftest import MakeService
+from instances import MakeService
 from program import run
 from service import Service
 from web import get

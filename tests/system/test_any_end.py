@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import product
@@ -17,8 +17,8 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from conftest import Make, MakeService
-from ending import SIGNALS, Command, Container, Native, Postgres, Subject, send
+from ending import SIGNALS, Postgres, Subject, one_of_each, send
+from instances import Make, MakeService
 from moment import until
 from program import run
 
@@ -66,12 +66,7 @@ def falling_asleep(subject: Subject, _: float) -> Iterator[None]:
     yield
 
 
-MOMENTS: tuple[Callable[[Subject, float], ExitStack], ...] = (
-    with_a_client,
-    waking,
-    awake,
-    falling_asleep,
-)  # type: ignore[assignment]
+MOMENTS = (with_a_client, waking, awake, falling_asleep)
 
 
 def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
@@ -108,7 +103,7 @@ def go_through(subject: Subject, turn: int) -> list[str]:
     problems, met = [], 0
     plan = deeds(subject, turn)
     for i, (who, number, at) in enumerate(plan):
-        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"  # type: ignore[attr-defined]
+        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"
         try:
             with MOMENTS[at](subject, i / len(plan)):
                 if end(subject, who, number):
@@ -135,12 +130,7 @@ def go_through(subject: Subject, turn: int) -> list[str]:
 def test_the_next_client_is_served_and_ls_tells_the_truth(
     instance: Make, service: MakeService, nginx: str, redis: str, program: str
 ) -> None:
-    subjects = [
-        Postgres(instance("--check-every", "1s")),
-        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
-        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
-        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
-    ]
+    subjects = one_of_each(instance, service, nginx, redis, program)
     with ThreadPoolExecutor(len(subjects)) as pool:
         problems = [
             problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import run
 from wakefulness import IDLE, stays_awake

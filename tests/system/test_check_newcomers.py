@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from check_program import CheckProgram
-from conftest import MakeService
+from instances import MakeService
 from program import must, run
 from web import get
 
@@ -13,7 +13,7 @@ SILENT_AND_DECIDES_SLOWLY = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch decidin
 DECIDES_SLOWLY = "[ $SOCKWAKE_CONNECTIONS = 0 ] || exit 1; touch deciding; sleep 1; exit 0"
 
 
-def test_who_comes_while_it_is_asked_is_served_through_the_proxy(
+def test_a_client_that_connects_during_a_check_is_served_through_the_proxy(
     service: MakeService, redis: str, check: CheckProgram
 ) -> None:
     cache = service(
@@ -27,7 +27,7 @@ def test_who_comes_while_it_is_asked_is_served_through_the_proxy(
     cache.asleep()
 
 
-def test_who_was_silent_and_speaks_while_it_is_asked_is_served(
+def test_a_silent_client_that_speaks_during_a_check_is_served(
     service: MakeService, redis: str, check: CheckProgram
 ) -> None:
     cache = service(
@@ -43,7 +43,7 @@ def test_who_was_silent_and_speaks_while_it_is_asked_is_served(
     cache.asleep()
 
 
-def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(
+def test_a_client_that_connects_during_a_check_is_served_by_the_program_itself(
     service: MakeService, program: str, check: CheckProgram
 ) -> None:
     web = service("native", "--exec", program, "--check", check(DECIDES_SLOWLY))
@@ -54,7 +54,7 @@ def test_who_comes_while_it_is_asked_is_served_by_the_program_itself(
     web.asleep()
 
 
-def test_who_was_silent_and_speaks_while_it_is_asked_is_served_by_the_program_itself(
+def test_a_silent_client_that_speaks_during_a_check_is_served_by_the_program_itself(
     service: MakeService, program: str, check: CheckProgram
 ) -> None:
     web = service("native", "--exec", program, "--check", check(SILENT_AND_DECIDES_SLOWLY))
@@ -66,21 +66,14 @@ def test_who_was_silent_and_speaks_while_it_is_asked_is_served_by_the_program_it
     web.asleep()
 
 
-def test_who_holds_it_awake_when_its_check_lets_go_gets_another(
+def test_an_instance_held_awake_when_its_check_lets_go_is_checked_again(
     service: MakeService, redis: str, check: CheckProgram
 ) -> None:
     """As a client does who comes in the milliseconds in which the timer ends: there must be one that asks for him, too."""
     cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check("exit 0"))
     holder = "holder-of-the-tests.service"
-    must(
-        "systemd-run",
-        "--quiet",
-        f"--unit={holder}",
-        f"--property=Wants={cache.backend}",
-        f"--property=After={cache.backend}",
-        "sleep",
-        "60",
-    )
+    wants = (f"--property=Wants={cache.backend}", f"--property=After={cache.backend}")
+    must("systemd-run", "--quiet", f"--unit={holder}", *wants, "sleep", "60")
     try:
         run("redis-cli", "-e", "-p", str(cache.port), "ping").expect(0, "PONG")
         check.await_asked(3)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 
 import pytest
 
-import test_command
+import redis_server
 from check_program import CheckProgram
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from web import get, staying
 from webshop import container
 
 
-def test_is_told_what_is_known(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_a_check_gets_what_is_known(service: MakeService, nginx: str, check: CheckProgram) -> None:
     shop = container(
         service,
         nginx,
@@ -36,7 +35,7 @@ def test_is_told_what_is_known(service: MakeService, nginx: str, check: CheckPro
     assert check.asked() >= 1
 
 
-def test_clients_are_counted_and_time_without_a_word_too(
+def test_a_check_gets_the_number_of_connections_and_the_seconds_of_silence(
     service: MakeService, nginx: str, check: CheckProgram
 ) -> None:
     shop = container(
@@ -60,7 +59,7 @@ def test_clients_are_counted_and_time_without_a_word_too(
 @pytest.mark.parametrize(
     "body", ["exit 1", "exit 75", "kill -SEGV $$"], ids=["busy", "another status", "crash"]
 )
-def test_anything_but_yes_keeps_it_awake(
+def test_any_exit_status_but_0_keeps_it_awake(
     service: MakeService, nginx: str, check: CheckProgram, body: str
 ) -> None:
     shop = container(service, nginx, "--check", check(body))
@@ -76,7 +75,7 @@ def test_anything_but_yes_keeps_it_awake(
 
 @pytest.mark.fault
 @pytest.mark.parametrize("kind", ["command", "native"])
-def test_what_stands_still_goes_on_after_the_look_was_killed(
+def test_a_stopped_process_continues_after_its_idle_check_was_killed(
     service: MakeService, redis: str, program: str, check: CheckProgram, kind: str
 ) -> None:
     """The check itself does both, as the look would after it, so that no moment has to be met."""
@@ -86,7 +85,10 @@ def test_what_stands_still_goes_on_after_the_look_was_killed(
     one = service(
         kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min"
     )
-    ask = partial(get, one.port) if kind == "native" else partial(test_command.ask, one, "ping")
+
+    def ask() -> object:
+        return get(one.port) if kind == "native" else redis_server.ask(one, "ping")
+
     assert ask()
     must("systemctl", "start", "--no-block", one.look)
     check.await_note("killed")
@@ -104,7 +106,7 @@ def test_what_stands_still_goes_on_after_the_look_was_killed(
 
 
 @pytest.mark.fault
-def test_one_that_does_not_end_is_killed_and_keeps_it_awake(
+def test_a_check_that_does_not_end_is_killed_and_keeps_it_awake(
     service: MakeService, nginx: str, check: CheckProgram
 ) -> None:
     shop = container(service, nginx, "--check", check("sleep 1000"))
@@ -123,7 +125,7 @@ def test_one_that_does_not_end_is_killed_and_keeps_it_awake(
 
 
 @pytest.mark.fault
-def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(
+def test_a_check_that_is_gone_or_cannot_be_run_keeps_it_awake(
     service: MakeService, nginx: str, check: CheckProgram
 ) -> None:
     path = check("exit 1")
@@ -140,7 +142,7 @@ def test_one_that_is_gone_or_cannot_be_run_keeps_it_awake(
 
 
 @pytest.mark.fault
-def test_what_it_says_and_why_it_cannot_be_run_is_in_the_journal(
+def test_the_output_of_a_check_and_why_it_cannot_be_run_are_in_the_journal(
     service: MakeService, nginx: str, check: CheckProgram
 ) -> None:
     path = check("echo the queue is not empty; echo nor is the other >&2; exit 1")
@@ -162,7 +164,7 @@ def test_what_it_says_and_why_it_cannot_be_run_is_in_the_journal(
     shop.asleep()
 
 
-def test_its_word_ends_silent_connections(
+def test_a_yes_of_the_check_closes_silent_connections(
     service: MakeService, nginx: str, check: CheckProgram
 ) -> None:
     shop = container(service, nginx, "--check", check("[ $SOCKWAKE_SILENT -ge 2 ]"))
@@ -171,7 +173,9 @@ def test_its_word_ends_silent_connections(
     shop.asleep()
 
 
-def test_is_asked_as_often_as_told(service: MakeService, nginx: str, check: CheckProgram) -> None:
+def test_a_check_runs_as_often_as_check_every_says(
+    service: MakeService, nginx: str, check: CheckProgram
+) -> None:
     shop = container(service, nginx, "--check", check("exit 1"), "--check-every", "3s")
     get(shop.port)
     began = time.monotonic()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from moment import until
 from wakefulness import IDLE, LONG, client_program, stays_awake
 
@@ -45,17 +45,11 @@ def test_vacuum_keeps_it_awake(instance: Make) -> None:
 
 
 def test_autovacuum_without_a_client_keeps_it_awake(instance: Make) -> None:
-    database = instance(
-        "--set",
-        "autovacuum_naptime=1s",
-        "--set",
-        "autovacuum_vacuum_cost_delay=20ms",
-        "--set",
-        "autovacuum_vacuum_cost_limit=20",
-        "--set",
-        "autovacuum_vacuum_threshold=1",
-        idle=f"{IDLE}s",
+    eager = (
+        "--set autovacuum_naptime=1s --set autovacuum_vacuum_cost_delay=20ms "
+        "--set autovacuum_vacuum_cost_limit=20 --set autovacuum_vacuum_threshold=1"
     )
+    database = instance(*eager.split(), idle=f"{IDLE}s")
     database.psql(
         "create table big as select n, repeat('x', 500) as line from generate_series(1, 20000) as n"
     )

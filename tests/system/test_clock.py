@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import figures
-from conftest import Make, MakeService
 from database import Database
+from instances import Make, MakeService
 from program import PATIENCE, must
 from service import Service
 
@@ -113,7 +113,7 @@ def sleeps_in_time(one: Service, left: float) -> None:
     )
 
 
-def test_set_while_it_sleeps_wakes_or_idles_it_delays_no_client_and_neither_hastens_nor_delays_a_sleep(
+def test_a_clock_set_at_any_time_delays_no_client_and_changes_no_idle_time(
     clock: Clock, one_of_each: list[Service]
 ) -> None:
     for asleep, idle in ((400, -800), (-800, 400)):
@@ -128,7 +128,7 @@ def test_set_while_it_sleeps_wakes_or_idles_it_delays_no_client_and_neither_hast
             sleeps_in_time(one, left[one])
 
 
-def test_set_under_a_session_that_talks_it_does_not_end_it(clock: Clock, instance: Make) -> None:
+def test_a_clock_set_during_a_busy_session_does_not_end_it(clock: Clock, instance: Make) -> None:
     database = instance(idle=f"{IDLE}s")
     with database.connect() as client:
         backend = client.value("select pg_backend_pid()")

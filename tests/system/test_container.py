@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from service import Service
@@ -75,7 +75,7 @@ def test_published_port_of_a_compose_file_is_taken_over(
     shop.asleep()
 
 
-def test_of_several_services_one_sleeps_and_wakes_and_what_it_depends_on_is_not_made(
+def test_one_of_several_services_sleeps_and_wakes_and_its_dependencies_are_not_made(
     service: MakeService, nginx: str, tmp_path: Path
 ) -> None:
     ours = {
@@ -89,20 +89,10 @@ def test_of_several_services_one_sleeps_and_wakes_and_what_it_depends_on_is_not_
     (tmp_path / "compose.yaml").write_text(
         json.dumps({"services": {"worker": {"image": nginx}, "web": ours}})
     )
-    refused = (
-        "sockwake-new",
-        "no",
-        "--kind",
-        "container",
-        "--compose",
-        f"{tmp_path}/compose.yaml",
-        "--service",
-    )
-    run(*refused, "nobody").expect(2, "has no service 'nobody'", "it has web, worker")
-    run(*refused, "worker").expect(2, "publishes 0 ports")
-    run(*refused[:-1], "--container-port", "80").expect(
-        1, "has 2 services", "say which by --service"
-    )
+    new = ("sockwake-new", "no", "--kind", "container", "--compose", f"{tmp_path}/compose.yaml")
+    run(*new, "--service", "x").expect(2, "has no service 'x'", "it has web, worker")
+    run(*new, "--service", "worker").expect(2, "publishes 0 ports")
+    run(*new, "--container-port", "80").expect(1, "has 2 services", "say which by --service")
     shop = service("container", "--compose", f"{tmp_path}/compose.yaml")
     assert (shop.port, shop.setting("SERVICE"), get(25480).status) == (25480, "web", 200)
     assert must("docker", "ps", "--all", "--format={{.Names}}") == f"{shop.container}\n"

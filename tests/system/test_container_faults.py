@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must, run
 from squatter import squatting
@@ -57,11 +57,7 @@ def test_server_that_does_not_serve(
     shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + command)
     unserved(shop, reason, words)
     sandbox = (
-        "systemd-run",
-        "--pipe",
-        "--wait",
-        "--quiet",
-        "--property=DynamicUser=yes",
+        *"systemd-run --pipe --wait --quiet --property=DynamicUser=yes".split(),
         "--property=TemporaryFileSystem=/run:ro",
         f"--property=BindReadOnlyPaths={shop.run}",
     )
@@ -88,7 +84,7 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
 
 
 @pytest.mark.parametrize("more", ["", "network_mode: none"], ids=["bridge", "no network"])
-def test_no_request_ever_reaches_who_listens_while_it_sleeps(
+def test_no_request_reaches_another_listener_while_it_sleeps(
     service: MakeService, nginx: str, tmp_path: Path, more: str
 ) -> None:
     shop = slow_to_get_up(service, tmp_path, more=more)
@@ -101,7 +97,7 @@ def test_no_request_ever_reaches_who_listens_while_it_sleeps(
 
 
 @pytest.mark.fault
-def test_on_the_hosts_network_a_stranger_on_its_port_is_noticed(
+def test_on_the_hosts_network_another_program_on_its_port_is_noticed(
     service: MakeService, nginx: str, tmp_path: Path
 ) -> None:
     shop = slow_to_get_up(service, tmp_path, more="network_mode: host")

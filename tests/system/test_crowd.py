@@ -12,8 +12,8 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from conftest import Make, MakeService
 from database import Database
+from instances import Make, MakeService
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
@@ -56,7 +56,7 @@ def logging_in(database: Database) -> Callable[[], str]:
 
 
 @pytest.mark.parametrize("kind", ["", "--tls"])
-def test_postgres_serves_as_many_as_it_takes_and_tells_the_others_itself(
+def test_postgres_serves_as_many_as_it_accepts_and_refuses_the_others_itself(
     instance: Make, kind: str
 ) -> None:
     database = instance(*filter(None, [kind]))
@@ -73,20 +73,20 @@ def web(service: Service) -> Callable[[], str]:
     return ask
 
 
-def test_a_container_serves_everybody(service: MakeService, nginx: str) -> None:
+def test_a_container_serves_every_client(service: MakeService, nginx: str) -> None:
     shop = service("container", "--image", nginx, "--container-port", "80")
     assert what_they_got(web(shop)) == {"200": CROWD}
     assert shop.journal().count("woken by") == 1
     shop.asleep()
 
 
-def test_a_program_behind_the_proxy_serves_everybody(service: MakeService, program: str) -> None:
+def test_a_program_behind_the_proxy_serves_every_client(service: MakeService, program: str) -> None:
     served = service("command", "--exec", f"{program} --socket {{socket}}")
     assert what_they_got(web(served)) == {"200": CROWD}
     served.asleep()
 
 
-def test_a_native_program_serves_everybody(service: MakeService, program: str) -> None:
+def test_a_native_program_serves_every_client(service: MakeService, program: str) -> None:
     served = service("native", "--exec", program)
     assert what_they_got(web(served)) == {"200": CROWD}
     assert (served.data / "starts").read_text().count("start") == 1
@@ -94,10 +94,15 @@ def test_a_native_program_serves_everybody(service: MakeService, program: str) -
 
 
 @pytest.mark.fault
-def test_everybody_is_told_why_a_database_cannot_start(instance: Make) -> None:
+def test_every_client_is_told_why_a_database_cannot_start(instance: Make) -> None:
     database = instance()
     database.add_guc("nosuch=1")
-    told = what_they_got(lambda: str(database.connect().close()))
+
+    def connect() -> str:
+        database.connect().close()
+        return "served"
+
+    told = what_they_got(connect)
     assert sum(told.values()) == CROWD
     assert all(
         "its container ended with status 1 (journalctl -u pg-postgres@" in said for said in told
@@ -106,7 +111,7 @@ def test_everybody_is_told_why_a_database_cannot_start(instance: Make) -> None:
 
 
 @pytest.mark.fault
-def test_everybody_is_told_why_a_program_cannot_start(
+def test_every_client_is_told_why_a_program_cannot_start(
     service: MakeService, program: str, tmp_path: Path
 ) -> None:
     served = service("native", "--exec", f"{program} --broken /etc/hostname")

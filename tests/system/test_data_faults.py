@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from client import Client, Lost, Refused
-from conftest import Make
+from database import Database
+from instances import Make
 from moment import until
-from program import must, run
+from program import Ran, must, run
 from recovery import asleep_with_a_row
 from refusal import told
 
@@ -58,24 +59,19 @@ def test_data_directory_that_is_a_file(instance: Make) -> None:
     assert database.psql("select n from kept") == "1"
 
 
+def psql_with(database: Database, password: str) -> Ran:
+    """One psql that has this password, whatever the instance's file says."""
+    port = str(database.port)
+    argv = (*"psql -h 127.0.0.1 -U postgres -XAtc".split(), "select 1", "-p", port)
+    return run(*argv, env={"PGPASSWORD": password})
+
+
 def test_password_file_gone(instance: Make) -> None:
     database = instance()
     password = database.password
     database.asleep()
     (database.etc / "password").unlink()
-    ran = run(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-U",
-        "postgres",
-        "-XAtc",
-        "select 1",
-        env={"PGPASSWORD": password},
-    )
-    ran.expect(0, "1")
+    psql_with(database, password).expect(0, "1")
     run("sockwake", "status", "pg1").expect(0)
     database.password = password
     database.asleep()
@@ -85,18 +81,7 @@ def test_password_file_gone(instance: Make) -> None:
 def test_password_file_gone_before_there_is_a_cluster(instance: Make) -> None:
     database = instance("--no-provision")
     (database.etc / "password").unlink()
-    run(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-U",
-        "postgres",
-        "-XAtc",
-        "select 1",
-        env={"PGPASSWORD": "x"},
-    ).expect(2, "authentication failed")
+    psql_with(database, "x").expect(2, "authentication failed")
     assert (database.etc / "password").stat().st_mode & 0o777 == 0o600
     assert database.psql() == "1"
 

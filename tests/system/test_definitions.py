@@ -44,23 +44,13 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-PORTS = st.one_of(
-    VALUES,
-    st.lists(
-        st.one_of(
-            WORDS,
-            st.integers(0, 70000),
-            st.fixed_dictionaries(
-                {"target": st.integers(0, 70000)},
-                optional={
-                    "published": st.one_of(st.integers(0, 70000).map(str), WORDS),
-                    "mode": WORDS,
-                },
-            ),
-        ),
-        max_size=2,
-    ),
-)
+TARGET: dict[str, st.SearchStrategy[object]] = {"target": st.integers(0, 70000)}
+PUBLISHED: dict[str, st.SearchStrategy[object]] = {
+    "published": st.one_of(st.integers(0, 70000).map(str), WORDS),
+    "mode": WORDS,
+}
+PORT = st.fixed_dictionaries(TARGET, optional=PUBLISHED)
+PORTS = st.one_of(VALUES, st.lists(st.one_of(WORDS, st.integers(0, 70000), PORT), max_size=2))
 SERVICE = st.fixed_dictionaries(
     {},
     optional={
@@ -106,16 +96,8 @@ def test_any_compose_file_makes_an_instance_or_one_sentence(machine: None, text:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "compose.yaml"
         path.write_bytes(text.encode(errors="surrogatepass"))
-        ran = run(
-            "sockwake-new",
-            "fuzzed",
-            "--kind",
-            "container",
-            "--compose",
-            str(path),
-            "--dry-run",
-            "--json",
-        )
+        new = ("sockwake-new", "fuzzed", "--kind", "container", "--compose", str(path))
+        ran = run(*new, "--dry-run", "--json")
     if ran.status:
         assert ran.status in (1, 2, 3) and REFUSAL.fullmatch(ran.err), ran
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from program import must
 
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
-from program import must, run, start
+from program import must, run
 from recovery import awake, heals
 
 pytestmark = pytest.mark.fault
@@ -29,7 +29,7 @@ def test_container_killed_as_by_the_oom_killer(instance: Make) -> None:
 
 
 @pytest.mark.kills
-def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
+def test_no_client_is_led_to_a_dead_server_however_late_the_engine_notices(instance: Make) -> None:
     database, client = awake(instance)
     pid = database.server_pid()
     assert pid > 1
@@ -38,16 +38,7 @@ def test_nobody_is_led_to_a_dead_server_however_late_the_engine_notices(instance
         until(
             "its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before
         )
-        next_client = start(
-            "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(database.port),
-            "-XAtc",
-            "select sum(n) from kept",
-            env=database.environment,
-        )
+        next_client = database.start_psql("select sum(n) from kept")
         until("it has connected", lambda: clients(database) == 1)
         assert next_client.poll() is None
     assert next_client.communicate(timeout=60)[0] == "500500\n"

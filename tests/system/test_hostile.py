@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from program import must, run
 
-SOMEBODY = "nobody"
+USER = "nobody"
 MOST_EXPOSED = {"": 1.0, "--tls": 1.5}  # systemd's scale, from 0 to 10
 
 
@@ -67,21 +67,9 @@ def test_password_shows_up_nowhere(instance: Make) -> None:
         assert not [content for content in environments if password in content]
         database.journal()
         assert database.password not in must("journalctl", "--boot", "--no-pager", "--output=cat")
-        found = run(
-            "grep",
-            "--recursive",
-            "--devices=skip",
-            "--no-messages",
-            "--files-with-matches",
-            "--fixed-strings",
-            "--file=/dev/stdin",
-            "/etc",
-            "/run",
-            "/tmp",
-            "/var",
-            user=SOMEBODY,
-            stdin=database.password,
-        )
+        grep = "grep --recursive --devices=skip --no-messages --files-with-matches --fixed-strings"
+        where = ("--file=/dev/stdin", "/etc", "/run", "/tmp", "/var")
+        found = run(*grep.split(), *where, user=USER, stdin=database.password)
         assert found.out == ""
     finally:
         client.close()
@@ -98,23 +86,15 @@ def test_neither_password_nor_data_nor_backend_can_be_reached(instance: Make) ->
             database.cluster / "pg_hba.conf",
         ):
             assert path.is_file()
-            run("cat", str(path), user=SOMEBODY).expect(1, "ermission denied")
-        run("ls", str(database.run), user=SOMEBODY).expect(2, "ermission denied")
-        run(
-            "psql",
-            "-h",
-            str(backend.parent),
-            "-U",
-            "postgres",
-            "-c",
-            "select 1",
-            user=SOMEBODY,
-            env=database.environment,
-        ).expect(2, "ermission denied")
-        run("docker", "ps", user=SOMEBODY).expect(1, "ermission denied")
+            run("cat", str(path), user=USER).expect(1, "ermission denied")
+        run("ls", str(database.run), user=USER).expect(2, "ermission denied")
+        psql = ("psql", "-h", str(backend.parent), "-U", "postgres", "-c", "select 1")
+        denied = run(*psql, user=USER, env=database.environment)
+        denied.expect(2, "ermission denied")
+        run("docker", "ps", user=USER).expect(1, "ermission denied")
     database.asleep()
-    run("touch", str(backend), user=SOMEBODY).expect(1, "ermission denied")
-    run("touch", f"{database.etc}/x", user=SOMEBODY).expect(1, "ermission denied")
+    run("touch", str(backend), user=USER).expect(1, "ermission denied")
+    run("touch", f"{database.etc}/x", user=USER).expect(1, "ermission denied")
 
 
 @pytest.mark.parametrize("kind", MOST_EXPOSED)
@@ -131,7 +111,7 @@ def _local(listed: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", MOST_EXPOSED)
-def test_proxy_is_nobody_in_a_tight_sandbox(instance: Make, kind: str) -> None:
+def test_the_proxy_is_unprivileged_in_a_tight_sandbox(instance: Make, kind: str) -> None:
     database = instance(*filter(None, [kind]))
     with database.at_work():
         status = Path(f"/proc/{database.main_pid(database.proxy)}/status").read_text()

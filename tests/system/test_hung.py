@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until_gone
 from program import must, run, start
+from refusal import ASLEEP_OR_FAILED
 from web import get
 from webshop import container, served, unserved
 
@@ -69,24 +70,20 @@ def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
         answer.status == 503 and "the container engine does not answer: timed out" in answer.text
     ), answer
     assert time.monotonic() - began < LIMIT + SPARE
+    shop.asleep(backend=ASLEEP_OR_FAILED)  # until then a client joins those that are refused
     served(shop)
 
 
 @pytest.mark.fault
-def test_a_command_that_waits_for_another_says_for_which(service: MakeService, nginx: str) -> None:
+def test_a_waiting_command_names_the_process_that_holds_the_lock(
+    service: MakeService, nginx: str
+) -> None:
     """The lock is held for good: it gives up after a minute, and has changed nothing."""
     shop = container(service, nginx, enable=False)
     with start("flock", "--no-fork", "/etc/sockwake", "sleep", "4242") as holder:
         try:
-            ran = run(
-                "script",
-                "--quiet",
-                "--return",
-                "--command",
-                f"sockwake rm {shop}",
-                "/dev/null",
-                timeout=60 + SPARE,
-            )
+            argv = ("script", "--quiet", "--return", "--command", f"sockwake rm {shop}")
+            ran = run(*argv, "/dev/null", timeout=60 + SPARE)
         finally:
             holder.kill()
     ran.expect(

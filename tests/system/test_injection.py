@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import figures
-from conftest import Know, Make
+from instances import Know, Make
 from intruder import Intruder
 from program import run
 
@@ -31,6 +31,47 @@ PROGRAMS = (
 )
 MODULES = ("argparse", "jinja2", "json", "os", "sitecustomize", "sockwake", "usercustomize", "yaml")
 DEFINITION = "services: {evil: {image: 'nginx:local', container_name: evil}}\n"
+
+
+def evil_environment(home: Path) -> dict[str, str]:
+    """Variables that lead programs into the user's home."""
+    engine = f"unix://{home}/engine.sock"
+    return {
+        "PATH": f"{home}/bin:{os.environ['PATH']}",
+        "HOME": str(home),
+        "PWD": str(home),
+        "TMPDIR": str(home),
+        "IMAGE": "nginx:local",
+        "PYTHONPATH": str(home),
+        "PYTHONSTARTUP": f"{home}/os.py",
+        "PYTHONHOME": str(home),
+        "PYTHONUSERBASE": str(home),
+        "DOCKER_HOST": engine,
+        "DOCKER_CONTEXT": "evil",
+        "DOCKER_CONFIG": f"{home}/.docker",
+        "CONTAINER_HOST": engine,
+        "COMPOSE_FILE": f"{home}/compose.yaml",
+        "COMPOSE_PROJECT_NAME": "evil",
+        "COMPOSE_PROFILES": "evil",
+        "COMPOSE_ENV_FILES": f"{home}/.env",
+        "OPENSSL_CONF": f"{home}/openssl.cnf",
+        "SOCKWAKE_SCOPE": "user",
+        "SOCKWAKE_ETC": str(home),
+        "SOCKWAKE_SHARE": str(home),
+        "SOCKWAKE_NAME": "evil",
+        "SOCKWAKE_DATA": str(home),
+        "SOCKWAKE_BACKEND": str(home),
+        "SYSTEMD_UNIT_PATH": str(home),
+        "XDG_CONFIG_HOME": str(home),
+        "XDG_DATA_HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/bus",
+        "ENV": f"{home}/os.py",
+        "BASH_ENV": f"{home}/os.py",
+        "IFS": "/",
+        "LC_ALL": "evil",
+        "GCONV_PATH": str(home),
+    }
 
 
 @pytest.fixture
@@ -57,46 +98,7 @@ def baited(somebody: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
     (plugins / "docker-compose").chmod(0o755)
     (home / ".docker/config.json").write_text('{"credsStore": "evil", "currentContext": "evil"}')
     (home / "openssl.cnf").write_text("openssl_conf = evil\n[evil]\nengines = nowhere\n")
-    engine = f"unix://{home}/engine.sock"
-    yield (
-        home,
-        {
-            "PATH": f"{home}/bin:{os.environ['PATH']}",
-            "HOME": str(home),
-            "PWD": str(home),
-            "TMPDIR": str(home),
-            "IMAGE": "nginx:local",
-            "PYTHONPATH": str(home),
-            "PYTHONSTARTUP": f"{home}/os.py",
-            "PYTHONHOME": str(home),
-            "PYTHONUSERBASE": str(home),
-            "DOCKER_HOST": engine,
-            "DOCKER_CONTEXT": "evil",
-            "DOCKER_CONFIG": f"{home}/.docker",
-            "CONTAINER_HOST": engine,
-            "COMPOSE_FILE": f"{home}/compose.yaml",
-            "COMPOSE_PROJECT_NAME": "evil",
-            "COMPOSE_PROFILES": "evil",
-            "COMPOSE_ENV_FILES": f"{home}/.env",
-            "OPENSSL_CONF": f"{home}/openssl.cnf",
-            "SOCKWAKE_SCOPE": "user",
-            "SOCKWAKE_ETC": str(home),
-            "SOCKWAKE_SHARE": str(home),
-            "SOCKWAKE_NAME": "evil",
-            "SOCKWAKE_DATA": str(home),
-            "SOCKWAKE_BACKEND": str(home),
-            "SYSTEMD_UNIT_PATH": str(home),
-            "XDG_CONFIG_HOME": str(home),
-            "XDG_DATA_HOME": str(home),
-            "XDG_RUNTIME_DIR": str(home),
-            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/bus",
-            "ENV": f"{home}/os.py",
-            "BASH_ENV": f"{home}/os.py",
-            "IFS": "/",
-            "LC_ALL": "evil",
-            "GCONV_PATH": str(home),
-        },
-    )
+    yield home, evil_environment(home)
     assert not MARK.exists(), MARK.read_text()
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import figures
 from client import Client
-from conftest import Made
 from database import Database
+from instances import Instances
 from intruder import Intruder, connecting
 from moment import until
 from program import must, run
@@ -45,7 +45,9 @@ HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "syste
 
 
 @pytest.fixture
-def make(made: Made, image: str, nginx: str, redis: str, program: str) -> Callable[[str], Service]:
+def make(
+    made: Instances, image: str, nginx: str, redis: str, program: str
+) -> Callable[[str], Service]:
     """make(WAY) is an instance that is reached this way."""
 
     def one(way: str) -> Service:
@@ -78,7 +80,7 @@ def awake(service: Service) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nothing_of_an_instance_is_anybody_s_but_its_port(
+def test_another_user_reaches_nothing_of_an_instance_but_its_port(
     make: Callable[[str], Service], somebody: Intruder, way: str
 ) -> None:
     service = make(way)
@@ -183,19 +185,13 @@ def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Serv
         ).strip()
         with socket.create_server((gateway, 80)) as server:
             server.settimeout(10)
-            must(
-                "nsenter",
-                f"--target={service.server_pid()}",
-                "--net",
-                "bash",
-                "-c",
-                f"exec 3<>/dev/tcp/{gateway}/80",
-            )
+            inside = ("nsenter", f"--target={service.server_pid()}", "--net")
+            must(*inside, "bash", "-c", f"exec 3<>/dev/tcp/{gateway}/80")
             server.accept()[0].close()
 
 
 @pytest.mark.parametrize("way", ["postgres", "postgres with TLS", "native program"])
-def test_no_client_ever_reaches_who_listens_while_it_sleeps(
+def test_no_client_reaches_another_listener_while_it_sleeps(
     make: Callable[[str], Service], way: str
 ) -> None:
     """Of containers and programs their own files prove the same, on the host's network too."""

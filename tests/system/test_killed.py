@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Know
+from instances import Know
 from program import run
 
 DATA = "/var/lib/sockwake/pg1"
@@ -78,7 +78,7 @@ def test_killed_when(known: Know, step: str, ending: str) -> None:
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
-def test_interrupted_politely_leaves_nothing_by_itself(known: Know, with_signal: int) -> None:
+def test_ended_by_a_signal_it_removes_what_it_has_made(known: Know, with_signal: int) -> None:
     known("pg1")
     assert interrupted_after(STEPS["initdb has begun"], with_signal) == INTERRUPTED
     assert (

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Know, KnowService, Make, MakeService
+from instances import Know, KnowService, Make, MakeService
 from manual import SOURCE, block, blocks, typed
 from moment import until
+from package import DEB
 from program import must, run
 from service import Service
-from test_package import DEB
 from web import get
 
 README, SLOW = "README.md", "docs/slow-starters.md"

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client import Lost, Refused
-from conftest import Make
 from database import Database
 from ending import WITHIN
+from instances import Make
 from moment import until
-from program import must, run, start
+from program import must, run
 
 pytestmark = pytest.mark.fault
 ACTS = [(verb, unit) for verb in ("stop", "restart") for unit in ("proxy", "backend", "socket")]
@@ -31,16 +31,7 @@ def asleep(database: Database) -> None:
 def waking(database: Database) -> subprocess.Popen[str]:
     """A client waits, and its server is not ready yet."""
     database.asleep()
-    client = start(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-XAtc",
-        "select 1",
-        env=database.environment,
-    )
+    client = database.start_psql()
     until("it wakes", lambda: database.state(database.backend) == "active")
     return client
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from client import Lost
-from conftest import MakeService, installed
+from instances import MakeService
 from moment import until
-from program import run
+from program import installed, run
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
@@ -41,7 +41,7 @@ def starts(web: Service) -> int:
     return (web.data / "starts").read_text().count("start")
 
 
-def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(
+def test_it_sees_the_clients_own_address_and_sleeps_when_no_client_is_connected(
     service: MakeService, program: str
 ) -> None:
     web = native(service, program)
@@ -58,7 +58,7 @@ def test_sees_the_clients_own_address_and_sleeps_when_nobody_is_connected(
     assert web.state(web.proxy) == "inactive"
 
 
-def test_short_requests_keep_it_awake_though_no_look_finds_one(
+def test_short_requests_keep_it_awake_though_no_check_sees_one(
     service: MakeService, program: str
 ) -> None:
     web = native(service, program, "--check-every", "1s", idle="6s")
@@ -89,7 +89,7 @@ def test_a_connection_keeps_it_awake(service: MakeService, program: str) -> None
     web.asleep()
 
 
-def test_who_has_closed_his_half_hears_all_of_a_slow_answer(
+def test_a_client_that_has_closed_its_half_gets_all_of_a_slow_answer(
     service: MakeService, program: str
 ) -> None:
     web = native(service, program, "--check-every", "1s", idle="2s")
@@ -120,7 +120,7 @@ def test_unix_socket(service: MakeService, program: str) -> None:
 
 
 @pytest.mark.fault
-def test_one_that_never_says_it_is_ready_is_told_when_the_time_is_up(
+def test_clients_are_told_when_a_program_does_not_report_readiness_in_time(
     service: MakeService, program: str
 ) -> None:
     web = native(service, f"{program} --notify 600", "--ready", "notify")
@@ -160,7 +160,7 @@ def test_start_that_fails_is_told_in_http_and_not_tried_in_a_loop(
     assert "error" not in web.ls()
 
 
-def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(
+def test_a_stop_at_any_moment_of_a_start_leaves_no_failure(
     service: MakeService, program: str
 ) -> None:
     web = native(service, program, "--idle", "1min")
@@ -173,7 +173,7 @@ def test_who_stops_it_at_any_moment_of_its_start_leaves_no_failure(
 
 
 @pytest.mark.fault
-def test_client_that_says_nothing_to_a_start_that_fails_is_let_go(
+def test_a_silent_client_is_let_go_when_the_start_fails(
     service: MakeService, program: str, broken: Path
 ) -> None:
     web = native(service, f"{program} --broken {broken}")
@@ -203,7 +203,7 @@ def test_killed_under_its_clients(service: MakeService, program: str) -> None:
     web.asleep()
 
 
-def test_one_with_workers_is_put_to_sleep(service: MakeService) -> None:
+def test_a_program_with_workers_is_put_to_sleep(service: MakeService) -> None:
     """They stand still with it, and have to go on for it to end."""
     with installed("prefork_service.py") as program:
         web = native(service, program)

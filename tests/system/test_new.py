@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import Know, Make
+from instances import Know, Make
 from program import must, run
 
 pytestmark = pytest.mark.makes
@@ -63,17 +63,8 @@ def test_password_is_random_and_the_only_way_in(instance: Make) -> None:
     database.password = "wrong"
     assert "password authentication failed" in database.fatal()
     database.password = password
-    inside = run(
-        "docker",
-        "exec",
-        "--user=postgres",
-        database.container,
-        "psql",
-        "--username=postgres",
-        "--no-password",
-        "-c",
-        "select 1",
-    )
+    psql = "psql --username=postgres --no-password -c".split()
+    inside = run("docker", "exec", "--user=postgres", database.container, *psql, "select 1")
     inside.expect(2, "no password supplied")
 
 
@@ -82,7 +73,7 @@ def test_each_instance_has_its_own_password(instance: Make) -> None:
     assert first.password != second.password
 
 
-def test_also_spelled_as_a_verb_and_listed_with_its_state(known: Know) -> None:
+def test_sockwake_new_makes_one_and_ls_shows_its_state(known: Know) -> None:
     database = known("pg1")
     must("sockwake", "new", "pg1", "--version", "18", "--idle", "1s")
     assert _listed() == [("off", 0)]

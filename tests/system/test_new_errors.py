@@ -5,14 +5,17 @@ That nothing is left is proven after each test, by check_clean.
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from conftest import Know, Make
+from instances import Know, Make
+from moment import until
 from program import Ran, must, run
 
 pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image")]
@@ -187,15 +190,8 @@ def test_not_root() -> None:
 def test_socket_that_cannot_be_opened_undoes_everything(known: Know, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     known("pg1")
-    ran = run(
-        "sockwake-new",
-        "pg1",
-        "--version",
-        "18",
-        "--enable",
-        "--listen",
-        f"{tmp_path}/file/.s.PGSQL.1",
-    )
+    path = f"{tmp_path}/file/.s.PGSQL.1"
+    ran = run("sockwake-new", "pg1", "--version", "18", "--enable", "--listen", path)
     ran.expect(FAILED, "sockwake: error: ")
     assert not Path("/etc/sockwake/pg1").exists() and not Path("/var/lib/sockwake/pg1").exists()
 
@@ -206,3 +202,24 @@ def _listener(address: str, port: int) -> socket.socket:
     sock.bind((address, port))
     sock.listen()
     return sock
+
+
+@pytest.mark.makes
+def test_a_lost_terminal_leaves_nothing(known: Know) -> None:
+    """As when an ssh session is cut: the kernel and the shell tell all that ran there."""
+    known("pg1")
+    maker = subprocess.Popen(
+        ["script", "--quiet", "--command", "sockwake-new pg1 --version 18", "/dev/null"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    until(
+        "initdb has begun", Path("/var/lib/sockwake/pg1/.initialising/18/docker/PG_VERSION").exists
+    )
+    maker.send_signal(signal.SIGKILL)
+    maker.wait(60)
+    until(
+        "nothing is left",
+        lambda: not Path("/etc/sockwake").exists() and not Path("/var/lib/sockwake/pg1").exists(),
+    )
+    assert run("docker", "inspect", "sockwake-pg1_init").status != 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import Refused
-from conftest import Know, Make
+from instances import Know, Make
 from program import must, run
 
 pytestmark = pytest.mark.makes

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make, MakeService
 from ending import SIGNALS, Command, Native, Postgres, Subject, send
+from instances import Make, MakeService
 from moment import until
 from program import must, run
 
@@ -36,7 +36,7 @@ def changed(unit: str, text: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", ["command", "native"])
-def test_the_look_before_a_program(
+def test_ending_the_start_condition_of_a_program(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
     subject: Subject = (
@@ -57,7 +57,7 @@ def test_the_look_before_a_program(
     subject.service.asleep()
 
 
-def test_what_tells_clients_why(instance: Make) -> None:
+def test_ending_the_refusing_program(instance: Make) -> None:
     subject = Postgres(instance("--no-provision"))
     database = subject.database
     for number in SIGNALS:
@@ -76,7 +76,7 @@ def test_what_tells_clients_why(instance: Make) -> None:
     database.asleep()
 
 
-def test_what_opens_a_port_that_was_taken(instance: Make) -> None:
+def test_ending_the_unit_that_opens_taken_ports(instance: Make) -> None:
     database = instance()
     reopen = "sockwake-reopen.service"
     must("systemctl", "stop", database.socket)

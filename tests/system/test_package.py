@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
+from package import DEB, apt, build, install, is_installed, unpack
 from program import must, run
 
-DEB = os.environ.get("SOCKWAKE_DEB", "")
 pytestmark = [
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
     pytest.mark.usefixtures("image"),
@@ -21,38 +19,19 @@ pytestmark = [
 ]
 
 
-def apt(*arguments: str) -> str:
-    return must(
-        "apt-get",
-        "--assume-yes",
-        "--quiet",
-        *arguments,
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
-
-
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[None]:
     yield
-    if (
-        run("dpkg-query", "--show", "--showformat=${Version}", "sockwake").out
-        != must("dpkg-deb", "--field", DEB, "Version").strip()
-    ):
-        apt("install", "--allow-downgrades", DEB)
+    if not is_installed():
+        install(DEB)
 
 
 @pytest.fixture
 def newer(tmp_path: Path) -> str:
     """The same package with a higher version."""
     tree = tmp_path / "tree"
-    must("dpkg-deb", "--raw-extract", DEB, str(tree))
-    control = tree / "DEBIAN/control"
-    control.write_text(
-        re.sub(r"^Version: (.*)$", r"Version: \1+newer", control.read_text(), flags=re.MULTILINE)
-    )
-    must("dpkg-deb", "--root-owner-group", "--build", str(tree), f"{tmp_path}/newer.deb")
-    return f"{tmp_path}/newer.deb"
+    unpack(tree, "+newer")
+    return build(tree, f"{tmp_path}/newer.deb")
 
 
 def pids(database: Database) -> tuple[int, int, int]:
@@ -72,14 +51,8 @@ def inode(port: int) -> str:
 
 
 def active_units() -> set[str]:
-    listed = must(
-        "systemctl",
-        "list-units",
-        "--no-legend",
-        "--plain",
-        "--state=active",
-        "--type=service,socket,target,timer,path",
-    )
+    kinds = "--type=service,socket,target,timer,path"
+    listed = must(*"systemctl list-units --no-legend --plain --state=active".split(), kinds)
     return {line.split()[0] for line in listed.splitlines()}
 
 
@@ -153,14 +126,8 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
     database.psql("create table kept as select 1 as n")
     if moment == "asleep":
         database.asleep()
-    ran = run(
-        "apt-get",
-        "--assume-yes",
-        "purge",
-        "sockwake",
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
+    silent = {"DEBIAN_FRONTEND": "noninteractive"}
+    ran = run("apt-get", "--assume-yes", "purge", "sockwake", env=silent, timeout=120)
     ran.expect(
         0,
         "sockwake: left in place: /etc/sockwake with pg1",
@@ -179,6 +146,6 @@ def test_purge_without_instances_leaves_nothing_of_the_package() -> None:
     apt("install", DEB)
 
 
-def test_who_has_podman_needs_no_client_of_dockers() -> None:
+def test_with_podman_no_client_of_dockers_is_needed() -> None:
     gone = must("apt-get", "--simulate", "remove", "docker-cli")
     assert "Remv docker-cli" in gone and "Remv sockwake" not in gone

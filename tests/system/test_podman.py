@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import IMAGE, Database
+from instances import Make
 from moment import until_gone
 from program import must, run
 from recovery import awake, heals
@@ -77,7 +77,7 @@ def test_a_long_query_keeps_it_awake(in_podman: Make) -> None:
     asleep(database)
 
 
-def test_edited_files_make_the_container_anew(in_podman: Make) -> None:
+def test_edited_files_make_a_new_container(in_podman: Make) -> None:
     database = in_podman()
     database.psql()
     asleep(database)
@@ -95,23 +95,8 @@ def test_a_web_server_wakes_answers_and_sleeps(
     podman: None, known: Callable[[str], Database]
 ) -> None:
     web = known("web")
-    run(
-        "sockwake-new",
-        "web",
-        "--engine",
-        "podman",
-        "--kind",
-        "container",
-        "--image",
-        NGINX,
-        "--container-port",
-        "80",
-        "--network",
-        "none",
-        "--idle",
-        "1s",
-        "--enable",
-    ).expect(0)
+    new = "sockwake-new web --engine podman --kind container --container-port 80 --network none"
+    must(*new.split(), "--image", NGINX, "--idle", "1s", "--enable")
     for _ in range(2):
         assert "nginx" in page(web.port)
         asleep(web)
@@ -147,9 +132,7 @@ def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
 
 
 @pytest.mark.fault
-def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(
-    in_podman: Make,
-) -> None:
+def test_a_stopped_engine_ends_the_database_though_its_container_runs_on(in_podman: Make) -> None:
     """Its API may be stopped, and its containers never are by that."""
     database, client = awake(in_podman)
     server = int(must("podman", "inspect", "--format={{.State.Pid}}", "sockwake-pg1"))
@@ -162,23 +145,14 @@ def test_an_engine_that_leaves_its_container_running_is_no_reason_to_run_on(
     heals(database, client)
 
 
-def test_a_missing_image_says_who_is_to_bring_it(
+def test_a_missing_image_is_reported_with_the_command_that_loads_it(
     podman: None, known: Callable[[str], Database]
 ) -> None:
     known("pg1")
-    ran = run(
-        "sockwake-new",
-        "pg1",
-        "--engine",
-        "podman",
-        "--version",
-        "18",
-        "--image",
-        "localhost/nobody:has",
-    )
+    ran = run(*"sockwake-new pg1 --engine podman --version 18 --image localhost/no:such".split())
     ran.expect(
         1,
-        "image localhost/nobody:has is neither on this machine nor to be had",
+        "image localhost/no:such is neither on this machine nor to be had",
         "docker.io/library/postgres:18? podman load brings one",
     )
     assert containers("--all") == [] and not Path("/etc/sockwake/pg1").exists()

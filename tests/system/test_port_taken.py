@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import run
 
@@ -25,7 +25,9 @@ def taken(database: Database) -> socket.socket:
     return squatter
 
 
-def test_it_is_said_who_has_it_and_it_is_opened_when_it_is_free(instance: Make) -> None:
+def test_the_process_that_has_the_port_is_named_and_the_port_opened_when_free(
+    instance: Make,
+) -> None:
     database = instance()
     database.psql("create table kept as select 1 as n")
     database.asleep()
@@ -41,7 +43,7 @@ def test_it_is_said_who_has_it_and_it_is_opened_when_it_is_free(instance: Make) 
     assert "opened pg-proxy@pg1.socket after all" in database.journal(f"--unit={REOPEN}")
 
 
-def test_one_that_is_not_enabled_stays_closed(instance: Make) -> None:
+def test_a_socket_that_is_not_enabled_stays_closed(instance: Make) -> None:
     database = instance(enable=False)
     taken(database).close()
     until("nobody tries any more", lambda: database.state(REOPEN) == "inactive", 40)

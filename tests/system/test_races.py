@@ -12,8 +12,8 @@ import pytest
 
 import figures
 from client import Lost, Refused
-from conftest import Make
 from database import Database
+from instances import Make
 from program import must
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))

@@ -48,16 +48,7 @@ pytestmark = pytest.mark.skipif(
 def write_on() -> None:
     """Leave a client that commits one row after the other until the machine goes down."""
     before = len(COMMITTED.read_text().splitlines()) if COMMITTED.exists() else 0
-    must(
-        "systemd-run",
-        "--quiet",
-        "--collect",
-        "--unit=writer",
-        "/usr/bin/python3",
-        "-B",
-        "-c",
-        WRITER,
-    )
+    must(*"systemd-run --quiet --collect --unit=writer /usr/bin/python3 -B -c".split(), WRITER)
     until(
         "it writes",
         lambda: COMMITTED.exists() and len(COMMITTED.read_text().splitlines()) > before + 20,
@@ -81,21 +72,8 @@ def everything_sleeps() -> None:
 def test_instances_are_awake_when_the_machine_is_rebooted() -> None:
     for name in ("pg1", "pg2"):
         run("sockwake-new", name, "--version", "18", "--idle", "2s", "--enable").expect(0)
-    run(
-        "sockwake-new",
-        "web1",
-        "--kind",
-        "container",
-        "--image",
-        "nginx:local",
-        "--container-port",
-        "80",
-        "--idle",
-        "2s",
-        "--port",
-        "25480",
-        "--enable",
-    ).expect(0)
+    new = "sockwake-new web1 --kind container --image nginx:local --container-port 80"
+    must(*new.split(), *"--idle 2s --port 25480 --enable".split())
     must("systemctl", "stop", "pg-proxy@pg2.socket")
     SQUATTER.write_text(SQUAT)
     must("systemctl", "enable", "--now", SQUATTER.name)
@@ -137,14 +115,8 @@ def test_after_a_power_cut_every_port_is_open_and_every_committed_row_is_there()
     every_committed_row_is_there(Database("pg1"))
     assert Database("pg2").psql() == "1"
     assert get(25480).status == 200
-    must(
-        "systemctl",
-        "stop",
-        "pg-proxy@*.socket",
-        "pg-proxy@*.service",
-        "pg-postgres@*.service",
-        timeout=120,
-    )
+    units = ("pg-proxy@*.socket", "pg-proxy@*.service", "pg-postgres@*.service")
+    must("systemctl", "stop", *units, timeout=120)
     for name in ("pg1", "pg2", "web1"):
         must("sockwake", "rm", name, "--purge")
     COMMITTED.unlink()

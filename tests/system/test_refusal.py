@@ -12,7 +12,7 @@ from socket import create_connection
 import pytest
 
 from client import Refused
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must, run
 from refusal import ASLEEP_OR_FAILED, told
@@ -32,7 +32,7 @@ def without_image(image: str) -> Iterator[None]:
         must("docker", "rmi", "kept:1")
 
 
-def test_image_pruned_the_very_words(instance: Make) -> None:
+def test_image_pruned_is_reported_in_these_words(instance: Make) -> None:
     database = instance()
     must("docker", "rm", database.container)
     with without_image("postgres:18"):
@@ -57,18 +57,9 @@ def test_container_pruned_is_made_again(instance: Make) -> None:
 def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> None:
     """With an image of its own, which shares the layers of one that is in use: the other tests need theirs."""
     must("docker", "create", "--name=layer", "--network=none", "postgres:18")
-    must(
-        "docker",
-        "commit",
-        "--change",
-        "LABEL prunable=yes",
-        "--change",
-        'ENTRYPOINT ["entrypoint"]',
-        "--change",
-        'CMD ["postgres"]',
-        "layer",
-        "prunable:18",
-    )
+    changes = ("LABEL prunable=yes", 'ENTRYPOINT ["entrypoint"]', 'CMD ["postgres"]')
+    options = [f"--change={change}" for change in changes]
+    must("docker", "commit", *options, "layer", "prunable:18")
     must("docker", "rm", "--volumes", "layer")
     must("docker", "save", "--output", str(tmp_path / "image.tar"), "prunable:18")
     try:
@@ -116,7 +107,7 @@ def test_engine_stopped(instance: Make) -> None:
     assert database.psql() == "1"
 
 
-def test_a_crowd_is_told_to_the_last(instance: Make) -> None:
+def test_every_client_of_a_crowd_is_told(instance: Make) -> None:
     database = instance("--no-provision")
     (database.etc / "uninitialised").unlink()
 
@@ -136,7 +127,7 @@ def test_a_crowd_is_told_to_the_last(instance: Make) -> None:
     database.asleep(backend=ASLEEP_OR_FAILED)
 
 
-def test_never_ready_is_told_when_the_time_is_up(instance: Make) -> None:
+def test_clients_are_told_when_the_server_does_not_answer_in_time(instance: Make) -> None:
     database = instance()
     (database.etc / "instance.env").write_text(
         (database.etc / "instance.env").read_text() + "START_TIMEOUT=2s\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must, run, start
 
@@ -30,28 +30,10 @@ def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
             "the registry answers",
             lambda: run("curl", "--silent", "--fail", "http://127.0.0.1:5000/v2/").status == 0,
         )
-        must(
-            "docker",
-            "run",
-            "--name=layer",
-            "--network=none",
-            "--entrypoint=dd",
-            "postgres:17",
-            "if=/dev/urandom",
-            "of=/ballast",
-            "bs=1M",
-            "count=20",
-        )
-        must(
-            "docker",
-            "commit",
-            "--change",
-            'ENTRYPOINT ["entrypoint"]',
-            "--change",
-            'CMD ["postgres"]',
-            "layer",
-            REMOTE,
-        )
+        dd = "postgres:17 if=/dev/urandom of=/ballast bs=1M count=20".split()
+        must("docker", "run", "--name=layer", "--network=none", "--entrypoint=dd", *dd)
+        changes = ("""--change=ENTRYPOINT ["entrypoint"]""", """--change=CMD ["postgres"]""")
+        must("docker", "commit", *changes, "layer", REMOTE)
         must("docker", "rm", "--volumes", "layer")
         must("docker", "push", REMOTE, timeout=180)
         must("docker", "rmi", REMOTE)
@@ -62,7 +44,7 @@ def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
         run("docker", "rm", "--force", "--volumes", "layer")
 
 
-def test_image_is_pulled_with_plain_lines_when_nobody_watches(
+def test_image_is_pulled_with_plain_lines_without_a_terminal(
     instance: Make, remote_image: str
 ) -> None:
     database = instance("--image", remote_image, version="17")

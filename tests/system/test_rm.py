@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import time
 from pathlib import Path
 
-from conftest import Make
+from instances import Make, MakeService
 from program import must, run
+from web import get
+from webshop import container
 
 IN_USE, UNKNOWN = 4, 5
 
@@ -51,13 +56,13 @@ def test_unknown_name() -> None:
     )
 
 
-def test_one_that_was_never_opened_nor_provisioned(instance: Make) -> None:
+def test_an_instance_that_was_neither_opened_nor_provisioned(instance: Make) -> None:
     instance("--no-provision", enable=False)
     must("sockwake", "rm", "pg1")
     assert must("sockwake", "ls").startswith("There are no instances.")
 
 
-def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(instance: Make) -> None:
+def test_an_instance_with_broken_files_is_removed_and_its_data_stay(instance: Make) -> None:
     database = instance()
     (database.etc / "instance.env").write_text("garbage\n")
     must("systemctl", "daemon-reload")
@@ -67,3 +72,24 @@ def test_one_whose_files_are_broken_goes_but_purges_nothing_it_cannot_name(insta
     must("sockwake", "rm", "pg1")
     assert (Path("/var/lib/sockwake/pg1/18/docker/PG_VERSION")).exists()
     must("rm", "-r", "/var/lib/sockwake/pg1")
+
+
+def test_removing_a_slow_instance_holds_up_no_other(
+    service: MakeService, nginx: str, tmp_path: Path
+) -> None:
+    slow = {"image": nginx, "ports": ["25480:80"]}
+    slow |= {"stop_grace_period": "20s", "stop_signal": "SIGWINCH"}
+    (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"web": slow}}))
+    shop = service(
+        "container", "--compose", f"{tmp_path}/compose.yaml", "--ready", "tcp", "--idle", "10min"
+    )
+    get(25480)
+    must("systemctl", "stop", shop.proxy)
+    remover = subprocess.Popen(["sockwake", "rm", "svc1"], stdout=subprocess.DEVNULL)
+    time.sleep(1)
+    began = time.monotonic()
+    other = container(service, nginx, "--no-provision", name="svc2", enable=False)
+    must("sockwake", "rm", other.name)
+    took, was_stopping = time.monotonic() - began, remover.poll() is None
+    assert remover.wait(60) == 0
+    assert was_stopping and took < 10

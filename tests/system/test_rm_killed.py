@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Know, Make
 from database import Database
+from instances import Know, Make
 from program import run
 
 EXISTS, UNKNOWN = 3, 5
@@ -88,7 +88,7 @@ def test_two_at_once(instance: Make) -> None:
     assert not database.etc.exists() and not os.path.exists("/var/lib/sockwake/pg1")
 
 
-def test_one_and_a_sockwake_new_of_the_same_name_at_once(known: Know, instance: Make) -> None:
+def test_rm_and_sockwake_new_of_the_same_name_at_once(known: Know, instance: Make) -> None:
     instance("--no-provision")
     ended = both(
         ["sockwake", "rm", "pg1", "--purge"],

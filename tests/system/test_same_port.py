@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from conftest import MakeService
+from instances import MakeService
 from moment import until
 from program import must
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from program import must, run
 from recovery import asleep_with_a_row
 from refusal import told
@@ -14,7 +14,7 @@ from refusal import told
 pytestmark = pytest.mark.fault
 
 
-def test_strangers_let_in_by_pg_hba(instance: Make) -> None:
+def test_pg_hba_that_trusts_every_client(instance: Make) -> None:
     database = instance()
     hba = database.cluster / "pg_hba.conf"
     kept = hba.read_text()
@@ -86,7 +86,7 @@ def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
         must("umount", str(disk))
 
 
-def test_compose_file_nobody_can_read(instance: Make) -> None:
+def test_compose_file_that_cannot_be_read(instance: Make) -> None:
     database = instance()
     whole = (database.etc / "compose.yaml").read_text()
     (database.etc / "compose.yaml").write_text(whole + "\tnot: [yaml\n")
@@ -99,7 +99,7 @@ def test_compose_file_nobody_can_read(instance: Make) -> None:
     assert database.psql() == "1"
 
 
-def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nobody_else(
+def test_a_wrong_line_of_instance_env_is_reported_and_affects_no_other_instance(
     instance: Make,
 ) -> None:
     database, other = instance(name="pg1"), instance(name="pg2")
@@ -117,7 +117,7 @@ def test_instance_env_with_a_wrong_line_is_told_with_file_and_line_and_hurts_nob
     assert database.psql() == "1"
 
 
-def test_instance_env_that_is_garbage_keeps_neither_others_nor_a_reload_from_working(
+def test_garbage_in_instance_env_affects_neither_other_instances_nor_a_reload(
     instance: Make,
 ) -> None:
     database, other = instance(name="pg1"), instance(name="pg2")

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client import Lost, Refused
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import must, run
 

@@ -14,7 +14,7 @@ import pytest
 import figures
 from account import Account, Own
 from check_program import CheckProgram
-from conftest import Know, KnowService, Make, MakeService
+from instances import Know, KnowService, Make, MakeService
 from intruder import Intruder
 from program import must, run
 from refusal import ASLEEP_OR_FAILED, told
@@ -72,13 +72,13 @@ def test_no_data_are_made_below_a_directory_of_a_user_s(
         1, BY_OTHERS
     )
     run("sockwake-new", "pg1", "--version", "18", "--data", "/tmp/db-of-the-tests").expect(
-        1, f"{BY_OTHERS}: /tmp is everybody's"
+        1, f"{BY_OTHERS}: /tmp is writable by every user"
     )
     somebody.must("rm link")
     victim.require_untouched()
 
 
-def test_neither_a_wake_nor_a_removal_follows_data_that_were_led_elsewhere(
+def test_neither_a_wake_nor_a_removal_follows_a_link_in_the_place_of_data(
     instance: Make, somebody: Intruder, victim: Victim
 ) -> None:
     """However they came there: the administrator may have edited DATA=, or given the directory away later."""
@@ -103,9 +103,7 @@ def test_neither_a_wake_nor_a_removal_follows_data_that_were_led_elsewhere(
     database.asleep()
 
 
-def test_a_container_s_user_leads_nothing_of_root_s_elsewhere(
-    instance: Make, victim: Victim
-) -> None:
+def test_root_follows_no_link_of_a_container_s_user(instance: Make, victim: Victim) -> None:
     """With 17 the data directory itself is his, and every wake puts a key in there, every removal the password."""
     database = instance("--tls", version="17")
     assert database.psql() == "1"
@@ -160,7 +158,7 @@ def test_a_program_s_socket_is_no_link(service: MakeService, victim: Victim, pla
 @pytest.mark.parametrize(
     "options", [(), ("--run-as", "nobody")], ids=["a user of its own", "a user of the machine's"]
 )
-def test_what_a_program_leads_elsewhere_is_not_deleted_with_its_data(
+def test_links_in_a_program_s_data_are_not_followed_when_it_is_deleted(
     service: MakeService, program: str, victim: Victim, options: tuple[str, ...]
 ) -> None:
     web = service("native", "--exec", program, *options)
@@ -185,16 +183,8 @@ def test_no_check_of_a_user_s_is_run_by_root(
 ) -> None:
     somebody.must("printf '#!/bin/sh\\ntouch /run/somebody-was-root\\n' >check && chmod 755 check")
     known_service("svc1")
-    ran = run(
-        "sockwake-new",
-        "svc1",
-        "--kind",
-        "native",
-        "--exec",
-        program,
-        "--check",
-        f"{somebody.home}/check",
-    )
+    new = ("sockwake-new", "svc1", "--kind", "native", "--exec", program)
+    ran = run(*new, "--check", f"{somebody.home}/check")
     ran.expect(1, f"check {somebody.home}/check {BY_OTHERS}")
     web = service("native", "--exec", program, "--check", check("exit 0"), "--check-every", "1s")
     assert get(web.port).status == 200
@@ -210,7 +200,7 @@ def test_no_check_of_a_user_s_is_run_by_root(
     web.asleep()
 
 
-def test_its_container_leads_nobody_to_another_socket_of_the_user_s(
+def test_a_user_s_container_leads_no_client_to_another_socket_of_the_user(
     account: Account, own: Callable[..., Own]
 ) -> None:
     database = own("mine", "--version", "18", "--idle", "1min")

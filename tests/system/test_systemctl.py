@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from program import must
 from recovery import awake, heals
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import figures
-from conftest import Make, MakeService, installed
+from instances import Make, MakeService
 from intruder import connecting
-from program import must
+from program import installed, must
 from service import Service
 
 WAYS = {
@@ -79,7 +79,7 @@ def attempts(service: Service, neighbour: Service) -> list[str]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_has_taken_a_program_over_gets_no_further(
+def test_a_program_that_was_taken_over_gets_no_further_than_its_sandbox(
     service: MakeService, instance: Make, backdoor: str, way: str
 ) -> None:
     neighbour = instance("--no-provision", name="pg1")
@@ -97,7 +97,7 @@ def test_who_has_taken_a_program_over_gets_no_further(
     mine.asleep()
 
 
-def test_one_without_a_network_has_none(service: MakeService, backdoor: str) -> None:
+def test_a_program_without_a_network_has_none(service: MakeService, backdoor: str) -> None:
     """Neither out of the machine, nor to a server on its loopback."""
     mine = service("command", "--exec", f"{backdoor} {{port}}", idle="2s")
     with socket.create_server(("127.0.0.1", 0)) as server:

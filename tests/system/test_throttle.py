@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
-from program import start
 from refusal import ASLEEP_OR_FAILED
 
 pytestmark = pytest.mark.fault
@@ -48,16 +47,7 @@ def test_client_waits_meanwhile_and_is_served_when_it_can_be_run_again(
 ) -> None:
     database = instance(*filter(None, [kind]))
     with unrunnable(database):
-        client = start(
-            "psql",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(database.port),
-            "-XAtc",
-            "select 1",
-            env=database.environment,
-        )
+        client = database.start_psql()
         began = time.monotonic()
         until("it is tried again", lambda: tries(database) > 2)
         tried = tries(database)

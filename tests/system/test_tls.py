@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from program import Ran, must, run
 from refusal import told
 
@@ -23,22 +23,9 @@ def verified(database: Database, host: str, root: Path) -> Ran:
 def make_pair(folder: Path, names: str) -> tuple[Path, Path]:
     """A certificate for other names, and its key."""
     certificate, key = folder / "crt", folder / "key"
-    must(
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-noenc",
-        "-subj",
-        "/CN=renewed",
-        "-addext",
-        f"subjectAltName={names}",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    )
+    request = "openssl req -x509 -newkey rsa:2048 -noenc -subj /CN=renewed".split()
+    files = ("-keyout", str(key), "-out", str(certificate))
+    must(*request, "-addext", f"subjectAltName={names}", *files)
     return certificate, key
 
 
@@ -64,7 +51,9 @@ def test_self_signed_is_verified_by_name_and_by_address(instance: Make) -> None:
     assert str(database.run) not in Path("/proc/mounts").read_text()
 
 
-def test_ones_own_is_verified_and_under_no_other_name(instance: Make, tmp_path: Path) -> None:
+def test_an_administrator_s_certificate_is_verified_and_under_no_other_name(
+    instance: Make, tmp_path: Path
+) -> None:
     certificate, key = make_pair(tmp_path, "IP:127.0.0.1")
     database = instance("--tls-cert", str(certificate), "--tls-key", str(key))
     assert verified(database, "127.0.0.1", certificate).expect(0).out.startswith("t|")
@@ -72,7 +61,9 @@ def test_ones_own_is_verified_and_under_no_other_name(instance: Make, tmp_path: 
 
 
 @pytest.mark.fault
-def test_a_renewed_one_is_used_from_the_next_wake_on(instance: Make, tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_used_from_the_next_wake_on(
+    instance: Make, tmp_path: Path
+) -> None:
     database = instance("--tls")
     before = tmp_path / "before"
     shutil.copy(database.etc / "server.crt", before)

@@ -6,7 +6,7 @@ import hashlib
 import signal
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import start
 
@@ -48,17 +48,7 @@ def test_copy_of_a_gigabyte_in_and_out(instance: Make, tmp_path: Path) -> None:
 
 def test_cancelled_query(instance: Make) -> None:
     database = instance()
-    client = start(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-XAt",
-        "-c",
-        "select pg_sleep(300)",
-        env=database.environment,
-    )
+    client = database.start_psql("select pg_sleep(300)")
     try:
         running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(300)%' and state = 'active'"
         with database.connect() as other:
@@ -96,17 +86,6 @@ def test_pgbench_with_many_clients(instance: Make) -> None:
     said = database.tool("pgbench", "-c", "20", "-j", "2", "-t", "50", "--no-vacuum", timeout=120)
     assert "number of transactions actually processed: 1000/1000" in said
     assert "number of failed transactions: 0" in said
-    said = database.tool(
-        "pgbench",
-        "-c",
-        "4",
-        "-j",
-        "2",
-        "-t",
-        "25",
-        "--connect",
-        "--select-only",
-        "--no-vacuum",
-        timeout=120,
-    )
+    reconnecting = "-c 4 -j 2 -t 25 --connect --select-only --no-vacuum".split()
+    said = database.tool("pgbench", *reconnecting, timeout=120)
     assert "number of transactions actually processed: 100/100" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import Make
+from instances import Make
 from program import must, run
 
 UNITS = (

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
-from program import must, run, start
+from program import must, run
 from recovery import awake
 from wakefulness import client_program
 
@@ -30,16 +30,7 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
 ) -> None:
     database = instance()
     slow_to_start(database)
-    client = start(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-XAtc",
-        "select 1",
-        env=database.environment,
-    )
+    client = database.start_psql()
     try:
         until("the container runs", lambda: database.server_pid())
         unit = database.proxy if victim == "proxy" else database.backend
@@ -86,16 +77,7 @@ def test_killed_while_it_makes_its_cluster(instance: Make) -> None:
 
 def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) -> None:
     database = instance()
-    client = start(
-        "psql",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(database.port),
-        "-XAtc",
-        "select 1",
-        env=database.environment,
-    )
+    client = database.start_psql()
     try:
         until("it wakes", lambda: database.state(database.backend) == "active")
         run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Make, MakeService
-from ending import Command, Container, Native, Postgres, Subject
+from ending import Subject, one_of_each
+from instances import Make, MakeService
 from moment import until
-from program import must, run
+from package import DEB, build, install, is_installed, unpack
 
-DEB = os.environ.get("SOCKWAKE_DEB", "")
 pytestmark = [
     pytest.mark.fault,
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
@@ -31,29 +29,11 @@ RENAMED = {
 }
 
 
-def install(deb: str) -> None:
-    must(
-        "apt-get",
-        "--assume-yes",
-        "--quiet",
-        "install",
-        "--reinstall",
-        "--allow-downgrades",
-        deb,
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=120,
-    )
-
-
 @pytest.fixture
 def renamed(machine: None, tmp_path: Path) -> Iterator[str]:
     """The same package with a higher version and other names for its modules."""
     tree = tmp_path / "tree"
-    must("dpkg-deb", "--raw-extract", DEB, str(tree))
-    control = tree / "DEBIAN/control"
-    control.write_text(
-        re.sub(r"^Version: (.*)$", r"Version: \1+renamed", control.read_text(), flags=re.MULTILINE)
-    )
+    unpack(tree, "+renamed")
     package = tree / "usr/share/sockwake/sockwake"
     for path in [*package.rglob("*.py"), *(tree / "usr/share/sockwake/bin").iterdir()]:
         text = path.read_text()
@@ -65,16 +45,12 @@ def renamed(machine: None, tmp_path: Path) -> Iterator[str]:
     for old, new in RENAMED.items():
         (package / old).rename(package / new)
     (tree / "DEBIAN/md5sums").unlink(missing_ok=True)
-    must("dpkg-deb", "--root-owner-group", "--build", str(tree), f"{tmp_path}/renamed.deb")
-    yield f"{tmp_path}/renamed.deb"
-    if (
-        run("dpkg-query", "--show", "--showformat=${Version}", "sockwake").out
-        != must("dpkg-deb", "--field", DEB, "Version").strip()
-    ):
+    yield build(tree, f"{tmp_path}/renamed.deb")
+    if not is_installed():
         install(DEB)
 
 
-def replaced_under_sessions(subjects: list[Subject], deb: str, *, stays: bool) -> None:
+def replaced_under_sessions(subjects: tuple[Subject, ...], deb: str, *, stays: bool) -> None:
     """The package is installed while each has a client; others come and go; then all sleep and wake again."""
     with ExitStack() as stack:
         for subject in subjects:
@@ -101,14 +77,9 @@ def replaced_under_sessions(subjects: list[Subject], deb: str, *, stays: bool) -
 def test_clients_come_and_go_and_it_sleeps_and_wakes(
     instance: Make, service: MakeService, nginx: str, redis: str, program: str, renamed: str
 ) -> None:
-    subjects = [
-        Postgres(instance("--check-every", "1s")),
-        Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
-        Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
-        Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
-    ]
+    subjects = one_of_each(instance, service, nginx, redis, program)
     for deb in (renamed, DEB):
-        replaced_under_sessions(list(subjects), deb, stays=deb == DEB)
+        replaced_under_sessions(subjects, deb, stays=deb == DEB)
     for subject in subjects:
         subject.service.asleep()
         until(

@@ -13,8 +13,8 @@ import pytest
 
 import figures
 from client import Client
-from conftest import Make
 from database import Database
+from instances import Make
 from moment import until
 from program import must, run
 
@@ -31,19 +31,8 @@ class Elsewhere:
 
     def __init__(self) -> None:
         must("ip", "netns", "add", "elsewhere")
-        must(
-            "ip",
-            "link",
-            "add",
-            "cable",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "there",
-            "netns",
-            "elsewhere",
-        )
+        cable = "type veth peer name there netns elsewhere".split()
+        must("ip", "link", "add", "cable", *cable)
         must("ip", "address", "add", f"{HERE}/24", "dev", "cable")
         must("ip", "link", "set", "cable", "up")
         for command in (
@@ -76,7 +65,7 @@ def elsewhere(machine: None) -> Iterator[Elsewhere]:
     run("umount", "/run/netns")
 
 
-def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(
+def test_a_vanished_client_is_let_go_with_unacknowledged_data_or_without(
     instance: Make, elsewhere: Elsewhere
 ) -> None:
     """In the times that are written, not in shorter ones for the test. Each is in a transaction, so that silence is no reason."""
@@ -103,7 +92,7 @@ def test_who_vanishes_is_let_go_with_data_on_the_way_or_without(
     )
 
 
-def test_who_says_only_half_a_goodbye_is_let_go(instance: Make) -> None:
+def test_a_half_closed_connection_is_let_go(instance: Make) -> None:
     database = instance("--check", "none")
     with closing(database.connect()) as client:
         client.query("begin")
@@ -111,7 +100,7 @@ def test_who_says_only_half_a_goodbye_is_let_go(instance: Make) -> None:
         database.asleep()
 
 
-def test_who_takes_for_ever_to_say_who_he_is_is_let_go(instance: Make) -> None:
+def test_a_client_that_never_finishes_its_login_is_let_go(instance: Make) -> None:
     database = instance("--check", "none", "--set", "authentication_timeout=2s")
     with socket.create_connection(("127.0.0.1", database.port)) as client:
         client.sendall(struct.pack("!II", 10_000, 3 << 16) + b"user\0postgres\0database\0")

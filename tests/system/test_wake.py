@@ -6,7 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import Make
+from instances import Make
 from moment import until
 from program import must
 
@@ -60,7 +60,7 @@ def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
     database.asleep()
 
 
-def test_no_clock_but_those_that_cannot_be_set_ends_its_idle_time(instance: Make) -> None:
+def test_only_clocks_that_cannot_be_set_end_its_idle_time(instance: Make) -> None:
     """A clock that is put forward puts nothing to sleep, one that is put back keeps nothing awake (timerfd_create(2))."""
     database = instance(idle="10min")
     with database.connect() as client:
@@ -125,7 +125,7 @@ def test_hundred_clients_at_once_onto_a_sleeping_one(instance: Make) -> None:
     assert database.journal().count("woken by") == 1
 
 
-def test_one_client_more_than_the_server_takes_reads_its_own_words(instance: Make) -> None:
+def test_one_client_too_many_reads_the_server_s_own_error(instance: Make) -> None:
     database = instance("--set", "max_connections=5", "--set", "superuser_reserved_connections=0")
     clients = [database.connect() for _ in range(5)]
     try:

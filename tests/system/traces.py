@@ -24,19 +24,12 @@ def listening() -> set[int]:
 
 def sweep() -> None:
     """Take away by force what a failed test left, so that the next one is judged by itself."""
-    run(
-        "systemctl",
-        "stop",
-        "pg-proxy@*.socket",
-        "pg-check@*.timer",
-        "pg-proxy@*.service",
-        "pg-postgres@*.service",
-    )
+    sockets, timers = "pg-proxy@*.socket", "pg-check@*.timer"
+    run("systemctl", "stop", sockets, timers, "pg-proxy@*.service", "pg-postgres@*.service")
     for mount in _mounts():
         run("umount", "--lazy", mount)
-    for name in run(
-        "docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-"
-    ).out.split():
+    listed = run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out
+    for name in listed.split():
         run("docker", "rm", "--force", "--volumes", name)
     for link in _links():
         link.unlink()

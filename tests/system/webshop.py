@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import MakeService
+from instances import MakeService
 from program import must
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 from web import get
 
+NGINX = "nginx:local"  # a web server on port 80
 # a server of its own on port 8080, that says 503 for its first seconds
 SLOW_TO_GET_UP = """\
 services:
@@ -65,7 +66,8 @@ def unserved(shop: Service, reason: str, words: str = "") -> None:
 
 def served(shop: Service) -> None:
     """The next client is, with nothing to reset."""
-    assert get(shop.port).status == 200
+    answer = get(shop.port)
+    assert answer.status == 200, answer
     shop.asleep()
     assert "error" not in shop.ls()
 

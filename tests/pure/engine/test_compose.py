@@ -1,5 +1,6 @@
 """What is laid over the administrator's compose.yaml, as compose is given it."""
 
+import importlib
 import json
 import os
 import stat
@@ -10,13 +11,16 @@ import pytest
 from test_belongings import OURS, PROJECT, answers, thing
 
 from daemon import Daemon
-from env_file import env
+from env_file import CONTAINER, env, text_of
 from sockwake.config import settings
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import SockwakeError
 from tree import Tree
+
+RESET = "taken away"
+yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
 # Knows one project, and keeps the last file that it is to make a container of.
 COMPOSE = """#!/bin/sh
@@ -25,11 +29,18 @@ while [ $# -gt 0 ]; do
     case $1 in
         --file) file=$2 ;;
         config) exec cat config.json ;;
-        create) exec cp "$file" overlay.json ;;
+        create) exec cp "$file" overlay.yaml ;;
     esac
     shift
 done
 """
+
+
+class WithReset(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML with the tag by which compose takes away what the first file says."""
+
+
+WithReset.add_constructor("!reset", lambda _loader, _node: RESET)
 
 
 class Compose:
@@ -57,11 +68,16 @@ class Compose:
         (self.directory / "config.json").write_text(json.dumps({"services": services}))
         return self.project
 
+    def file(self) -> dict[str, Any]:
+        """The file that compose got beside the administrator's."""
+        file: dict[str, Any] = yaml.load(
+            (self.directory / "overlay.yaml").read_text(), Loader=WithReset
+        )
+        return file
+
     def overlay(self) -> dict[str, Any]:
-        """What was laid over the service."""
-        overlay: dict[str, Any] = json.loads((self.directory / "overlay.json").read_text())[
-            "services"
-        ]["db"]
+        """The keys laid over the service, but those that every service gets."""
+        overlay: dict[str, Any] = self.file()["services"]["db"]
         assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == (
             "no",
             {"restart_policy": {"condition": "none", "max_attempts": 0}},
@@ -117,7 +133,7 @@ def test_what_was_laid_over_does_not_stay(compose: Compose) -> None:
 def test_an_image_that_is_not_here_is_never_asked_of_a_registry(compose: Compose) -> None:
     with pytest.raises(SockwakeError, match="image other:18 is not on this machine"):
         compose.defines(image="other:18").create("sockwake-pg1", {})
-    assert not (compose.directory / "overlay.json").exists()
+    assert not (compose.directory / "overlay.yaml").exists()
 
 
 def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Daemon) -> None:
@@ -127,7 +143,7 @@ def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Da
         SockwakeError, match="there is a container sockwake-pg1-db-1 that is not of instance 'pg1'"
     ):
         compose.defines().create_everyday("12-0badcafe")
-    assert not os.path.exists(compose.directory / "overlay.json")
+    assert not os.path.exists(compose.directory / "overlay.yaml")
 
 
 def test_all_that_compose_makes_gets_the_label(compose: Compose) -> None:
@@ -142,7 +158,23 @@ def test_all_that_compose_makes_gets_the_label(compose: Compose) -> None:
     }
     (compose.directory / "config.json").write_text(json.dumps(config))
     compose.project.create("sockwake-pg1_init", {})
-    said = json.loads((compose.directory / "overlay.json").read_text())
+    said = compose.file()
     labels = {"labels": OURS}
     assert (said["networks"], said["volumes"]) == ({"default": labels}, {"pages": labels})
     assert said["services"]["db"]["labels"] == OURS
+
+
+def test_a_service_that_is_no_database_publishes_nothing_and_depends_on_nothing(
+    compose: Compose, tree: Tree
+) -> None:
+    Path(compose.instance.env_file).write_text(text_of(CONTAINER))
+    engine = compose.project.engine
+    service = Project(compose.instance, settings.load(compose.instance), engine)
+    compose.defines(ports=["80:80"], depends_on=["other"])
+    service.create("sockwake-pg1", {"labels": {"mine": "it's “true”: yes # no"}})
+    assert compose.overlay() == {
+        "container_name": "sockwake-pg1",
+        "labels": {"mine": "it's “true”: yes # no"},
+        "depends_on": RESET,
+        "ports": RESET,
+    }

@@ -40,13 +40,20 @@ def state(daemon: Daemon, **values: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "current"), [(b"[]", False), (b"[]\n", False), (b'[{"Id":"x"}]', True)]
+    ("answer", "is_current", "is_running"),
+    [
+        (b"[]", False, False),
+        (b"[]\n", False, False),
+        (b'[{"Id":"x","State":"exited"}]', True, False),
+        (b'[{"Id":"x","State":"running"}]', True, True),
+    ],
 )
 def test_it_is_current_when_one_of_this_name_was_made_of_these_files(
-    daemon: Daemon, container: Container, answer: bytes, current: bool
+    daemon: Daemon, container: Container, answer: bytes, is_current: bool, is_running: bool
 ) -> None:
     daemon.answers[LIST] = 200, answer
-    assert container.is_current("12-0badcafe") is current
+    found = container.search("12-0badcafe").result()
+    assert (found.is_current, found.is_running) == (is_current, is_running)
     query = daemon.queries[LIST]
     assert query["all"] == ["1"]
     assert json.loads(query["filters"][0]) == {

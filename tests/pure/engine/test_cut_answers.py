@@ -58,7 +58,7 @@ class Cut(Engine):
 
 
 def is_current(engine: Engine) -> object:
-    return Container("sockwake-pg1", engine).is_current("12-0badcafe")
+    return Container("sockwake-pg1", engine).search("12-0badcafe").result().is_current
 
 
 def pid(engine: Engine) -> object:

@@ -165,7 +165,7 @@ def test_a_pair_that_does_not_fit_is_refused_and_nothing_written(
         message = f"{key} cannot be used for TLS: "
     elif how == "readable":
         key.chmod(0o644)
-        message = f"{key} is no secret: everybody may read it"
+        message = f"{key} is no secret: every user may read it"
     else:
         crt = crt.parent
         message, status = f"cannot use {crt}: is a directory", FAILED

@@ -143,9 +143,9 @@ def test_in_a_sticky_directory_only_what_is_roots_own_stays_where_it_is(place: P
     place.chmod(0o1777)
     (place / "data").mkdir()
     safe_path.require_safe(str(place / "data"), "data directory")
-    assert refused(place / "new").endswith(f"{place} is everybody's")
+    assert refused(place / "new").endswith(f"{place} is writable by every user")
     assert refused(place / "theirs").endswith(
-        f"{place} is everybody's, and theirs belongs to user {SOMEBODY}"
+        f"{place} is writable by every user, and theirs belongs to user {SOMEBODY}"
     )
 
 

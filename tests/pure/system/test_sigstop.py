@@ -58,7 +58,7 @@ def test_a_program_goes_on_when_the_look_ends_in_between(
         raise end
 
     sent: list[str] = []
-    monkeypatch.setattr(systemctl, "signal", lambda unit, name, *, everybody: sent.append(name))
+    monkeypatch.setattr(systemctl, "signal", lambda unit, name, *, all_processes: sent.append(name))
     monkeypatch.setattr(idleness, "has_newcomers", is_ended)
     instance = tree.write_env("pg1", env())
     settings = load(instance)

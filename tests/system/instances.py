@@ -1,0 +1,54 @@
+"""The instances of one test: made with sockwake-new, and removed after it with all that is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import figures
+from database import Database
+from program import run
+from service import Service
+
+Make = Callable[..., Database]
+Know = Callable[[str], Database]
+KnowService = Callable[[str], Service]
+MakeService = Callable[..., Service]
+MakeSleeper = Callable[..., Service]
+S = TypeVar("S", bound=Service)
+
+UNKNOWN = 5  # exit status of sockwake when there is no such instance
+
+
+class Instances:
+    """Known before they are made, so that they are removed wherever the test ends."""
+
+    def __init__(self) -> None:
+        self._services: list[Service] = []
+
+    def know(self, service: S) -> S:
+        """Remove it after the test, which makes it by itself, however far it came."""
+        self._services.append(service)
+        return service
+
+    def make(self, service: S, *options: str, idle: str, enable: bool) -> S:
+        """Make it with sockwake-new; AssertionError when that fails."""
+        enabled = ["--enable"] if enable else []
+        ran = run("sockwake-new", self.know(service).name, "--idle", idle, *enabled, *options)
+        service.made = ran.expect(0)
+        return service
+
+    def take_away(self) -> list[str]:
+        """Remove them with their data; returns what is wrong, and whether the test left a port dead."""
+        problems = []
+        for service in reversed(self._services):
+            if service.state(service.socket) == "failed":
+                figures.count("sockets left failed")
+                problems.append(f"{service.socket} is left failed:\n{service.journal()}")
+            # rm refuses while clients are connected
+            units = (service.socket, service.proxy, service.backend)
+            run("systemctl", "stop", *units, timeout=120)
+            removed = run("sockwake", "rm", service.name, "--purge", timeout=120)
+            if removed.status not in (0, UNKNOWN):
+                problems.append(str(removed))
+        return problems

@@ -1,0 +1,134 @@
+"""An ordinary user's own instances and the system: ports, lingering, environment, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from account import Account, Own, page
+from program import must, run
+from service import FIRST_PORT
+
+
+def test_it_is_listed_for_its_user_only(account: Account, user_database: Own) -> None:
+    listed = json.loads(account.run("sockwake", "ls", "--user", "--json").expect(0).out)
+    assert [(row["name"], row["port"]) for row in listed] == [("mine", user_database.port)]
+    assert json.loads(must("sockwake", "ls", "--json")) == []
+    account.run("sockwake", "status", "--user", "mine").expect(
+        0, str(user_database.etc), "journalctl --user -u"
+    )
+
+
+def test_it_keeps_clear_of_the_systems_ports(
+    account: Account, known: Callable[[str], object]
+) -> None:
+    known("pg1")
+    run("sockwake-new", "pg1", "--version", "18", "--no-provision").expect(0)
+    shown = account.run("sockwake-new", "mine", "--user", "--version", "18", "--dry-run").expect(0)
+    assert f"\nPORT={FIRST_PORT + 1}\n" in shown.out
+    taken = account.run(
+        "sockwake-new", "mine", "--user", "--version", "18", "--port", str(FIRST_PORT)
+    )
+    taken.expect(3, f"port {FIRST_PORT} is already claimed by the system's instance 'pg1'")
+
+
+def test_clients_are_told_why_it_cannot_start(
+    account: Account, user_database: Own, user_web: Own
+) -> None:
+    account.must("systemctl", "--user", "stop", "podman.socket", "podman.service")
+    try:
+        user_database.psql("select 1").expect(
+            2, "FATAL:", "does not answer at", "journalctl --user -u pg-postgres@mine"
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page(user_web)
+        assert refused.value.code == 503 and "podman.sock" in refused.value.read().decode()
+    finally:
+        account.must("systemctl", "--user", "start", "podman.socket")
+    assert user_database.answer("select 1") == "1"
+
+
+def test_removing_it_leaves_nothing(account: Account, user_database: Own) -> None:
+    user_database.answer("select 1")
+    user_database.asleep()
+    account.run("sockwake", "rm", "--user", "--purge", "mine").expect(
+        0, f"deleted the data in {user_database.data}"
+    )
+    assert account.left() == []
+
+
+def test_a_draft_that_fails_is_undone(account: Account) -> None:
+    new = "sockwake-new mine --user --version 18 --image localhost/no:such"
+    ran = account.run(*new.split(), timeout=120)
+    ran.expect(1, "image localhost/no:such is neither on this machine nor to be had")
+    assert account.left() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--kind", "command", "--exec", "/bin/sleep {port}"), "of kind postgres or container"),
+        (("--version", "18", "--engine", "docker"), "runs in podman"),
+        (("--version", "18", "--root", "/"), "--user and --root exclude each other"),
+    ],
+)
+def test_impossible_options_are_refused(
+    account: Account, options: tuple[str, ...], text: str
+) -> None:
+    account.run("sockwake-new", "mine", "--user", *options).expect(2, text)
+    assert account.left() == []
+
+
+def test_root_is_told_to_run_it_as_the_user(image: str) -> None:
+    run("sockwake-new", "mine", "--user", "--version", "18").expect(
+        2, "root's instances are the system's", "run it as the user"
+    )
+
+
+def test_a_user_that_does_not_linger_is_told_so(account: Account) -> None:
+    mark = (
+        Path("/var/lib/systemd/linger") / account.name
+    )  # logind's own; loginctl would end his systemd, too
+    mark.unlink()
+    try:
+        ran = account.run("sockwake-new", "mine", "--user", "--version", "18", "--no-provision")
+        ran.expect(0, "loginctl enable-linger")
+    finally:
+        mark.touch()
+        account.run("sockwake", "rm", "--user", "--purge", "mine").expect(0)
+    assert account.left() == []
+
+
+def test_it_is_there_after_a_restart_of_the_users_systemd(
+    account: Account, user_database: Own
+) -> None:
+    user_database.answer("select 1")
+    account.start_anew()
+    assert user_database.property(user_database.socket, "ActiveState") == "active"
+    assert user_database.answer("select 2") == "2"
+
+
+def test_files_are_where_the_users_systemd_looks(account: Account) -> None:
+    """Which may have other variables than his shell."""
+    variables = Path("/etc/environment.d/sockwake-test.conf")
+    variables.parent.mkdir(exist_ok=True)
+    variables.write_text(f"XDG_CONFIG_HOME={account.home}/conf\n")
+    try:
+        account.start_anew()
+        account.must(
+            "systemctl", "--user", "start", "podman.socket"
+        )  # what was enabled is elsewhere
+        account.run(
+            "sockwake-new", "mine", "--user", "--version", "18", "--enable", timeout=120
+        ).expect(0)
+        assert (account.home / "conf/sockwake/mine/instance.env").exists()
+        account.run("sockwake", "rm", "--user", "--purge", "mine").expect(0)
+    finally:
+        variables.unlink()
+        run("rm", "-rf", str(account.home / "conf"))
+        account.start_anew()
