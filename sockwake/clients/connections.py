@@ -136,19 +136,19 @@ def _connections(
 ) -> Iterator[list[str]]:
     """The rows of the instance's addresses; another one may have the same port at others. Only the tables that can have any
     are read."""
-    for table, hosts in _hosts(settings).items():
-        for fields in tables.tcp(table, settings.port):
+    for (table, port), hosts in _hosts(settings).items():
+        for fields in tables.tcp(table, port):
             if fields[3] in states and ("" in hosts or fields[1].rpartition(":")[0] in hosts):
                 yield fields
 
 
-def _hosts(settings: Settings) -> dict[str, set[str]]:
-    """The instance's IP addresses by the table they are in, as they are written there; "" for all."""
-    found: dict[str, set[str]] = {}
-    for item in settings.listen:
+def _hosts(settings: Settings) -> dict[tuple[str, int], set[str]]:
+    """The instance's IP addresses by their table and port, as they are written there; "" for all."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for item, port in settings.places:
         if packed := procnet.octets(item):
             host = procnet.written(packed) if any(packed) else ""
-            found.setdefault("tcp6" if ":" in item else "tcp", set()).add(host)
+            found.setdefault(("tcp6" if ":" in item else "tcp", port), set()).add(host)
     return found
 
 

@@ -6,7 +6,7 @@ wake path, so it imports nothing.
 
 from __future__ import annotations
 
-COMPOSE, SERVICE = "compose.yaml", "service.conf"
+COMPOSE, SERVICE, PROJECT = "compose.yaml", "service.conf", ""
 POSTGRES = "postgres"  # the value of ready= that only a PostgreSQL can have
 NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a program
 
@@ -23,6 +23,7 @@ class Kind:
     check: the default of CHECK=, how an idle backend is told.
     network: the default of --network.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
+    has_several_ports: PORTS= has them, and not LISTEN= and PORT=.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Kind:
         check: str = NONE,
         network: str = NONE,
         takes_socket: bool = False,
+        has_several_ports: bool = False,
     ) -> None:
         self.definition = definition
         self.keys = keys
@@ -45,6 +47,7 @@ class Kind:
         self.check = check
         self.network = network
         self.takes_socket = takes_socket
+        self.has_several_ports = has_several_ports
 
     @property
     def has_cluster(self) -> bool:
@@ -78,6 +81,14 @@ _CONTAINER: dict[str, str | None] = {
 }
 _PROGRAM: dict[str, str | None] = {"exec": None, "run_as": "", "ready": "", "client_first": ""}
 
+_PROJECT: dict[str, str | None] = {
+    "compose": None,
+    "service": "",
+    "engine": "",
+    "ready": "",
+    "client_first": "",
+}
+
 KINDS = {
     "postgres": Kind(
         COMPOSE,
@@ -88,5 +99,13 @@ KINDS = {
     ),
     "container": Kind(COMPOSE, options=_CONTAINER, ready="http:/", network="bridge"),
     "command": Kind(SERVICE, options=_PROGRAM, ready="tcp"),
+    "project": Kind(
+        PROJECT,
+        keys=("PROJECT", "PORTS"),
+        options=_PROJECT,
+        ready="tcp",
+        check=BUILTIN,
+        has_several_ports=True,
+    ),
     "native": Kind(SERVICE, options=_PROGRAM, ready="start", check=BUILTIN, takes_socket=True),
 }

@@ -66,12 +66,12 @@ def seconds_silent(
     instance: Instance, settings: Settings, proxy: int, switches: int, count: int
 ) -> float:
     """Seconds without a word from or to a client. switches: of the proxy; count: how many clients there are."""
-    if not settings.is_native and not proxy:
+    if not settings.counts_clients and not proxy:
         return FOREVER
     noted = since_last_client(instance)
     if noted is not None:
         return min(noted, since_last_byte(settings))
-    if not settings.is_native:
+    if not settings.counts_clients:
         return since_change(instance, f"proxy {proxy} after {switches} switches")
     if count:
         forget_change(instance)
@@ -94,7 +94,7 @@ def since_last_byte(settings: Settings) -> float:
     """Seconds since the last byte on any connection; 0 with a unix socket, of which the kernel does not tell."""
     if settings.has_unix_socket:
         return 0.0
-    found = ss.each(settings.listen, settings.port)
+    found = ss.each(settings.places)
     return min((connection.since_byte for connection in found), default=FOREVER)
 
 

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 def run(instance: Instance) -> None:
     """Check the instance once."""
     settings = load(instance)
-    proxy, proxy_fd = (0, pids.NONE) if settings.is_native else find_proxy(instance)
+    proxy, proxy_fd = (0, pids.NONE) if settings.counts_clients else find_proxy(instance)
     check = Check(instance, settings, proxy, proxy_fd)
     check.release_stopped()  # first: clients wait for what is stopped
     check.kill_vanished()  # before the look, which would count them as clients
@@ -66,11 +66,11 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
 def is_idle(settings: Settings, seen: Observation) -> bool:
     """Whether an instance without a check program may sleep, by what was seen: silent for IDLE.
 
-    CHECK=none waits until every client has left, and so does a program that takes its clients itself: sessions end with
-    it. The sessions of a PostgreSQL that work for a silent client are looked at beside this.
+    CHECK=none waits until every client has left, and so does what no single proxy counts the clients of: sessions end
+    with it. The sessions of a PostgreSQL that work for a silent client are looked at beside this.
     """
     is_silent = seen.silent >= settings.idle
-    if settings.check == NONE or settings.is_native:
+    if settings.check == NONE or settings.counts_clients:
         return is_silent and seen.connections == 0
     return is_silent
 
@@ -78,7 +78,7 @@ def is_idle(settings: Settings, seen: Observation) -> bool:
 class Check:
     """What a check does to one instance.
 
-    proxy, proxy_fd: from find_proxy(); without one the instance is native, or its proxy has left.
+    proxy, proxy_fd: from find_proxy(); without one the proxy has left, or there is none or several.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Check:
 
     def release_stopped(self) -> None:
         """Let go on what a check that was killed has stopped."""
-        unit = self.instance.backend_unit
-        if self.settings.is_native:
+        unit = self._accepting_unit
+        if self.settings.counts_clients:
             if pids.is_stopped(systemctl.main_pid(unit)):
                 systemctl.signal(unit, "CONT", all_processes=True)
         elif self.proxy and pids.is_stopped(self.proxy):
@@ -100,12 +100,12 @@ class Check:
 
     def kill_vanished(self) -> None:
         """End connections whose other end has gone without a FIN; only root can."""
-        listen, port = self.settings.listen, self.settings.port
+        places = self.settings.places
         if scope.is_user() or not connections.is_owed(self.settings):
             return
-        gone = [each.remote for each in ss.each(listen, port) if each.has_vanished]
+        gone = [each.remote for each in ss.each(places) if each.has_vanished]
         for remote in gone:
-            ss.kill(listen, port, remote)
+            ss.kill(places, remote)
         if gone:
             more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
             journal.say(f"{gone[0]} has vanished{more}")
@@ -118,8 +118,8 @@ class Check:
 
     def put_to_sleep(self, seen: Observation) -> None:
         """End proxy and backend, or the program, unless a client comes at this moment."""
-        if self.settings.is_native:
-            self._stop_program(seen)
+        if self.settings.counts_clients:
+            self._stop_accepting(seen)
         elif not self.proxy or self._end_proxy(seen):
             if seen.connections:
                 journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
@@ -164,13 +164,20 @@ class Check:
             if not sigstop.within_a_moment(lambda: not _is_wanted(backend)):
                 check_timer.start(self.instance, self.settings, wait=True)
 
-    def _stop_program(self, seen: Observation) -> None:
-        """Stop a program that takes its clients itself, unless one has just come or said something.
+    @property
+    def _accepting_unit(self) -> str:
+        """The unit that accepts connections, where that is not one proxy: the program, or the proxies."""
+        if self.settings.is_native:
+            return self.instance.backend_unit
+        return self.instance.proxy_unit
+
+    def _stop_accepting(self, seen: Observation) -> None:
+        """Stop what accepts connections itself, unless a client has just come or said something.
 
         It is continued only behind its stop signal: a stop job alone would let its main process go on first, and what
         that waits for later.
         """
-        unit = self.instance.backend_unit
+        unit = self._accepting_unit
         try:
             systemctl.signal(unit, "STOP", all_processes=True)
             is_disturbed = idleness.has_newcomers(self.settings, seen) or idleness.was_spoken_to(
@@ -178,7 +185,7 @@ class Check:
             )
             if not is_disturbed:
                 sigstop.signal_first_thread(unit)
-                systemctl.stop_later(unit)
+                systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
             systemctl.signal(unit, "CONT", all_processes=True)

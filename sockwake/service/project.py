@@ -30,7 +30,10 @@ from sockwake.system import files, journal, sdnotify
 
 _FIRST_PROBE, _LAST_PROBE = 0.005, 0.25  # seconds between two probes of a port, doubled each time
 _HTTP = "http:"
-_RESTART_AFTER = (1.0, 60.0)  # seconds: the first and the longest pause before a service is restarted
+_RESTART_AFTER = (
+    1.0,
+    60.0,
+)  # seconds: the first and the longest pause before a service is restarted
 _WELL_AFTER = 60.0  # seconds; a service that ran for so long is restarted soon again
 
 
@@ -120,9 +123,7 @@ def make_anew(engine: Engine, instance: Instance, settings: Settings) -> list[Me
     from sockwake.engine import compose_project  # and with it YAML: not in a wake that finds all
 
     project = compose_project.read(settings.project, settings.profiles)
-    found = project_containers.create(
-        engine, instance, project, timeout=settings.start_timeout
-    )
+    found = project_containers.create(engine, instance, project, timeout=settings.start_timeout)
     missing = {each.service for each in settings.ports} - {each.service for each in found}
     if missing:
         raise SockwakeError(
@@ -137,7 +138,9 @@ def _await_ports(services: Services, settings: Settings) -> None:
     deadline = time.monotonic() + settings.start_timeout
     first = settings.ports[0]
     for each in settings.ports:
-        path = settings.ready.removeprefix(_HTTP) if each is first and _HTTP in settings.ready else ""
+        path = (
+            settings.ready.removeprefix(_HTTP) if each is first and _HTTP in settings.ready else ""
+        )
         _await_port(services, each, path, deadline)
 
 
@@ -185,7 +188,9 @@ def _note_end(
     policy = ended.member.restart
     if policy == NO_RESTART or (policy.startswith("on-failure") and not ended.exit_code):
         return
-    pause = pauses[ended.name] = min(2 * pauses.get(ended.name, _RESTART_AFTER[0] / 2), _RESTART_AFTER[1])
+    pause = pauses[ended.name] = min(
+        2 * pauses.get(ended.name, _RESTART_AFTER[0] / 2), _RESTART_AFTER[1]
+    )
     journal.say(f"service '{ended.name}' ended with status {ended.exit_code}: again in {pause:g} s")
     threading.Thread(target=_restart, args=(services, ended, pause), daemon=True).start()
 
