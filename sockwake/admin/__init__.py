@@ -1,1 +1,1 @@
-"""What an administrator runs: sockwake and its verbs. Imports lifecycle and what is below it, nothing of service."""
+"""sockwake and its verbs. Imports lifecycle and what is before it, and nothing of service."""

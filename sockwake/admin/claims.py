@@ -13,7 +13,7 @@ from sockwake.admin import inventory
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load_if_valid
-from sockwake.errors import EXISTS, SockwakeError
+from sockwake.errors import EXISTS, USAGE, SockwakeError
 from sockwake.system import files, safe_path
 
 _DATA = re.compile(r"^\s*DATA=[\"']?(/[^\"'\n]*)", re.MULTILINE)
@@ -81,6 +81,14 @@ def is_system_s(path: str, root: str = "") -> bool:
         or path in _resolved(_THEMSELVES, root)
         or any(safe_path.is_in(place, path) for place in _resolved((*whole, *parts), root))
     )
+
+
+def require_no_system_place(path: str) -> None:
+    """Raise SockwakeError (usage) when the directory path is more than an instance's data can be."""
+    if is_system_s(path):
+        raise SockwakeError(
+            f"data directory '{path}' is a place of the system's", "choose one of its own", USAGE
+        )
 
 
 def require_own(data: str, root: str = "", *, but: Instance | None = None) -> None:

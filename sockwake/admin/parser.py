@@ -1,160 +1,39 @@
-"""The command line, for argparse; what its options may say is for decide and option_types to check."""
+"""The command line's parser, made of the declarations of verbs and options."""
 
 import argparse
-from argparse import ArgumentParser, _ArgumentGroup
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from sockwake.admin import version
+from sockwake.admin.option import Option
+from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import KINDS
 
 _EXIT_STATUS = (
-    "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port or data taken, 4 in use, 5 no such instance, "
-    "130 interrupted"
+    "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port or data taken, 4 in use, "
+    "5 no such instance, 130 interrupted"
 )
 
 
-def add_to(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a-z, 0-9 and '-', starting with a letter")
-    where = parser.add_argument_group("where clients find it")
-    where.add_argument(
-        "--listen",
-        metavar="ADDR",
-        action="append",
-        help="an IP address, or the directory or path of a unix socket; repeatable (default: 127.0.0.1)",
-    )
-    where.add_argument("--port", metavar="N", help="default: the next free one from 25432")
-    where.add_argument(
-        "--allow",
-        metavar="CIDR",
-        action="append",
-        help="close its port to all other addresses; repeatable (default: any)",
-    )
-    where.add_argument(
-        "--socket-user", metavar="USER", help="the owner of a unix socket (default: root)"
-    )
-    where.add_argument(
-        "--socket-mode", metavar="MODE", help="the mode of a unix socket (default: 0666)"
-    )
-    _add_kinds(parser)
-    _add_sleep(parser.add_argument_group("when it sleeps"))
-    how = parser.add_argument_group("how it is made")
-    how.add_argument("--enable", action="store_true", help="enable and start its socket, too")
-    how.add_argument(
-        "--no-provision",
-        action="store_true",
-        help="only write the files; the first wake does the rest",
-    )
-    how.add_argument(
-        "--root", metavar="DIR", help="write into the system tree DIR, touch nothing that runs"
-    )
-    how.add_argument(
-        "--user", action="store_true", help="make it the calling user's own, in his podman"
-    )
-    how.add_argument(
-        "--dry-run", action="store_true", help="show every file and command, change nothing"
-    )
-    how.add_argument("--json", action="store_true", help="say what was made as JSON")
-    how.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    how.add_argument(
-        "--debug", action="store_true", help="show the server's log, and a traceback with an error"
-    )
+@dataclass(frozen=True)
+class Verb:
+    """One verb of sockwake(8).
 
+    run: what it does with its parsed arguments. help: its line in the list of verbs. description: the
+    sentence in its own --help, made of help if "". has_name: it takes the NAME of an instance; of one
+    that there is, unless makes_name. rest: the metavar of arguments that are another program's.
+    """
 
-def _add_kinds(parser: ArgumentParser) -> None:
-    what = parser.add_argument_group("what it is")
-    what.add_argument(
-        "--kind", metavar="KIND", default="postgres", help=f"{', '.join(KINDS)} (default: postgres)"
-    )
-    what.add_argument(
-        "--network",
-        metavar="NET",
-        help="the network for its own connections: a container's, or host (default: none; of a container bridge)",
-    )
-    what.add_argument(
-        "--ready",
-        metavar="PROOF",
-        help="http:/PATH or tcp; notify or start for a native one (default: as its kind; not for postgres)",
-    )
-    what.add_argument(
-        "--client-first",
-        action="store_const",
-        const=True,
-        help="its clients speak first: who says nothing does not wake it (known of postgres and HTTP)",
-    )
-    server = parser.add_argument_group("of kind postgres")
-    server.add_argument("--version", metavar="N", help="its version, as in 18; must be given")
-    server.add_argument("--db-user", metavar="USER", help="the superuser (default: postgres)")
-    server.add_argument(
-        "--db-name", metavar="DB", help="the first database (default: the same as the user)"
-    )
-    server.add_argument(
-        "--set", metavar="GUC=VALUE", action="append", help="a server setting; repeatable"
-    )
-    server.add_argument(
-        "--tls", action="store_const", const=True, help="offer TLS, with a self-signed certificate"
-    )
-    server.add_argument(
-        "--tls-cert", metavar="FILE", help="offer TLS with this certificate (PEM, with its chain)"
-    )
-    server.add_argument(
-        "--tls-key", metavar="FILE", help="the key of --tls-cert (PEM, no passphrase)"
-    )
-    either = parser.add_argument_group("of kinds postgres and container")
-    either.add_argument(
-        "--image", metavar="REF", help="what it is made of (default of a PostgreSQL: postgres:N)"
-    )
-    either.add_argument(
-        "--data",
-        metavar="DIR",
-        help="default: /var/lib/sockwake/NAME; a cluster in there is adopted",
-    )
-    either.add_argument(
-        "--engine", metavar="ENGINE", help="docker or podman (default: which is installed)"
-    )
-    container = parser.add_argument_group("of kind container")
-    container.add_argument(
-        "--container-port", metavar="N", help="the port of the server in the container"
-    )
-    container.add_argument("--compose", metavar="FILE", help="a compose file, instead of --image")
-    container.add_argument(
-        "--service", metavar="NAME", help="which of its services (default: the one with a port)"
-    )
-    container.add_argument(
-        "--mount", metavar="DIR", help="where the container finds the data directory"
-    )
-    program = parser.add_argument_group("of kinds command and native")
-    program.add_argument(
-        "--exec", metavar="COMMAND", help="the program; {port}, {socket} and {data} are filled in"
-    )
-    program.add_argument(
-        "--run-as",
-        metavar="USER",
-        help="the program's user (default: one of its own, DynamicUser=)",
-    )
-
-
-def _add_sleep(sleep: _ArgumentGroup) -> None:
-    sleep.add_argument(
-        "--idle",
-        metavar="TIME",
-        default="3min",
-        help="after the last client has gone (default: 3min)",
-    )
-    sleep.add_argument(
-        "--session-idle",
-        metavar="TIME",
-        help="let a PostgreSQL end sessions that are idle this long (default: 15min, 0: never)",
-    )
-    sleep.add_argument(
-        "--check",
-        metavar="PROGRAM",
-        help="ask it whether the instance may sleep; or builtin, or none (default: as its kind)",
-    )
-    sleep.add_argument(
-        "--check-every", metavar="TIME", help="default: 30s, or the idle time if that is shorter"
-    )
+    name: str
+    run: Callable[[argparse.Namespace], None]
+    help: str
+    options: tuple[Option, ...]
+    description: str = ""
+    has_name: bool = False
+    makes_name: bool = False
+    rest: str = ""
+    manual: str = "sockwake(8)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -164,7 +43,8 @@ class Parser(argparse.ArgumentParser):
         raise SockwakeError(message, f"{self.prog} --help", USAGE)
 
 
-def build() -> Parser:
+def build(verbs: Sequence[Verb]) -> Parser:
+    """The parser of all verbs; its Namespace has the Verb itself as "verb"."""
     parser = Parser(
         prog="sockwake",
         allow_abbrev=False,
@@ -172,45 +52,50 @@ def build() -> Parser:
         epilog=f"{_EXIT_STATUS}. See sockwake(8).",
     )
     parser.add_argument("--version", action=_Version)
-    verbs = parser.add_subparsers(metavar="COMMAND", dest="verb", required=True)
-    maker = verbs.add_parser(
-        "new",
-        help="make an instance",
-        allow_abbrev=False,
-        epilog=f"{_EXIT_STATUS}. See sockwake-new(8).",
-        description="Make an instance: a PostgreSQL, or whatever else it is, "
-        "whose port is always open and which runs only while clients are connected.",
-    )
-    add_to(maker)
-    ls = _verb(verbs, "ls", "list the instances and their states")
-    ls.add_argument("--json", action="store_true", help="as a JSON array")
-    shown = _verb(verbs, "status", "show all that is known of an instance")
-    shown.add_argument("name", metavar="NAME")
-    shown.add_argument("--json", action="store_true", help="as a JSON object")
-    rm = _verb(verbs, "rm", "remove an instance; its data stay")
-    rm.add_argument("name", metavar="NAME")
-    rm.add_argument("--purge", action="store_true", help="delete the data too")
-    compose = _verb(verbs, "compose", "run compose on an instance's container")
-    compose.add_argument("name", metavar="NAME")
-    compose.add_argument("arguments", metavar="ARGUMENT", nargs=argparse.REMAINDER)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for verb in verbs:
+        added = commands.add_parser(
+            verb.name,
+            help=verb.help,
+            description=verb.description or f"{verb.help[0].upper()}{verb.help[1:]}.",
+            allow_abbrev=False,
+            epilog=f"{_EXIT_STATUS}. See {verb.manual}.",
+        )
+        added.set_defaults(verb=verb)
+        _add_arguments(added, verb)
     return parser
 
 
-def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, text: str) -> Parser:
-    verb = verbs.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        allow_abbrev=False,
-        epilog=f"{_EXIT_STATUS}. See sockwake(8).",
-    )
-    if name != "compose":  # which is about what runs
-        verb.add_argument(
-            "--root", metavar="DIR", help="work on the system tree DIR, touch nothing that runs"
-        )
-    verb.add_argument("--user", action="store_true", help="of the calling user's own instances")
-    verb.add_argument("--debug", action="store_true", help="show a traceback with an error")
-    return verb
+def _add_arguments(parser: Parser, verb: Verb) -> None:
+    """Add the operands of a verb, and its options under their titles."""
+    if verb.has_name:
+        rule = "a-z, 0-9 and '-', starting with a letter" if verb.makes_name else None
+        parser.add_argument("name", metavar="NAME", type=Name, help=rule)
+    if verb.rest:
+        parser.add_argument("rest", metavar=verb.rest, nargs=argparse.REMAINDER)
+    titles = dict.fromkeys(option.title for option in verb.options)
+    groups = {title: parser.add_argument_group(title) if title else parser for title in titles}
+    for option in verb.options:
+        groups[option.title].add_argument(option.flag, **_keywords(option))
+
+
+def _keywords(option: Option) -> dict[str, Any]:
+    """What argparse is told of an option; a kind's has None for "not given" (defaults.settle)."""
+    if not option.metavar:
+        not_given = None if option.kinds else False
+        return {
+            "action": "store_const",
+            "const": True,
+            "default": not_given,
+            "help": option.summary,
+        }
+    action = "append" if option.repeatable else "store"
+    return {
+        "action": action,
+        "metavar": option.metavar,
+        "type": option.check,
+        "help": option.summary,
+    }
 
 
 class _Version(argparse.Action):

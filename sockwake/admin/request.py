@@ -97,7 +97,8 @@ class Request:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:
             lines["TLS"] = "yes"
-        return {key: lines[key] for key in _ORDER if key in lines}
+        order = [key for key in _ORDER if key in lines]
+        return {key: lines[key] for key in dict.fromkeys([*order, *lines])}
 
     def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
         """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""

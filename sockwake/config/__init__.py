@@ -1,1 +1,1 @@
-"""What /etc/sockwake/NAME says, and where an instance has its files. Imports errors, kinds and protocol."""
+"""Names and paths of an instance, and its instance.env. Imports errors, kinds and protocol."""

@@ -1,7 +1,7 @@
 """instance.env as text: KEY=value lines.
 
-systemd, compose and the generator read the same file, each with its own idea of quotes, so that every character on which
-they could differ is refused.
+systemd, compose and the generator read the same file, each with its own rules for quotes: every
+character on which they could differ is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def parse(text: str, path: str) -> dict[str, str]:
 
 
 def line_of(text: str, key: str) -> int:
-    """The number of the line of a key that is there."""
+    """The number of the line that sets key, which must be there."""
     return next(
         number for number, line in enumerate(text.split("\n"), 1) if line.startswith(f"{key}=")
     )

@@ -8,16 +8,16 @@ from __future__ import annotations
 import binascii
 
 from sockwake.config import scope
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, reason
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Name(str):
-    """The name of an instance; one that exists is valid.
+    """The valid name of an instance; raises SockwakeError for any other text.
 
-    It becomes a unit name, a directory, a container and part of shell-read files, hence the narrow rule.
-    The generator repeats it in sh.
+    It is a part of the names of units, directories and containers, and of files that a shell reads.
+    sockwake-generator has the same rule in sh.
     """
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class Name(str):
 
 
 class Instance:
-    """Where an instance keeps what; root is the tree it lives in ("" is the running system)."""
+    """Names of an instance's files and units, in the tree root; "" is the running system."""
 
     __slots__ = ("etc", "name", "root", "run")
 
@@ -67,58 +67,60 @@ class Instance:
 
     @property
     def uninitialised_file(self) -> str:
-        """There until the cluster has been made. Without it a missing cluster is a fault (a disk that is
-        not mounted, say) and never a reason to make an empty one."""
+        """There until the cluster has been made; without it a missing cluster is an error.
+
+        The disk may not be mounted, for example, and an empty cluster must not take its place.
+        """
         return f"{self.etc}/uninitialised"
 
     @property
     def service_file(self) -> str:
-        """What systemd runs for an instance that is no container: a drop-in of backend_unit."""
+        """What systemd runs for a program of the host: a drop-in of backend_unit."""
         return f"{self.etc}/service.conf"
 
     @property
     def data(self) -> str:
-        """Where it keeps its data unless DATA= says otherwise, as the running system sees it."""
+        """The data directory unless DATA= names another, as the running system sees it."""
         return f"{scope.data()}/{self.name}"
 
     @property
     def backend(self) -> str:
-        """The directory the backend's unix socket is in."""
+        """The directory of the backend's unix socket."""
         return f"{self.run}/backend"
 
     @property
     def netns(self) -> str:
-        """Where the network namespace is mounted that the proxy of a TLS instance lives in."""
+        """The mount point of the network namespace in which the proxy of a TLS instance runs."""
         return f"{self.run}/netns"
 
     @property
     def ready_file(self) -> str:
-        """There while the backend is ready: idle time in seconds, and where the backend is."""
+        """There while the backend is ready: idle time in seconds, and the backend's address."""
         return f"{self.run}/ready"
 
     @property
     def ending_file(self) -> str:
-        """What the ready file becomes while its server is shutting down, which was ready before."""
+        """The ready file's name while a server that was ready is shutting down."""
         return f"{self.run}/ending"
 
     @property
     def handover_socket(self) -> str:
-        """Where the proxy hands its sockets to the waker when there is no client to wake for."""
+        """The unix socket over which the proxy passes its listening sockets to the waker."""
         return f"{self.run}/door"
 
     @property
     def nobody_file(self) -> str:
-        """There after a backend was not started because no client was in the queue, until the next start."""
+        """There after a start was skipped for want of a client, until the next start."""
         return f"{self.run}/nobody"
 
     @property
     def last_visit(self) -> str:
-        """When the last client that said anything left, in seconds of CLOCK_MONOTONIC; not of every instance."""
+        """When the last client left that had sent data: seconds of CLOCK_MONOTONIC; or missing."""
         return f"{self.run}/last-visit"
 
     @property
     def activity(self) -> str:
-        """What the check last saw, and since when; not of every instance."""
+        """What the last check measured, and since when. May be missing."""
         return f"{self.run}/activity"
 
     @property
@@ -133,12 +135,12 @@ class Instance:
 
     @property
     def failure_file(self) -> str:
-        """Why the last wake failed, in one line, for the client that waits."""
+        """Why the last wake failed: one line, for the waiting clients."""
         return f"{self.run}/failure"
 
     @property
     def failure_details(self) -> str:
-        """What another program said about that; closed to the proxy, and so to clients."""
+        """What a program said about the failure; the proxy cannot read it, so no client gets it."""
         return f"{self.run}/failure-details"
 
     @property
@@ -147,7 +149,7 @@ class Instance:
 
     @property
     def init_container(self) -> str:
-        """The one that makes the cluster and is thrown away; no name has a "_", so that it is no other instance's."""
+        """The container that initialises the cluster, then goes; no Name has a "_" in it."""
         return f"{self.container}_init"
 
     @property
@@ -160,7 +162,7 @@ class Instance:
 
     @property
     def check_unit(self) -> str:
-        """Of the timer that asks whether it may sleep, and of what it starts, without their suffixes."""
+        """The name, without suffix, of the idle check's timer and service."""
         return f"pg-check@{self.name}"
 
     @property
@@ -168,16 +170,17 @@ class Instance:
         return f"pg-postgres@{self.name}.service"
 
     def fingerprint(self) -> str:
-        """What tells edited files from those a container was made of. Against edits, not against malice."""
+        """A checksum of instance.env and compose.yaml, to see whether a container is made of both.
+
+        Detects edits, not attacks. Raises SockwakeError when one cannot be read.
+        """
         value = size = 0
         for path in (self.env_file, self.compose_file):
             try:
                 with open(path, "rb") as file:
                     content = file.read()
             except OSError as error:
-                raise SockwakeError(
-                    f"cannot read {path}: {(error.strerror or str(error)).lower()}"
-                ) from None
+                raise SockwakeError(f"cannot read {path}: {reason(error)}") from None
             value = binascii.crc32(content, value)
             size += len(content)
         return f"{size}-{value:08x}"

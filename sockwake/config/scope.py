@@ -1,7 +1,8 @@
-"""Whose systemd, engine and directories: the system's, or a user's own (sockwake … --user).
+"""The scope of a process: the system's systemd, engine and directories, or a user's (--user).
 
-A process works in one scope from its start to its end, and so does what it becomes: the environment says which.
-The units of the user manager set it, and the command line. Imported on the wake path, so it imports next to nothing.
+It is an environment variable, and does not change while a process runs or when it calls exec. The
+command line and the units of the user manager set it. Imported on the wake path: it imports next to
+nothing.
 """
 
 import os
@@ -9,20 +10,21 @@ import os
 _KEY = "SOCKWAKE_SCOPE"
 _USER = "user"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# what stays of a caller's environment: who it is, where its systemd listens, and how to reach a registry
+# all that is kept of a caller's environment: the user, the bus of its systemd, the proxy to a
+# registry
 _KEPT = {
     *("HOME", "LOGNAME", "SHELL", "TERM", "USER"),
     *("DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
-UID = os.getuid()  # before rootless.enter(), behind which everybody is root
+UID = os.getuid()  # after rootless.enter() it is 0
 
 
 def choose(*, user: bool) -> None:
-    """Work in the user's own scope, or in the system's, where nothing of a caller's environment gets into what root runs.
+    """Set the scope, and remove the caller's environment from what this process will run.
 
-    sudo and su let more or less of it through: an LD_PRELOAD, a DOCKER_HOST, a PATH, a HOME with a .docker in it. And
-    compose would take an IMAGE of somebody's shell for the one of instance.env.
+    sudo and su let LD_PRELOAD, DOCKER_HOST, PATH or a HOME with a .docker through, and compose
+    would prefer the IMAGE of a shell to that of instance.env.
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
     own = (
@@ -35,7 +37,7 @@ def choose(*, user: bool) -> None:
 
 
 def is_user() -> bool:
-    """Whether this is about a user's own instances."""
+    """Whether the instances are a user's own."""
     return os.environ.get(_KEY) == _USER
 
 
@@ -55,17 +57,17 @@ def run(root: str = "") -> str:
 
 
 def runtime() -> str:
-    """The user's XDG_RUNTIME_DIR. A shell that su or sudo made has it, though it does not know."""
+    """The user's XDG_RUNTIME_DIR, also where su or sudo have not set the variable."""
     return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{UID}"
 
 
 def switch() -> tuple[str, ...]:
-    """What systemctl, systemd-run and journalctl have to be told."""
+    """The option of systemctl, systemd-run and journalctl for the scope."""
     return ("--user",) if is_user() else ()
 
 
 def command(program: str, *arguments: str) -> str:
-    """A command line of systemd's, or of sockwake's own, for people to type."""
+    """A command line of systemd's or sockwake's for the administrator to type."""
     return " ".join((program, *switch(), *arguments))
 
 

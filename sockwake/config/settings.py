@@ -6,7 +6,7 @@ Imported on the wake path, so it imports next to nothing itself.
 from __future__ import annotations
 
 from sockwake.config import endpoint, envfile, scope, values
-from sockwake.errors import UNKNOWN, SockwakeError
+from sockwake.errors import UNKNOWN, SockwakeError, reason
 from sockwake.kinds.table import COMPOSE, KINDS, NONE
 
 TYPE_CHECKING = False
@@ -109,38 +109,26 @@ class Settings:
         self.kind = values.one_of(lines["KIND"], tuple(KINDS), "kind")
         kind = KINDS[self.kind]
         self._take_ports(lines, kind.has_several_ports)
-        self.allow = (
-            ()
-            if lines["ALLOW"] == "any"
-            else tuple(values.network(item) for item in lines["ALLOW"].split(","))
-        )
+        networks = [] if lines["ALLOW"] == "any" else lines["ALLOW"].split(",")
+        self.allow = tuple(map(values.network, networks))
         self.idle = values.idle(lines["IDLE"])
         self.version = lines["VERSION"]
         self.major = values.version(self.version) if kind.has_cluster else 0
         self.image = lines["IMAGE"]
-        keeps_data = lines["DATA"] or kind.has_cluster
-        self.data = (
-            instance.root + values.absolute(lines["DATA"] or instance.data, "DATA")
-            if keeps_data
-            else ""
-        )
+        data = lines["DATA"] or (instance.data if kind.has_cluster else "")
+        self.data = instance.root + values.absolute(data, "DATA") if data else ""
         self.db_user = lines["DB_USER"]
         self.db_name = lines["DB_NAME"]
         self.service = lines["SERVICE"]
-        self.tls = values.one_of(lines["TLS"], ("no", "yes"), "TLS") == "yes"
+        self.tls = _is_yes(lines, "TLS")
         self.backend_port = values.port(lines["BACKEND_PORT"]) if lines["BACKEND_PORT"] else 0
         if self.tls:
             self.backend_port = _POSTGRES_PORT
         self.ready = values.ready(lines["READY"] or kind.ready, self.kind)
-        self.client_first = (
-            values.one_of(lines["CLIENT_FIRST"], ("no", "yes"), "CLIENT_FIRST") == "yes"
-        )
+        self.client_first = _is_yes(lines, "CLIENT_FIRST")
         self.check = values.check(lines["CHECK"] or kind.check)
-        self.check_every = (
-            values.check_every(lines["CHECK_EVERY"])
-            if lines["CHECK_EVERY"]
-            else min(self.idle, _CHECK_EVERY)
-        )
+        every = lines["CHECK_EVERY"]
+        self.check_every = values.check_every(every) if every else min(self.idle, _CHECK_EVERY)
         self.engine = values.one_of(lines["ENGINE"], ENGINES, "engine")
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
         self._require_sense(lines)
@@ -162,7 +150,7 @@ class Settings:
             self.places = tuple((item, self.port) for item in self.listen)
 
     def _require_sense(self, lines: dict[str, str]) -> None:
-        """Raise SockwakeError for what is only for another kind, or for a unix socket that systemd would not make."""
+        """Raise SockwakeError for a key of another kind, and for what systemd would refuse."""
         if self.tls and not self.has_cluster:
             raise SockwakeError(
                 "TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself"
@@ -176,24 +164,24 @@ class Settings:
 
     @property
     def socket_name(self) -> str:
-        """The unix socket in the backend's directory."""
+        """The name of the backend's unix socket in its directory."""
         return f".s.PGSQL.{_POSTGRES_PORT}" if self.has_cluster else "socket"
 
     @property
     def has_unix_socket(self) -> bool:
-        """Whether clients come through one, too."""
+        """Whether one of the listening sockets is a unix socket."""
         return any(item.startswith("/") for item in self.listen)
 
     @property
     def first_words(self) -> int:
-        """Bytes a client sends before it waits for an answer, at least; 0 where the server may be the first to speak."""
+        """The least bytes a client sends before it waits; 0 if a server may send first."""
         if self.has_cluster:
             return _SHORTEST_STARTUP
         return _SHORTEST_REQUEST if self.ready.startswith("http:") else int(self.client_first)
 
     @property
     def is_native(self) -> bool:
-        """Whether the program itself takes the listening socket, and there is no proxy."""
+        """Whether the program itself takes the listening socket: there is no proxy."""
         return KINDS[self.kind].takes_socket
 
     @property
@@ -208,7 +196,7 @@ class Settings:
 
     @property
     def has_check(self) -> bool:
-        """Whether a check runs at intervals while it is awake."""
+        """Whether a timer checks it while it is awake: there is a check, or no proxy that ends."""
         return self.check != NONE or self.counts_clients
 
     @property
@@ -226,8 +214,12 @@ class Settings:
         return pgdata(self.data, self.major)
 
 
+def _is_yes(lines: dict[str, str], key: str) -> bool:
+    return values.one_of(lines[key], ("no", "yes"), key) == "yes"
+
+
 def pgdata(data: str, major: int) -> str:
-    """Where the official image keeps a cluster in a data directory: with 18 it got one directory per version."""
+    """Where the official image keeps a cluster in a data directory: since 18 in one per version."""
     return f"{data}/{major}/docker" if major >= 18 else data
 
 
@@ -237,9 +229,8 @@ def load(instance: Instance) -> Settings:
     Raises SockwakeError that names file and line, or says that there is no such instance.
     """
     try:
-        with open(
-            instance.env_file, encoding="utf-8", newline=""
-        ) as file:  # a CR is part of the line, as for everybody else
+        # newline="": a CR is part of a line, as for systemd and compose
+        with open(instance.env_file, encoding="utf-8", newline="") as file:
             text = file.read()
     except FileNotFoundError:
         raise SockwakeError(
@@ -248,9 +239,7 @@ def load(instance: Instance) -> Settings:
             UNKNOWN,
         ) from None
     except OSError as error:
-        raise SockwakeError(
-            f"cannot read {instance.env_file}: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise SockwakeError(f"cannot read {instance.env_file}: {reason(error)}") from None
     except UnicodeDecodeError:
         raise SockwakeError(f"cannot read {instance.env_file}: it is not UTF-8") from None
     return Settings(text, instance)

@@ -20,8 +20,7 @@ _SECONDS = {word: seconds for seconds, words in _UNITS for word in words}
 def parse(text: str) -> float:
     """Seconds of a span such as "3min", "1h 30min", "90" or "infinity".
 
-    Raises SockwakeError (usage) for anything systemd would not take either.
-    Months and years are left out: nothing here waits that long.
+    Raises SockwakeError (usage) for anything that systemd would refuse, and for months and years.
     """
     if text.strip() == "infinity":
         return INFINITY

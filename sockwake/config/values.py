@@ -1,4 +1,4 @@
-"""What a value in instance.env may be: each function takes text and returns it checked, or raises SockwakeError.
+"""The values of instance.env: functions that check a text, and raise SockwakeError.
 
 Imported on the wake path, so it imports next to nothing itself.
 """
@@ -14,7 +14,10 @@ _LONGEST_SOCKET_PATH = 107  # bytes, unix(7)
 
 
 def check_value(value: str, what: str, status: int = USAGE) -> str:
-    """value, when every reader of instance.env takes it for the same text."""
+    """value, unless systemd, compose and the generator could read it differently.
+
+    what: the subject of the sentence in the error.
+    """
     if value != value.strip() or not value.isprintable() or any(c in value for c in "\"'\\$`#;"):
         raise SockwakeError(
             f"{what} has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
@@ -24,7 +27,7 @@ def check_value(value: str, what: str, status: int = USAGE) -> str:
 
 
 def listen(item: str) -> str:
-    """item, when it is an address or the absolute path of a socket the generator will take."""
+    """item, when it is an address or the absolute path of a socket, as the generator takes them."""
     of_a_path = _LETTERS + _LETTERS.upper() + "0123456789._/-+@"
     alphabet = of_a_path if item.startswith("/") else "0123456789abcdefABCDEF.:"
     if len(item) > _LONGEST_SOCKET_PATH:
@@ -42,7 +45,7 @@ def listen(item: str) -> str:
 
 
 def network(text: str) -> str:
-    """text, when it is an address or a network the generator will take."""
+    """text, when it is an address or a network, as the generator takes them."""
     if not text or text.strip("0123456789abcdefABCDEF.:/"):
         raise SockwakeError(
             f"'{text}' is neither an IP address nor a network", "as in 10.0.0.0/8", USAGE
@@ -145,6 +148,7 @@ def version(text: str) -> int:
 
 
 def start_timeout(text: str) -> float:
+    """Seconds that a start may take."""
     seconds = timespan.parse(text)
     if not 1 <= seconds < timespan.INFINITY:
         raise SockwakeError(f"start timeout '{text}' is not a finite time of a second or more")
@@ -152,12 +156,14 @@ def start_timeout(text: str) -> float:
 
 
 def absolute(path: str, what: str) -> str:
+    """path, when it is absolute."""
     if not path.startswith("/"):
         raise SockwakeError(f"{what} '{path}' is not an absolute path")
     return path
 
 
 def one_of(text: str, known: tuple[str, ...], what: str) -> str:
+    """text, when it is one of the known words."""
     if text not in known:
         raise SockwakeError(f"{what} '{text}' is not known: {', '.join(known)}", status=USAGE)
     return text

@@ -14,14 +14,17 @@ NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a pro
 class Kind:
     """One kind.
 
-    definition: the file beside instance.env that defines the backend: compose.yaml for a container
-        of an engine, service.conf for a program that systemd runs.
-    keys: keys that instance.env must have, beside those of every kind.
-    options: options of sockwake-new for this kind alone, with defaults; None for a required one.
-    fixed: such options with a value that cannot be changed.
-    ready: the default of READY=, the proof that a backend is ready.
-    check: the default of CHECK=, how an idle backend is told.
-    network: the default of --network.
+    definition: the file beside instance.env that says what runs: compose.yaml for a container of an engine's,
+        service.conf for a program of systemd's.
+    keys: what instance.env must have, beside what every kind's must.
+    options: names of options of sockwake-new that it takes, where their own declaration
+        (admin/new_options.py) does not name this kind. defaults: the text of such an option when it is
+        not given. fixed: the text of an option that cannot be given.
+    image: of a container, when --image is not given; {version} is filled in.
+    example: what to type, for the hint beside a missing option.
+    ready: the proof that a backend is ready (READY=), unless another is asked for.
+    check: how it is found idle (CHECK=), unless asked for otherwise.
+    network: what --network is when it is not given.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
     has_several_ports: PORTS= has them, and not LISTEN= and PORT=.
     """
@@ -31,8 +34,11 @@ class Kind:
         definition: str,
         *,
         keys: tuple[str, ...] = (),
-        options: dict[str, str | None],
+        options: tuple[str, ...] = (),
+        defaults: dict[str, str] | None = None,
         fixed: dict[str, str] | None = None,
+        image: str = "",
+        example: str = "",
         ready: str,
         check: str = NONE,
         network: str = NONE,
@@ -42,7 +48,10 @@ class Kind:
         self.definition = definition
         self.keys = keys
         self.options = options
+        self.defaults = defaults or {}
         self.fixed = fixed or {}
+        self.image = image
+        self.example = example
         self.ready = ready
         self.check = check
         self.network = network
@@ -55,57 +64,22 @@ class Kind:
         return self.ready == POSTGRES
 
 
-_POSTGRES: dict[str, str | None] = {
-    "version": None,
-    "image": "postgres:{version}",
-    "db_user": "postgres",
-    "db_name": "{db_user}",
-    "set": "",
-    "session_idle": "",
-    "tls": "",
-    "tls_cert": "",
-    "tls_key": "",
-    "data": "",
-    "engine": "",
-}
-_CONTAINER: dict[str, str | None] = {
-    "image": "",
-    "compose": "",
-    "service": "",
-    "container_port": "",
-    "mount": "",
-    "data": "",
-    "engine": "",
-    "ready": "",
-    "client_first": "",
-}
-_PROGRAM: dict[str, str | None] = {"exec": None, "run_as": "", "ready": "", "client_first": ""}
-
-_PROJECT: dict[str, str | None] = {
-    "compose": None,
-    "service": "",
-    "engine": "",
-    "ready": "",
-    "client_first": "",
-}
-
 KINDS = {
     "postgres": Kind(
         COMPOSE,
         keys=("VERSION", "IMAGE", "DB_USER", "DB_NAME"),
-        options=_POSTGRES,
+        image="postgres:{version}",
+        example="sockwake-new NAME --version 18",
         ready=POSTGRES,
         check=BUILTIN,
     ),
-    "container": Kind(COMPOSE, options=_CONTAINER, ready="http:/", network="bridge"),
-    "command": Kind(SERVICE, options=_PROGRAM, ready="tcp"),
-    "project": Kind(
-        PROJECT,
-        keys=("PROJECT", "PORTS"),
-        options=_PROJECT,
-        ready="tcp",
+    "container": Kind(COMPOSE, ready="http:/", network="bridge"),
+    "command": Kind(SERVICE, example="--exec '/path/of/program --port {port}'", ready="tcp"),
+    "native": Kind(
+        SERVICE,
+        example="--exec '/path/of/program'",
+        ready="start",
         check=BUILTIN,
-        has_several_ports=True,
+        takes_socket=True,
     ),
-    "native": Kind(SERVICE, options=_PROGRAM, ready="start", check=BUILTIN, takes_socket=True),
 }

@@ -12,6 +12,7 @@ from sockwake.engine.api import API
 from tree import SOCKWAKE, SOURCE, run
 
 DEBIAN = SOURCE / "debian"
+COMPLETION = "debian/completions/sockwake"
 
 
 @pytest.fixture
@@ -111,7 +112,8 @@ def test_what_is_called_is_new_enough(control: list[Deb822]) -> None:
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
     sources = [source for source, _ in pairs("sockwake.install")]
-    assert [source for source in sources if not (SOURCE / source).exists()] == []
+    assert [source for source in sources if not (SOURCE / source).exists()] == [COMPLETION]
+    assert COMPLETION in (DEBIAN / "rules").read_text(), "made when the package is built"
     assert {str(path.relative_to(SOURCE)) for path in _under_systemd()} <= set(sources)
 
 

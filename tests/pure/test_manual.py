@@ -1,4 +1,4 @@
-"""Every verb, option, key, state and status is in the manual and in the completion, and nothing else is."""
+"""The manual has every verb, option, key, state and exit status there is, and no other."""
 
 import re
 import shutil
@@ -8,72 +8,142 @@ import pytest
 
 from sockwake import errors
 from sockwake.admin import ls
+from sockwake.admin.new_options import OPTIONS
+from sockwake.admin.option import Option
+from sockwake.admin.parser import Verb
+from sockwake.admin.verbs import VERBS
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
 from tree import SOCKWAKE, SOURCE, run
 
 MANUAL = SOURCE / "docs/man"
-COMPLETION = SOURCE / "debian/completions/sockwake"
+MACROS = {"Ar", "Cm", "Em", "Ev", "It", "Li", "Nm", "Op", "Pa", "Pq", "Ql", "Sq", "Xr"}
+BY_FLAG = {option.flag: option for option in OPTIONS}
 
 
 def page(name: str) -> str:
-    path = MANUAL / name
-    if not path.exists():
-        pytest.skip(f"docs/man/{name} is not written yet")
-    return path.read_text()
+    return (MANUAL / name).read_text()
 
 
 def file_name(path: Path) -> str:
     return path.name
 
 
-def documented(text: str) -> set[str]:
-    """The options that have an entry of their own."""
-    return {
-        f"-{option}" for option in re.findall(r"^\.It (?:.* )?Fl (-[a-z-]+)", text, re.MULTILINE)
-    }
+def flag(option: Option) -> str:
+    return option.flag
+
+
+def verb_name(verb: Verb) -> str:
+    return verb.name
+
+
+def rendered(text: str) -> str:
+    """mdoc as text on one line: macros have gone, "Fl -x" is "--x"."""
+    words = []
+    for line in text.splitlines():
+        macro = line.startswith(".")
+        for word in line.removeprefix(".").split():
+            if not (macro and word in MACROS):
+                words.append(word)
+    joined = re.sub(r"\bFl (-)", r"-\1", " ".join(words))
+    return re.sub(r" ([,.;:)])(?= |$)", r"\1", joined.replace(" Ns ", ""))
 
 
 def mentioned(text: str) -> set[str]:
     return {f"-{option}" for option in re.findall(r"^\.?.*\bFl (-[a-z-]+)", text, re.MULTILINE)}
 
 
-def understood(*verb: str) -> set[str]:
-    """The options that --help names."""
-    return set(re.findall(r"(?<![\w-])--[a-z-]+", run(*SOCKWAKE, *verb, "--help").stdout))
+def entries(text: str) -> dict[str, str]:
+    """Each option that has an entry of its own, and the text of that; options on top of each other share it."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, str]] = []
+    for part in re.split(r"^(?=\.It Fl )", text, flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n")
+        waiting.append((head.split()[2], head))
+        if body:
+            found |= {f"-{name}": rendered(f"{head}\n{body}") for name, head in waiting}
+            waiting = []
+    return found
 
 
-def verbs() -> list[str]:
-    return re.findall(r"^    ([a-z]+) ", run(*SOCKWAKE, "--help").stdout, re.MULTILINE)
+ENTRIES = entries(page("sockwake-new.8"))
+SYNOPSIS = page("sockwake-new.8").partition(".Sh SYNOPSIS")[2].partition(".Sh DESCRIPTION")[0]
 
 
-def test_there_are_verbs_and_options_to_look_for() -> None:
-    assert {"new", "ls", "rm"} <= set(verbs()) and {"--listen", "--help"} <= understood("new")
+def of_kinds() -> dict[str, str]:
+    """Each kind's part of the synopsis, "" for the options of every kind."""
+    *forms, last = SYNOPSIS.split(".Nm\n")[1:]
+    found = dict.fromkeys(KINDS, "")
+    for form in forms:
+        named = re.search(r"Fl -kind Cm (.*)", form)
+        for kind in named[1].split(" | ") if named else ["postgres"]:
+            found[kind] += form
+    return found | {"": last}
+
+
+def in_synopsis(option: Option) -> str:
+    """How the synopsis has an option that it has to have, without brackets."""
+    metavar = "".join(f" Ar {part}" for part in option.metavar.split("=", 1) if part)
+    return f"Fl {option.flag[1:]}{metavar}".replace("GUC Ar", "GUC Ns = Ns Ar") + (
+        " ..." if option.repeatable else ""
+    )
+
+
+def test_help_has_every_option_that_is_declared_and_no_other() -> None:
+    for verb in VERBS:
+        said = run(*SOCKWAKE, verb.name, "--help").stdout.partition("\n\n")[2]
+        listed = re.findall(r"^  (?:-h, )?(--[a-z-]+)", said, re.MULTILINE)
+        assert sorted(listed) == sorted([*(option.flag for option in verb.options), "--help"])
 
 
 def test_every_option_of_new_has_its_entry_and_no_other_has() -> None:
-    assert documented(page("sockwake-new.8")) == understood("new")
+    assert ENTRIES.keys() == BY_FLAG.keys() | {"--help"}
 
 
-def test_every_option_of_new_is_in_its_synopsis() -> None:
-    synopsis = page("sockwake-new.8").partition(".Sh DESCRIPTION")[0]
-    assert mentioned(synopsis) == understood("new")
+@pytest.mark.parametrize("option", OPTIONS, ids=flag)
+def test_the_entry_has_the_value_and_the_default_that_are_declared(option: Option) -> None:
+    entry = ENTRIES[option.flag]
+    assert entry.startswith(f"{option.flag} {option.metavar}".rstrip() + " ")
+    without = option.default or option.otherwise
+    assert f"Default: {without}" in entry if without else "Default:" not in entry
+    assert ("Must be given." in entry) == option.required
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=flag)
+def test_the_synopsis_has_it_for_the_kinds_that_take_it(option: Option) -> None:
+    shown = re.escape(in_synopsis(option))
+    optional = re.compile(rf"^\.Op {shown}$", re.MULTILINE)
+    needed = re.compile(rf"^\.{shown}$", re.MULTILINE)
+    forms = of_kinds()
+    if option.flag == "--kind":
+        assert all("Fl -kind" in forms[kind] for kind in KINDS if kind != "postgres")
+    elif not option.kinds and optional.search(forms[""]):
+        assert [kind for kind in KINDS if f"Fl {option.flag[1:]} " in forms[kind]] == []
+    else:
+        named = [kind for kind in KINDS if re.search(rf"Fl {option.flag[1:]}\b", forms[kind])]
+        assert named == (option.kinds_named or list(KINDS))
+        for kind in option.kinds_named:
+            assert needed.search(forms[kind]) or (
+                not option.required and optional.search(forms[kind])
+            ), kind
 
 
 def test_every_other_option_has_its_entry_and_no_other_has() -> None:
-    options = understood().union(*(understood(verb) for verb in verbs() if verb != "new"))
-    assert documented(page("sockwake.8")) == options
+    declared = {option.flag for verb in VERBS if verb.name != "new" for option in verb.options}
+    assert entries(page("sockwake.8")).keys() == declared | {"--help", "--version"}
 
 
 def test_every_verb_has_its_entry_and_no_other_has() -> None:
-    assert set(re.findall(r"^\.It Cm (\S+)", page("sockwake.8"), re.MULTILINE)) == set(verbs())
+    found = re.findall(r"^\.It Cm (\S+)", page("sockwake.8"), re.MULTILINE)
+    assert set(found) == {verb.name for verb in VERBS}
 
 
-@pytest.mark.parametrize("verb", [verb for verb in verbs() if verb != "new"])
-def test_the_options_of_every_verb_are_in_the_synopsis(verb: str) -> None:
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.name != "new"], ids=verb_name)
+def test_the_options_of_every_verb_are_in_the_synopsis(verb: Verb) -> None:
     synopsis = page("sockwake.8").partition(".Sh SYNOPSIS")[2].partition(".Sh DESCRIPTION")[0]
-    of_verb = next(block for block in synopsis.split(".Nm\n") if block.startswith(f".Cm {verb}\n"))
-    assert mentioned(of_verb) == understood(verb) - {"--help"}
+    blocks = synopsis.split(".Nm\n")
+    of_verb = next(block for block in blocks if block.startswith(f".Cm {verb.name}\n"))
+    assert mentioned(of_verb) == {option.flag for option in verb.options}
 
 
 def test_every_key_of_instance_env_has_its_entry() -> None:
@@ -135,17 +205,6 @@ def test_every_exit_status_is_in_the_manual_and_in_the_help() -> None:
         set(re.findall(r"\b(\d)\s", run(*SOCKWAKE, "--help").stdout.partition("exit status")[2]))
         == statuses
     )
-
-
-@pytest.mark.parametrize("verb", verbs())
-def test_the_completion_knows_every_verb_and_option(verb: str) -> None:
-    if not COMPLETION.exists():
-        pytest.skip("debian/completions/sockwake is not written yet")
-    script = f'. {COMPLETION}; COMP_WORDS=(sockwake "$1" "$2"); COMP_CWORD=$3; _sockwake sockwake; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    assert set(run("bash", "-c", script, "bash", verb, "--", "2").stdout.split()) >= understood(
-        verb
-    )
-    assert verb in run("bash", "-c", script, "bash", "", "", "1").stdout.split()
 
 
 @pytest.mark.parametrize("path", sorted(MANUAL.glob("*.[58]")), ids=file_name)

@@ -65,7 +65,7 @@ def with_data(tree: Tree, name: str, path: str) -> Path:
 @pytest.mark.parametrize("path", SYSTEM_S)
 def test_a_place_of_the_systems_is_no_option(path: str) -> None:
     with pytest.raises(SockwakeError, match="is a place of the system's") as caught:
-        option_types.data_directory(path)
+        claims.require_no_system_place(option_types.data_path(path))
     assert caught.value.status == USAGE
 
 
@@ -84,7 +84,8 @@ def test_a_place_of_the_systems_is_no_option(path: str) -> None:
     ],
 )
 def test_one_of_its_own_is(path: str) -> None:
-    assert option_types.data_directory(path) == path
+    assert option_types.data_path(path) == path
+    claims.require_no_system_place(path)
 
 
 @pytest.mark.parametrize(

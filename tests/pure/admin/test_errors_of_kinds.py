@@ -8,6 +8,7 @@ from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
 from fault import undisturbed
 from sockwake.admin import cli, parser
 from sockwake.admin.decide import decide
+from sockwake.admin.verbs import VERBS
 from sockwake.errors import USAGE, SockwakeError, shown
 from tree import Tree
 
@@ -21,7 +22,7 @@ NATIVE = ["--kind", "native", "--exec", "/bin/true"]
 # arguments after `sockwake new a`, message, hint; the tree's programs are /bin/true and /bin/check
 BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     (["--kind", "mysql"], "kind 'mysql' is not known: postgres, container, command, native", ""),
-    (["--kind", ""], "kind '' is not known: postgres, container, command, native", ""),
+    (["--kind", ""], "the value of --kind is empty", ""),
     (
         ["--kind", "../container"],
         "kind '../container' is not known: postgres, container, command, native",
@@ -202,7 +203,7 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ([*CONTAINER, "--mount", "data"], "'data' is not an absolute path in the container", ""),
     ([*CONTAINER, "--mount", "/"], "'/' is not an absolute path in the container", ""),
     ([*CONTAINER, "--mount", "/a:/b"], "'/a:/b' is not an absolute path in the container", ""),
-    ([*CONTAINER, "--mount", "/$x"], f"--mount {UNQUOTED}", ""),
+    ([*CONTAINER, "--mount", "/$x"], f"the value of --mount {UNQUOTED}", ""),
     ([*CONTAINER, "--mount", ""], "the value of --mount is empty", ""),
     ([*CONTAINER, "--engine", "lxc"], "engine 'lxc' is not known: docker, podman", ""),
     (["--version", "18", "--engine", "Docker"], "engine 'Docker' is not known: docker, podman", ""),
@@ -222,7 +223,7 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
             "--service",
             "a#b",
         ],
-        "--service has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
+        "the value of --service has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
         "",
     ),
     (
@@ -261,8 +262,8 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
         "an instance of kind 'command' cannot be ready by 'http:/a b'",
         "it can by tcp or http:/PATH",
     ),
-    ([*COMMAND, "--ready", "http:/$x"], f"--ready {UNQUOTED}", ""),
-    ([*COMMAND, "--ready", "http:/\r\nX: y"], f"--ready {UNQUOTED}", ""),
+    ([*COMMAND, "--ready", "http:/$x"], f"the value of --ready {UNQUOTED}", ""),
+    ([*COMMAND, "--ready", "http:/\r\nX: y"], f"the value of --ready {UNQUOTED}", ""),
     (
         [*NATIVE, "--ready", "tcp"],
         "an instance of kind 'native' cannot be ready by 'tcp'",
@@ -274,14 +275,10 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
         "check 'check' is not the absolute path of a program",
         "or builtin, or none",
     ),
-    (
-        [*CONTAINER, "--check", ""],
-        "check '' is not the absolute path of a program",
-        "or builtin, or none",
-    ),
+    ([*CONTAINER, "--check", ""], "the value of --check is empty", ""),
     ([*CONTAINER, "--check", "/bin/no"], "/bin/no is not a program", ""),
     ([*CONTAINER, "--check", "/bin"], "/bin is not a program", ""),
-    ([*CONTAINER, "--check", "/bin/a'b"], f"--check {UNQUOTED}", ""),
+    ([*CONTAINER, "--check", "/bin/a'b"], f"the value of --check {UNQUOTED}", ""),
     (
         [*CONTAINER, "--check-every", "0"],
         "check interval '0' is not a finite time of a second or more",
@@ -298,9 +295,9 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
         "",
     ),
     ([*CONTAINER, "--check-every", "often"], "'often' is not a time span", SPAN),
-    (["--version", "18", "--check-every", ""], "'' is not a time span", SPAN),
+    (["--version", "18", "--check-every", ""], "the value of --check-every is empty", ""),
     (["--version", "18", "--socket-user", "a:b"], "'a:b' is not the name of a user", ""),
-    (["--version", "18", "--socket-user", ""], "'' is not the name of a user", ""),
+    (["--version", "18", "--socket-user", ""], "the value of --socket-user is empty", ""),
     (
         ["--version", "18", "--socket-user", "root\nSocketMode=0777"],
         "'root\nSocketMode=0777' is not the name of a user",
@@ -308,7 +305,7 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ),
     ([*NATIVE, "--socket-mode", "0888"], "socket mode '0888' is not valid", "write it as in 0660"),
     ([*NATIVE, "--socket-mode", "u=rw"], "socket mode 'u=rw' is not valid", "write it as in 0660"),
-    ([*NATIVE, "--socket-mode", ""], "socket mode '' is not valid", "write it as in 0660"),
+    ([*NATIVE, "--socket-mode", ""], "the value of --socket-mode is empty", ""),
 ]
 
 
@@ -335,7 +332,7 @@ def test_new_refuses_a_bad_option_of_every_kind(
 )
 def test_a_user_who_is_not_there_is_refused(option: str, value: str, message: str) -> None:
     """Not in a tree, whose users nobody knows; so this would make a real instance if it were wrong."""
-    arguments = parser.build().parse_args(["new", "a", *COMMAND, option, value])
+    arguments = parser.build(VERBS).parse_args(["new", "a", *COMMAND, option, value])
     with pytest.raises(SockwakeError) as caught:
         decide(arguments)
     assert (caught.value.message, caught.value.status) == (message, USAGE)

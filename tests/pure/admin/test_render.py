@@ -12,6 +12,7 @@ from fuzz import cases
 from sockwake.admin import facts, parser
 from sockwake.admin.decide import decide
 from sockwake.admin.request import Request
+from sockwake.admin.verbs import VERBS
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
@@ -48,7 +49,7 @@ NASTY = [
 
 
 def request(*options: str, name: str = "pg1") -> Request:
-    parsed: argparse.Namespace = parser.build().parse_args(
+    parsed: argparse.Namespace = parser.build(VERBS).parse_args(
         ["new", name, "--version", "18", *options]
     )
     return decide(parsed)

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from env_file import env
-from sockwake.admin import option_types
+from sockwake.admin import host
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
@@ -121,19 +121,19 @@ def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Pat
 def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
     arguments = argparse.Namespace(**{"engine": None, "socket_user": None, "allow": None, **given})
     with pytest.raises(SockwakeError, match=why) as error:
-        option_types.require_possible_for_a_user(arguments, KINDS[kind])
+        host.require_possible_for_a_user(arguments, KINDS[kind])
     assert error.value.status == 2
 
 
 def test_a_users_container_has_a_network_that_a_user_can_make(
     user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [option_types.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
+    assert [host.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
         "none",
         "pasta",
     ]
     monkeypatch.delenv("SOCKWAKE_SCOPE")
-    assert [option_types.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
+    assert [host.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
         "none",
         "bridge",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from env_file import env
-from sockwake.admin import option_types
+from sockwake.admin import host
 from sockwake.config import scope, settings
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
@@ -168,13 +168,13 @@ def test_a_program_has_to_be_roots_itself(place: Path) -> None:
     program = place / "check"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert option_types.check_program(str(program), root="") == str(program)
+    host.require_check(str(program), "")
     os.chown(program, SOMEBODY, SOMEBODY)
     with pytest.raises(
         SockwakeError,
         match=f"check {program} can be written by others than root: it belongs to user {SOMEBODY}",
     ):
-        option_types.check_program(str(program), root="")
+        host.require_check(str(program), "")
 
 
 def test_a_user_s_own_are_the_users(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

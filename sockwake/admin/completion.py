@@ -1,0 +1,76 @@
+"""The bash completion of sockwake(8) and sockwake-new(8), made of the declarations of verbs and options.
+
+`python3 -m sockwake.admin.completion` prints it; debian/rules calls that when the package is built.
+"""
+
+from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
+from sockwake.admin.parser import Verb
+from sockwake.admin.verbs import VERBS
+
+_COMPGEN = {DIRECTORIES: "-d", FILES: "-f", USERS: "-u"}
+_SCRIPT = """\
+# bash completion for sockwake(8) and sockwake-new(8)                                       -*- shell-script -*-
+
+_sockwake() {
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local verb=${COMP_WORDS[1]} words='' names
+
+	case ${1##*/} in
+	sockwake-new) verb=new ;;
+	*) [ "$COMP_CWORD" -gt 1 ] || verb='' ;;
+	esac
+
+	# what an option takes comes before what its verb has
+	case "$verb $previous" in
+@VALUES@
+	esac
+
+	names="$(ls /etc/sockwake 2>/dev/null) $(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null)"
+	case $verb in
+	'') words="@VERBS@ --help --version" ;;
+@OPTIONS@
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _sockwake sockwake sockwake-new
+"""
+
+
+def script() -> str:
+    """The text of the completion."""
+    values = [_value(verb, option) for verb in VERBS for option in verb.options if option.metavar]
+    parts = {
+        "@VALUES@": "\n".join(values),
+        "@VERBS@": " ".join(verb.name for verb in VERBS),
+        "@OPTIONS@": "\n".join(map(_options, VERBS)),
+    }
+    text = _SCRIPT
+    for place, part in parts.items():
+        text = text.replace(place, part)
+    return text
+
+
+def _value(verb: Verb, option: Option) -> str:
+    """The branch that completes the value of an option."""
+    words = f'-W "{" ".join(option.words)}" ' if option.words else ""
+    kind = f"{_COMPGEN[option.complete]} " if option.complete else ""
+    if not words and not kind:
+        return f'\t"{verb.name} {option.flag}") return ;;'
+    files = "\t\tcompopt -o filenames\n" if option.complete in (DIRECTORIES, FILES) else ""
+    return (
+        f'\t"{verb.name} {option.flag}")\n{files}'
+        f'\t\tmapfile -t COMPREPLY < <(compgen {kind}{words}-- "$current")\n\t\treturn\n\t\t;;'
+    )
+
+
+def _options(verb: Verb) -> str:
+    """The branch that completes the options of a verb, and the name of an instance there is."""
+    flags = " ".join((*(option.flag for option in verb.options), "--help"))
+    names = " $names" if verb.has_name and not verb.makes_name else ""
+    first = '[ "$COMP_CWORD" -gt 2 ] || ' if verb.rest else ""
+    return f'\t{verb.name}) {first}words="{flags}{names}" ;;'
+
+
+if __name__ == "__main__":
+    print(script(), end="")

@@ -1,0 +1,100 @@
+"""What options name, looked for on this host, or in the system tree root when there is one."""
+
+import argparse
+import os
+import pwd
+
+from sockwake.config import scope
+from sockwake.errors import USAGE, SockwakeError, reason
+from sockwake.kinds.table import COMPOSE, Kind
+from sockwake.postgres import tls
+from sockwake.system import safe_path
+
+
+def require_user(name: str, root: str) -> None:
+    """Raise SockwakeError when this host has no such user; of a tree's users nothing is known."""
+    if root:
+        return
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        raise SockwakeError(f"there is no user '{name}'", status=USAGE) from None
+
+
+def require_program(path: str, root: str) -> None:
+    """Raise SockwakeError unless path is a program that can be run."""
+    if not os.access(root + path, os.X_OK) or os.path.isdir(root + path):
+        raise SockwakeError(f"{path} is not a program", status=USAGE)
+
+
+def require_check(text: str, root: str) -> None:
+    """Raise SockwakeError when the value of --check is a path that root cannot run safely."""
+    if text.startswith("/"):
+        require_program(text, root)
+        if not root:
+            safe_path.require_program(text, "check")
+
+
+def compose_file(path: str) -> str:
+    """The text of a compose file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is not UTF-8"
+        raise SockwakeError(f"cannot read {path}: {why}", status=USAGE) from None
+
+
+def installed_engine(root: str) -> str:
+    """The engine of an instance that names none: podman where it is the only one installed."""
+    if scope.is_user():
+        return "podman"
+    installed = [
+        program
+        for program in ("dockerd", "podman")
+        if any(os.path.exists(f"{root}/usr/{folder}/{program}") for folder in ("bin", "sbin"))
+    ]
+    return "podman" if installed == ["podman"] else "docker"
+
+
+def default_network(kind: Kind) -> str:
+    """The value of --network when it is not given: rootless podman has no bridge but pasta."""
+    return "pasta" if scope.is_user() and kind.network == "bridge" else kind.network
+
+
+def require_possible_for_a_user(arguments: argparse.Namespace, kind: Kind) -> None:
+    """Raise SockwakeError when a user's own systemd and podman cannot do what is asked for."""
+    if kind.definition != COMPOSE:
+        raise SockwakeError("a user's own instance is of kind postgres or container", status=USAGE)
+    if arguments.engine == "docker":
+        raise SockwakeError("a user's own instance runs in podman", "leave out --engine", USAGE)
+    if arguments.allow:
+        raise SockwakeError(
+            "a user's own systemd cannot filter addresses", "leave out --allow", USAGE
+        )
+    if arguments.socket_user is not None:
+        raise SockwakeError(
+            "the socket of a user's own instance is the user's", "leave out --socket-user", USAGE
+        )
+
+
+def tls_pair(
+    certificate: str, key: str, listen: list[str], *, network: str, root: str
+) -> tuple[str, str]:
+    """The texts of certificate and key; ("", "") in a tree, each machine of which makes its own.
+
+    certificate, key: paths, "" for a pair that is made here for the addresses of listen.
+    """
+    if network == "host":
+        raise SockwakeError(
+            "TLS needs a network namespace of the container's own",
+            "leave out --network host",
+            USAGE,
+        )
+    if bool(certificate) != bool(key):
+        raise SockwakeError(
+            "--tls-cert and --tls-key belong together", "--tls alone makes a certificate", USAGE
+        )
+    if certificate:
+        return tls.read_pair(certificate, key)
+    return ("", "") if root else tls.self_signed(listen)

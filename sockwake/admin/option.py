@@ -1,0 +1,90 @@
+"""The declaration of one option: what the parser, --help, the completion and the manual's test know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sockwake.config.values import check_value
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.kinds.table import KINDS
+
+DIRECTORIES, FILES, USERS = "directory", "file", "user"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a verb.
+
+    metavar: the name of its value, "" for a flag. type: text to checked value; raises SockwakeError.
+    group: the title it stands under in --help. kinds: the kinds of instance it is for, none for all;
+        a kind that is added can name further options itself (Kind.options).
+    required: must be given for its kinds. default: its text when not given, checked by type, too.
+    otherwise: what holds without it, in the manual's words, where no constant text does.
+    key: the key of instance.env whose value it is. plain: every reader of instance.env has to take
+        its text for the same (docs/decisions.md, "The files").
+    words, complete: what a shell completes its value to: words, or names of DIRECTORIES, FILES, USERS.
+    """
+
+    flag: str
+    metavar: str = ""
+    help: str = ""
+    type: Callable[[str], Any] = str
+    group: str = ""
+    kinds: tuple[str, ...] = ()
+    required: bool = False
+    default: str = ""
+    otherwise: str = ""
+    repeatable: bool = False
+    key: str = ""
+    plain: bool = False
+    words: tuple[str, ...] = ()
+    complete: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its attribute in argparse's Namespace: "db_user"."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def kinds_named(self) -> list[str]:
+        """The kinds that take it, in the order of the table; none when all do."""
+        return [
+            name
+            for name, kind in KINDS.items()
+            if name in self.kinds or (self.kinds and self.name in kind.options)
+        ]
+
+    @property
+    def title(self) -> str:
+        """The title of its group in --help."""
+        if not self.kinds:
+            return self.group
+        *others, last = self.kinds_named
+        return f"of kinds {', '.join(others)} and {last}" if others else f"of kind {last}"
+
+    @property
+    def summary(self) -> str:
+        """Its line in --help."""
+        without = self.default or self.otherwise
+        notes = {
+            "must be given": self.required,
+            "repeatable": self.repeatable,
+            f"default: {without}": bool(without),
+        }
+        said = "; ".join(note for note, holds in notes.items() if holds)
+        return f"{self.help} ({said})" if said else self.help
+
+    def check(self, text: str) -> Any:
+        """The checked value; for argparse, which lets a SockwakeError through."""
+        if not text:
+            raise SockwakeError(f"the value of {self.flag} is empty", status=USAGE)
+        if self.plain:
+            check_value(text, f"the value of {self.flag}")
+        return self.type(text)
+
+    def default_value(self) -> Any:
+        """The checked value of an option that was not given: None, [] or False where it has no default."""
+        if not self.metavar:
+            return False
+        value = self.check(self.default) if self.default else None
+        return value if not self.repeatable else [] if value is None else [value]

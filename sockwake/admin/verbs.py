@@ -1,0 +1,137 @@
+"""The verbs of sockwake(8): a table, and what each does with its checked arguments."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+
+from sockwake.admin import describe, exposure, ls, new, option_types, rm, status
+from sockwake.admin.decide import decide
+from sockwake.admin.new_options import OPTIONS
+from sockwake.admin.option import DIRECTORIES, Option
+from sockwake.admin.parser import Verb
+from sockwake.config import scope
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load
+
+
+def _new(arguments: Namespace) -> None:
+    request = decide(arguments)
+    _become_owner(arguments)
+    if arguments.dry_run:
+        new.dry_run(request, arguments)
+        return
+    made, settings = new.make(
+        request,
+        provision=not arguments.no_provision,
+        enable=arguments.enable,
+        quiet=arguments.quiet or arguments.json,
+        debug=arguments.debug,
+    )
+    facts = describe.describe(request, made, settings)
+    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings))
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    elif not arguments.quiet:
+        print(describe.sentences(request, made, settings, facts, enabled=arguments.enable))
+
+
+def _ls(arguments: Namespace) -> None:
+    rows = ls.rows(arguments.root or "")
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print(ls.table(rows))
+    else:
+        program = scope.command("sockwake-new")
+        print(f"There are no instances. {program} NAME --version 18 makes one.")
+
+
+def _status(arguments: Namespace) -> None:
+    instance = Instance(arguments.name, arguments.root or "")
+    settings = load(instance)
+    facts = status.of(instance, settings)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print(status.sentences(facts, instance, settings))
+
+
+def _rm(arguments: Namespace) -> None:
+    _become_owner(arguments)
+    said = rm.remove(arguments.name, purge=arguments.purge, root=arguments.root or "")
+    sentence = "; ".join(said)
+    print(f"{sentence[0].upper()}{sentence[1:]}.")
+
+
+def _compose(arguments: Namespace) -> None:
+    from sockwake.engine.api import Engine
+    from sockwake.engine.compose import Project
+
+    instance = Instance(arguments.name)
+    settings = load(instance)
+    project = Project(instance, settings, Engine.of(settings))
+    command = project.command(*arguments.rest)
+    os.execvpe(command[0], command, os.environ | project.environment)
+
+
+def _become_owner(arguments: Namespace) -> None:
+    """Enter the user namespace in which a user's containers own their files."""
+    if arguments.user:
+        from sockwake.engine import rootless
+
+        rootless.enter()
+
+
+_ROOT = Option(
+    "--root",
+    "DIR",
+    "work on the system tree DIR, touch nothing that runs",
+    type=option_types.tree,
+    complete=DIRECTORIES,
+)
+_USER = Option("--user", help="of the calling user's own instances")
+_DEBUG = Option("--debug", help="show a traceback with an error")
+_PURGE = Option("--purge", help="delete the data too")
+
+VERBS = (
+    Verb(
+        "new",
+        _new,
+        "make an instance",
+        OPTIONS,
+        description="Make an instance: a PostgreSQL, or whatever else it is, "
+        "whose port is always open and which runs only while clients are connected.",
+        has_name=True,
+        makes_name=True,
+        manual="sockwake-new(8)",
+    ),
+    Verb(
+        "ls",
+        _ls,
+        "list the instances and their states",
+        (Option("--json", help="as a JSON array"), _ROOT, _USER, _DEBUG),
+    ),
+    Verb(
+        "status",
+        _status,
+        "show all that is known of an instance",
+        (Option("--json", help="as a JSON object"), _ROOT, _USER, _DEBUG),
+        has_name=True,
+    ),
+    Verb(
+        "rm",
+        _rm,
+        "remove an instance; its data stay",
+        (_PURGE, _ROOT, _USER, _DEBUG),
+        has_name=True,
+    ),
+    Verb(
+        "compose",
+        _compose,
+        "run compose on an instance's container",
+        (_USER, _DEBUG),
+        has_name=True,
+        rest="ARGUMENT",
+    ),
+)
