@@ -21,9 +21,9 @@ def warning(settings: Settings) -> str:
     return f"it listens on {beyond}: whoever reaches that {what}"
 
 
-def aloud(instance: Instance, settings: Settings) -> str:
+def aloud(instance: Instance, settings: Settings, more: list[str]) -> str:
     """Everything that is worth a second thought when an instance is made, one line each."""
-    found = [warning(settings)]
+    found = [*more, warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
         found.append(
             f"{instance.tls_certificate} has expired: a client that verifies it will not connect"

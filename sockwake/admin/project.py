@@ -4,13 +4,47 @@ from __future__ import annotations
 
 import os
 import shutil
+from argparse import Namespace
+from contextlib import suppress
 
+from sockwake.admin.request import Request
 from sockwake.config.endpoint import Endpoint
-from sockwake.engine import compose_project
+from sockwake.engine import compose_project, project_containers
+from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.compose_project import ComposeProject, Port
-from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError
 
 _LARGEST_COPY = 1 << 30  # bytes; what is larger is data, and not a project
+
+
+def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None:
+    """Settle which of the project's ports wake it; raises SockwakeError before anything is touched.
+
+    addresses: those of --listen, none when it was not given.
+    """
+    if not arguments.compose:
+        raise SockwakeError("--compose is missing", "--compose /srv/shop", USAGE)
+    if any(item.startswith("/") for item in addresses):
+        raise SockwakeError("a project has no unix socket", "--listen takes its addresses", USAGE)
+    path = arguments.compose
+    found = read(path, tuple(dict.fromkeys(arguments.profile)), root=request.root)
+    request.listen = []
+    request.endpoints = endpoints(
+        found, service=arguments.service or "", port=arguments.port, listen=addresses
+    )
+    request.warnings += warnings(found)
+    if arguments.copy:
+        is_directory = os.path.isdir(request.root + path)
+        request.copy_from = request.root + (path if is_directory else os.path.dirname(path))
+        request.data = request.data_directory
+        request.lines["DATA"] = request.data
+        path = request.data + ("" if is_directory else f"/{os.path.basename(path)}")
+    elif not request.root:
+        compose_project.require_safe(found.directory)
+        engine = Engine(socket_of(request.engine))
+        with suppress(EngineError):  # which --no-provision can do without
+            project_containers.require_asleep(engine, found)
+    request.lines["PROJECT"] = path
 
 
 def read(path: str, profiles: tuple[str, ...], *, root: str = "") -> ComposeProject:
@@ -57,12 +91,10 @@ def warnings(project: ComposeProject) -> list[str]:
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a project's whole directory, once; raises SockwakeError, with nothing left, when it cannot.
+    """Copy what is in a project's directory into another; raises SockwakeError when it cannot.
 
-    Owners become root: what others could change is why it is copied.
+    The copies are root's: that others could change the project is why it is copied.
     """
-    if os.path.lexists(target):
-        raise SockwakeError(f"{target} is there already", "choose another name", EXISTS)
     size = sum(
         os.lstat(os.path.join(folder, name)).st_size
         for folder, _, names in os.walk(source)
@@ -71,14 +103,13 @@ def copy(source: str, target: str) -> None:
     if size > _LARGEST_COPY:
         raise SockwakeError(
             f"{source} has {size >> 20} MB: its data would be copied, too",
-            "move it where only root can write instead",
+            "move it where only root can write, and leave out --copy",
             USAGE,
         )
     try:
-        shutil.copytree(source, target, symlinks=True)
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
-        shutil.rmtree(target, ignore_errors=True)
-        raise SockwakeError(f"cannot copy {source} to {target}: {error}") from None
+        raise SockwakeError(f"cannot copy {source} to {target}", said=str(error)) from None
 
 
 def _is_asked_for(each: Port, service: str, port: int | None) -> bool:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 from sockwake.admin import option_types
 from sockwake.config import scope
+from sockwake.config.endpoint import Endpoint
 from sockwake.config.instance import Instance, Name
 from sockwake.kinds.table import KINDS, Kind
 
 _ORDER = (
-    "KIND ENGINE VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
+    "KIND ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
     "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
@@ -19,7 +20,8 @@ class Request:
 
     lines: of instance.env, that are known before the port is. values: for the template of the definition.
     definition: the definition itself, where it was brought along. words: the command of a program. private_port: the
-    backend's is in a namespace of its own, so that any will do. tls: certificate and key; ("", "") where a wake makes them.
+    engine: of what an engine makes. endpoints: of a project. copy_from: the directory that its own is a copy of, "" for
+    none. warnings: sentences to say aloud. private_port: the backend's is in a namespace of its own, so that any will do. tls: certificate and key; ("", "") where a wake makes them.
     """
 
     name: Name
@@ -35,6 +37,10 @@ class Request:
     private_port: bool = True
     tls: tuple[str, str] | None = None
     adopt: bool = False
+    engine: str = ""
+    endpoints: list[Endpoint] = field(default_factory=list)
+    copy_from: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> Kind:
@@ -87,12 +93,11 @@ class Request:
             else item
             for item in self.listen
         ]
-        lines = {
-            "KIND": self.kind_name,
-            **self.lines,
-            "LISTEN": ",".join(listen),
-            "PORT": str(port),
-        }
+        lines = {"KIND": self.kind_name, **self.lines}
+        if self.kind.has_several_ports:
+            lines["PORTS"] = ",".join(map(str, self.endpoints))
+        else:
+            lines |= {"LISTEN": ",".join(listen), "PORT": str(port)}
         if self.is_told("port") and not self.kind.takes_socket:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:
@@ -121,11 +126,10 @@ class Request:
             "exec": option_types.exec_line(self.words, places),
             **self.values,
         }
-        definition = self.definition or render(f"{self.kind_name}/{self.kind.definition}", values)
-        files = {
-            "instance.env": (0o644, render("instance.env", values)),
-            self.kind.definition: (0o644, definition),
-        }
+        files = {"instance.env": (0o644, render("instance.env", values))}
+        if name := self.kind.definition:
+            definition = self.definition or render(f"{self.kind_name}/{name}", values)
+            files[name] = (0o644, definition)
         if password:
             files["password"] = (0o600, password)
         if self.tls and self.tls[0]:

@@ -60,14 +60,13 @@ def _default_files(project: ComposeProject) -> list[str]:
         said = []
     if said:
         return said[-1].strip("\"'").split(":")
-    there = [name for name in (*DEFAULT_FILES, *_OVERRIDES)]
-    return [name for name in there if os.path.exists(f"{project.directory}/{name}")]
+    return [name for name in (*DEFAULT_FILES, *_OVERRIDES) if os.path.exists(f"{project.directory}/{name}")]
 
 
 def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            read = yaml.load(file, _Loader)  # noqa: S506 - a SafeLoader
+            read = yaml.load(file, _Loader)
     except (OSError, yaml.YAMLError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}

@@ -140,7 +140,7 @@ def _fingerprint(instance: Instance, files: list[str]) -> str:
                 content = file.read()
         except OSError:
             content = b"\0"  # it is not there: that it comes is an edit, too
-        value = binascii.crc32(content, binascii.crc32(path.encode(), value))
+        value = binascii.crc32(content, value)
         size += len(content)
     return f"{size}-{value:08x}"
 

@@ -76,15 +76,6 @@ def announce_ports(instance: Instance, backends: list[tuple[int, str]]) -> None:
     files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
 
 
-def announce_ports(instance: Instance, backends: list[tuple[int, str]]) -> None:
-    """Tell the proxies of a project to go ahead, and where its servers are.
-
-    backends: how many of the listening sockets, in their order, and the address they lead to.
-    """
-    lines = "".join(f"{count} {address}\n" for count, address in backends)
-    files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
-
-
 def withdraw_ready(instance: Instance) -> None:
     """Have no proxy go ahead any more."""
     try:

@@ -37,6 +37,10 @@ class ServiceRun:
         self.address = ""  # where its ports are to be reached
         self.was_killed = False  # in its stop, because its grace period was over
 
+    def how_it_ended(self) -> SockwakeError:
+        """The error to raise for a service that has ended."""
+        return _named(self, self.container.how_it_ended())
+
 
 class Services:
     """All services of one project.
@@ -54,7 +58,7 @@ class Services:
         self.engine = engine
         self.runs = {each.service: ServiceRun(each, engine) for each in members}
         self._write = write
-        self._serving = serving
+        self.serving = serving
         self._changed = threading.Condition()
         self._error: SockwakeError | None = None
 
@@ -77,8 +81,8 @@ class Services:
         if self._error:
             raise self._error
         for run in self.runs.values():
-            if run.state == ENDED and (run.name in self._serving or run.exit_code):
-                raise _named(run, run.container.how_it_ended())
+            if run.state == ENDED and (run.name in self.serving or run.exit_code):
+                raise run.how_it_ended()
 
     def relay(self, timeout: float) -> list[ServiceRun]:
         """Pass on what services wrote within timeout ms; returns those that have ended meanwhile."""
@@ -138,7 +142,7 @@ class Services:
         details = project_containers.inspect(self.engine, run.member.id)
         run.address = address_of(details)
         self._set(run, RUNNING)
-        if run.name in self._serving or HEALTHY in self._wanted_of(run):
+        if run.name in self.serving or HEALTHY in self._wanted_of(run):
             self._await_health(run, healthcheck.test_of(details), deadline)
         self._set(run, WELL)
 
@@ -225,6 +229,8 @@ def address_of(details: dict[str, object]) -> str:
 
 
 def _named(run: ServiceRun, error: SockwakeError) -> SockwakeError:
-    return SockwakeError(
-        f"service '{run.name}': {error.message}", error.hint, error.status, error.said
-    )
+    """The error with the name of its service; an engine's keeps its code."""
+    message = f"service '{run.name}': {error.message}"
+    if isinstance(error, EngineError):
+        return EngineError(message, error.hint, error.code, error.said)
+    return SockwakeError(message, error.hint, error.status, error.said)

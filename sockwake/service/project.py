@@ -1,40 +1,31 @@
 """The main process of pg-postgres@NAME.service of a compose project: wakes all of its services, carries
 their logs, and puts them to sleep.
 
-Like the waker and the watcher of one container together. What it starts is a project that compose has
-made (engine/project_containers); compose itself runs only when something of it is missing.
+As the waker and the watcher of one container together. compose itself runs only when something of the
+project is missing or was edited.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
-import socket
 import sys
 import threading
 import time
 
-from sockwake.config.endpoint import Endpoint
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
-from sockwake.engine import project_containers
-from sockwake.engine.api import Engine
-from sockwake.engine.project_containers import NO_RESTART, Member
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.project_containers import NO_RESTART
 from sockwake.errors import SockwakeError, failure
-from sockwake.lifecycle import proxy, runtime
+from sockwake.lifecycle import project, proxy, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, Orders
-from sockwake.lifecycle.services import ENDED, ServiceRun, Services
-from sockwake.protocol import http
+from sockwake.lifecycle.services import ServiceRun, Services
 from sockwake.service import waker
 from sockwake.system import files, journal, sdnotify
 
-_FIRST_PROBE, _LAST_PROBE = 0.005, 0.25  # seconds between two probes of a port, doubled each time
-_HTTP = "http:"
-_RESTART_AFTER = (
-    1.0,
-    60.0,
-)  # seconds: the first and the longest pause before a service is restarted
-_WELL_AFTER = 60.0  # seconds; a service that ran for so long is restarted soon again
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds before a service is restarted, doubled each time
+_GONE = 404
 
 
 def main(arguments: list[str]) -> int:
@@ -49,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(instance: Instance) -> None:
-    """Wake the project, stay until it is to sleep, and put it to sleep; return at once without a client.
+    """Wake the project, stay until it is to sleep, and put it to sleep; return when no client waits.
 
     Raises what went wrong, with nothing left running, and the reason left for bin/refuse.
     """
@@ -61,13 +52,21 @@ def run(instance: Instance) -> None:
         if not client:
             return
         engine = Engine.of(settings)
-        services = _services(engine, instance, settings)
+        services = project.find(engine, instance, settings, journal.write_as)
         stopwatch.mark("preparation")
-        start(services, settings)
+        try:
+            services.start(settings.start_timeout)
+        except EngineError as error:  # what the containers need was pruned
+            if error.code != _GONE:
+                raise
+            journal.say(f"made anew: {error.whole}")
+            services.stop()
+            services = project.make_anew(engine, instance, settings, journal.write_as)
+            services.start(settings.start_timeout)
         stopwatch.mark("services")
-        _await_ports(services, settings)
+        project.await_ports(services, settings)
         stopwatch.mark("ports")
-        runtime.announce_ports(instance, _backends(services, settings))
+        runtime.announce_ports(instance, project.backends(services, settings.ports))
         os.close(lock)
         waker.keep_books(instance, settings, client, stopwatch)
         watch(instance, settings, services)
@@ -76,26 +75,21 @@ def run(instance: Instance) -> None:
         journal.aside(proxy.hang_up, instance, only_serving=True)
         if services:
             journal.aside(services.stop)
+        journal.aside(files.remove, instance.ending_file)
         journal.aside(runtime.leave_failure, instance, failure(error))
         raise
-
-
-def start(services: Services, settings: Settings) -> None:
-    """Start every service; what the engine does not know any more, as a pruned network, is made anew once."""
-    services.start(settings.start_timeout)
 
 
 def watch(instance: Instance, settings: Settings, services: Services) -> None:
     """Carry the logs until a stop is asked for, and stop; raises SockwakeError when it ends by itself."""
     asked = _Stop()
     monitor = ClientMonitor(instance, Orders.of(settings))
-    serving = {each.service for each in settings.ports}
-    pauses: dict[str, float] = {}
+    restarts = _Restarts(services)
     try:
         while not asked.for_:
             monitor.wait(asked.fd, *services.fds)
             for ended in services.relay(0):
-                _note_end(services, ended, serving, pauses)
+                restarts.note_end(ended)
     finally:
         monitor.end()
     journal.aside(sdnotify.notify, "STOPPING=1")
@@ -105,99 +99,36 @@ def watch(instance: Instance, settings: Settings, services: Services) -> None:
     files.remove(instance.ending_file)
     for each in services.runs.values():
         if each.was_killed:
-            journal.say(f"service '{each.name}' ignored its stop signal and was killed")
+            journal.say(f"service '{each.name}' did not end at its stop signal, and was killed")
     journal.say("asleep")
 
 
-def _services(engine: Engine, instance: Instance, settings: Settings) -> Services:
-    """The project's services, made anew when a file was edited or a container is gone."""
-    found = project_containers.members(engine, instance)
-    if not found:
-        found = make_anew(engine, instance, settings)
-    serving = {each.service for each in settings.ports}
-    return Services(engine, found, journal.write_as, serving)
+class _Restarts:
+    """What becomes of services that end while the project is awake."""
 
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._pauses: dict[str, float] = {}
 
-def make_anew(engine: Engine, instance: Instance, settings: Settings) -> list[Member]:
-    """Have compose make what is missing of the project or no longer what its files say."""
-    from sockwake.engine import compose_project  # and with it YAML: not in a wake that finds all
+    def note_end(self, ended: ServiceRun) -> None:
+        """Go on without the service, or restart it as its file says; raises when clients need it."""
+        if ended.exit_code < 0:
+            raise SockwakeError("the container engine has ended under it")
+        if ended.name in self._services.serving:
+            raise ended.how_it_ended()
+        policy = ended.member.restart
+        has_done = policy.startswith("on-failure") and not ended.exit_code
+        if policy == NO_RESTART or has_done:
+            return
+        pause = min(self._pauses.get(ended.name, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._pauses[ended.name] = 2 * pause
+        status = f"ended with status {ended.exit_code}"
+        journal.say(f"service '{ended.name}' {status}: it is restarted in {pause:g} s")
+        threading.Thread(target=self._restart, args=(ended, pause), daemon=True).start()
 
-    project = compose_project.read(settings.project, settings.profiles)
-    found = project_containers.create(engine, instance, project, timeout=settings.start_timeout)
-    missing = {each.service for each in settings.ports} - {each.service for each in found}
-    if missing:
-        raise SockwakeError(
-            f"the project in {settings.project} has no service '{min(missing)}' any more",
-            f"PORTS= in {instance.env_file} names it",
-        )
-    return found
-
-
-def _await_ports(services: Services, settings: Settings) -> None:
-    """Return once each port takes connections; raises SockwakeError when one does not in time."""
-    deadline = time.monotonic() + settings.start_timeout
-    first = settings.ports[0]
-    for each in settings.ports:
-        path = (
-            settings.ready.removeprefix(_HTTP) if each is first and _HTTP in settings.ready else ""
-        )
-        _await_port(services, each, path, deadline)
-
-
-def _await_port(services: Services, port: Endpoint, path: str, deadline: float) -> None:
-    """Return once the server behind a port answers. path: asked for by HTTP, if any."""
-    where = services.runs[port.service]
-    pause = _FIRST_PROBE
-    while time.monotonic() < deadline:
-        if where.state == ENDED:
-            raise where.container.how_it_ended()
-        try:
-            family = socket.AF_INET6 if ":" in where.address else socket.AF_INET
-            with socket.socket(family) as probe:
-                probe.settimeout(max(deadline - time.monotonic(), 1))
-                probe.connect((where.address, port.target))
-                if not path or http.is_ready(http.ask(probe, path)):
-                    return
-        except OSError:
-            pass
-        services.relay(1000 * pause)
-        pause = min(2 * pause, _LAST_PROBE)
-    raise SockwakeError(
-        f"service '{port.service}' did not answer on port {port.target} within the start timeout"
-    )
-
-
-def _backends(services: Services, settings: Settings) -> list[tuple[int, str]]:
-    """(how many listening sockets, address of their server), in the order of the sockets."""
-    found: list[tuple[int, str]] = []
-    for each in settings.ports:
-        address = services.runs[each.service].address
-        host = f"[{address}]" if ":" in address else address
-        found.append((1, f"{host}:{each.target}"))
-    return found
-
-
-def _note_end(
-    services: Services, ended: ServiceRun, serving: set[str], pauses: dict[str, float]
-) -> None:
-    """Go on without a service that has ended, or have it restarted; raises SockwakeError when clients need it."""
-    if ended.exit_code < 0:
-        raise SockwakeError("the container engine has ended under it")
-    if ended.name in serving:
-        raise ended.container.how_it_ended()
-    policy = ended.member.restart
-    if policy == NO_RESTART or (policy.startswith("on-failure") and not ended.exit_code):
-        return
-    pause = pauses[ended.name] = min(
-        2 * pauses.get(ended.name, _RESTART_AFTER[0] / 2), _RESTART_AFTER[1]
-    )
-    journal.say(f"service '{ended.name}' ended with status {ended.exit_code}: again in {pause:g} s")
-    threading.Thread(target=_restart, args=(services, ended, pause), daemon=True).start()
-
-
-def _restart(services: Services, ended: ServiceRun, pause: float) -> None:
-    time.sleep(pause)
-    journal.aside(services.restart, ended, _RESTART_AFTER[1])
+    def _restart(self, ended: ServiceRun, pause: float) -> None:
+        time.sleep(pause)
+        journal.aside(self._services.restart, ended, _LONGEST_PAUSE)
 
 
 class _Stop:
