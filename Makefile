@@ -1,5 +1,5 @@
-# `make help` lists what there is. Everything runs as root on a Debian with apt, python3 and make; what else it
-# takes is installed, and trees and images are cached in /var/cache/test-machine.
+# `make help` lists the targets. They run as root on a Debian with apt, python3 and make; everything else they
+# need is installed, and trees and images are cached in /var/cache/test-machine.
 
 MACHINE = tests/machine/machine
 VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
@@ -9,7 +9,7 @@ SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__
 .DEFAULT_GOAL = help
 .PHONY: help setup deb demo test pure machine system bench soak clean
 
-help: ## show this
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup:
@@ -21,27 +21,27 @@ $(DEB): $(SOURCES) tests/deb
 	@mkdir -p dist
 	@$(MACHINE) chroot toolbox --bind $(CURDIR):/src --bind $(CURDIR)/dist:/out -- /src/tests/deb
 
-demo: deb ## a sleeping database, from nothing: asleep, psql answers, asleep again
+demo: deb ## show a database asleep, awake for psql, and asleep again
 	@tests/demo $(DEB)
 
-test: deb ## run every ring of tests
+test: deb ## run all tests (pure, machine, system)
 	@tests/run $(DEB)
 
-pure: setup ## run the tests that need no machine
+pure: setup ## run the tests that need no machine: two minutes
 	@tests/run --pure
 
-machine: setup ## run the tests of the test machines themselves
+machine: setup ## test the throw-away machines that the tests use
 	@tests/run --machine
 
-system: deb ## run the tests on a real systemd, engine and PostgreSQL
+system: deb ## test the package on a real systemd, engine and PostgreSQL
 	@tests/run --system $(DEB)
 
-bench: deb ## measure against the hand-made recipe; writes docs/bench.md
+bench: deb ## measure cold starts, memory and throughput; write docs/bench.md
 	@tests/bench/run $(DEB)
 
-soak: deb ## aim connections at the moments of sleeping and waking, try random cases, for long, and set the clock
+soak: deb ## test races, random cases and a clock that is set, for long
 	@tests/run --soak $(DEB)
 
-clean: ## remove what was built, and machines that no longer run
+clean: ## remove what was built, and stopped machines
 	rm -rf dist
 	$(MACHINE) clean

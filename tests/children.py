@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Interrupted(Exception):
-    """Somebody wants this to end."""
+    """A signal asks the run to end."""
 
 
 class Run:
@@ -85,7 +85,7 @@ def in_parallel(jobs: list[Callable[[], None]], run: Run) -> None:
         except Exception as error:  # whatever it is, the sum must show it
             run.problems.append(str(error))
 
-    # Waiting for the futures, not for the threads: in Python 3.11 a join that is interrupted takes its thread for ended.
+    # wait for the futures: in Python 3.11 an interrupted join() takes its thread for ended
     with futures.ThreadPoolExecutor(len(jobs)) as pool:
         try:
             futures.wait([pool.submit(guarded, job) for job in jobs])

@@ -31,18 +31,16 @@ def sum_up(reports: Path) -> tuple[Counter[str], Counter[str], list[str]]:
                 passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped
             )
             for item in suite.iterfind("properties/property"):
-                if (name := item.get("name")) in FIGURES:
-                    figures[name] += int(item.get("value", 0))
+                if (figure := item.get("name")) in FIGURES:
+                    figures[figure] += int(item.get("value", 0))
             for case in suite.iter("testcase"):
                 why = [case.find("failure"), case.find("error")]
-                failures.extend(
-                    f"{case.get('classname')}.{case.get('name')}: {one_line(item.get('message', ''))}"
-                    for item in why
-                    if item is not None
-                )
+                name = f"{case.get('classname')}.{case.get('name')}"
+                messages = [item.get("message", "") for item in why if item is not None]
+                failures.extend(f"{name}: {one_line(message)}" for message in messages)
     return outcomes, figures, failures
 
 
 def one_line(message: str) -> str:
-    """What a report says of a failure, short enough for the end of a log of which only the end is kept."""
+    """The message of a failure, short enough for the last lines of a log."""
     return " ".join(message.split())[:400]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import subprocess
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +16,22 @@ HERE = Path(__file__).resolve().parent
 MACHINE = str(HERE / "machine/machine")
 GUESTS = 3  # most of a test is waiting for something to end
 REBOOTED = "test_reboot"
-BOOTS = {
+BOOTS = {  # in this order
     "nothing": [],
     "reboot": [["reboot"]],
     "power cut": [["kill"], ["start", "--with-parent"]],
-}  # in this order
-CLOCK = "test_clock"  # which it sets, and so needs a machine that does not share this host's
-INSTALL = 'DEBIAN_FRONTEND=noninteractive apt install -y "$0" > /run/apt.log 2>&1 || { cat /run/apt.log; exit 2; }; exec "$@"'
-REPORTS = {
+}
+CLOCK = "test_clock"  # sets the clock, and so needs a machine that does not share this host's
+SHORT = ["--quiet", "--no-header"]  # of pytest
+QUIET = "DEBIAN_FRONTEND=noninteractive"
+INSTALL = f"""\
+{QUIET} apt install -y "$0" > /run/apt.log 2>&1 || {{ cat /run/apt.log; exit 2; }}; exec "$@"
+"""
+REPORTS = {  # of the rings that are one call of pytest
     "pure": "pure/pure.xml",
     "machine": "machine.xml",
     "clock": "clock/system.xml",
-}  # of the rings that are one call of pytest
+}
 
 
 def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
@@ -43,21 +48,14 @@ def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
 
 
 def machine(run: Run, arguments: list[str]) -> None:
-    """The machines themselves, on this host: these tests boot their own, under names nobody else uses."""
-    run.must(
-        "machine", [MACHINE, "build", "guest", "toolbox"]
-    )  # minutes on a new host; no test has to wait for it
+    """The machines themselves, on this host: these tests boot their own."""
+    # minutes on a new host, which no test has to wait for
+    run.must("machine", [MACHINE, "build", "guest", "toolbox"])
     folder = HERE / "machine"
-    status = run.stream(
-        "machine",
-        [
-            *"/usr/bin/python3 -IB -m pytest -p no:cacheprovider".split(),
-            f"--rootdir={folder}",
-            f"--junit-xml={run.reports / REPORTS['machine']}",
-            str(folder),
-            *arguments,
-        ],
-    )
+    pytest = "/usr/bin/python3 -IB -m pytest -p no:cacheprovider".split()
+    report = f"--junit-xml={run.reports / REPORTS['machine']}"
+    argv = [*pytest, f"--rootdir={folder}", report, str(folder), *arguments]
+    status = run.stream("machine", argv)
     has_reported(run, "machine", status)
 
 
@@ -74,6 +72,67 @@ def has_reported(run: Run, ring: str, status: int) -> None:
         raise RuntimeError(f"the {ring} ring left no report and ended with status {status}")
 
 
+@dataclass(frozen=True)
+class Guest:
+    """A machine that runs files of ring 2, one after the other."""
+
+    run: Run
+    label: str
+    deb: Path
+    settings: list[str]
+    arguments: list[str]
+
+    @property
+    def name(self) -> str:
+        return f"sys-{os.getpid()}-{self.label[-1]}"
+
+    def work(self, todo: queue.SimpleQueue[Path]) -> None:
+        """Boot, install the package, and run files until none is left."""
+        try:
+            view = f"{HERE.parent}:/src"
+            self._must("boot", "--with-parent", "--bind-ro", view, self.name)
+            self._must("push", self.name, str(self.deb), "/root")
+            apt = ["env", QUIET, "apt", "install", "-y", f"/root/{self.deb.name}"]
+            self._must("run", self.name, "--", *apt)
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._file(todo.get_nowait())
+        finally:
+            subprocess.run([MACHINE, "stop", self.name], check=False, stdin=subprocess.DEVNULL)
+
+    def _must(self, *arguments: str) -> None:
+        self.run.must(self.label, [MACHINE, *arguments])
+
+    def _file(self, file: Path) -> None:
+        """Run a file once; test_reboot again after each thing that it wants done to its machine."""
+        if file.stem != REBOOTED:
+            self._call(file)
+            return
+        for boot, verbs in BOOTS.items():
+            for verb in verbs:
+                # not must: it complains of a unit that is to fail in this boot
+                self.run.stream(self.label, [MACHINE, *verb, self.name])
+            self._call(file, f"SOCKWAKE_BOOT={boot}")
+
+    def _call(self, file: Path, *settings: str) -> None:
+        times = len(list(self.run.reports.glob(f"{file.stem}*.xml")))
+        out = f"/var/tmp/{file.stem}{times or ''}"
+        environment = [
+            f"AUTOPKGTEST_ARTIFACTS={out}",
+            "SOCKWAKE_CLUSTERS=/root/clusters",
+            f"SOCKWAKE_DEB=/root/{self.deb.name}",
+            *self.settings,
+            *settings,
+        ]
+        pytest = ["/src/debian/tests/system", f"tests/system/{file.name}", *SHORT, *self.arguments]
+        command = ["env", *environment, *pytest]
+        status = self.run.stream(self.label, [MACHINE, "run", self.name, "--", *command])
+        has_ended_well(file.stem, status)
+        if status != 5:
+            report = self.run.reports / f"{file.stem}{times or ''}.xml"
+            self._must("pull", self.name, f"{out}/system.xml", str(report))
+
+
 def system(
     run: Run, deb: Path, files: list[Path], settings: list[str], arguments: list[str]
 ) -> None:
@@ -81,141 +140,31 @@ def system(
     todo: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for file in sorted(files, key=lambda file: -file.stat().st_size):
         todo.put(file)
-    count = min(GUESTS, len(files))
-    in_parallel(
-        [
-            partial(_guest, run, f"system-{number}", deb, todo, settings, arguments)
-            for number in range(1, count + 1)
-        ],
-        run,
-    )
-
-
-def _guest(
-    run: Run,
-    label: str,
-    deb: Path,
-    todo: queue.SimpleQueue[Path],
-    settings: list[str],
-    arguments: list[str],
-) -> None:
-    name = f"sys-{os.getpid()}-{label[-1]}"
-    try:
-        run.must(
-            label, [MACHINE, "boot", "--with-parent", "--bind-ro", f"{HERE.parent}:/src", name]
-        )
-        run.must(label, [MACHINE, "push", name, str(deb), "/root"])
-        run.must(
-            label,
-            [
-                MACHINE,
-                "run",
-                name,
-                *"-- env DEBIAN_FRONTEND=noninteractive apt install -y".split(),
-                f"/root/{deb.name}",
-            ],
-        )
-        with contextlib.suppress(queue.Empty):
-            while True:
-                file = todo.get_nowait()
-                _file(run, label, name, deb, file, settings, arguments)
-    finally:
-        subprocess.run([MACHINE, "stop", name], check=False, stdin=subprocess.DEVNULL)
-
-
-def _file(
-    run: Run,
-    label: str,
-    guest: str,
-    deb: Path,
-    file: Path,
-    settings: list[str],
-    arguments: list[str],
-) -> None:
-    """Once, or again after each thing that this file wants done to its machine."""
-    if file.stem != REBOOTED:
-        _call(run, label, guest, deb, file, settings, arguments)
-        return
-    for boot, verbs in BOOTS.items():
-        for verb in verbs:
-            run.stream(
-                label, [MACHINE, *verb, guest]
-            )  # it complains of a unit that is to fail in this boot
-        _call(run, label, guest, deb, file, [*settings, f"SOCKWAKE_BOOT={boot}"], arguments)
-
-
-def _call(
-    run: Run,
-    label: str,
-    guest: str,
-    deb: Path,
-    file: Path,
-    settings: list[str],
-    arguments: list[str],
-) -> None:
-    times = len(list(run.reports.glob(f"{file.stem}*.xml")))
-    out = f"/var/tmp/{file.stem}{times or ''}"
-    status = run.stream(
-        label,
-        [
-            MACHINE,
-            "run",
-            guest,
-            "--",
-            "env",
-            f"AUTOPKGTEST_ARTIFACTS={out}",
-            "SOCKWAKE_CLUSTERS=/root/clusters",
-            f"SOCKWAKE_DEB=/root/{deb.name}",
-            *settings,
-            "/src/debian/tests/system",
-            f"tests/system/{file.name}",
-            "--quiet",
-            "--no-header",
-            *arguments,
-        ],
-    )
-    has_ended_well(file.stem, status)
-    if status != 5:
-        run.must(
-            label,
-            [
-                MACHINE,
-                "pull",
-                guest,
-                f"{out}/system.xml",
-                str(run.reports / f"{file.stem}{times or ''}.xml"),
-            ],
-        )
+    labels = [f"system-{number}" for number in range(1, min(GUESTS, len(files)) + 1)]
+    guests = [Guest(run, label, deb, settings, arguments) for label in labels]
+    in_parallel([partial(guest.work, todo) for guest in guests], run)
 
 
 def clock(run: Run, deb: Path, arguments: list[str]) -> None:
-    """What sets the clock, in a machine with one of its own: by itself, as that is slow."""
+    """The file that sets the clock, in a machine with a kernel and a clock of its own."""
     out = run.reports / "clock"
     out.mkdir()
-    binds = [
-        word
-        for bind in (f"{HERE.parent}:/src", f"{out}:/reports", f"{deb.resolve().parent}:/deb")
-        for word in ("--bind", bind)
-    ]
-    command = [
-        "sh",
-        "-c",
-        INSTALL,
-        f"/deb/{deb.name}",
-        "env",
+    folders = (f"{HERE.parent}:/src", f"{out}:/reports", f"{deb.resolve().parent}:/deb")
+    binds = [word for folder in folders for word in ("--bind", folder)]
+    environment = [
         "AUTOPKGTEST_ARTIFACTS=/reports",
         f"SOCKWAKE_DEB=/deb/{deb.name}",
-        *"SOCKWAKE_CLOCK=1 SOCKWAKE_PATIENCE=180 /src/debian/tests/system".split(),
-        f"tests/system/{CLOCK}.py",
-        "--quiet",
-        "--no-header",
+        "SOCKWAKE_CLOCK=1",
+        "SOCKWAKE_PATIENCE=180",
     ]
-    status = run.stream("clock", [MACHINE, "kernel", *binds, "--", *command, *arguments])
+    pytest = ["/src/debian/tests/system", f"tests/system/{CLOCK}.py", *SHORT, *arguments]
+    command = ["sh", "-c", INSTALL, f"/deb/{deb.name}", "env", *environment, *pytest]
+    status = run.stream("clock", [MACHINE, "kernel", *binds, "--", *command])
     if status != 5:
         has_reported(run, "clock", status)
 
 
 def soak(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
-    """What takes long in ring 2, and then the clock."""
+    """The files of ring 2 with many rounds, and then the clock."""
     system(run, deb, files, ["SOCKWAKE_SOAK=1"], arguments)
     clock(run, deb, arguments)

@@ -1,7 +1,7 @@
-"""Which directory is whose: no data directory is a place of the system's, nor above or below what is another instance's.
+"""Data directories: one instance each, no overlap, no system directory.
 
-Asked when an instance is made and again before its data are deleted: DATA= may have been edited meanwhile. Paths are
-compared as the kernel walks them, so that no link hides what lies where.
+Checked when an instance is made and again before its data are deleted, because DATA= may have been
+edited. Paths are compared after their symbolic links are resolved.
 """
 
 import os
@@ -18,64 +18,38 @@ from sockwake.system import files, safe_path
 
 _DATA = re.compile(r"^\s*DATA=[\"']?(/[^\"'\n]*)", re.MULTILINE)
 _FIRST_USER = 1000  # UID_MIN of Debian's login.defs
-# nothing below these can be an instance's data
+
+
+def _in(parent: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{parent}/{name}" for name in names.split())
+
+
+# no data directory can be one of these, or below
 _WHOLE = (
-    *(
-        "/bin",
-        "/boot",
-        "/dev",
-        "/etc",
-        "/lib",
-        "/lib32",
-        "/lib64",
-        "/libx32",
-        "/proc",
-        "/sbin",
-        "/sys",
-    ),
-    *(
-        f"/usr/{name}"
-        for name in "bin games include lib lib32 lib64 libexec libx32 sbin share src".split()
-    ),
-    *(f"/var/lib/{name}" for name in "apt containerd containers docker dpkg systemd ucf".split()),
+    *_in("", "bin boot dev etc lib lib32 lib64 libx32 proc sbin sys"),
+    *_in("/usr", "bin games include lib lib32 lib64 libexec libx32 sbin share src"),
+    *_in("/var/lib", "apt containerd containers docker dpkg systemd ucf"),
 )
-# what is below these can
+# no data directory can be one of these
 _THEMSELVES = (
-    *(
-        "/",
-        "/home",
-        "/media",
-        "/mnt",
-        "/opt",
-        "/root",
-        "/run",
-        "/srv",
-        "/tmp",
-        "/usr",
-        "/usr/local",
-        "/var",
-    ),
-    *(f"/var/{name}" for name in "backups cache lib local lock log mail opt run spool tmp".split()),
-    *("/run/lock", "/run/user", "/var/lib/private", "/var/lib/private/sockwake"),
+    "/",
+    *_in("", "home media mnt opt root run srv tmp usr usr/local var run/lock run/user"),
+    *_in("/var", "backups cache lib local lock log mail opt run spool tmp"),
+    *_in("/var/lib", "private private/sockwake"),
 )
 
 
 def is_system_s(path: str, root: str = "") -> bool:
-    """Whether the directory path is more than an instance's data can be, in the tree root."""
+    """Whether path is a system directory, in the tree root: no instance may have its data there."""
     if any(
         user.pw_uid >= _FIRST_USER and user.pw_dir.rstrip("/") == path for user in pwd.getpwall()
     ):
-        return True  # a person's home, of which no instance's data are more than a part
-    whole = (
-        *_WHOLE,
-        scope.etc(),
-        scope.run(),
-        *(_of_the_user(".local/share/containers") if scope.is_user() else ()),
-    )
-    parts = (
-        scope.data(),
-        *(_of_the_user(".config", ".local/share", ".ssh") if scope.is_user() else ()),
-    )
+        return True  # the home of a user
+    whole: tuple[str, ...] = (*_WHOLE, scope.etc(), scope.run())
+    parts: tuple[str, ...] = (scope.data(),)
+    if scope.is_user():
+        whole += _of_the_user(".local/share/containers")
+        parts += _of_the_user(".config", ".local/share", ".ssh")
     return (
         any(safe_path.is_in(path, place) for place in _resolved(whole, root))
         or path in _resolved(_THEMSELVES, root)
@@ -84,7 +58,7 @@ def is_system_s(path: str, root: str = "") -> bool:
 
 
 def require_no_system_place(path: str) -> None:
-    """Raise SockwakeError (usage) when the directory path is more than an instance's data can be."""
+    """Raise SockwakeError (usage) when path is a system directory."""
     if is_system_s(path):
         raise SockwakeError(
             f"data directory '{path}' is a place of the system's", "choose one of its own", USAGE
@@ -92,9 +66,9 @@ def require_no_system_place(path: str) -> None:
 
 
 def require_own(data: str, root: str = "", *, but: Instance | None = None) -> None:
-    """Raise SockwakeError (exists) when the directory data is a place of the system's, or overlaps with an instance's.
+    """Raise SockwakeError (exists) when data is a system directory or overlaps with another's.
 
-    but: the instance whose directory it already is.
+    but: the instance whose directory it is already.
     """
     hint = (
         "set DATA= in its instance.env right, or leave out --purge"
@@ -106,22 +80,24 @@ def require_own(data: str, root: str = "", *, but: Instance | None = None) -> No
     if is_system_s(f"/{os.path.normpath(data).lstrip('/')}", root) or is_system_s(real, seen_by):
         raise SockwakeError(f"data directory {data} is a place of the system's", hint, EXISTS)
     for instance, place in _claims(root, but):
-        theirs = os.path.realpath(place)
-        how = (
-            f"belongs to instance '{instance.name}'"
-            if real == theirs
-            else f"is inside {place}, which belongs to instance '{instance.name}'"
-            if safe_path.is_in(real, theirs)
-            else f"has {place} in it, which belongs to instance '{instance.name}'"
-            if safe_path.is_in(theirs, real)
-            else ""
-        )
+        how = _overlap(real, os.path.realpath(place), place, instance)
         if how:
             raise SockwakeError(f"data directory {data} {how}", hint, EXISTS)
 
 
+def _overlap(real: str, theirs: str, place: str, instance: Instance) -> str:
+    """How the directory real overlaps with theirs, which instance calls place, or ""."""
+    if real == theirs:
+        return f"belongs to instance '{instance.name}'"
+    if safe_path.is_in(real, theirs):
+        return f"is inside {place}, which belongs to instance '{instance.name}'"
+    if safe_path.is_in(theirs, real):
+        return f"has {place} in it, which belongs to instance '{instance.name}'"
+    return ""
+
+
 def _claims(root: str, but: Instance | None) -> Iterator[tuple[Instance, str]]:
-    """(instance, data directory) of every instance but one; of a broken file each that it may mean."""
+    """Every (instance, data directory) but one's; each directory that a broken file may mean."""
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
         if but and instance.name == but.name:
             continue
@@ -135,7 +111,7 @@ def _claims(root: str, but: Instance | None) -> Iterator[tuple[Instance, str]]:
 
 
 def _resolved(places: tuple[str, ...], root: str) -> set[str]:
-    """Places of a tree, and where links lead from them."""
+    """Places in a tree, as they are and with symbolic links resolved."""
     return {
         path
         for place in places
@@ -144,5 +120,6 @@ def _resolved(places: tuple[str, ...], root: str) -> set[str]:
 
 
 def _of_the_user(*names: str) -> tuple[str, ...]:
+    """Directories in the home of the calling user."""
     home = os.path.expanduser("~")
     return tuple(f"{home}/{name}" for name in names)

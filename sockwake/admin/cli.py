@@ -1,4 +1,4 @@
-"""The command line: what was asked, and how it ended."""
+"""The command line: parse it, run the verb, print the error and return the exit status."""
 
 import argparse
 import io
@@ -12,14 +12,11 @@ from typing import NoReturn
 from sockwake.admin import parser
 from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import systemctl
 
-_ENDINGS = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-)  # a polite kill, a lost terminal, Ctrl-\\
+# kill(1), a terminal that is closed, Ctrl-\
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,11 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     for number in _ENDINGS:
         if signal.getsignal(number) != signal.SIG_IGN:  # by nohup(1)
             signal.signal(number, _interrupt)
-    os.umask(0o022)  # modes are what the code says, whatever the administrator's habits
+    os.umask(0o022)  # modes are what the code says
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a path or a name may have letters that this locale has not
+        if isinstance(stream, io.TextIOWrapper):  # the locale may lack letters of a path
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
@@ -41,12 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        hint = (
-            "run this as root" if isinstance(error, PermissionError) and not scope.is_user() else ""
-        )
-        what = f"cannot use {error.filename}: " if error.filename else ""
-        problem = SockwakeError(f"{what}{(error.strerror or str(error)).lower()}", hint)
-        problem.__cause__ = error
+        problem = _of_the_kernel(error)
     except KeyboardInterrupt:
         problem = SockwakeError("interrupted; it can be run again", status=130)
     else:
@@ -55,20 +45,29 @@ def main(arguments: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exception(problem)
-    with suppress(OSError):  # its terminal may be what it has lost
+    with suppress(OSError):  # the terminal may be closed
         print(problem, file=sys.stderr, flush=True)
     return problem.status
 
 
+def _of_the_kernel(error: OSError) -> SockwakeError:
+    """An error of a system call, as a sentence with its path."""
+    needs_root = isinstance(error, PermissionError) and not scope.is_user()
+    what = f"cannot use {error.filename}: " if error.filename else ""
+    problem = SockwakeError(f"{what}{reason(error)}", "run this as root" if needs_root else "")
+    problem.__cause__ = error
+    return problem
+
+
 def _interrupt(number: int, _: object) -> NoReturn:
-    """Undo what was begun, as on Ctrl-C; what comes with it, or after it, does not interrupt that, too."""
+    """Signal handler: undo what was begun, as on Ctrl-C, and ignore further signals meanwhile."""
     for each in _ENDINGS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _choose_scope(arguments: argparse.Namespace) -> None:
-    """Settle whose instances this is about, for good."""
+    """Choose the system's instances or a user's own, for the rest of this process."""
     scope.choose(user=arguments.user)
     if not arguments.user:
         return

@@ -1,4 +1,4 @@
-"""The bash completion of sockwake(8) and sockwake-new(8), made of the declarations of verbs and options.
+"""The bash completion, made of the declarations of verbs and options.
 
 `python3 -m sockwake.admin.completion` prints it; debian/rules calls that when the package is built.
 """
@@ -9,7 +9,7 @@ from sockwake.admin.verbs import VERBS
 
 _COMPGEN = {DIRECTORIES: "-d", FILES: "-f", USERS: "-u"}
 _SCRIPT = """\
-# bash completion for sockwake(8) and sockwake-new(8)                                       -*- shell-script -*-
+# bash completion for sockwake(8) and sockwake-new(8)  -*- shell-script -*-
 
 _sockwake() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -25,7 +25,8 @@ _sockwake() {
 @VALUES@
 	esac
 
-	names="$(ls /etc/sockwake 2>/dev/null) $(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null)"
+	names=$(ls /etc/sockwake 2>/dev/null)
+	names+=" $(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null)"
 	case $verb in
 	'') words="@VERBS@ --help --version" ;;
 @OPTIONS@

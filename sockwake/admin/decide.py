@@ -70,7 +70,7 @@ def _line(value: object) -> str:
 
 
 def _require_what_is_named(request: Request, arguments: Namespace) -> None:
-    """Raise SockwakeError when the kind, the addresses or the host do not have what is asked for."""
+    """Raise SockwakeError when kind, addresses or host do not fit what is asked for."""
     if arguments.ready:
         values.ready(arguments.ready, request.kind_name)
     if arguments.check:

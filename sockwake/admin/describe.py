@@ -1,4 +1,4 @@
-"""What sockwake-new made, for people and for --json."""
+"""The report of sockwake-new: facts for --json, sentences for the administrator."""
 
 from sockwake.admin import exposure, inventory
 from sockwake.admin.facts import address, last_wake, slow, units
@@ -10,9 +10,9 @@ from sockwake.system import systemctl
 
 
 def describe(request: Request, instance: Instance, settings: Settings) -> dict[str, object]:
-    """The facts, as --json has them; "password_file" is null when nobody here knows the password.
+    """The facts of an instance that was made, as --json prints them.
 
-    "warning" is there when there is something to warn of.
+    "password_file" is null when the password is not known here; "warning" may be missing.
     """
     return {
         "name": instance.name,
@@ -51,16 +51,15 @@ def _password_file(request: Request, instance: Instance) -> str | None:
 def sentences(
     request: Request, made: Instance, settings: Settings, facts: dict[str, object], *, enabled: bool
 ) -> str:
-    """The same for people, with the next command to type."""
+    """The report as text, with the next command to type."""
     lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
     if not settings.has_cluster:
         pass
     elif not facts["password_file"]:
         lines.append("  password  the adopted cluster's own")
     elif request.root:
-        lines.append(
-            f"  password  made by the first wake, in {made.password_file.removeprefix(request.root)}"
-        )
+        path = made.password_file.removeprefix(request.root)
+        lines.append(f"  password  made by the first wake, in {path}")
     else:
         lines.append(f"  password  in {made.password_file}")
     if facts["data"]:
@@ -71,7 +70,8 @@ def sentences(
         lines.append(f"  note      {note}")
     if scope.is_user() and not systemctl.lingers():
         lines.append(
-            "  note      it sleeps and wakes while you are logged in; at any time after: loginctl enable-linger"
+            "  note      it sleeps and wakes while you are logged in; "
+            "at any time after: loginctl enable-linger"
         )
     if enabled:
         lines.append(

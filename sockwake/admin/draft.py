@@ -1,4 +1,4 @@
-"""An instance while it is being made, and what is undone when it never was."""
+"""Drafts: an instance while sockwake-new makes it, and how an unfinished one is undone."""
 
 import os
 from contextlib import suppress
@@ -11,13 +11,11 @@ from sockwake.system import deletion, locks, process
 from sockwake.system.files import remove, replace, sync, text_of, write_new
 
 _NOT_YET = "-"  # the identity of a directory that is not there
-_A_LOOK = (
-    10  # seconds; a command that only wants to know whether it is held has it for less than one
-)
+_A_LOOK = 10  # seconds; a command that only tests the lock holds it for less than one
 
 
 class Draft:
-    """An instance being made in /etc/sockwake/.new-NAME, held by a lock that dies with its maker.
+    """An instance being made in /etc/sockwake/.new-NAME, under a lock that the kernel releases.
 
     files: name to (mode, text). Raises SockwakeError (exists) when the name is taken or being made.
     """
@@ -38,9 +36,9 @@ class Draft:
             raise
 
     def claim_data(self, path: str, *, make: bool) -> None:
-        """Note that what will be in path is this run's work, and whether path itself is: all that undoing may delete.
+        """Note that this run makes the contents of path, or path too: what undoing may delete.
 
-        make: path, if it is not there; else systemd makes it when the program is started.
+        make: make path if it is missing; else systemd makes it when the program is started.
         """
         note = f"{self.instance.etc}/{inventory.MADE_DATA}"
         if os.path.isdir(path):
@@ -52,20 +50,23 @@ class Draft:
             replace(note, 0o644, f"directory {_identity(path)} {path}\n")
 
     def note_data(self, path: str) -> None:
-        """Note which directory was named for the data: all that a purge may delete, should DATA= be edited."""
+        """Note the data directory that was asked for: a purge deletes no other."""
         text = f"{_identity(self.final.root + path) or _NOT_YET} {path}\n"
         write_new(f"{self.instance.etc}/{inventory.DATA_NOTE}", 0o644, text)
 
     def publish(self) -> Instance:
-        """Give it its name; from here on it is an instance. Locked: who looks for a free port must see it as one of the two.
+        """Rename the draft to its final name: it is an instance from now on.
 
-        The engine may have made the directory in the meantime, for what the container is to find in there.
+        Under the lock of all instances, so that a search for a free port sees the draft or the
+        instance. The engine may have made the final directory already, for a bind mount in it.
         """
         with inventory.locked(self.final.root):
             if os.path.isdir(self.final.etc):
-                if theirs := inventory.written(self.final.etc):
-                    what = f"{self.final.etc} has {inventory.listed(theirs)} in it, of another's making"
-                    raise SockwakeError(what, status=EXISTS)
+                if files := inventory.written(self.final.etc):
+                    found = inventory.listed(files)
+                    raise SockwakeError(
+                        f"{self.final.etc} has {found} in it, of another's making", status=EXISTS
+                    )
                 self._lock(self.final.etc)
                 inventory.move_written(self.instance.etc, self.final.etc)
                 os.rmdir(self.instance.etc)
@@ -75,16 +76,16 @@ class Draft:
         return self.final
 
     def release(self) -> None:
-        """Nothing can go wrong any more: what it made is not to be undone."""
-        with suppress(OSError):  # it only counts in a draft
+        """Release the locks, and forget what would be undone."""
+        with suppress(OSError):  # the note only counts in a draft
             remove(f"{self.final.etc}/{inventory.MADE_DATA}")
         for lock in self._locks:
             os.close(lock)
 
     def prune(self) -> None:
-        """Remove the empty directories that the engine has made beside its files, if nothing was there before."""
+        """Remove empty directories that the engine made in the final directory, if that is new."""
         for directory, _, _ in [] if self._was_there else os.walk(self.final.etc, topdown=False):
-            with suppress(OSError):  # it is not empty
+            with suppress(OSError):  # not empty
                 os.rmdir(directory)
 
     def _lock(self, path: str) -> None:
@@ -94,7 +95,7 @@ class Draft:
 
 
 def delete(unfinished: Instance) -> None:
-    """Delete an unfinished instance's files, and those that already were where they were to be."""
+    """Delete an unfinished instance's files, and those that were moved to their final place."""
     with inventory.locked(unfinished.root):
         final = Instance(unfinished.name, unfinished.root)
         if (
@@ -107,19 +108,17 @@ def delete(unfinished: Instance) -> None:
 
 
 def delete_made_data(draft: Instance) -> bool:
-    """Delete what a sockwake-new that did not come to its end had put into the data directory.
+    """Delete what a sockwake-new that did not end had put into the data directory.
 
-    Somebody else may have put something there since it was killed: another directory, or a cluster where none was made yet.
-    Returns False when that is so, and is left.
+    Returns False when there is something else since then, which is left: another directory, or a
+    cluster where this run had made none yet.
     """
     note = text_of(f"{draft.etc}/{inventory.MADE_DATA}").rstrip("\n").split(" ", 2)
     if len(note) < 3:
         return True
     made, identity, path = note
-    if identity == _NOT_YET and inventory.is_finished(
-        draft
-    ):  # and so undone by who has just had systemd make it
-        identity = _identity(path)
+    if identity == _NOT_YET and inventory.is_finished(draft):
+        identity = _identity(path)  # systemd has made it, for the command that undoes it now
     is_its_own = identity == _identity(path) and _is_undisputed(path, draft)
     if (
         is_its_own
@@ -131,19 +130,20 @@ def delete_made_data(draft: Instance) -> bool:
         with suppress(OSError, SockwakeError):
             delete_data(path) if made == "directory" else deletion.contents(os.path.realpath(path))
     if made == "directory" and (is_its_own or identity == _NOT_YET):
-        with suppress(OSError):  # it is there, and not empty
+        with suppress(OSError):  # not empty
             os.rmdir(path)
     return not os.path.isdir(path) or (is_its_own and not deletion.entries(path))
 
 
 def require_noted(instance: Instance, data: str) -> None:
-    """Raise SockwakeError unless data is the directory that the instance was made with, or its place in sockwake's own."""
+    """Raise SockwakeError unless data is the default, or the directory it was made with."""
     if data == instance.root + instance.data:
         return
     identity, _, path = text_of(f"{instance.etc}/{inventory.DATA_NOTE}").rstrip("\n").partition(" ")
     if data != instance.root + path or identity not in (_NOT_YET, _identity(data)):
         raise SockwakeError(
-            f"data directory {data} is not known to be the one that instance '{instance.name}' was made with",
+            f"data directory {data} is not known to be the one that instance '{instance.name}' "
+            "was made with",
             "leave out --purge, and delete the directory yourself if it may go",
         )
 
@@ -157,13 +157,15 @@ def _is_undisputed(path: str, draft: Instance) -> bool:
 
 
 def _identity(path: str) -> str:
-    """What tells a directory from another one that takes its place, also after a reboot: inode, and second of birth."""
+    """The identity of a directory, which survives a reboot: inode and birth time in seconds."""
     return process.run(["stat", "--format=%i:%W", path], check=False).strip()
 
 
 def delete_data(path: str) -> None:
-    """Delete the data; a directory that is a mount point, or a link, is emptied. systemd's own links for the state of
-    programs with DynamicUser= go with what they lead to."""
+    """Delete a data directory; only its contents, if it is a mount point or a symbolic link.
+
+    A link of systemd's to the state of a DynamicUser= is deleted together with its target.
+    """
     real = os.path.realpath(path)
     if os.path.islink(path) and real.endswith(
         f"/var/lib/private/sockwake/{os.path.basename(path)}"

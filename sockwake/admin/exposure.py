@@ -1,4 +1,4 @@
-"""What strangers can do to an instance, and what its clients may mind: said when it is made, shown for as long as it is so."""
+"""Warnings: an instance that other machines reach unprotected, a certificate that has expired."""
 
 from ipaddress import ip_address
 
@@ -8,7 +8,7 @@ from sockwake.postgres import tls
 
 
 def warning(settings: Settings) -> str:
-    """What nothing keeps other machines from, or ""."""
+    """What other machines can do to an instance without TLS or --allow, or ""."""
     beyond = ", ".join(item for item in settings.listen if _is_beyond_loopback(item))
     is_guarded = settings.tls or settings.allow
     if not beyond or is_guarded:
@@ -18,11 +18,11 @@ def warning(settings: Settings) -> str:
         if settings.has_cluster
         else "can use it (--allow)"
     )
-    return f"it listens on {beyond}: whoever reaches that {what}"
+    return f"it listens on {beyond}: every machine that reaches it {what}"
 
 
 def aloud(instance: Instance, settings: Settings, more: list[str]) -> str:
-    """Everything that is worth a second thought when an instance is made, one line each."""
+    """The warnings that sockwake-new prints, one line each, behind more of them."""
     found = [*more, warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
         found.append(
@@ -32,7 +32,7 @@ def aloud(instance: Instance, settings: Settings, more: list[str]) -> str:
 
 
 def _is_beyond_loopback(item: str) -> bool:
-    """Whether other machines may get there; what is no address systemd does not open."""
+    """Whether item is an address that other machines may reach; systemd opens no invalid one."""
     try:
         return not item.startswith("/") and not ip_address(item).is_loopback
     except ValueError:

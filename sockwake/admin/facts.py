@@ -1,4 +1,4 @@
-"""What is known of an instance: its units, its address, its last wake."""
+"""Facts of an instance: its units, its address, its last wake."""
 
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ _PATIENCE_HTTP = 30
 
 
 def units(instance: Instance, settings: Settings) -> list[str]:
-    """Its systemd units, from the client on."""
+    """The systemd units of an instance, in the order in which a client reaches them."""
     return [
         instance.socket_unit,
         *([] if settings.is_native else [instance.proxy_unit]),
@@ -21,7 +21,7 @@ def units(instance: Instance, settings: Settings) -> list[str]:
 
 
 def last_failure(instance: Instance) -> str:
-    """Why the last wake failed, and what was said about it, or ""."""
+    """Why the last wake failed, with what a program said about it, or ""."""
     texts = [
         files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
     ]
@@ -29,7 +29,7 @@ def last_failure(instance: Instance) -> str:
 
 
 def last_wake(instance: Instance) -> float | None:
-    """How many seconds the last wake took; None when nothing is known."""
+    """The seconds that the last wake took; None when it is not known."""
     try:
         return float(files.text_of(instance.wake_file))
     except ValueError:
@@ -37,10 +37,11 @@ def last_wake(instance: Instance) -> float | None:
 
 
 def slow(seconds: float | None, settings: Settings) -> str:
-    """What a wake this long means for clients that do not wait for ever, or "".
+    """A note when a wake takes longer than common clients wait, or "".
 
-    libpq waits for ever unless told otherwise (connect_timeout). PostgreSQL's JDBC driver waits five seconds to hear whether
-    the server speaks TLS (sslResponseTimeout). What stands between HTTP clients and servers commonly gives up after 30 or 60.
+    libpq waits for ever by default (connect_timeout). PostgreSQL's JDBC driver waits five seconds
+    for the answer to its SSLRequest (sslResponseTimeout). HTTP proxies commonly wait for 30 or 60
+    seconds.
     """
     patience = _PATIENCE_DATABASE if settings.has_cluster else _PATIENCE_HTTP
     if seconds is None or seconds < patience:
@@ -51,7 +52,7 @@ def slow(seconds: float | None, settings: Settings) -> str:
 
 
 def address(instance: Instance, settings: Settings) -> str:
-    """Where clients find it: a DSN, a URL, an address or a path."""
+    """The address for clients: a DSN, a URL, address and port, or a path."""
     if settings.has_cluster:
         return dsn(instance, settings)
     first = settings.listen[0]
@@ -67,7 +68,7 @@ def _host(listen: str) -> str:
 
 
 def dsn(instance: Instance, settings: Settings) -> str:
-    """How to connect, without the password: the first address, or the first socket's directory."""
+    """The DSN of the first address or unix socket, without the password."""
     user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
     first = settings.listen[0]
     if first.startswith("/"):

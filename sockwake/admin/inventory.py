@@ -1,4 +1,4 @@
-"""The instances there are: a scan of /etc/sockwake, which is the only record."""
+"""The inventory of instances: a scan of /etc/sockwake, which is the only record, and its locks."""
 
 import fcntl
 import os
@@ -15,7 +15,8 @@ from sockwake.system.files import sync
 
 MADE_DATA = "made-data"
 DATA_NOTE = "data-directory"
-# All that sockwake ever writes into an instance's directory, beside each file's ".new"; what else is there is not its own.
+# all files that sockwake writes into an instance's directory, also as NAME.new; others are the
+# user's
 WRITTEN = (
     "instance.env",
     COMPOSE,
@@ -30,7 +31,7 @@ WRITTEN = (
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
 _LONGEST_WORK = 60  # seconds that another command may hold the lock of all instances
-_LONGEST_REMOVAL = 660  # seconds that it may take an instance; a PostgreSQL's shutdown may take 5 min, and 6 its unit
+_LONGEST_REMOVAL = 660  # seconds that it may hold an instance: a unit may take 6 min to stop
 
 
 def directory(root: str = "") -> str:
@@ -38,13 +39,13 @@ def directory(root: str = "") -> str:
 
 
 def instances(root: str = "") -> list[Instance]:
-    """Every instance, by name; what is no valid name, or has nothing of sockwake's in it, is no instance."""
+    """Every instance, by name: directories with a valid name and a file of sockwake's."""
     found = [Instance(name, root) for name in _names(_entries(root))]
     return [instance for instance in found if exists(instance)]
 
 
 def exists(instance: Instance) -> bool:
-    """Whether this is an instance, or the draft of one. One half of which is still in its draft is not yet an instance."""
+    """Whether this is an instance or a draft; not an instance while its files still move."""
     if not is_finished(instance):
         is_just_begun = not others(instance.etc) and not os.path.lexists(
             Instance(instance.name, instance.root).env_file
@@ -56,7 +57,7 @@ def exists(instance: Instance) -> bool:
 
 
 def unfinished(root: str = "") -> list[Instance]:
-    """What a sockwake-new is making just now, or was killed over."""
+    """Every draft: a sockwake-new is making it, or was killed."""
     entries = [
         entry.removeprefix(_UNFINISHED) for entry in _entries(root) if entry.startswith(_UNFINISHED)
     ]
@@ -64,23 +65,23 @@ def unfinished(root: str = "") -> list[Instance]:
 
 
 def draft_at(name: Name, root: str = "") -> Instance:
-    """The instance of this name while it is unfinished."""
+    """The draft of this name, whether it exists or not."""
     return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
 
 
 def draft_of(name: Name, root: str = "") -> Instance | None:
-    """The unfinished instance of this name, if there is one."""
+    """The draft of this name, if it exists."""
     draft = draft_at(name, root)
     return draft if exists(draft) else None
 
 
 def is_finished(instance: Instance) -> bool:
-    """Whether this is an instance and not the draft of one."""
+    """Whether this is an instance and no draft."""
     return not os.path.basename(instance.etc).startswith(_UNFINISHED)
 
 
 def written(path: str) -> list[str]:
-    """The names of the files in an instance's directory that are sockwake's, instance.env last."""
+    """The names of sockwake's files in an instance's directory, instance.env last."""
     names = [f"{name}{suffix}" for name in WRITTEN[::-1] for suffix in (".new", "")]
     return [
         name
@@ -90,7 +91,7 @@ def written(path: str) -> list[str]:
 
 
 def others(path: str) -> list[str]:
-    """The names of what else is there; none for a directory that is not there."""
+    """The names of all other files in it; none when the directory is missing."""
     try:
         return sorted(set(os.listdir(path)) - set(written(path)))
     except (FileNotFoundError, NotADirectoryError):
@@ -99,9 +100,10 @@ def others(path: str) -> list[str]:
 
 @contextmanager
 def locked(root: str = "") -> Iterator[None]:
-    """Nobody else chooses a port, makes or deletes an instance meanwhile; nothing in here waits for anything.
+    """Hold the lock of all instances: for choosing a port, making a name appear or disappear.
 
-    What a killed deletion left goes on the way in; a directory that holds no instance goes on the way out.
+    Never wait while holding it. Entering deletes what a killed rm left; leaving removes the
+    directory when it is empty.
     """
     lock = _lock_directory(directory(root))
     try:
@@ -116,7 +118,7 @@ def locked(root: str = "") -> Iterator[None]:
 
 
 def _lock_directory(path: str) -> int:
-    """Lock path, made if it is missing; again when it was removed while we waited."""
+    """Lock path, which is made if missing; make it again when it was removed meanwhile."""
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
         if not os.access(path, os.W_OK):
@@ -127,9 +129,9 @@ def _lock_directory(path: str) -> int:
 
 
 def _take(path: str, what: str, patience: float) -> int:
-    """Lock a directory; returns the descriptor to close, or -1 when it was removed or replaced while we waited.
+    """Lock a directory; returns the descriptor to close, -1 when it is removed or replaced.
 
-    what: it is called so. Raises SockwakeError (in use) when another process has it for longer than patience seconds.
+    what: its name in the error. Raises SockwakeError (in use) after patience seconds.
     """
     try:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -148,16 +150,16 @@ def _take(path: str, what: str, patience: float) -> int:
 
 
 def say(text: str) -> None:
-    """Tell who sits at the terminal what a command waits for."""
+    """Print what a command waits for, when stderr is a terminal."""
     if sys.stderr.isatty():
         print(f"sockwake: {text} …", file=sys.stderr)
 
 
 @contextmanager
 def held(name: Name, root: str = "") -> Iterator[Instance]:
-    """The instance, finished or abandoned, which no other command makes or removes meanwhile; raises SockwakeError.
+    """Hold the lock of one instance, or of an abandoned draft; raises SockwakeError.
 
-    The lock of all instances is free again: what is done to this one may take its time.
+    The lock of all instances is released, so that work on this one may take long.
     """
     while True:
         with locked(root):
@@ -188,7 +190,7 @@ def _find(name: Name, root: str) -> Instance:
 
 
 def take(draft: Instance) -> int:
-    """Take an abandoned draft, as its maker had it; returns the descriptor to close, -1 when another process was faster."""
+    """Lock an abandoned draft; returns the descriptor to close, -1 when it is held."""
     try:
         lock = os.open(draft.etc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -202,17 +204,17 @@ def take(draft: Instance) -> int:
 
 
 def is_abandoned(draft: Instance) -> bool:
-    """Whether nobody is making this draft any more."""
+    """Whether the process that made this draft has ended."""
     if (lock := take(draft)) < 0:
-        return False  # or it has just been finished
+        return False  # held, or just finished
     os.close(lock)
     return True
 
 
 def require_free(name: Name, root: str = "") -> None:
-    """Raise SockwakeError (exists) when an instance has this name or somebody is making one."""
+    """Raise SockwakeError (exists) when an instance, or a draft in the making, has this name."""
     draft, final = draft_at(name, root), Instance(name, root)
-    # first: a draft that becomes an instance meanwhile is seen as one of the two
+    # the draft first: one that becomes an instance meanwhile is seen as one of the two
     if exists(draft) and not is_abandoned(draft):
         raise SockwakeError(
             f"instance '{name}' is being made by another sockwake-new", status=EXISTS
@@ -234,41 +236,41 @@ def require_free(name: Name, root: str = "") -> None:
 
 
 def listed(names: list[str]) -> str:
-    """Names for a sentence."""
+    """Names for a sentence, the first five of them."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def delete(instance: Instance) -> None:
-    """Delete what sockwake has written into an instance's directory in /etc, and the directory if nothing else is in it.
+    """Delete sockwake's files in an instance's directory, and the directory if it is empty then.
 
-    After an interruption the name is free all the same, or it can be done again. Call it locked.
+    After an interruption the name is free, or the call can be repeated. Call it under locked().
     """
     doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
-    if os.path.islink(instance.etc):  # one that lives elsewhere stays there
+    if os.path.islink(instance.etc):  # the target is left
         os.unlink(instance.etc)
         return
     if others(instance.etc) or os.path.lexists(doomed):
         os.makedirs(doomed, exist_ok=True)
         move_written(instance.etc, doomed)
-        with suppress(OSError):  # it holds what is not ours
+        with suppress(OSError):  # files of the user's are in it
             os.rmdir(instance.etc)
     else:
         os.rename(instance.etc, doomed)
-    with suppress(OSError):  # left by who was killed as he gave it its name
+    with suppress(OSError):  # left by a sockwake-new that was killed while it moved the files
         os.rmdir(draft_at(instance.name, instance.root).etc)
     sync(directory(instance.root))
     _erase(doomed)
 
 
 def move_written(source: str, target: str) -> None:
-    """Move sockwake's files into another directory, instance.env last: until then the instance is where it was."""
+    """Move sockwake's files into another directory; instance.env, the last, moves the instance."""
     for name in written(source):
         os.rename(f"{source}/{name}", f"{target}/{name}")
     sync(target)
 
 
 def _erase(path: str) -> None:
-    """Delete sockwake's files in a directory, and it, if there was nothing else."""
+    """Delete sockwake's files in a directory, and the directory if it is empty then."""
     if os.path.islink(path):
         os.unlink(path)
         return

@@ -1,4 +1,4 @@
-"""sockwake ls: every instance and the state systemd has it in."""
+"""sockwake ls: every instance, and the state of its systemd units."""
 
 import os
 from functools import cached_property
@@ -18,9 +18,9 @@ _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
 class Sight:
-    """What rows are made of, each read once, however many rows there are.
+    """Tables that are read once for all rows.
 
-    units: (ActiveState, StatusText) of every unit that is loaded. tables: where clients and ports are looked up.
+    units: (ActiveState, StatusText) of every loaded unit. tables: the kernel's of connections.
     """
 
     def __init__(self, units: dict[str, tuple[str, str]]) -> None:
@@ -33,7 +33,7 @@ class Sight:
 
 
 def state(socket: str, backend: str, status: str) -> str:
-    """The state of an instance whose socket and backend units have these ActiveStates; status is the waker's."""
+    """The state of an instance, by the ActiveState of its units and the waker's StatusText."""
     if backend == "active":
         return "waking" if status == WAKING else "awake"
     if backend in _BACKEND_STATES:
@@ -42,7 +42,7 @@ def state(socket: str, backend: str, status: str) -> str:
 
 
 def rows(root: str = "") -> list[dict[str, object]]:
-    """One row for every instance; "error" says what is wrong with its files, or why its last wake failed."""
+    """One row for each instance; "error": what is wrong with its files, or why a wake failed."""
     sight = Sight({} if root else systemctl.states("pg-*@*"))
     made = [_row_or_error(instance, sight) for instance in inventory.instances(root)]
     drafts: list[dict[str, object]] = [
@@ -58,7 +58,7 @@ def row(instance: Instance, settings: Settings) -> dict[str, object]:
 
 
 def table(listed: list[dict[str, object]]) -> str:
-    """The rows for people."""
+    """The rows as text, in columns, with the failures below."""
     lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
     for row in listed:
         listen = row.get("listen")
@@ -118,19 +118,17 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
 
 
 def _unopened(settings: Settings, sight: Sight) -> str:
-    """Why the port could not be opened, as far as that is still so."""
-    holder = (
-        port_owner.holder(settings.listen, settings.port, sight.tables, sight.owners)
-        if settings.port
-        else ""
-    )
-    return (
-        f"port {settings.port} is taken by {holder}" if holder else "its port could not be opened"
-    )
+    """Why the socket unit could not open its port; another program may have it still."""
+    port = settings.port
+    holder = port_owner.holder(settings.listen, port, sight.tables, sight.owners) if port else ""
+    return f"port {port} is taken by {holder}" if holder else "its port could not be opened"
 
 
 def _may_be_ready(instance: Instance) -> bool:
-    """Of a program systemd knows only that it runs. Who may not look believes that."""
+    """Whether the ready file is there, or its directory cannot be read.
+
+    systemd does not know it of a program.
+    """
     try:
         return bool(os.stat(instance.ready_file))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""sockwake-new: from a request to an instance, whole or not at all."""
+"""sockwake new: make the instance of a Request, whole or not at all."""
 
 import argparse
 import json
@@ -34,14 +34,14 @@ def choose_port(request: Request) -> int:
 
 
 def choose_backend_port(request: Request, port: int) -> int:
-    """A port of the host's for the backend, 0 if it needs none."""
+    """A free port of the host for the backend, 0 if it needs none."""
     return ports.next_free(["127.0.0.1"], request.root, but=port) if request.needs_port() else 0
 
 
 def finds_data(request: Request) -> bool:
-    """Whether the data directory holds what is to be adopted; raises SockwakeError when it holds or is anything else's.
+    """Whether the data directory holds data to adopt; raises SockwakeError when it cannot be used.
 
-    A container's or program's data are adopted as they are; of a PostgreSQL's something is known.
+    Only a PostgreSQL's data are examined.
     """
     path = request.root + request.data_directory
     if not request.root:
@@ -115,7 +115,7 @@ def make(
 
 
 def _begin(request: Request) -> draft.Draft:
-    """Its files, under a name that counts as taken; what another one of this name has left goes first."""
+    """Write the files as a draft of the name; an abandoned draft is deleted first."""
     while True:
         with inventory.locked(request.root):
             inventory.require_free(request.name, request.root)
@@ -134,13 +134,13 @@ def _begin(request: Request) -> draft.Draft:
 
 
 def _has_state(request: Request) -> bool:
-    """Whether the data directory of a program is there; systemd keeps that of a user of its own where only root gets."""
+    """Whether a program's data directory exists, also where systemd keeps a DynamicUser='s."""
     places = request.data_directory, f"/var/lib/private/sockwake/{request.name}"
     return any(map(os.path.lexists, places))
 
 
 def discard(unfinished: Instance) -> None:
-    """Remove what an interrupted or failed sockwake-new had made: its containers, its data, its directories."""
+    """Remove what a killed sockwake-new had made: containers, data, directories."""
     resources.remove_containers(unfinished, load_if_valid(unfinished))
     _discard_files(unfinished)
 
@@ -153,14 +153,14 @@ def _discard_files(unfinished: Instance) -> None:
 
 
 def forget_run(instance: Instance) -> None:
-    """Delete its runtime directory."""
+    """Delete the runtime directory of an instance."""
     if not instance.root:
         proxy_netns.forget(instance)
     deletion.tree(instance.run, quietly=True)
 
 
 def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> None:
-    """Back to where it was before a make() that failed; what systemd says to that would only hide why."""
+    """Undo a make() that failed; errors of systemd and of the engine would hide its own."""
     made = begun.instance if os.path.isdir(begun.instance.etc) else begun.final
     units = (made.socket_unit, made.proxy_unit, made.backend_unit)
     if made is begun.final:
@@ -169,7 +169,7 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
             if not request.root:
                 systemctl.stop(*units)
                 systemctl.reset(*units)
-    with suppress(EngineError):  # an engine that does not answer was the reason, most likely
+    with suppress(EngineError):  # most likely the reason of the failure
         resources.remove_containers(made, settings)
     _discard_files(made)
     begun.prune()
@@ -179,7 +179,7 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
         and not request.root
         and systemctl.is_running()
     ):
-        with suppress(SockwakeError):  # what was linked is gone
+        with suppress(SockwakeError):
             systemctl.reload()
 
 
@@ -195,7 +195,7 @@ def _provision(instance: Instance, settings: Settings, *, quiet: bool, debug: bo
 
 
 def _try_out(instance: Instance, settings: Settings) -> None:
-    """Start the program once, to see that it becomes ready."""
+    """Start the program once; raises SockwakeError unless it becomes ready."""
     if settings.is_native:
         return
     try:
@@ -215,8 +215,10 @@ def _try_out(instance: Instance, settings: Settings) -> None:
 
 
 def _password(request: Request) -> str:
-    """The content of the password file: none in an image, whose machines each make their own; that of an
-    adopted cluster where sockwake rm left it, else empty."""
+    """The content of the password file; "" in a tree, each machine of which makes its own.
+
+    Of an adopted cluster it is the password that sockwake rm left, or an empty line.
+    """
     if request.root or not request.has_cluster:
         return ""
     if request.adopt:
@@ -225,6 +227,7 @@ def _password(request: Request) -> str:
 
 
 def dry_run(request: Request, arguments: argparse.Namespace) -> None:
+    """Print the files and commands of make(), which are not written and not run."""
     inventory.require_free(request.name, request.root)
     request.adopt = finds_data(request)
     port = choose_port(request)

@@ -1,4 +1,4 @@
-"""The declaration of one option: what the parser, --help, the completion and the manual's test know."""
+"""The declaration of one option, for the parser, --help, the completion and the manual's test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ DIRECTORIES, FILES, USERS = "directory", "file", "user"
 class Option:
     """An option of a verb.
 
-    metavar: the name of its value, "" for a flag. type: text to checked value; raises SockwakeError.
-    group: the title it stands under in --help. kinds: the kinds of instance it is for, none for all;
-        a kind that is added can name further options itself (Kind.options).
+    metavar: the name of its value, "" for a flag. type: text to checked value; raises
+        SockwakeError.
+    group: the title it stands under in --help. kinds: the kinds of instance it is for, none for
+        all; a kind that is added can name further options itself (Kind.options).
     required: must be given for its kinds. default: its text when not given, checked by type, too.
     otherwise: what holds without it, in the manual's words, where no constant text does.
     key: the key of instance.env whose value it is. plain: every reader of instance.env has to take
         its text for the same (docs/decisions.md, "The files").
-    words, complete: what a shell completes its value to: words, or names of DIRECTORIES, FILES, USERS.
+    words, complete: what a shell completes its value to: words, or names of DIRECTORIES, FILES,
+        USERS.
     """
 
     flag: str
@@ -83,7 +85,7 @@ class Option:
         return self.type(text)
 
     def default_value(self) -> Any:
-        """The checked value of an option that was not given: None, [] or False where it has no default."""
+        """The checked value when it is not given: without a default None, [] or False."""
         if not self.metavar:
             return False
         value = self.check(self.default) if self.default else None

@@ -1,7 +1,8 @@
 """What the values of options may be.
 
-Each function takes text and returns the checked value, or raises SockwakeError. It looks at the text
-alone, as neither the kind nor the tree is known while arguments are parsed; host.py looks further.
+Each function takes text and returns the checked value, or raises SockwakeError. It looks at the
+text alone, as neither the kind nor the tree is known while arguments are parsed; host.py looks
+further.
 """
 
 import ipaddress
@@ -106,12 +107,12 @@ def network_of_clients(text: str) -> str:
 
 
 def socket_path(path: str, port: int) -> str:
-    """libpq is told a directory and a port, and looks for this name in it."""
+    """The path of the socket that libpq looks for in a directory: ".s.PGSQL.PORT"."""
     return path if "/.s.PGSQL." in path else f"{path.rstrip('/')}/.s.PGSQL.{port}"
 
 
 def word(text: str, what: str, pattern: str) -> str:
-    """text that matches pattern."""
+    """text, when it matches pattern; what: its name in the error."""
     if not re.fullmatch(pattern, text):
         raise SockwakeError(f"{what} '{text}' is not valid", status=USAGE)
     return text
@@ -199,7 +200,10 @@ def command_line(text: str) -> list[str]:
 
 
 def exec_line(words: list[str], places: dict[str, str]) -> str:
-    """The words as systemd's ExecStart= takes them literally, with {places} filled in (systemd.service(5), "Command lines")."""
+    """Words for ExecStart=, quoted so that systemd takes them literally, with {places} filled in.
+
+    systemd.service(5), "Command lines".
+    """
     filled = []
     for word in words:
         each = word

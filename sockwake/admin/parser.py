@@ -20,9 +20,10 @@ _EXIT_STATUS = (
 class Verb:
     """One verb of sockwake(8).
 
-    run: what it does with its parsed arguments. help: its line in the list of verbs. description: the
-    sentence in its own --help, made of help if "". has_name: it takes the NAME of an instance; of one
-    that there is, unless makes_name. rest: the metavar of arguments that are another program's.
+    run: what it does with its parsed arguments. help: its line in the list of verbs. description:
+        the sentence in its own --help, made of help if "". has_name: it takes the NAME of an
+        instance; of one that there is, unless makes_name. rest: the metavar of arguments that are
+        another program's.
     """
 
     name: str

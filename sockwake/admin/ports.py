@@ -1,4 +1,4 @@
-"""Which TCP ports are taken: claimed by an instance, awake or not, by a PostgreSQL cluster of the host, or bound."""
+"""TCP ports that are taken: claimed by an instance or a host's PostgreSQL cluster, or bound."""
 
 import glob
 import re
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sockwake.admin import inventory
 from sockwake.config import scope
-from sockwake.errors import EXISTS, SockwakeError
+from sockwake.errors import EXISTS, SockwakeError, reason
 from sockwake.system import files
 
 FIRST = 25432
@@ -22,19 +22,17 @@ _PRIVATE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _HOSTS = re.compile(r"""^[^#\n]*\bnetwork_mode["']?\s*:\s*["']?host\b""", re.MULTILINE)
-_LAST = (
-    32767  # the kernel's own choice begins behind it, unless an administrator has said otherwise
-)
+_LAST = 32767  # the kernel's ephemeral ports begin behind it, by default
 
 
 def claims(root: str = "") -> dict[int, str]:
-    """Every claimed port and who claims it. Files too broken to run still keep the port they name."""
+    """Every claimed port and its claimant. A broken instance.env still claims the port it names."""
     claimed = {}
     for path in sorted(glob.glob(f"{glob.escape(root)}/etc/postgresql/*/*/postgresql.conf")):
         version, cluster = path.split("/")[-3:-1]
         for port in _CLUSTER_PORT.findall(files.text_of(path)) or ["5432"]:
             claimed[int(port)] = f"the PostgreSQL cluster {version}/{cluster}"
-    if scope.is_user():  # whose instances share the host's ports with the system's
+    if scope.is_user():  # the system's instances are on the same host
         for path in glob.glob("/etc/sockwake/*/instance.env"):
             for port in _ports(path.rpartition("/")[0]):
                 claimed[port] = (
@@ -47,23 +45,23 @@ def claims(root: str = "") -> dict[int, str]:
 
 
 def _ports(etc: str) -> list[int]:
-    """The ports of the host's that the instance in a directory has."""
+    """The ports of the host that the instance in a directory claims."""
     text = files.text_of(f"{etc}/instance.env")
     found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if _is_on_host(etc) else [])
     return [int(port) for port in found]
 
 
 def _is_on_host(etc: str) -> bool:
-    """Whether its backend is in the host's network; by the text alone, as the files may be too broken for more. In doubt it is."""
+    """Whether its backend is in the host's network, in doubt True: the files may be broken."""
     service, compose = (files.text_of(f"{etc}/{name}") for name in ("service.conf", "compose.yaml"))
     return bool(_HOSTS.search(compose)) or (not compose and not _PRIVATE.search(service))
 
 
 def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
-    """The first free port from FIRST on, but not this one.
+    """The first free port from FIRST on, except but.
 
-    Those that the kernel hands out by itself to outgoing connections are only taken where an administrator lets it begin
-    before _LAST, and then after all others: what is listened on it hands out no more.
+    Ephemeral ports are taken only where the administrator lets them begin before _LAST: the kernel
+    gives a port that is listened on to no outgoing connection.
     """
     claimed = {**claims(root), but: ""}
     last = max(_LAST, _first_ephemeral() - 1)
@@ -74,7 +72,7 @@ def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
 
 
 def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:
-    """Raise SockwakeError (exists) when the port is taken. In another root nothing is bound, so only claims count."""
+    """Raise SockwakeError (exists) when the port is taken; in a tree only claims count."""
     hint = "leave out --port to take the next free one"
     claimed = claims(root)
     if port in claimed:
@@ -84,7 +82,7 @@ def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:
 
 
 def _holder(port: int, addresses: Sequence[str]) -> str:
-    """Why the port cannot be bound, or "": both loopbacks are tried beside the addresses it is for."""
+    """Why the port cannot be bound to one of the addresses or to a loopback, or ""."""
     for address in dict.fromkeys(("127.0.0.1", "::1", *addresses)):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
@@ -96,7 +94,7 @@ def _holder(port: int, addresses: Sequence[str]) -> str:
                 sock.bind((address, port))
         except OSError as error:
             if address in addresses or error.errno not in _NO_SUCH_FAMILY:
-                return f"{address} says {(error.strerror or str(error)).lower()}"
+                return f"{address} says {reason(error)}"
     return ""
 
 

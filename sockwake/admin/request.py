@@ -1,4 +1,4 @@
-"""What sockwake-new was asked for, checked: a Request that can be carried out as it stands, or an error."""
+"""Request: what sockwake-new will make, decided; and the files of the instance."""
 
 from dataclasses import dataclass, field
 
@@ -9,19 +9,23 @@ from sockwake.config.instance import Instance, Name
 from sockwake.kinds.table import KINDS, Kind
 
 _ORDER = (
-    "KIND ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST "
-    "IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
+    "KIND ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE "
+    "BACKEND_PORT READY CLIENT_FIRST IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
 
 @dataclass
 class Request:
-    """One checked sockwake-new. port None is the next free one; data "" the default directory, or none.
+    """What one sockwake-new will make.
 
-    lines: of instance.env, that are known before the port is. values: for the template of the definition.
-    definition: the definition itself, where it was brought along. words: the command of a program. private_port: the
-    engine: of what an engine makes. endpoints: of a project. copy_from: the directory that its own is a copy of, "" for
-    none. warnings: sentences to say aloud. private_port: the backend's is in a namespace of its own, so that any will do. tls: certificate and key; ("", "") where a wake makes them.
+    port: None for the next free one. data: "" for the default directory, or none.
+    lines: those of instance.env that are known before the port is.
+    values: for the template of the definition. definition: its text, when a compose file is given.
+    words: the command of a program. private_port: its port is in a network namespace of its own.
+    tls: texts of certificate and key; ("", "") where the first wake makes them.
+    adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
+    endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
+    warnings: sentences that sockwake-new prints.
     """
 
     name: Name
@@ -64,29 +68,29 @@ class Request:
 
     @property
     def keeps_data(self) -> bool:
-        """Whether sockwake makes its data directory; systemd does that for a program."""
+        """Whether sockwake makes the data directory; systemd does for a program."""
         return self.has_cluster or bool(self.values.get("mount"))
 
     @property
     def data_directory(self) -> str:
-        """Where the data are, as the running instance will see it."""
+        """The data directory, as the running system will see it."""
         return self.data or self.final.data
 
     def is_told(self, place: str) -> bool:
-        """Whether its program is told its "port", "socket" or "data"."""
+        """Whether the program's command has {port}, {socket} or {data} in it."""
         return f"{{{place}}}" in " ".join(self.words)
 
     def needs_port(self) -> bool:
-        """Whether the backend has to have a port of the host's to itself."""
+        """Whether the backend needs a port of the host."""
         return not self.private_port and self.is_told("port")
 
     def enabling(self) -> str:
-        """The command that opens its port: at once, or in a tree from the next boot on."""
+        """The command that opens the port: at once, or in a tree from the next boot on."""
         how = f"--root={self.root} enable" if self.root else "enable --now"
         return scope.command("systemctl", how, self.final.socket_unit)
 
     def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
-        """The lines of instance.env, in their order. backend_port: for a program that needs one of the host's."""
+        """The lines of instance.env in order. backend_port: for a program that needs_port()."""
         listen = [
             option_types.socket_path(item, port)
             if item.startswith("/") and self.has_cluster
@@ -106,10 +110,9 @@ class Request:
         return {key: lines[key] for key in dict.fromkeys([*order, *lines])}
 
     def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
-        """Everything in /etc/sockwake/NAME: file name to (mode, text). No password file for password ""."""
-        from sockwake.admin.render import (
-            render,  # jinja2: the errors before it should not wait for it
-        )
+        """The files in /etc/sockwake/NAME: name to (mode, text); password "" for no such file."""
+        # late: jinja2 takes 50 ms, for which no error message should wait
+        from sockwake.admin.render import render
 
         settings = self.settings(port, backend_port)
         places = {
@@ -135,8 +138,6 @@ class Request:
         if self.tls and self.tls[0]:
             files |= {"server.crt": (0o644, self.tls[0]), "server.key": (0o600, self.tls[1])}
         if self.keeps_data and not self.adopt:
-            files["uninitialised"] = (
-                0o644,
-                "the first wake makes what is to be in its data directory\n",
-            )
+            note = "the first wake makes what is to be in its data directory\n"
+            files["uninitialised"] = (0o644, note)
         return files

@@ -1,4 +1,4 @@
-"""sockwake rm: an instance goes, its data only when told."""
+"""sockwake rm: remove an instance, and with --purge its data."""
 
 import os
 
@@ -15,10 +15,11 @@ from sockwake.system import deletion, safe_path, systemctl
 
 
 def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
-    """Remove an instance and return one sentence for each thing that was deleted or left.
+    """Remove an instance; returns one sentence for each thing that was deleted or left.
 
-    Refuses (in use) while clients are connected. /etc/sockwake/NAME goes last: until then it can be called again.
-    Data that stay keep their password beside them, for the instance that adopts them.
+    Raises SockwakeError (in use) while clients are connected. /etc/sockwake/NAME is removed last:
+    until then the call can be repeated. Data that stay keep their password, for an instance that
+    adopts them.
     """
     with inventory.held(name, root) as instance:
         is_finished = inventory.is_finished(instance)
@@ -40,7 +41,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
 
 
 def _require_deletable(instance: Instance, settings: Settings | None, data: str) -> None:
-    """Raise SockwakeError while everything is still there, when something of another's would be deleted with its data."""
+    """Raise SockwakeError when --purge would delete something that is not this instance's data."""
     deletion.require_no_mount(_place(instance), below=True)
     if data:
         deletion.require_no_mount(data, below=True)
@@ -62,10 +63,10 @@ def _stop(instance: Instance) -> None:
 
 
 def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
-    """Delete, or leave, its data and its directory in /etc; one sentence for each."""
+    """Delete or leave the data and the directory in /etc; one sentence for each."""
     said = []
     if not inventory.is_finished(instance) and not draft.delete_made_data(instance):
-        said.append(f"left alone what somebody has put into {data} since")
+        said.append(f"left what another program has put into {data} since")
     elif purge and data and os.path.isdir(data):
         draft.delete_data(data)
         said.append(f"deleted the data in {data}")
@@ -86,12 +87,12 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
 
 
 def _place(instance: Instance) -> str:
-    """Its directory in /etc, also of an unfinished one."""
+    """The final directory in /etc, also of a draft."""
     return Instance(instance.name, instance.root).etc
 
 
 def _beside(instance: Instance) -> list[str]:
-    """What is in there that is not sockwake's; what a link leads to goes with nothing."""
+    """The names of files in it that are not sockwake's; none behind a symbolic link."""
     return [] if os.path.islink(_place(instance)) else inventory.others(_place(instance))
 
 
@@ -105,15 +106,16 @@ def _delete(path: str) -> None:
 
 def _require_quiet(instance: Instance, settings: Settings | None) -> None:
     if settings and (count := connections.connected(settings)):
+        stop = scope.command("systemctl", "stop", instance.socket_unit, instance.proxy_unit)
         raise SockwakeError(
             f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-            f"{scope.command('systemctl', f'stop {instance.socket_unit} {instance.proxy_unit}')} sends them away",
+            f"{stop} sends them away",
             IN_USE,
         )
 
 
 def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> list[str]:
-    """Remove the containers; delete the volumes compose has made for them, or leave them; one sentence for each."""
+    """Remove the containers, and delete or leave the volumes of compose; one sentence for each."""
     said = []
     for engine in [] if instance.root else engines_of(settings):
         names = belongings.volumes(engine, instance)

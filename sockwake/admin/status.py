@@ -1,4 +1,4 @@
-"""sockwake status: all that is known of one instance."""
+"""sockwake status: all facts of one instance."""
 
 from sockwake.admin import ls
 from sockwake.admin.facts import address, last_wake, slow, units
@@ -10,10 +10,10 @@ from sockwake.system import ss
 
 
 def of(instance: Instance, settings: Settings) -> dict[str, object]:
-    """The row of sockwake ls, and more; raises SockwakeError when there is no such instance or its files are broken.
+    """The row of sockwake ls, and more.
 
-    "dropped" counts packets since the port was opened. "last_wake_seconds" is null when it has not been woken since the
-    machine was started, "certificate_expires" when it has no certificate, or none that can be read.
+    "dropped": packets since the port was opened. "last_wake_seconds": null without a wake since the
+    machine was started. "certificate_expires": null without a certificate that can be read.
     """
     took = last_wake(instance)
     return ls.row(instance, settings) | {
@@ -31,17 +31,15 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
 
 
 def sentences(facts: dict[str, object], instance: Instance, settings: Settings) -> str:
-    """The same for people."""
+    """The facts as text, one on a line."""
     clients = facts["clients"]
     took = facts["last_wake_seconds"]
-    lines = [
-        f"{instance.name} is {facts['state']}, with {clients} client{'' if clients == 1 else 's'}."
-    ]
+    plural = "" if clients == 1 else "s"
+    dropped = f"({facts['dropped']} packets from others dropped)"
+    lines = [f"{instance.name} is {facts['state']}, with {clients} client{plural}."]
     shown = {
         "address": facts["address"],
-        "allow": f"{', '.join(settings.allow)} ({facts['dropped']} packets from others dropped)"
-        if settings.allow
-        else "",
+        "allow": f"{', '.join(settings.allow)} {dropped}" if settings.allow else "",
         "kind": f"{settings.kind} {settings.version}".strip(),
         "image": facts["image"],
         "data": facts["data"],

@@ -29,7 +29,7 @@ _GOLDEN = 0.6180339887  # its multiples scan an interval evenly, wherever one st
 
 @dataclass
 class Tally:
-    """What became of the connections to one instance."""
+    """Connections made to one instance, cold starts among them, and failures."""
 
     made: int = 0
     cold: dict[str, int] = field(default_factory=lambda: dict.fromkeys(AIMS, 0))
@@ -37,14 +37,17 @@ class Tally:
 
 
 def measure(wanted: int, parallel: int = 4) -> dict[str, Any]:
-    """At least `wanted` cold starts over `parallel` instances at once, so that they disturb each other too."""
+    """Aim at `parallel` new instances at once until there were `wanted` cold starts."""
     return attack([instances.make(f"aim{number}") for number in range(1, parallel + 1)], wanted)
 
 
 def attack(
     made: Sequence[Instance], wanted: int, exit_spread: float = EXIT_SPREAD_S
 ) -> dict[str, Any]:
-    """At least `wanted` cold starts over these instances. exit_spread: seconds by which they may leave late."""
+    """Aim at these instances until there were `wanted` cold starts.
+
+    exit_spread: seconds by which they may exit late.
+    """
     tallies = [Tally() for _ in made]
     threads = [
         threading.Thread(
@@ -98,7 +101,7 @@ def _aim(instance: Instance, aim: str, phase: float, exit_spread: float) -> None
 
 
 def _connect(instance: Instance, tally: Tally, aim: str) -> bool:
-    """One client from connect to row. Whether it woke the instance: one the leaving proxy still took has not."""
+    """Ask for one row; whether that woke the instance, and the leaving proxy did not serve it."""
     before = _holder(instance)
     tally.made += 1
     try:
@@ -130,7 +133,7 @@ def _await_exit(pid: int) -> None:
 
 
 def _recoveries(instance: Instance) -> int:
-    """Starts that had to repair a cluster, because its server had not been stopped in peace."""
+    """The number of starts with a crash recovery."""
     command = ["journalctl", "--unit", instance.backend, "--output=cat", "--no-pager"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return said.count("was not properly shut down")

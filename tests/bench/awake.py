@@ -36,7 +36,7 @@ def measure(wakes: int) -> dict[str, Any]:
 
 
 def _resident(instance: Instance) -> list[dict[str, Any]]:
-    """One row for each process, with Rss, Pss and Private in kB (smaps_rollup in the kernel's documentation)."""
+    """Rss, Pss and Private of each process in kB (/proc/PID/smaps_rollup, proc_pid_smaps(5))."""
     rows = []
     for unit in (instance.backend, instance.proxy):
         for pid in traces.members(unit):
@@ -46,14 +46,8 @@ def _resident(instance: Instance) -> list[dict[str, Any]]:
             }
             private = sizes["Private_Clean"] + sizes["Private_Dirty"]
             words = traces.read(f"/proc/{pid}/cmdline").split("\0")
-            rows.append(
-                {
-                    "program": os.path.basename(words[0]),
-                    "rss": sizes["Rss"],
-                    "pss": sizes["Pss"],
-                    "private": private,
-                }
-            )
+            row = {"rss": sizes["Rss"], "pss": sizes["Pss"], "private": private}
+            rows.append({"program": os.path.basename(words[0]), **row})
     return rows
 
 
@@ -65,20 +59,9 @@ def measure_asleep() -> dict[str, Any]:
     """What is there of all the instances this machine has, while all of them sleep."""
     listed = sorted(os.listdir("/etc/sockwake"))
     traces.await_asleep(listed, instances.PATTERNS)
-    timers = subprocess.run(
-        [
-            "systemctl",
-            "list-units",
-            "--all",
-            "--no-legend",
-            "--plain",
-            "pg-*.timer",
-            "sockwake*.timer",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    patterns = ["pg-*.timer", "sockwake*.timer"]
+    argv = [*"systemctl list-units --all --no-legend --plain".split(), *patterns]
+    timers = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     return {
         "instances": len(listed),
         "processes": len(traces.of_instances(listed)),

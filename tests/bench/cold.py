@@ -1,4 +1,4 @@
-"""Cold starts, side by side: sockwake, two hand-made recipes, the floor; and a warm psql for what psql itself costs."""
+"""Cold starts in turns: sockwake, two hand-made recipes, the floor; and psql on an awake one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def _round(contestants: list[Contestant], number: int) -> list[bool]:
-    """One measurement of each; round 0 warms up. Returns for each cold one whether the machine was quiet before."""
+    """Measure each once; round 0 warms up. Whether the machine was quiet before each cold one."""
     quiet = []
     for each in contestants:
         if number % each.every:
@@ -103,11 +103,11 @@ class Sockwake:
         return took
 
     def warm(self) -> float:
-        """A psql right behind it."""
+        """A psql on the instance that is awake now."""
         return psql.row_ms(self.instance.port, self.instance.password)
 
     def _parts(self, started: float, took: float) -> dict[str, float]:
-        """Milliseconds from psql's start to each moment systemd, the waker and psql tell of."""
+        """Milliseconds from psql's start to each moment that systemd, the waker and psql report."""
         backend, proxy = (
             self._timestamps(self.instance.backend),
             self._timestamps(self.instance.proxy),
@@ -132,7 +132,7 @@ class Sockwake:
         return {key: int(value) / 1e6 for key, value in pairs}
 
     def phases_from_journal(self) -> list[dict[str, float]]:
-        """What the waker says of each wake: milliseconds in all and per phase."""
+        """From the waker's line in the journal: milliseconds of each wake, in all and by phase."""
         command = ["journalctl", "--unit", self.instance.backend, "--output=cat", "--no-pager"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         found = []
@@ -143,7 +143,7 @@ class Sockwake:
 
 
 def floor_ms(instance: Instance) -> float:
-    """Milliseconds from asking the engine for a start until PostgreSQL asks for a password, and nothing else."""
+    """Milliseconds from the start request to the engine until PostgreSQL asks for a password."""
     path = f"{instance.run}/backend/.s.PGSQL.5432"
     before = time.perf_counter()
     answer = engine_client.begin("POST", f"/containers/{instance.container}/start")

@@ -1,4 +1,4 @@
-"""Many instances at next to no cost: directories copied from one, each with its own name and port."""
+"""Many instances, cheaply: directories copied from one, each with its own name and port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container engine's API, asked directly: the floor is measured with it, and nothing of it is sockwake's."""
+"""The container engine's API without any code of sockwake: the floor is measured with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT_S = 60.0
 
 
 class EngineError(Exception):
-    """The engine said no."""
+    """The engine answered with an error."""
 
 
 def begin(method: str, target: str) -> socket.socket:
@@ -41,5 +41,5 @@ def running() -> list[dict[str, Any]]:
 
 
 def stop(container: str) -> None:
-    """Stop it and wait for that."""
+    """Stop a container, and wait until it has stopped."""
     finish(begin("POST", f"/containers/{container}/stop"))

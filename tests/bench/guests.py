@@ -1,4 +1,4 @@
-"""The guests of the bench, from the host: booted with the package in them, and taken away whatever happens."""
+"""The guests of the bench: booted, with the package installed, and always removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RELOADED = ("sockwake", "bare")
 
 
 class GuestError(Exception):
-    """A guest did not do what it was told; what failed has said why itself."""
+    """A command for a guest failed; its stderr says why."""
 
 
 @contextmanager
@@ -29,12 +29,8 @@ def guest(role: str, deb: Path) -> Iterator[str]:
         run([MACHINE, "boot", name, "--with-parent", "--bind-ro", f"{CHECKOUT}:/src"])
         run([MACHINE, "push", name, str(deb), "/root"])
         install = f"apt-get install --yes --quiet /root/{deb.name}"
-        inside(
-            name,
-            "sh",
-            "-c",
-            f"{install} >/root/install.log 2>&1 || {{ cat /root/install.log >&2; exit 1; }}",
-        )
+        log = "/root/install.log"
+        inside(name, "sh", "-c", f"{install} >{log} 2>&1 || {{ cat {log} >&2; exit 1; }}")
         yield name
     finally:
         subprocess.run(
@@ -46,12 +42,12 @@ def guest(role: str, deb: Path) -> Iterator[str]:
 
 
 def inside(name: str, *command: str) -> str:
-    """What a command in the guest printed."""
+    """The output of a command in the guest."""
     return run([MACHINE, "run", name, "--", *command])
 
 
 def run(command: list[str]) -> str:
-    """What command printed; what it says on stderr goes to ours. Raises GuestError."""
+    """The stdout of a command, whose stderr is ours; raises GuestError."""
     try:
         done = subprocess.run(
             command,
@@ -69,7 +65,7 @@ def run(command: list[str]) -> str:
 
 
 def reload_in_turns(deb: Path, count: int, rounds: int) -> dict[str, object]:
-    """Milliseconds of `rounds` daemon-reloads with `count` sockets of either sort, in two guests that take turns."""
+    """Milliseconds of daemon-reloads with `count` sockets of each sort, two guests in turns."""
     with guest("sockwake", deb) as first, guest("bare", deb) as second:
         servers = {
             sort: _serve(name, sort, count)
@@ -94,16 +90,8 @@ def reload_in_turns(deb: Path, count: int, rounds: int) -> dict[str, object]:
 
 
 def _serve(name: str, sort: str, count: int) -> subprocess.Popen[str]:
-    command = [
-        MACHINE,
-        "run",
-        "--input",
-        name,
-        *"-- python3 -B".split(),
-        f"{BENCH}/reload.py",
-        sort,
-        str(count),
-    ]
+    program = ["python3", "-B", f"{BENCH}/reload.py", sort, str(count)]
+    command = [MACHINE, "run", "--input", name, "--", *program]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -41,7 +41,7 @@ def password() -> str:
 
 
 class Recipe:
-    """One variant, by its units' name and its port."""
+    """One variant of the recipe, by the name of its units and its port."""
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Recipe:
         return psql.row_ms(self.port, password())
 
     def until_answered(self) -> float:
-        """Milliseconds until a client that tries again and again has its row; notes how often it was turned away."""
+        """Milliseconds until a client that retries has its row; notes how often it was refused."""
         self._listen()
         before = time.perf_counter()
         refused = 0

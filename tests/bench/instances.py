@@ -1,4 +1,4 @@
-"""The instances the bench measures, made with sockwake-new as anybody makes them."""
+"""The instances that the bench measures, made with sockwake-new."""
 
 from __future__ import annotations
 
@@ -57,12 +57,9 @@ class Instance:
 
 def make(name: str, *, enable: bool = True) -> Instance:
     """Make an instance that sleeps after a second, and wait until it does."""
-    command = [
-        "sockwake-new",
-        name,
-        *"--version 18 --idle 1s --json".split(),
-        *(["--enable"] if enable else []),
-    ]
+    command = ["sockwake-new", name, *"--version 18 --idle 1s --json".split()]
+    if enable:
+        command.append("--enable")
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""The other kinds, each beside hand-made units for the same software: cold starts, throughput, and the worst moments."""
+"""The other kinds beside hand-made units for the same software: cold starts and throughput."""
 
 from __future__ import annotations
 
@@ -79,17 +79,8 @@ class Service(Instance):
 
 def make(kind: Kind, name: str) -> Service:
     """Make an instance that sleeps after a second, and wait until it does."""
-    command = [
-        "sockwake-new",
-        name,
-        "--kind",
-        kind.name,
-        *kind.options,
-        "--idle",
-        "1s",
-        "--enable",
-        "--json",
-    ]
+    sleeps = "--idle 1s --enable --json".split()
+    command = ["sockwake-new", name, "--kind", kind.name, *kind.options, *sleeps]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
@@ -98,7 +89,7 @@ def make(kind: Kind, name: str) -> Service:
 
 
 def ask(port: int, request: bytes) -> float:
-    """Milliseconds from connecting to the answer; raises ClientError for any other than the right one."""
+    """Milliseconds from connecting to the right answer; raises ClientError for any other."""
     before = time.perf_counter()
     answer = b""
     try:
@@ -115,7 +106,7 @@ def ask(port: int, request: bytes) -> float:
 
 
 def measure(rounds: int, wanted: int) -> dict[str, Any]:
-    """Per kind: milliseconds of cold starts side by side, requests per second awake, and what became of aimed ones."""
+    """By kind: cold starts in ms, requests per second awake, and the failures of aimed requests."""
     _install()
     found: dict[str, Any] = {}
     for kind in KINDS:
@@ -134,7 +125,7 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
     samples: dict[str, list[float]] = {"sockwake": [], "handmade": []}
     failures: dict[str, list[str]] = {"sockwake": [], "handmade": []}
     for number in range(rounds + 1):
-        for who, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+        for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
             subprocess.run(
                 ["systemctl", "stop", "hand-native.service"], check=False, capture_output=True
             )
@@ -146,14 +137,12 @@ def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
             try:
                 took = ask(port, kind.request)
             except ClientError as error:
-                failures[who].append(str(error))
+                failures[contestant].append(str(error))
             else:
                 if number:
-                    samples[who].append(took)
-    print(
-        f"  {kind.name}: { ({who: [round(took) for took in each] for who, each in samples.items()}) }",
-        file=sys.stderr,
-    )
+                    samples[contestant].append(took)
+    rounded = {contestant: [round(took) for took in each] for contestant, each in samples.items()}
+    print(f"  {kind.name}: {rounded}", file=sys.stderr)
     return {"samples": samples, "failures": failures}
 
 
@@ -161,16 +150,16 @@ def _throughput(kind: Kind, service: Service, rounds: int) -> dict[str, list[flo
     """Requests per second over eight connections, a new one for each request of HTTP; in turns."""
     figures: dict[str, list[float]] = {"sockwake": [], "handmade": []}
     for number in range(max(rounds // 3, 2) + 1):
-        for who, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+        for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
             _await_answer(port, kind.request)
             rate = _redis_rate(port) if kind.request == REDIS else _http_rate(port)
             if number:
-                figures[who].append(rate)
+                figures[contestant].append(rate)
     return figures
 
 
 def _await_answer(port: int, request: bytes) -> None:
-    """Wake it. Units made by hand turn clients away that come while they stop, so that these try again."""
+    """Wake it. Hand-made units refuse clients while they stop, so that these have to retry."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:

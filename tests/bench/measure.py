@@ -1,4 +1,4 @@
-"""Runs inside the guest and prints everything it measured as JSON; what it is doing goes to stderr."""
+"""Measure inside the guest, and print it all as JSON; progress goes to stderr."""
 
 from __future__ import annotations
 

@@ -9,25 +9,30 @@ from report import Row
 
 _HEAD = ("what", "median", "spread", "must be", "")
 _WHY_PYTHON = """\
-Most of it is the interpreter: a program of 7 MB that starts up in C. `-IS` already leaves out `site`, the environment and the
-user's directories; what is left cannot be switched off. The imports are the package's own small modules, all compiled when the
-package was installed, with `os`, `select`, `fcntl`, `binascii` and `_socket`: HTTP, the PostgreSQL protocol and sd_notify are
-spoken on bare sockets, because `socket`, `http.client`, `json`, `re` and `subprocess` would add some 30 ms. What a failing
-or a first wake needs besides is imported there. The proxy's wrapper is sh. From READY=1 on Python waits for the engine and
-PostgreSQL, and it becomes the watcher when the client is already being served. Less would take another language.
+Most of it is the interpreter: a program of 7 MB that starts up in C. `-IS` already leaves out
+`site`, the environment and the user's directories; what is left cannot be switched off. The imports
+are the package's own small modules, all compiled when the package was installed, with `os`,
+`select`, `fcntl`, `binascii` and `_socket`: HTTP, the PostgreSQL protocol and sd_notify are spoken
+on bare sockets, because `socket`, `http.client`, `json`, `re` and `subprocess` would add some 30
+ms. What a failing or a first wake needs besides is imported there. The proxy's wrapper is sh. From
+READY=1 on Python waits for the engine and PostgreSQL, and it becomes the watcher when the client is
+already being served. Less would take another language.
 """
 _NOTES = """\
-- All contestants took turns (sockwake, awake psql, recipe, floor, sockwake, …) behind one round that is not counted. A cold start is
-  the wall time of a whole `psql -Atc 'select 1'`, Debian's wrapper included, after everything had ended and the machine was quiet.
+- All contestants took turns (sockwake, awake psql, recipe, floor, sockwake, …) behind one round
+  that is not counted. A cold start is the wall time of a whole `psql -Atc 'select 1'`, Debian's
+  wrapper included, after everything had ended and the machine was quiet.
 - Spread: 10th to 90th percentile; least to most below ten samples.
-- The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second and socket-proxyd in the other. Its
-  other variant has `docker-compose up -d` in front of `nc -z`: that finds docker's port forwarder before PostgreSQL listens, so its
-  clients are turned away; its figure is what a client sees that tries again at once.
-- The hand-made units of the other kinds are in `tests/bench/recipe/kinds/`; redis says itself when it is ready there, and the native
-  program is simply started by its socket. Those run as root and without a sandbox, and never say why they do not start; the native one
-  never sleeps, either. Requests per second: `ab` with eight connections and `redis-benchmark`, taking turns.
-- MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all instances share them: another awake
-  instance costs the part that is not shared.
+- The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second
+  and socket-proxyd in the other. Its other variant has `docker-compose up -d` in front of `nc -z`:
+  that finds docker's port forwarder before PostgreSQL listens, so its clients are turned away; its
+  figure is what a client sees that tries again at once.
+- The hand-made units of the other kinds are in `tests/bench/recipe/kinds/`; redis says itself when
+  it is ready there, and the native program is simply started by its socket. Those run as root and
+  without a sandbox, and never say why they do not start; the native one never sleeps, either.
+  Requests per second: `ab` with eight connections and `redis-benchmark`, taking turns.
+- MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all
+  instances share them: another awake instance costs the part that is not shared.
 """
 
 
@@ -35,15 +40,10 @@ def table(rows: list[Row]) -> str:
     """The rows as a Markdown table, aligned so that it reads in a terminal too."""
     lines = [_HEAD, *((row.what, row.figure, row.spread, row.bound, row.verdict) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    drawn = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    ]
-    return "\n".join(
-        [drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]]
-    )
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths)] for line in lines]
+    drawn = [f"| {' | '.join(cells)} |" for cells in padded]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return "\n".join([drawn[0], f"|{rule}|", *drawn[1:]])
 
 
 def render(results: dict[str, Any], rows: list[Row], date: str) -> str:
@@ -67,10 +67,8 @@ def _where(cold: dict[str, Any]) -> str:
     told = report.phases(cold)
     if told:
         inside = ", ".join(f"{what} {took:.0f}" for what, took in told.items() if what != "total")
-        lines += [
-            "",
-            f"The waker's own account (its line in the journal): {told.get('total', 0):.0f} ms, of which {inside}.",
-        ]
+        total = f"{told.get('total', 0):.0f} ms, of which {inside}"
+        lines += ["", f"The waker's own account (its line in the journal): {total}."]
     quiet, waits = cold["quiet"]
     lines += ["", f"The machine was quiet before {quiet} of {waits} measurements."]
     return "\n".join(lines)

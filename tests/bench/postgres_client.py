@@ -1,6 +1,6 @@
-"""A PostgreSQL client just large enough to see a row: StartupMessage, SCRAM-SHA-256, one simple query.
+"""The smallest PostgreSQL client: StartupMessage, SCRAM-SHA-256, one simple query.
 
-psql takes 10 ms from its start to its connection, and not always the same 10: too blunt to aim with.
+psql takes 10 ms to connect, sometimes more and sometimes less: too blunt to aim with.
 Source: PostgreSQL documentation, "Message Formats" and "SASL Authentication"; RFC 5802 and 7677.
 """
 
@@ -108,7 +108,7 @@ def first_row(address: tuple[str, int] | str, password: str) -> None:
 
 
 def asks_for_password(path: str) -> bool:
-    """Whether a server on this unix socket answers a StartupMessage with an authentication request."""
+    """Whether the server on this unix socket answers a StartupMessage with a password request."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(STEP_TIMEOUT_S)
     try:

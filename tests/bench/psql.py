@@ -12,7 +12,7 @@ ANSWER_TIMEOUT_S = 60.0
 
 
 def row_ms(port: int, password: str) -> float:
-    """Milliseconds of one whole psql that reads one row; raises BenchError with what it said instead."""
+    """Milliseconds of a psql that reads one row; raises BenchError with its output."""
     environment = {
         **os.environ,
         "PGHOST": "127.0.0.1",

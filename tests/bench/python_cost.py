@@ -1,4 +1,4 @@
-"""What Python costs on the wake path: the interpreter, and what is imported before main() does anything."""
+"""What Python costs on the wake path: the interpreter, and the imports before main()."""
 
 from __future__ import annotations
 

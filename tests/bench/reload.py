@@ -1,8 +1,8 @@
-"""Runs inside a guest: opens a thousand sockets of one sort, then does a daemon-reload for every line it reads.
+"""Open a thousand sockets of one sort inside a guest, then do a daemon-reload per line on stdin.
 
-Both sorts cannot be in one systemd, or each would be measured with the other: each has a guest, and the host
-lets them take turns. One and the same systemd is up to three times as slow after one start of it as after
-another (its hash tables are seeded at random), so it is started anew before each reload.
+Each sort has a guest of its own, as in one systemd each would be measured with the other; the host
+lets them take turns. A systemd is up to three times as slow after one start as after another
+(its hash tables are seeded at random), so daemon-reexec comes before each reload.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from traces import BenchError
 UNITS = "/run/systemd/system"
 WANTED = "/etc/systemd/system"
 BARE_SOCKET = "[Unit]\nDescription=Bare socket %i\n\n[Socket]\nTriggerLimitIntervalSec=0\n"
-BARE_SERVICE = "[Unit]\nDescription=Bare service %i\n\n[Service]\nExecStart=/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:9\n"
+BARE_SERVICE = """\
+[Unit]
+Description=Bare service %i
+
+[Service]
+ExecStart=/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:9
+"""
 
 
 def sockwake(count: int) -> list[str]:
@@ -81,7 +87,7 @@ def _write(path: str, text: str) -> None:
 
 
 def main() -> int:
-    """reload.py sockwake|bare COUNT: prints "ready", then the milliseconds of one reload for each line read."""
+    """reload.py sockwake|bare COUNT: print "ready", then the ms of one reload per line read."""
     sort, count = sys.argv[1], int(sys.argv[2])
     try:
         open_all({"sockwake": sockwake, "bare": bare}[sort](count))

@@ -106,12 +106,13 @@ def _aimed(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _awake(part: dict[str, Any]) -> Iterator[Row]:
-    for who, label, bound in (
+    for contestant, label, bound in (
         ("own", "the watcher", 10.0),
         ("proxy", "systemd-socket-proxyd", None),
     ):
         rss, pss, private = (
-            [sample[key] * 1024 / 1e6 for sample in part[who]] for key in ("rss", "pss", "private")
+            [sample[key] * 1024 / 1e6 for sample in part[contestant]]
+            for key in ("rss", "pss", "private")
         )
         middle = statistics.median(rss)
         yield Row(
@@ -129,8 +130,9 @@ def _awake(part: dict[str, Any]) -> Iterator[Row]:
 
 def _asleep(part: dict[str, Any]) -> Iterator[Row]:
     left = {what: part[what] for what in ("processes", "containers", "timers", "units")}
+    of = f"{part['instances']} sleeping instances"
     yield Row(
-        f"processes, containers, timers and active services of {part['instances']} sleeping instances",
+        f"processes, containers, timers and active services of {of}",
         ", ".join(str(count) for count in left.values()),
         bound="0",
         passed=not any(left.values()),
@@ -148,18 +150,18 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
         samples, rates = found["samples"], found["throughput"]
         yield _timed(f"{kind}: cold start, sockwake", samples["sockwake"])
         yield _timed(f"    by hand ({software})", samples["handmade"])
-        middle = {who: statistics.median(samples[who]) for who in samples}
+        middle = {contestant: statistics.median(samples[contestant]) for contestant in samples}
         yield Row(
             "    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×"
         )
-        for who, label in (
+        for contestant, label in (
             ("sockwake", "    requests per second awake, sockwake"),
             ("handmade", "    by hand"),
         ):
             yield Row(
                 label,
-                f"{statistics.median(rates[who]):,.0f} /s",
-                f"{_span(rates[who], '/s')}, n = {len(rates[who])}",
+                f"{statistics.median(rates[contestant]):,.0f} /s",
+                f"{_span(rates[contestant], '/s')}, n = {len(rates[contestant])}",
             )
         attacked, failed = (
             found["aimed"],

@@ -23,7 +23,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Process:
-    """One process, by what tells whose it is."""
+    """One process, with what tells which instance it belongs to."""
 
     pid: int
     cgroup: str
@@ -79,7 +79,7 @@ def active_units(patterns: Sequence[str]) -> list[str]:
 
 
 def left(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Everything that runs although all of these instances should be asleep."""
+    """Everything that runs although these instances should be asleep."""
     units = active_units(patterns)
     if units:  # the rest is only worth its cost, to us and to what is stopping, behind this
         return units
@@ -131,6 +131,6 @@ def read(path: str) -> str:
 
 
 def _cpu_times() -> tuple[int, int]:
-    """(idle, all) ticks of all cores, the host's: who else computes disturbs us too."""
+    """(idle, all) ticks of all cores of the host, as other machines on it disturb us too."""
     ticks = [int(word) for word in read("/proc/stat").split("\n", 1)[0].split()[1:9]]
     return ticks[3] + ticks[4], sum(ticks)

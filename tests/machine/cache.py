@@ -37,7 +37,7 @@ def tree(recipe: Recipe) -> Path:
 def kept(name: str, key: str, build: Callable[[Path], None]) -> Path:
     """The folder NAME-KEY; `build` fills a fresh one under another name when it is missing.
 
-    Nobody removes it while this process lives. One builder at a time; everybody else waits.
+    It is not removed while this process lives. One process builds at a time; others wait.
     """
     path = folder() / "trees" / f"{name}-{key}"
     lock = path.with_name(f"{name}.lock")
@@ -49,7 +49,7 @@ def kept(name: str, key: str, build: Callable[[Path], None]) -> Path:
 
 
 def _build(path: Path, name: str, build: Callable[[Path], None]) -> None:
-    """Make `path`, whole or not at all; then its predecessors can go that nobody needs any more."""
+    """Make `path`, whole or not at all; then remove its predecessors that are not in use."""
     _remove_where(lambda other: other.name.startswith(f"tmp.{name}-"))
     temporary = path.with_name(f"tmp.{path.name}")
     temporary.mkdir()

@@ -58,7 +58,7 @@ def kill(path: Path) -> None:
     try:
         (path / "cgroup.kill").write_text("1")
     except OSError as error:
-        # Both say that somebody else has just removed it.
+        # Both say that another process has just removed it.
         if error.errno not in (errno.ENOENT, errno.ENODEV):
             raise
 
@@ -81,7 +81,7 @@ def remove(path: Path) -> None:
 
 
 def remove_empty(path: Path) -> None:
-    """Remove a cgroup that nobody is in; whoever is in it, it is somebody else's then."""
+    """Remove a cgroup without processes; any other belongs to a machine of that name elsewhere."""
     with contextlib.suppress(OSError):
         if "populated 0" in (path / "cgroup.events").read_text():
             remove(path)

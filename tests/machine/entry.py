@@ -47,26 +47,26 @@ def prepared(
 ) -> tuple[list[str], dict[str, str]]:
     """The arguments and environment of the nsenter that runs `command` inside."""
     pid = machine.first_process()
-    who = _user(pid, machine, user)
+    account = _user(pid, machine, user)
     if tty:
         # A terminal of the guest's own: the host's has no name in there.
         command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
     env = {
         "PATH": PATH,
-        "HOME": who.home,
+        "HOME": account.home,
         "LANG": "C.UTF-8",
-        "LOGNAME": who.name,
-        "USER": who.name,
-        "SHELL": who.shell,
+        "LOGNAME": account.name,
+        "USER": account.name,
+        "SHELL": account.shell,
     }
     if tty:
         env["TERM"] = os.environ.get("TERM", "dumb")
-    if who.uid != 0:
-        env["XDG_RUNTIME_DIR"] = f"/run/user/{who.uid}"
-        env["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path=/run/user/{who.uid}/bus"
-    argv = ["nsenter", f"--target={pid}", "--all", f"--wdns={who.home}", "--", "setpriv"]
-    if who.uid != 0:
-        argv += [f"--reuid={who.uid}", f"--regid={who.gid}", "--init-groups"]
+    if account.uid != 0:
+        env["XDG_RUNTIME_DIR"] = f"/run/user/{account.uid}"
+        env["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path=/run/user/{account.uid}/bus"
+    argv = ["nsenter", f"--target={pid}", "--all", f"--wdns={account.home}", "--", "setpriv"]
+    if account.uid != 0:
+        argv += [f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups"]
     # A caller that is killed does not leave its command behind.
     return [*argv, "--pdeathsig=KILL", "--", *command], env
 

@@ -3,7 +3,7 @@
 machines/NAME/tree       name of the tree below trees/
               binds      SRC:DST per line, seen read-only in the guest
               cgroup     where the guest's processes are
-              lock       held by whoever makes or keeps the machine
+              lock       held by the process that makes or keeps the machine
               ended      there when the machine went down in an orderly way
               upper/ work/ root/   the overlay   real/   what must not lie on an overlay
               console.log

@@ -76,6 +76,6 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
     except BaseException:
-        # Down, but not garbage: somebody will want to read the console log.
+        # Down, but not garbage: its console log may be read.
         (Path(sys.argv[1]) / "ended").write_text("keeper failed\n")
         raise

@@ -1,7 +1,7 @@
-"""One command in a machine with a kernel, and so a clock, of its own: user-mode Linux, which is an ordinary process.
+"""Run a command in a machine with a kernel and a clock of its own: user-mode Linux, a process.
 
-Its disk is the guest's tree with Docker's images, made once. The rest is in the tree 'kernel': make-disk, boot-disk, and
-below /usr/share/disk what the guest has more in such a machine.
+Its disk is the guest's tree with Docker's images, made once. The rest is in the tree 'kernel':
+make-disk, boot-disk, and below /usr/share/disk what is added to the guest's tree.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def run(command: list[str], binds: list[str]) -> int:
     _need_memory()
     disk, tree = _disk(), cache.tree(recipe.load("kernel"))
     folders = [bind.partition(":")[2] for bind in binds]
-    # The console is for the kernel alone. What programs in there open has to be writable from here, too.
+    # The console is for the kernel alone; the two others are opened by programs inside.
     console, output, control = lines = [socket.socketpair() for _ in range(3)]
     there = [str(end.fileno()) for _, end in (output, control)]
     boot = ["boot-disk", *there, shlex.join(command), *folders]
-    # Kernel and programs are processes that take turns, on an idle host on two processors, and that is a long way: it
-    # boots in 90 s, on one in 16.
+    # Kernel and programs are processes that take turns: spread over two processors it boots in
+    # 90 s, on one in 16.
     alone = ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
     with subprocess.Popen(
         [*alone, *leash.in_view(tree, [f"{disk}:/disk", *binds], boot)],

@@ -1,4 +1,4 @@
-"""A program in a mount and pid namespace of its own, that dies with whoever has started it."""
+"""A program in a mount and pid namespace of its own, that dies with its parent process."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ ARGV += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"
 
 
 def in_view(tree: Path, binds: list[str], command: list[str]) -> list[str]:
-    """The command line that runs a command in a view of a tree that ends with it. binds: SRC:DST."""
+    """The argv that runs a command in a view of a tree, which ends with it. binds: SRC:DST."""
     return [*ARGV, CHROOT, str(tree), str(store.folder() / "view"), *binds, "--", *command]

@@ -40,7 +40,7 @@ NSPAWN = [
     "--keep-unit",
     "--private-network",
     "--capability=all",
-    # Beyond nspawn's usual filter: what container engines need, and what root may do to a process on any machine.
+    # Beyond nspawn's usual filter: what container engines need, and pidfd_getfd(2).
     "--system-call-filter=add_key keyctl bpf perf_event_open pidfd_getfd",
     "--console=read-only",
     "--link-journal=no",
@@ -148,7 +148,7 @@ def sweep(statuses: tuple[str, ...] = ("stale",)) -> None:
 
 
 def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:
-    """Remove a machine if its status is one of these; nobody can change it meanwhile."""
+    """Remove a machine if its status is one of these, which cannot change meanwhile."""
     with _registry():
         if machine.status() not in statuses:
             return
@@ -161,10 +161,10 @@ def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:
 
 
 def _lock(machine: Machine) -> int:
-    """Become the one who makes or keeps the machine."""
+    """Take the lock for making or keeping the machine."""
     descriptor = os.open(machine.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_TIMEOUT_S
-    # Whoever only looks holds a shared lock for a moment.
+    # A process that only looks holds a shared lock for a moment.
     while not store.try_lock(descriptor, fcntl.LOCK_EX):
         if time.monotonic() > deadline:
             raise Failure(f"machine '{machine.name}' is busy")
@@ -174,7 +174,7 @@ def _lock(machine: Machine) -> int:
 
 @contextmanager
 def _registry() -> Iterator[None]:
-    """Nobody else makes or removes machines meanwhile."""
+    """Hold the lock for making and removing machines."""
     path = store.folder() / "machines" / ".lock"
     with store.locked(path, "others to make or remove machines", LOCK_TIMEOUT_S):
         yield

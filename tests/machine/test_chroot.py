@@ -1,4 +1,4 @@
-"""A command in a view of a tree: what it does there is gone with it, and it with whoever asked for it."""
+"""A command in a view of a tree: its changes end with it, and it ends with its caller."""
 
 from __future__ import annotations
 

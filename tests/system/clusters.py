@@ -1,4 +1,4 @@
-"""New clusters, kept for the next test that is about something else: making one takes two seconds of a processor."""
+"""New clusters, kept for later tests: initdb takes two seconds of a processor."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class Clusters:
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def serves(self, name: str, options: tuple[str, ...]) -> bool:
-        """Whether a copy is what sockwake-new would make with these: it adopts what a test has left behind."""
+        """Whether sockwake-new with these options would make the same cluster as the copy."""
         return not _data(name).exists() and all(
             option in _BESIDE_IT for option in options if option.startswith("--")
         )
 
     def lay_out(self, name: str, version: str) -> None:
-        """Put one where sockwake-new finds and adopts it, if there is one."""
+        """Put the copy, if there is one, where sockwake-new finds and adopts it."""
         kept = self._kept(name, version)
         if kept.exists():
             _data(name).parent.mkdir(exist_ok=True)  # purging the package takes it away
             must("cp", "--archive", str(kept), str(_data(name)))
 
     def keep(self, database: Database, version: str) -> None:
-        """Keep the one of an instance that no client has been connected to yet, as sockwake rm would leave it."""
+        """Copy the cluster of an instance without a client so far, as sockwake rm leaves it."""
         kept = self._kept(database.name, version)
         if not kept.exists():
             half = kept.with_suffix(".half")

@@ -1,6 +1,6 @@
 """Ring 2: on a real systemd, a real Docker and real servers, as root, with the package installed.
 
-Every test makes what it needs with the real commands, and proves in the end that nothing of it is left.
+Every test makes what it needs with the real commands; afterwards nothing of it may be left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from check_program import CheckProgram
 from clusters import Clusters
 from database import IMAGE, Database
 from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
-from intruder import Intruder, intruder
+from intruder import Intruder, logged_in_intruder
 from program import installed, must, run
 from service import Service
 from stranger import drop_in
@@ -35,23 +35,21 @@ PROGRAMS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "fault: does damage, and looks who says what and whether it heals"
+        "markers", "fault: does damage, and checks what is reported and whether it heals"
     )
     config.addinivalue_line(
-        "markers", "kills: ends a PostgreSQL without asking it, which then may recover from that"
+        "markers", "kills: kills a PostgreSQL, whose next start may then be a crash recovery"
     )
     config.addinivalue_line(
-        "markers",
-        "makes: is about how an instance is made, and so takes over no cluster of a test before it",
+        "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
     )
-    config.addinivalue_line("markers", "after(boot): its turn is when SOCKWAKE_BOOT says so")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's background job ignores it, and so would ours
+    config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
+    # a shell's background job ignores SIGINT, and so would its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip with a reason what this machine cannot do; the tests of the package itself come last."""
+    """Skip tests this machine cannot run, with the reason; put those of the package last."""
     boot = os.environ.get("SOCKWAKE_BOOT")
     if boot:
         items[:] = [
@@ -88,7 +86,7 @@ def _what_is_missing() -> dict[str, str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def figures_of_the_run(record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
-    """Keep what the run did in its report."""
+    """Write the figures of the run into its report."""
     cursor = figures.place()
     yield
     for name, value in figures.total(cursor).items():
@@ -97,7 +95,7 @@ def figures_of_the_run(record_testsuite_property: Callable[[str, object], None])
 
 @pytest.fixture(scope="session")
 def machine() -> None:
-    """This machine with the package on it; asking for it, or for what follows, skips a test where there is none."""
+    """The package is installed on this machine; without it tests that need this are skipped."""
 
 
 @pytest.fixture(scope="session")
@@ -114,13 +112,13 @@ def nginx(machine: None) -> str:
 
 @pytest.fixture(scope="session")
 def redis(machine: None) -> str:
-    """A server that is a program of the machine's."""
+    """The path of redis-server."""
     return PROGRAMS["redis"]
 
 
 @pytest.fixture(scope="session")
 def gatewayd(machine: None) -> str:
-    """A server of Debian's that takes its socket from systemd."""
+    """The path of systemd-journal-gatewayd, which takes its socket from systemd."""
     return PROGRAMS["gatewayd"]
 
 
@@ -131,15 +129,15 @@ def listening_before() -> set[int]:
 
 @pytest.fixture
 def program(machine: None) -> Iterator[str]:
-    """The tests' own server."""
+    """The path of native_service.py, installed."""
     with installed("native_service.py") as path:
         yield path
 
 
 @pytest.fixture(scope="module")
-def somebody(machine: None) -> Iterator[Intruder]:
-    """An ordinary user who is logged in, and means no good."""
-    with intruder() as one:
+def intruder(machine: None) -> Iterator[Intruder]:
+    """An ordinary user who is logged in and tries to get at instances."""
+    with logged_in_intruder() as one:
         yield one
 
 
@@ -153,7 +151,7 @@ def check(machine: None) -> Iterator[CheckProgram]:
 
 @pytest.fixture(autouse=True)
 def made(request: pytest.FixtureRequest) -> Iterator[Instances]:
-    """What the test makes; leave no trace, and prove it."""
+    """The instances of the test; fails it when anything of them is left."""
     mine = Instances()
     if "machine" not in request.fixturenames:
         yield mine
@@ -174,7 +172,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Instances]:
 
 @pytest.fixture(scope="session")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
-    """Where tests/run says, those of the test files before this one, too."""
+    """Copies of clusters; with SOCKWAKE_CLUSTERS also those of earlier test files."""
     folder = os.environ.get("SOCKWAKE_CLUSTERS")
     return Clusters(Path(folder) if folder else tmp_path_factory.mktemp("clusters"))
 
@@ -209,7 +207,7 @@ def known(made: Instances, image: str) -> Know:
 
 @pytest.fixture
 def service(made: Instances, machine: None) -> MakeService:
-    """service(KIND, *options, name=…, idle=…, enable=…) makes an instance of any kind with sockwake-new."""
+    """service(KIND, *options, name=…, idle=…, enable=…) makes one with sockwake-new."""
 
     def make(
         kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True
@@ -227,7 +225,7 @@ def known_service(made: Instances, machine: None) -> KnowService:
 
 @pytest.fixture(scope="module")
 def account(image: str) -> Iterator[Account]:
-    """The machine's user, whose podman listens and has the images."""
+    """The ordinary user of the machine, with podman and the images."""
     if run("sh", "-c", "command -v podman && getent passwd user").status:
         pytest.skip("podman is not installed, or there is no user 'user'")
     with logged_in(IMAGE, NGINX) as one:

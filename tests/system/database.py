@@ -40,7 +40,7 @@ class Database(Service):
         host: str = "127.0.0.1",
         timeout: float = PATIENCE,
     ) -> Ran:
-        """One psql, whatever becomes of it."""
+        """Run psql, whatever its status."""
         figures.count("connections made")
         argv = (*self._where(host), "-XAt", "-v", "ON_ERROR_STOP=1", "-c", sql, *options)
         return run("psql", *argv, env=self.environment, timeout=timeout)
@@ -52,7 +52,7 @@ class Database(Service):
         host: str = "127.0.0.1",
         timeout: float = PATIENCE,
     ) -> str:
-        """What a psql that has to succeed printed."""
+        """The output of a psql that must succeed."""
         return self.try_psql(sql, *options, host=host, timeout=timeout).expect(0).out.strip()
 
     def start_psql(self, sql: str = "select 1") -> subprocess.Popen[str]:
@@ -63,7 +63,7 @@ class Database(Service):
     def tool(
         self, program: str, *arguments: str, stdin: str | None = None, timeout: float = PATIENCE
     ) -> str:
-        """What pg_dump, pgbench or another client program printed."""
+        """The output of pg_dump, pgbench or another client program, which must succeed."""
         figures.count("connections made")
         return must(
             program,
@@ -75,7 +75,7 @@ class Database(Service):
         )
 
     def connect(self, *, source: str = "", database: str = "", host: str = "127.0.0.1") -> Client:
-        """A connection of our own making; the caller closes it."""
+        """A connection in this process; the caller closes it."""
         figures.count("connections made")
         user = self.setting("DB_USER")
         return Client(
@@ -87,13 +87,13 @@ class Database(Service):
         )
 
     def at_work(self) -> Client:
-        """A connection that no check lets go, however long it says nothing: it is in a transaction."""
+        """A connection that no check ends, as it is in a transaction."""
         client = self.connect()
         client.query("begin")
         return client
 
     def fatal(self) -> str:
-        """The FATAL a client is told."""
+        """The FATAL message psql gets."""
         ran = self.try_psql()
         assert ran.status == 2 and "FATAL:" in ran.err, f"a FATAL was expected\n{ran}"
         return ran.err.partition("FATAL:")[2].strip()

@@ -1,4 +1,4 @@
-"""An instance of each kind, what of it can be ended at which moment, and proof that it heals by itself."""
+"""An instance of each kind, the processes of it that can be ended, and proof that it heals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ENDED = ("inactive", "failed")
 
 
 class Subject(ABC):
-    """One instance, whatever it is of."""
+    """One instance of any kind."""
 
     has_container, has_proxy, is_program = True, True, False
 
@@ -36,16 +36,16 @@ class Subject(ABC):
 
     @abstractmethod
     def ask(self) -> None:
-        """Be served; raises Lost or Refused."""
+        """Ask once as a client; raises Lost or Refused."""
 
     @abstractmethod
     def held(self) -> AbstractContextManager[object]:
-        """A client that stays."""
+        """A client that stays connected."""
 
     # what can be ended
 
     def victims(self) -> dict[str, Callable[[], list[int]]]:
-        """Its processes, by what they are."""
+        """Functions that return the process ids, by the role of the process."""
         one = self.service
         found: dict[str, Callable[[], list[int]]] = {
             "backend": lambda: [one.main_pid(one.backend)],
@@ -56,7 +56,7 @@ class Subject(ABC):
         if self.has_container:
             found["server"] = lambda: [one.server_pid()]
         if self.is_program:
-            found["lookout"] = lambda: self._running("/watcher --program", "/program await")
+            found["monitor"] = lambda: self._running("/watcher --program", "/program await")
         return found
 
     def _check(self) -> list[int]:
@@ -76,7 +76,7 @@ class Subject(ABC):
     # proof
 
     def serves(self, within: float = WITHIN) -> None:
-        """The next client is served in time."""
+        """Assert that the next client is served within seconds."""
         deadline = time.monotonic() + within
         while True:
             try:
@@ -97,7 +97,7 @@ class Subject(ABC):
         return "it is called awake, and does not run" if state == "awake" and not runs else ""
 
     def sleep(self) -> None:
-        """As fast as it can be, with nothing left."""
+        """Stop it, and wait until its units have ended."""
         one = self.service
         run("systemctl", "stop", one.backend, one.proxy, timeout=120)  # a client may call it off
         until(
@@ -169,7 +169,7 @@ def one_of_each(
 
 
 def send(pids: list[int], number: int) -> bool:
-    """Signal those processes that are there; whether there was one."""
+    """Signal the processes that exist; whether there was one."""
     sent = False
     for pid in pids:
         if pid > 1:

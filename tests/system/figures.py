@@ -1,4 +1,4 @@
-"""What the whole run did, for its last lines: counted while the tests run, kept in the junit report."""
+"""Figures of a whole run for its last line: counted in the tests, kept in the junit report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def place() -> str:
 
 
 def recoveries(cursor: str) -> int:
-    """How often any instance's server, root's or a user's, has had to recover from a crash since that place."""
+    """The number of crash recoveries of any PostgreSQL since that place in the journal."""
     return _said_since(cursor).count(_RECOVERS)
 
 

@@ -1,4 +1,4 @@
-"""The instances of one test: made with sockwake-new, and removed after it with all that is theirs."""
+"""The instances of one test: made with sockwake-new, and removed with their data after it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Instances:
         return service
 
     def take_away(self) -> list[str]:
-        """Remove them with their data; returns what is wrong, and whether the test left a port dead."""
+        """Remove them with their data; returns what went wrong, a failed socket included."""
         problems = []
         for service in reversed(self._services):
             if service.state(service.socket) == "failed":

@@ -1,4 +1,4 @@
-"""Somebody with an ordinary account, logged in, who tries what he can."""
+"""An ordinary user who is logged in and tries to get at instances."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _PROGRAM = 'for try; do timeout {seconds} sh -c "$try" 2>&1; s=$?; echo; echo "{
 
 
 class Intruder:
-    """His account."""
+    """The account, and commands in its sessions."""
 
     def __init__(self) -> None:
         self.home = Path(must("getent", "passwd", NAME).split(":")[5])
 
     def does(self, command: str) -> Ran:
-        """What comes of one command in a session of his."""
+        """Run a command in a new login session."""
         return run("runuser", "--login", NAME, "--command", command)
 
     def must(self, command: str) -> str:
         return self.does(command).expect(0).out
 
     def fails(self, *commands: str) -> list[str]:
-        """Each of these has to fail; returns what each said. One login serves for all: it is dearer than what it tries."""
+        """Assert that each command fails; returns the outputs. One login for all: it is slow."""
         script = _PROGRAM.format(seconds=_LONGEST, end=_END)
         said = self.must(shlex.join(["sh", "-c", script, "sh", "echo here I am", *commands]))
         ended = re.findall(rf"(.*?)\n{_END} (\d+)\n", said, re.DOTALL)
@@ -42,7 +42,7 @@ class Intruder:
         return [words for words, _ in ended[1:]]
 
     def is_denied(self, *commands: str) -> None:
-        """Each of these has to fail because it is not allowed, and not for something that is not there."""
+        """Assert that each command fails for a lack of permission."""
         for command, words in zip(commands, self.fails(*commands)):
             assert re.search("denied|not permitted|authentication required", words), (
                 f"{command}\nfailed otherwise: {words}"
@@ -50,8 +50,8 @@ class Intruder:
 
 
 @contextmanager
-def intruder() -> Iterator[Intruder]:
-    """His account is there meanwhile."""
+def logged_in_intruder() -> Iterator[Intruder]:
+    """Have the account meanwhile."""
     must("useradd", "--create-home", "--shell", "/bin/sh", NAME)
     try:
         yield Intruder()

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""native-service [--broken FILE] [--notify SECONDS] [--socket PATH]: an HTTP server on the socket systemd passes it.
+"""native-service [OPTION…]: an HTTP server on the socket that systemd passes.
 
-It says who asks, and who it is; /hold/SECONDS takes that long, /drip/SECONDS says a little twice a second. --broken:
-end at once while FILE exists. --notify: be ready only after SECONDS, and say so. --socket: listen there instead, with
-a queue for five. It notes each of its starts in the file "starts" of its state directory.
+It answers with the client's address, its process and its user. /hold/SECONDS takes that long,
+/drip/SECONDS sends a little twice a second. It notes each start in "starts" of its state directory.
+
+--broken FILE     end at once while FILE exists
+--notify SECONDS  be ready only after SECONDS, and notify systemd
+--socket PATH     listen there instead, with a queue for five
 """
 
 import argparse
@@ -25,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         client = (
             f"{self.client_address[0]}:{self.client_address[1]}"
             if self.client_address
-            else "somebody"
+            else "unknown"
         )
         text = f"{client} {os.getpid()} {os.getuid()}\n".encode()
         self.send_response(200)

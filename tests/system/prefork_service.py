@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""prefork-service: an HTTP server on the socket systemd passes it, whose first process leaves the work to others.
+"""prefork-service: an HTTP server with worker processes, on the socket that systemd passes.
 
-It ends when they have ended, which it asks them to.
+SIGTERM ends the workers, and after them the main process.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The one door to other programs, and what came of one: told whole when a test fails, silent otherwise."""
+"""Run other programs; argv, status and output of one are shown when a test fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Ran:
     err: str
 
     def __str__(self) -> str:
-        return f"$ {shlex.join(self.argv)}\n[status {self.status}]\nstdout: {self.out}\nstderr: {self.err}"
+        said = f"stdout: {self.out}\nstderr: {self.err}"
+        return f"$ {shlex.join(self.argv)}\n[status {self.status}]\n{said}"
 
     def expect(self, status: int, *texts: str) -> Ran:
         """Assert the exit status, and that each text is in stdout or stderr; returns itself."""
@@ -43,7 +44,7 @@ def run(
     cwd: str | None = None,
     timeout: float = PATIENCE,
 ) -> Ran:
-    """Run a program to its end, whatever that is. user: as this user of the machine. env: beside ours."""
+    """Run a program, whatever its status. user: run it as this user. env: added to ours."""
     if user:
         argv = ("runuser", "-u", user, "--", *argv)
     try:
@@ -74,12 +75,12 @@ def must(
     cwd: str | None = None,
     timeout: float = PATIENCE,
 ) -> str:
-    """What a program that has to succeed said on stdout."""
+    """The stdout of a program that must succeed."""
     return run(*argv, env=env, stdin=stdin, cwd=cwd, timeout=timeout).expect(0).out
 
 
 def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """A program that goes on beside the test; whoever starts it ends it."""
+    """Start a program beside the test; the caller ends it."""
     return subprocess.Popen(
         argv,
         env=_environment(env),
@@ -93,7 +94,7 @@ def start(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[
 
 @contextmanager
 def installed(source: str) -> Iterator[str]:
-    """A program of the tests', where a sandbox and another user can read it."""
+    """Install a program of the tests where a sandbox and other users can read it."""
     path = Path("/usr/local/bin") / f"{source.removesuffix('.py').replace('_', '-')}-of-the-tests"
     shutil.copy(Path(__file__).with_name(source), path)
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A database that is disturbed, while a client has a session or while it sleeps, and what has to be true afterwards."""
+"""Disturb a database, with a session or asleep, and prove that it has healed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def asleep_with_a_row(instance: Make) -> Database:
 
 
 def heals(database: Database, client: Client) -> None:
-    """The client has lost its session, cleanly or not; the next one is served with everything there.
+    """Assert that the session has ended, and that the next client finds every committed row.
 
-    Next is who comes when the proxy has noticed, too: before, it leads to a server that is dead, as its port would.
+    The next client comes when the proxy has ended: before, it would be led to the dead server.
     """
     until("the client notices", lambda: has_ended(client))
     client.vanish()

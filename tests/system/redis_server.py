@@ -12,9 +12,10 @@ from program import run
 from refusal import ASLEEP_OR_FAILED
 from service import Service
 
+_SAVES = "--dir {{data}} --save '3600 1'"
 EXEC = {
-    "port": "{redis} --port {{port}} --bind 127.0.0.1 --dir {{data}} --save '3600 1' --daemonize no",
-    "socket": "{redis} --port 0 --unixsocket {{socket}} --dir {{data}} --save '3600 1'",
+    "port": "{redis} --port {{port}} --bind 127.0.0.1 --daemonize no " + _SAVES,
+    "socket": "{redis} --port 0 --unixsocket {{socket}} " + _SAVES,
 }
 
 
@@ -35,7 +36,7 @@ def ask(cache: Service, *words: str, where: str = "") -> str:
 
 
 def unserved(cache: Service, reason: str) -> None:
-    """The client's connection is closed; the reason is where an administrator looks, and nothing is left running."""
+    """Assert that a client is closed, that ls and journal have the reason, and nothing runs."""
     with pytest.raises(Lost):
         ask(cache, "ping")
     until("its failure is listed", lambda: reason in str(cache.ls().get("error", "")))
@@ -44,6 +45,7 @@ def unserved(cache: Service, reason: str) -> None:
 
 
 def served(cache: Service) -> None:
+    """Assert that a client is served, and that the instance sleeps without an error after it."""
     assert ask(cache, "ping") == "PONG"
     cache.asleep()
     assert "error" not in cache.ls()

@@ -1,4 +1,4 @@
-"""One instance under test, seen from outside: through its files, its units, its port and the process table."""
+"""One instance under test, seen from outside: files, units, port and processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_PORT = 25432
 
 
 class Service:
-    """The instance NAME of any kind. What it says of itself is read from its files each time: tests edit them."""
+    """The instance NAME of any kind; its files are read each time, as tests edit them."""
 
     def __init__(self, name: str) -> None:
         self.name = name

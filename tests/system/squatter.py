@@ -1,4 +1,4 @@
-"""Somebody on this machine who listens on every port he can get, and hopes that somebody's client comes by."""
+"""A user who listens on every free port of the machine to catch clients of an instance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from program import start
 
 USER = "nobody"
-# A process for each span. No port of 32768 and more: clients' own ports are from there, and they would have none left.
+# A process for each span; none from 32768 on, as clients need ports of their own.
 ANY = (range(1024, 16384), range(16384, 32768))
 _PROGRAM = """
 import selectors, socket, sys
@@ -41,7 +41,7 @@ while True:
 
 
 class Catch:
-    """What the squatter was told, known when he has ended."""
+    """How many ports were taken, and, after the end, what clients sent to them."""
 
     def __init__(self) -> None:
         self.ports = 0
@@ -50,7 +50,7 @@ class Catch:
 
 @contextmanager
 def squatting(*spans: range) -> Iterator[Catch]:
-    """Somebody listens on every free port of these meanwhile."""
+    """Another user listens on every free port of these spans meanwhile."""
     catch = Catch()
     unprivileged = f"setpriv --reuid={USER} --regid=nogroup --clear-groups python3 -c"
     argv = ("prlimit", "--nofile=17000", *unprivileged.split(), _PROGRAM)

@@ -1,4 +1,4 @@
-"""Connections to an instance that are no client's: port scans, health checks and silence; and what the instance made of them."""
+"""Connections that are no client's: port scans, health checks, silence; and their traces."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def say_nothing(service: Service, said: bytes = b"") -> float:
 
 @contextmanager
 def knocking(service: Service | Own, every: float) -> Iterator[None]:
-    """A health check."""
+    """Have a health check connect and close every so many seconds."""
     enough = threading.Event()
 
     def go_on() -> None:
@@ -68,12 +68,12 @@ def turned_away(service: Service) -> int:
 
 
 def sleeps(service: Service) -> int:
-    """How often it has fallen asleep. Its units may never be seen at rest while somebody knocks."""
+    """How often it has fallen asleep, by its journal: with health checks its units never rest."""
     return service.journal(f"--unit={service.backend}").count("sockwake: asleep")
 
 
 def ask(service: Service) -> None:
-    """Be a client."""
+    """Be a client of any kind of instance, and be served."""
     if isinstance(service, Database):
         assert service.psql() == "1"
     elif service.setting("KIND") == "command":

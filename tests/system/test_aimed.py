@@ -22,7 +22,7 @@ SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 REQUESTS = 1000 if SOAK else 50  # for each kind
 SIDE_BY_SIDE = 5  # instances
 IDLE = 1.0  # seconds; a check is made as often
-# from the last answer on: before the first check that may find it idle, at it, in the stop, after it
+# after the last answer: before, at and after the check that finds it idle, and in the stop
 EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6
 
 
@@ -83,9 +83,8 @@ def test_no_request_is_lost_whenever_it_arrives(
         service(kind, *options, name=f"svc{number}", idle=f"{IDLE:g}s")
         for number in range(1, SIDE_BY_SIDE + 1)
     ]
-    requests = (
-        REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE
-    )  # of each; a native one sleeps by its check alone
+    # a native program sleeps by its check alone
+    requests = REQUESTS // (1 if kind == "native" else 2) // SIDE_BY_SIDE
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         lost = [
             line

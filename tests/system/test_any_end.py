@@ -1,4 +1,4 @@
-"""Each process of an instance ends in any way at any moment: the next client is served within seconds, and ls tells the truth.
+"""Each process of an instance ends in any way at any moment: the next client is served in time.
 
 Every process with every signal, at moments in turn; each with each in `make soak`.
 """
@@ -73,40 +73,40 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
     """(process, signal, moment)."""
     pairs = list(product([*subject.victims(), UNIT], SIGNALS))
     if SOAK:
-        every = [(who, number, moment) for who, number in pairs for moment in range(len(MOMENTS))]
+        moments = range(len(MOMENTS))
+        every = [(process, number, moment) for process, number in pairs for moment in moments]
     else:
         every = [
-            (who, number, (turn + i) % len(MOMENTS))
-            for i, (who, number) in enumerate(pairs)
-            if (turn + i) % 2 == 0 or who == "backend"
+            (process, number, (turn + i) % len(MOMENTS))
+            for i, (process, number) in enumerate(pairs)
+            if (turn + i) % 2 == 0 or process == "backend"
         ]
     return [
         deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))
     ]
 
 
-def is_smart_shutdown(who: str, number: signal.Signals, moment: int) -> bool:
-    """PostgreSQL itself then tells new clients that it shuts down, until the last it has is gone."""
-    return (who, number) == ("server", signal.SIGTERM) and MOMENTS[moment] is with_a_client
+def is_smart_shutdown(process: str, number: signal.Signals, moment: int) -> bool:
+    """Whether PostgreSQL itself then refuses new clients, until its last client has left."""
+    return (process, number) == ("server", signal.SIGTERM) and MOMENTS[moment] is with_a_client
 
 
-def end(subject: Subject, who: str, number: signal.Signals) -> bool:
-    if who == UNIT:
-        return (
-            run("systemctl", "kill", f"--signal={number.name}", subject.service.backend).status == 0
-        )
-    return send(subject.victims()[who](), number)
+def end(subject: Subject, process: str, number: signal.Signals) -> bool:
+    if process == UNIT:
+        kill = ("systemctl", "kill", f"--signal={number.name}")
+        return run(*kill, subject.service.backend).status == 0
+    return send(subject.victims()[process](), number)
 
 
 def go_through(subject: Subject, turn: int) -> list[str]:
-    """What went wrong at each deed that has met somebody; how many those are is the last."""
+    """What went wrong when each process was ended; last, whether too few were there to be ended."""
     problems, met = [], 0
     plan = deeds(subject, turn)
-    for i, (who, number, at) in enumerate(plan):
-        deed = f"{subject.service}: {number.name} to its {who} when {MOMENTS[at].__name__}"
+    for i, (process, number, at) in enumerate(plan):
+        deed = f"{subject.service}: {number.name} to its {process} when {MOMENTS[at].__name__}"
         try:
             with MOMENTS[at](subject, i / len(plan)):
-                if end(subject, who, number):
+                if end(subject, process, number):
                     met += 1
                     figures.count("faults tried")
                 subject.serves()

@@ -1,4 +1,4 @@
-"""When a PostgreSQL sleeps that has clients who say nothing, and when there is no check."""
+"""When a PostgreSQL with silent clients sleeps, and when there is no check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who comes or speaks while a check is being asked is served: the check has not known of that."""
+"""Clients that connect or speak while a check decides are served, although it has not seen them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_silent_client_that_speaks_during_a_check_is_served_by_the_program_its
 def test_an_instance_held_awake_when_its_check_lets_go_is_checked_again(
     service: MakeService, redis: str, check: CheckProgram
 ) -> None:
-    """As a client does who comes in the milliseconds in which the timer ends: there must be one that asks for him, too."""
+    """As by a client that connects in the milliseconds in which the timer ends."""
     cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check("exit 0"))
     holder = "holder-of-the-tests.service"
     wants = (f"--property=Wants={cache.backend}", f"--property=After={cache.backend}")

@@ -1,4 +1,4 @@
-"""--check PROGRAM: it is told what is known, exit status 0 lets the instance sleep, and whatever else happens does not."""
+"""--check PROGRAM: only its exit status 0 lets the instance sleep."""
 
 from __future__ import annotations
 
@@ -78,9 +78,10 @@ def test_any_exit_status_but_0_keeps_it_awake(
 def test_a_stopped_process_continues_after_its_idle_check_was_killed(
     service: MakeService, redis: str, program: str, check: CheckProgram, kind: str
 ) -> None:
-    """The check itself does both, as the look would after it, so that no moment has to be met."""
+    """The --check program does both, in place of a kill that would have to meet the moment."""
     still = f"pg-{'postgres' if kind == 'native' else 'proxy'}@svc1.service"
-    body = f"[ -e killed ] || {{ systemctl kill --signal=STOP {still}; touch killed; kill -KILL $PPID; }}; exit 1"
+    kill = f"systemctl kill --signal=STOP {still}; touch killed; kill -KILL $PPID"
+    body = f"[ -e killed ] || {{ {kill}; }}; exit 1"
     executed = program if kind == "native" else f"{redis} --port {{port}}"
     one = service(
         kind, "--exec", executed, "--check", check(body), "--check-every", "10min", idle="1min"
@@ -97,7 +98,7 @@ def test_a_stopped_process_continues_after_its_idle_check_was_killed(
     check("exit 0")
 
     def sleeps() -> bool:
-        """One look may find that the proxy has just run; the next one by itself is ten minutes away."""
+        """One check may find that the proxy has just run, and the next is ten minutes away."""
         run("systemctl", "start", one.look)
         return not one.is_awake()
 
@@ -114,9 +115,8 @@ def test_a_check_that_does_not_end_is_killed_and_keeps_it_awake(
     check.await_asked(1)
     assert shop.property(shop.look, "TimeoutStartUSec") == "1min"
     server = shop.server_pid()
-    must(
-        "systemctl", "kill", "--signal=SIGTERM", shop.look
-    )  # as systemd does when a minute has passed
+    # as systemd does when a minute has passed
+    must("systemctl", "kill", "--signal=SIGTERM", shop.look)
     check.await_asked(1)
     assert shop.server_pid() == server != 0
     check("exit 0")

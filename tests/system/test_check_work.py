@@ -1,4 +1,4 @@
-"""A PostgreSQL that works for somebody does not sleep, however silent its clients are."""
+"""A PostgreSQL that works does not sleep, however silent its clients are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_running_query_and_open_transaction_keep_it_awake(instance: Make) -> Non
 
 
 def test_vacuum_keeps_it_awake(instance: Make) -> None:
-    """Throttled, so that it takes about ten seconds."""
+    """A vacuum that is throttled so that it takes about ten seconds."""
     database = instance("--set", "autovacuum=off", idle=f"{IDLE}s")
     database.psql(
         "create table big as select n, repeat('x', 500) as line from generate_series(1, 50000) as n"
@@ -54,7 +54,8 @@ def test_autovacuum_without_a_client_keeps_it_awake(instance: Make) -> None:
         "create table big as select n, repeat('x', 500) as line from generate_series(1, 20000) as n"
     )
     database.psql("delete from big")
-    finds = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%big%'"
+    workers = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
+    finds = f"{workers} and query like '%big%'"
     until("the autovacuum runs", lambda: int(database.psql(finds)) >= 1)
     until("its proxy has left", lambda: database.state(database.proxy) == "inactive")
     stays_awake(database, IDLE * 1.5)

@@ -1,4 +1,4 @@
-"""A clock that is set forward or back changes nothing: where it may be set, in a machine that has one of its own."""
+"""A clock that is set forward or back changes nothing (in a machine with a clock of its own)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = {
 
 
 class Clock:
-    """The machine's, as a careless administrator sets it."""
+    """The machine's clock, and a way to set it."""
 
     def __init__(self) -> None:
         self._began = time.time() - time.monotonic()
@@ -42,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Set it as you like, it will be right again."""
+    """A clock that may be set; it is put right after the test."""
     clock = Clock()
     yield clock
     clock.put_back()
@@ -66,8 +66,8 @@ def one_of_each(
     ]
 
 
-def visit(one: Service) -> float:
-    """Be its client until it has answered; returns when that was, by a clock that nobody sets."""
+def ask(one: Service) -> float:
+    """Be its client until it has answered; returns when, by a clock that cannot be set."""
     if isinstance(one, Database):
         with one.connect() as client:
             assert client.value("select 1") == "1"
@@ -83,7 +83,7 @@ def visit(one: Service) -> float:
 def wake(one: Service, clock: Clock) -> None:
     """Be the client that wakes it, while the clock goes back and forth."""
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(visit, one)
+        answer = pool.submit(ask, one)
         for days in itertools.cycle(JUMPS):
             time.sleep(0.3)
             if answer.done():
@@ -94,7 +94,7 @@ def wake(one: Service, clock: Clock) -> None:
 
 
 def sleeps_in_time(one: Service, left: float) -> None:
-    """From the moment it was left nobody was connected. Looks seldom: each costs the only processor a while."""
+    """No client is connected since left. Looks seldom: each look takes the only processor."""
     deadline = time.monotonic() + PATIENCE
     while one.state(one.backend) != "inactive":
         assert time.monotonic() < deadline, f"{one} does not go to sleep\n{one.journal()}"
@@ -120,9 +120,8 @@ def test_a_clock_set_at_any_time_delays_no_client_and_changes_no_idle_time(
         clock.jump(asleep)
         for one in one_of_each:
             wake(one, clock)
-        left = {
-            one: visit(one) for one in one_of_each
-        }  # the other wakes may have taken as long as IDLE
+        # again, as the other wakes may have taken as long as IDLE
+        left = {one: ask(one) for one in one_of_each}
         clock.jump(idle)
         for one in one_of_each:
             sleeps_in_time(one, left[one])

@@ -1,4 +1,4 @@
-"""A program that opens a port or a socket of its own sleeps, in a sandbox that no one but its proxy reaches into."""
+"""A program that opens a port or socket of its own sleeps, in a sandbox only its proxy reaches."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_rm_keeps_the_data_and_purge_deletes_them(service: MakeService, redis: s
 
 
 def test_client_waits_for_a_program_that_takes_its_time(service: MakeService, redis: str) -> None:
-    """Whose unit is active all the while, and whose proxy is there."""
+    """Its unit is active and its proxy there long before it answers."""
     cache = server(service, redis)
     cache.edit(
         "service.conf",

@@ -1,4 +1,4 @@
-"""A program that opens a port or a socket of its own cannot start, or is killed: its clients are told, and the next is served."""
+"""A program that cannot start or is killed: clients are told, and the next one is served."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_on_the_hosts_network_another_program_on_its_port_is_noticed(
     served(cache)
 
 
-def lookouts(cache: Service) -> list[int]:
-    """Who looks after its clients."""
+def monitors(cache: Service) -> list[int]:
+    """The processes of its client monitor."""
     return [int(line.split()[0]) for line in cache.processes() if "/watcher --program" in line]
 
 
@@ -143,11 +143,11 @@ def test_the_client_monitor_ends_with_its_program_and_may_be_killed(
     cache = server(service, redis)
     for _ in range(3):
         assert ask(cache, "ping") == "PONG"
-        until("somebody looks after its clients", lambda: len(lookouts(cache)) == 1)
+        until("its client monitor runs", lambda: len(monitors(cache)) == 1)
         cache.asleep()
     assert ask(cache, "ping") == "PONG"
-    until("somebody looks after its clients", lambda: len(lookouts(cache)) == 1)
-    os.kill(lookouts(cache)[0], signal.SIGKILL)
+    until("its client monitor runs", lambda: len(monitors(cache)) == 1)
+    os.kill(monitors(cache)[0], signal.SIGKILL)
     cache.asleep()
     served(cache)
     assert "Killing process" not in cache.journal()

@@ -102,7 +102,7 @@ def test_one_of_several_services_sleeps_and_wakes_and_its_dependencies_are_not_m
         "--format={{.HostConfig.RestartPolicy.Name}} {{.Config.Tty}}",
         shop.container,
     )
-    assert ends == "no false\n", "nobody but a client starts it, and its log is the journal's"
+    assert ends == "no false\n", "only a client starts it, and its log is the journal's"
     shop.asleep()
     assert get(25480).status == 200
     shop.asleep()
@@ -128,7 +128,8 @@ def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(
 
 
 def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, nginx: str) -> None:
-    counts = '    command: ["sh", "-c", "echo start >>/var/www/html/starts; exec nginx -g \'daemon off;\'"]\n'
+    script = "echo start >>/var/www/html/starts; exec nginx -g 'daemon off;'"
+    counts = f'    command: ["sh", "-c", "{script}"]\n'
     shop = container(service, nginx, "--mount", "/var/www/html")
     assert str(shop.data) == "/var/lib/sockwake/svc1"
     (shop.data / "page").write_text("kept")
@@ -148,9 +149,9 @@ def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, ngi
 def test_volume_of_a_compose_file_outlives_all_but_purge(
     service: MakeService, nginx: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "compose.yaml").write_text(
-        "services: {shop: {image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']}}\nvolumes: {pages: {}}\n"
-    )
+    content = "image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']"
+    compose = f"services: {{shop: {{{content}}}}}\nvolumes: {{pages: {{}}}}\n"
+    (tmp_path / "compose.yaml").write_text(compose)
 
     def make() -> Service:
         return service("container", "--compose", f"{tmp_path}/compose.yaml")

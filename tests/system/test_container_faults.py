@@ -1,4 +1,4 @@
-"""A container that cannot start says why in HTTP and heals by itself; and nobody gets in between."""
+"""A container that cannot start says why in HTTP and heals by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "cannot reach postgres://app:s3cret@db.internal/app"
 
 @pytest.fixture
 def borrowed(nginx: str) -> Iterator[str]:
-    """An image under a name that can be taken away."""
+    """Another name of the image, which can be removed."""
     must("docker", "tag", nginx, "borrowed:1")
     yield "borrowed:1"
     run("docker", "rmi", "--force", "borrowed:1")

@@ -1,4 +1,4 @@
-"""Three hundred clients at once onto an instance that sleeps, or cannot start: each is served, or told why it is not."""
+"""300 clients at once onto an instance that sleeps or cannot start: all are served or told why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOO_MANY = "FATAL: sorry, too many clients already"
 
 
 def what_they_got(ask: Callable[[], str]) -> Counter[str]:
-    """How many got which answer. ask: what one of them does."""
+    """The number of clients by answer. ask: be one client, and return its answer."""
 
     def one(_: int) -> str:
         try:
@@ -39,17 +39,17 @@ def what_they_got(ask: Callable[[], str]) -> Counter[str]:
 
 
 def logging_in(database: Database) -> Callable[[], str]:
-    """A client that stays until everybody has an answer."""
-    everybody = Barrier(CROWD)
+    """A client that stays connected until each client has an answer."""
+    answered = Barrier(CROWD)
 
     def ask() -> str:
         try:
             client = database.connect()
         except (Lost, Refused):
-            everybody.wait(120)
+            answered.wait(120)
             raise
         with client:
-            everybody.wait(120)
+            answered.wait(120)
             return client.value("select 'served'")
 
     return ask

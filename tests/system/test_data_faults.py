@@ -1,4 +1,4 @@
-"""What is taken from under a database: it says so, keeps every committed row, and goes on when it is given back."""
+"""Data, password or disk are taken from a database: it says so, loses no row, and goes on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.fault
 
 @contextlib.contextmanager
 def bound_read_only(path: Path) -> Iterator[None]:
-    """As a disk is after an error."""
+    """The data on a disk that is read-only, as after an I/O error."""
     must("mount", "--bind", str(path), str(path))
     try:
         must("mount", "-o", "remount,bind,ro", str(path))

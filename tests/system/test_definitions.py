@@ -1,4 +1,4 @@
-"""Compose files of any content, through the real compose: an instance that can be woken, or one sentence, and never anything else."""
+"""Any compose file makes an instance that can be woken, or one sentence on stderr."""
 
 from __future__ import annotations
 

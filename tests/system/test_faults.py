@@ -1,4 +1,4 @@
-"""What is killed or stopped behind its back while clients are connected: they notice, and nothing committed is lost."""
+"""Kill or stop parts of an awake database: clients notice, and no committed row is lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def clients(database: Database) -> int:
 
 @contextmanager
 def frozen(*units: str) -> Iterator[None]:
-    """They do nothing meanwhile."""
+    """Stop the processes of these units (SIGSTOP) meanwhile."""
     must("systemctl", "kill", "--signal=STOP", *units)
     try:
         yield
@@ -68,7 +68,7 @@ def test_container_stopped_behind_our_back(instance: Make) -> None:
 
 
 def allow_starts() -> None:
-    """Of the engine: three in a minute are its limit."""
+    """Reset the engine's start limit, which is three a minute."""
     must("systemctl", "reset-failed", "docker.service")
 
 

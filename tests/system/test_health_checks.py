@@ -1,4 +1,4 @@
-"""TCP health checks, which connect and hang up: they wake no instance, keep none awake, and end no session."""
+"""TCP health checks, which connect and close: they wake nothing and keep nothing awake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stranger import ask, knock, knock_and_reset, knocking, sleeps, turned_away,
 def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
-    """Who is reset, is in no table any more; who stays is a client."""
+    """A connection that was reset is in no kernel table; one that stays is a client."""
     checked = (
         redis_server.server(service, redis)
         if kind == "command"
@@ -76,10 +76,7 @@ def test_a_health_check_holds_up_no_check_that_takes_longer(
 
 def test_a_health_check_ends_no_session(instance: Make) -> None:
     database = instance("--idle", "5s", "--check-every", "1s")
-    with (
-        knocking(database, every=0.9),
-        database.connect() as client,
-    ):  # which is to stay although others come and go
+    with knocking(database, every=0.9), database.connect() as client:
         for number in range(6):
             time.sleep(1.5)
             assert client.value(f"select {number}") == str(number)

@@ -1,4 +1,4 @@
-"""Somebody who is logged in here without being root: reads no password and no data, and finds no way around the port."""
+"""A user who is not root reads no password and no data, and finds no way around the port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_EXPOSED = {"": 1.0, "--tls": 1.5}  # systemd's scale, from 0 to 10
 
 @contextmanager
 def watched() -> Iterator[set[bytes]]:
-    """Everything that shows up in process lists, and in the engine's records of containers, meanwhile."""
+    """Everything that shows up in /proc and in Docker's records of containers meanwhile."""
     seen: set[bytes] = set()
     done = threading.Event()
 
@@ -27,11 +27,8 @@ def watched() -> Iterator[set[bytes]]:
         while not done.is_set():
             for pattern in ("[0-9]*/cmdline", "[0-9]*/comm"):
                 seen.update(filter(None, map(_content, Path("/proc").glob(pattern))))
-            seen.update(
-                filter(
-                    None, map(_content, Path("/var/lib/docker/containers").glob("*/config.v2.json"))
-                )
-            )
+            records = Path("/var/lib/docker/containers").glob("*/config.v2.json")
+            seen.update(filter(None, map(_content, records)))
 
     watcher = threading.Thread(target=look)
     watcher.start()

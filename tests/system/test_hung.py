@@ -1,4 +1,4 @@
-"""What the wake needs does not answer, and does not end either: clients are told so in time, and the next is served."""
+"""A program or engine that hangs during a wake: clients are told, the next one is served."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ sleep 4242
 
 @contextmanager
 def hung(program: str) -> Iterator[None]:
-    """A program that never ends, nor what it has begun, stands before the real one."""
+    """Put a program that never ends, nor its child, before the real one in PATH."""
     path = Path("/usr/local/bin") / program
     path.write_text(HUNG)
     path.chmod(0o755)
@@ -78,7 +78,7 @@ def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
 def test_a_waiting_command_names_the_process_that_holds_the_lock(
     service: MakeService, nginx: str
 ) -> None:
-    """The lock is held for good: it gives up after a minute, and has changed nothing."""
+    """The lock is never released: the command gives up after a minute, and changes nothing."""
     shop = container(service, nginx, enable=False)
     with start("flock", "--no-fork", "/etc/sockwake", "sleep", "4242") as holder:
         try:

@@ -1,4 +1,4 @@
-"""What an administrator's shell brings along from somebody else: its environment, its directory and the names he is given."""
+"""Environment variables, directories, names and values that would have root run other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instances import Know, Make
 from intruder import Intruder
 from program import run
 
-MARK = Path("/run/somebody-got-in")
+MARK = Path("/run/intruder-got-in")
 PROGRAMS = (
     "docker",
     "docker-compose",
@@ -75,9 +75,9 @@ def evil_environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def baited(somebody: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A directory of his, and an environment that leads there from everywhere."""
-    home = somebody.home
+def baited(intruder: Intruder) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A directory of another user, and an environment that leads there from everywhere."""
+    home = intruder.home
     (home / "bin").mkdir(exist_ok=True)
     for name in PROGRAMS:
         (home / "bin" / name).write_text(f"#!/bin/sh\necho {name} >>{MARK}\nexit 1\n")
@@ -132,7 +132,7 @@ def test_neither_environment_nor_directory_gets_into_what_root_runs(
 
 
 def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machine: None) -> None:
-    """The package's own tools rewrite first lines."""
+    """Debian's build tools may rewrite first lines."""
     programs = [
         path
         for path in Path("/usr/libexec/sockwake").iterdir()
@@ -151,8 +151,8 @@ def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machi
     [
         "../../home/x",
         "-rf",
-        "$(touch /run/somebody-got-in)",
-        "a;touch /run/somebody-got-in",
+        "$(touch /run/intruder-got-in)",
+        "a;touch /run/intruder-got-in",
         "a\ntouch",
         "%i",
         ".new-pg1",
@@ -181,9 +181,9 @@ def test_no_name_is_more_than_a_name(instance: Make, name: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "IMAGE=$(touch /run/somebody-got-in)",
-        "DATA=/x`touch /run/somebody-got-in`",
-        "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/somebody-got-in",
+        "IMAGE=$(touch /run/intruder-got-in)",
+        "DATA=/x`touch /run/intruder-got-in`",
+        "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/intruder-got-in",
         "SOCKET_USER=root]\r[Service]",
         "LISTEN=/run/%i/../../etc/x",
         "KIND=../../../home",

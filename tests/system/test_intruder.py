@@ -1,4 +1,4 @@
-"""An ordinary user who is logged in here: nothing of an instance is his but to be its client."""
+"""An ordinary user who is logged in can be a client of an instance, and nothing else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "syste
 def make(
     made: Instances, image: str, nginx: str, redis: str, program: str
 ) -> Callable[[str], Service]:
-    """make(WAY) is an instance that is reached this way."""
+    """make(WAY) makes an instance whose backend is reached in this way (WAYS)."""
 
     def one(way: str) -> Service:
         options, _ = WAYS[way]
@@ -68,9 +68,8 @@ def awake(service: Service) -> Iterator[None]:
     else:
         held = socket.create_connection(("127.0.0.1", service.port), 30)
         speaks_http = service.setting("KIND") != "command"
-        held.sendall(
-            b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n" if speaks_http else b"PING\r\n"
-        )  # who says nothing wakes nobody
+        request = b"GET /hold/15 HTTP/1.1\r\nHost: it\r\n\r\n"
+        held.sendall(request if speaks_http else b"PING\r\n")
         service.await_awake()
     try:
         yield
@@ -81,11 +80,11 @@ def awake(service: Service) -> Iterator[None]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_another_user_reaches_nothing_of_an_instance_but_its_port(
-    make: Callable[[str], Service], somebody: Intruder, way: str
+    make: Callable[[str], Service], intruder: Intruder, way: str
 ) -> None:
     service = make(way)
     with awake(service):
-        somebody.is_denied(
+        intruder.is_denied(
             *ways_in(service),
             *(
                 f"systemctl --no-ask-password {verb}"
@@ -106,14 +105,14 @@ def test_another_user_reaches_nothing_of_an_instance_but_its_port(
                 "--format={{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
                 service.container,
             ).split():
-                somebody.fails(f"curl --silent --max-time 2 http://{address}/")
+                intruder.fails(f"curl --silent --max-time 2 http://{address}/")
         if not service.is_native:
             assert service.exposure(service.proxy) <= WAYS[way][1]
-    somebody.is_denied(*takings(service))
+    intruder.is_denied(*takings(service))
 
 
 def lasting(service: Service) -> list[str]:
-    """Its processes that stay: two looks in a row find the same."""
+    """The ids of its processes that exist in two looks in a row."""
     looks: list[list[str]] = [[]]
 
     def is_settled() -> bool:
@@ -131,7 +130,7 @@ def lasting(service: Service) -> list[str]:
 
 
 def ways_in(service: Service) -> list[str]:
-    """To the backend, its secrets and its data, while it is awake."""
+    """Commands that would reach the backend, its secrets or its data while it is awake."""
     pids = lasting(service)
     assert len(pids) >= 1 + (not service.is_native)
     secrets = [
@@ -155,7 +154,7 @@ def ways_in(service: Service) -> list[str]:
 
 
 def takings(service: Service) -> list[str]:
-    """Of the paths that one that sleeps will use."""
+    """Commands that would take a path that a sleeping instance will use."""
     return [
         f"mkdir -p {service.run}/backend",
         f"touch {service.run}/ready",
@@ -174,7 +173,7 @@ def takings(service: Service) -> list[str]:
 
 
 def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Service]) -> None:
-    """A server on the host, on the very port that is closed the other way round."""
+    """It reaches a server of the host, at the port on which the host cannot reach it."""
     service = make("container on a bridge")
     with awake(service):
         gateway = must(
@@ -194,7 +193,7 @@ def test_on_a_bridge_a_container_still_reaches_others(make: Callable[[str], Serv
 def test_no_client_reaches_another_listener_while_it_sleeps(
     make: Callable[[str], Service], way: str
 ) -> None:
-    """Of containers and programs their own files prove the same, on the host's network too."""
+    """test_container_faults.py and test_command.py prove it of containers and programs."""
     service = make(way)
     with squatting() as catch:
         for _ in range(2):

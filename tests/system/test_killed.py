@@ -1,4 +1,4 @@
-"""sockwake-new, killed with -9 after each of its steps: it can be run again, or removed, and nothing is left."""
+"""sockwake-new is killed with -9 after each step: it can be run again, and nothing is left."""
 
 from __future__ import annotations
 
@@ -42,16 +42,15 @@ STEPS = {
 
 
 def interrupted_after(reached: Callable[[], bool], with_signal: int) -> int:
-    """Start sockwake-new and send it a signal as soon as it has got there; returns its status."""
+    """Start sockwake-new, and signal it as soon as it has reached a step; returns its status."""
     maker = subprocess.Popen(
         ["sockwake-new", "pg1", "--version", "18", "--idle", "1s", "--quiet"],
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 60
-        while (
-            not reached() and maker.poll() is None
-        ):  # no pause: some of the steps take a millisecond
+        # no pause: some of the steps take a millisecond
+        while not reached() and maker.poll() is None:
             assert time.monotonic() < deadline, "sockwake-new never got there"
     finally:
         if maker.poll() is None:

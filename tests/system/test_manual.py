@@ -30,7 +30,7 @@ COMPOSE = """services:
 
 @pytest.fixture
 def place() -> Iterator[Callable[[str, str, int], Path]]:
-    """place(PATH, TEXT, MODE) is a file of the administrator's, which goes with the test."""
+    """place(PATH, TEXT, MODE) writes a file that is removed after the test."""
     placed: list[Path] = []
 
     def put(path: str, text: str, mode: int) -> Path:
@@ -46,7 +46,7 @@ def place() -> Iterator[Callable[[str, str, int], Path]]:
 
 
 def falls_asleep(service: Service) -> None:
-    """Now, and not after the three minutes that are the default."""
+    """Stop it now, instead of after the three minutes of the example."""
     until(f"{service} is awake", service.is_awake)
     must("systemctl", "stop", service.backend)
     service.asleep()
@@ -71,7 +71,7 @@ def test_the_first_steps(known: Know, tmp_path: Path) -> None:
 
 
 def test_the_kinds_are_all_here() -> None:
-    """The user's own is in test_user.py."""
+    """test_user.py runs the example of --user."""
     names = [
         re.findall(r"^sockwake-new (\S+)", text, re.MULTILINE)
         for text in blocks(README, "## Kinds")

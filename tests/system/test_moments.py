@@ -1,6 +1,6 @@
-"""systemctl stops and restarts each unit at each moment: the next client is served, nothing is lost, no port is left dead.
+"""systemctl stops and restarts each unit at each moment: the next client is served.
 
-Of what it does while clients are connected see test_systemctl.py.
+test_systemctl.py does so while clients are connected.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def waking(database: Database) -> subprocess.Popen[str]:
 
 
 def falling_asleep(database: Database) -> None:
-    """The server is shutting down. That is short: when it is over before it is seen, it has to be done again."""
+    """The server is shutting down; repeated, as a short shutdown may be over before it is seen."""
     for _ in range(10):
         database.psql()
         must("systemctl", "stop", database.proxy)

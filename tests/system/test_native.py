@@ -1,4 +1,4 @@
-"""A program that takes the socket from systemd: it sees its clients themselves, and sleeps when none is connected."""
+"""A program that takes its socket from systemd sees its clients, and sleeps without any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = Path("/run/broken-by-the-tests")
 
 @pytest.fixture
 def broken() -> Iterator[Path]:
-    """The program does not start while this file is there."""
+    """A file: the program with --broken does not start while it exists."""
     BROKEN.touch()
     yield BROKEN
     BROKEN.unlink(missing_ok=True)
@@ -37,7 +37,7 @@ def native(service: MakeService, command: str, *options: str, **more: object) ->
 
 
 def starts(web: Service) -> int:
-    """How often the program itself was started."""
+    """The number of starts of the program itself."""
     return (web.data / "starts").read_text().count("start")
 
 
@@ -204,7 +204,7 @@ def test_killed_under_its_clients(service: MakeService, program: str) -> None:
 
 
 def test_a_program_with_workers_is_put_to_sleep(service: MakeService) -> None:
-    """They stand still with it, and have to go on for it to end."""
+    """The workers are stopped with it (SIGSTOP), and have to continue for it to end."""
     with installed("prefork_service.py") as program:
         web = native(service, program)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""sockwake-new: everything that can go wrong, said in one sentence with a hint, and nothing left behind.
+"""sockwake-new fails: one sentence with a hint, and nothing left behind.
 
 That nothing is left is proven after each test, by check_clean.
 """
@@ -26,7 +26,7 @@ FAILED, USAGE, EXISTS = 1, 2, 3
 def refused(
     status: int, *texts: str, options: tuple[str, ...] = ("--version", "18"), name: str = "pg1"
 ) -> Ran:
-    """A sockwake-new that must fail: one sentence on stderr, perhaps a hint, and nothing on stdout."""
+    """A sockwake-new that fails: one sentence and perhaps a hint on stderr, nothing on stdout."""
     ran = run("sockwake-new", name, *options).expect(status, *texts)
     complaint = ran.err.splitlines()
     starts = [
@@ -78,7 +78,7 @@ def test_unknown_version() -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A disk with little on it, mounted; its mount options come as the parameter."""
+    """A small disk that is mounted with the options of the parameter."""
     disk = tmp_path / "disk"
     disk.mkdir()
     must("mount", "-t", "tmpfs", "-o", f"{request.param},mode=755", "disk", str(disk))
@@ -206,7 +206,7 @@ def _listener(address: str, port: int) -> socket.socket:
 
 @pytest.mark.makes
 def test_a_lost_terminal_leaves_nothing(known: Know) -> None:
-    """As when an ssh session is cut: the kernel and the shell tell all that ran there."""
+    """As when an ssh session is cut: the kernel sends SIGHUP."""
     known("pg1")
     maker = subprocess.Popen(
         ["script", "--quiet", "--command", "sockwake-new pg1 --version 18", "/dev/null"],

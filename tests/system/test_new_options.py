@@ -19,12 +19,9 @@ pytestmark = pytest.mark.makes
 def test_db_user_and_db_name(instance: Make) -> None:
     database = instance("--db-user", "ann o-1", "--db-name", "shop")
     database.made.expect(0, "postgresql://ann%20o-1@127.0.0.1:25432/shop")
-    assert (
-        database.psql(
-            "select current_user, current_database(), rolsuper from pg_roles where rolname = current_user"
-        )
-        == "ann o-1|shop|t"
-    )
+    columns = "current_user, current_database(), rolsuper"
+    answer = database.psql(f"select {columns} from pg_roles where rolname = current_user")
+    assert answer == "ann o-1|shop|t"
 
 
 def test_set(instance: Make) -> None:

@@ -1,4 +1,4 @@
-"""What comes and goes beside an instance ends in any way, comes late or not at all: nothing stays awake, closed or unserved for it."""
+"""Helpers of an instance end in any way, or do not run: it is served, and it sleeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECK_EVERY, TIMER_COMES_WITHIN = 1, 5  # seconds
 
 @contextmanager
 def changed(unit: str, text: str) -> Iterator[None]:
-    """With a drop-in for a unit."""
+    """Have a drop-in for a unit meanwhile."""
     folder = Path(f"/run/systemd/system/{unit}.d")
     folder.mkdir(parents=True)
     (folder / "tests.conf").write_text(f"[Service]\n{text}\n")
@@ -108,7 +108,7 @@ def in_place_of_systemd_run(script: str) -> Iterator[None]:
     ids=["nothing comes of it", "it fails"],
 )
 def test_a_timer_that_was_never_made_keeps_nothing_awake(instance: Make, script: str) -> None:
-    """A client of a pool holds its connection, and says nothing."""
+    """A connection pool keeps a silent connection open."""
     database = instance("--check-every", f"{CHECK_EVERY}s")
     with in_place_of_systemd_run(script), closing(database.connect()) as client:
         assert client.value("select 1") == "1"

@@ -1,4 +1,4 @@
-"""An administrator's own containers, networks and volumes that have an instance's names are neither stopped nor deleted."""
+"""Containers, networks and volumes of others that have an instance's names are never touched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port"
 
 @pytest.fixture
 def others_container(nginx: str) -> Iterator[str]:
-    """A running container of the name that instance pg9 would have, with a page in a volume of its own."""
+    """A running container with the name of instance pg9's, and a page in a volume."""
     must("docker", "run", "--detach", "--name", "sockwake-pg9", "--volume", "/data", nginx)
     must("docker", "exec", "sockwake-pg9", "sh", "-c", "echo precious >/data/page")
     yield "sockwake-pg9"
@@ -76,7 +76,7 @@ def test_a_container_made_while_it_slept_is_stopped_by_neither_a_wake_nor_rm(
 
 
 def test_a_compose_project_of_the_name_keeps_all_it_has(nginx: str, tmp_path: Path) -> None:
-    """Its label is compose's own, and compose would make its container anew as that of its own project."""
+    """Compose would take its container for one of the project, and make it anew."""
     theirs, ours = tmp_path / "theirs.yaml", tmp_path / "ours.yaml"
     web = {"image": nginx, "volumes": ["pages:/data"]}
     theirs.write_text(json.dumps({"services": {"web": web}, "volumes": {"pages": {}}}))

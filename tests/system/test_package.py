@@ -1,4 +1,4 @@
-"""The package comes, is renewed and goes while its databases sleep and wake. Comes last, and leaves it installed."""
+"""Install, upgrade and remove the package under instances. Comes last, and leaves it installed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pids(database: Database) -> tuple[int, int, int]:
 
 
 def inode(port: int) -> str:
-    """Of the socket that listens on a port."""
+    """The inode of the socket that listens on a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return next(row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")
 

@@ -1,6 +1,6 @@
-"""Instances in root's podman: what the engine does differently, nobody notices.
+"""Instances in root's podman behave like those in Docker.
 
-The image is brought from Docker's store; podman then calls it localhost/…, and finds it under its short name.
+The image comes from Docker's store; podman calls it localhost/…, and finds it by its short name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NGINX = "nginx:local"
 
 @pytest.fixture(scope="module")
 def podman(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Root's podman, listening, with the images."""
+    """Root's podman with the images, and its API listening."""
     if run("sh", "-c", "command -v podman").status:
         pytest.skip("podman is not installed")
     archive = tmp_path_factory.mktemp("images") / "images.tar"
@@ -71,7 +71,7 @@ def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
 
 
 def test_a_long_query_keeps_it_awake(in_podman: Make) -> None:
-    """Podman's API leaves after five seconds without a request; what is attached keeps it."""
+    """Podman's API service exits after five seconds without a request or an attached client."""
     database = in_podman()
     assert database.psql("select pg_sleep(9), 1").endswith("|1")
     asleep(database)
@@ -133,7 +133,7 @@ def test_an_engine_that_does_not_run_is_named(in_podman: Make) -> None:
 
 @pytest.mark.fault
 def test_a_stopped_engine_ends_the_database_though_its_container_runs_on(in_podman: Make) -> None:
-    """Its API may be stopped, and its containers never are by that."""
+    """Stopping podman's API service stops none of its containers."""
     database, client = awake(in_podman)
     server = int(must("podman", "inspect", "--format={{.State.Pid}}", "sockwake-pg1"))
     must("systemctl", "stop", "podman.socket", "podman.service")

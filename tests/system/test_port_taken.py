@@ -1,4 +1,4 @@
-"""A port that somebody else has: the administrator reads who, and it is opened without a hand when it is free again."""
+"""Another program has the port: it is named, and the port is opened as soon as it is free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REOPEN = "sockwake-reopen.service"
 
 
 def taken(database: Database) -> socket.socket:
-    """Somebody listens on its port while it is closed, as at boot when he was first."""
+    """Another program listens on its port, as at a boot when it was first."""
     run("systemctl", "stop", database.socket)
     squatter = socket.create_server(("127.0.0.1", database.port))
     run("systemctl", "start", database.socket).expect(1)
@@ -39,13 +39,13 @@ def test_the_process_that_has_the_port_is_named_and_the_port_opened_when_free(
         assert database.state(REOPEN) == "active"
     until("the port is open", database.is_listening, 40)
     assert database.psql("select n from kept") == "1"
-    until("nobody tries any more", lambda: database.state(REOPEN) == "inactive", 40)
+    until("no attempt is made any more", lambda: database.state(REOPEN) == "inactive", 40)
     assert "opened pg-proxy@pg1.socket after all" in database.journal(f"--unit={REOPEN}")
 
 
 def test_a_socket_that_is_not_enabled_stays_closed(instance: Make) -> None:
     database = instance(enable=False)
     taken(database).close()
-    until("nobody tries any more", lambda: database.state(REOPEN) == "inactive", 40)
+    until("no attempt is made any more", lambda: database.state(REOPEN) == "inactive", 40)
     assert database.state(database.socket) == "failed"
     run("systemctl", "start", database.socket).expect(0)

@@ -1,4 +1,4 @@
-"""Only --purge deletes data: an instance's own, and what its containers have written into /etc/sockwake/NAME; never another's."""
+"""Only --purge deletes data: an instance's own and its containers', never another instance's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from web import get
 
 EXISTS = 3  # exit status of sockwake-new
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80")
-# /work of a person, as it was brought: the page is written through a directory beside the compose file
+# the page is written through a directory beside the compose file
 RELATIVE_BIND = (
     'services: {web: {image: nginx:local, ports: ["8080:80"], volumes: ["./data:/var/www/html"]}}\n'
 )

@@ -1,6 +1,6 @@
-"""The machine is rebooted, and then loses its power, while a client writes: no committed row is lost, every port is open.
+"""A reboot and a power cut while a client writes: no committed row is lost, every port is open.
 
-tests/run calls this file three times, and between the calls does to the machine what SOCKWAKE_BOOT says.
+tests/run calls this file three times; SOCKWAKE_BOOT says what it did to the machine before.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ with open("{COMMITTED}", "a") as log:
         log.write(f"{{n}}\\n")
         log.flush()
 """
-SQUAT = """[Unit]
+SQUAT = r"""[Unit]
 DefaultDependencies=no
 Before=sockets.target
 [Service]
 Type=notify
 NotifyAccess=all
-ExecStart=/usr/bin/python3 -c 'import os, socket, time; s = socket.create_server(("127.0.0.1", 25433)); os.system("systemd-notify --ready"); time.sleep(1000)'
+ExecStart=/usr/bin/python3 -c 'import os, socket, time; \
+    s = socket.create_server(("127.0.0.1", 25433)); \
+    os.system("systemd-notify --ready"); \
+    time.sleep(1000)'
 [Install]
 WantedBy=sockets.target
 """

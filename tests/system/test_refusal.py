@@ -1,4 +1,4 @@
-"""When it cannot start, the client reads why, the port stays open, and after the repair the next client is served."""
+"""A database that cannot start: the client reads why, and after the repair it is served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.fault
 
 @contextmanager
 def without_image(image: str) -> Iterator[None]:
-    """The engine forgets the image meanwhile."""
+    """Remove the image from the engine meanwhile."""
     must("docker", "tag", image, "kept:1")
     try:
         must("docker", "rmi", image)
@@ -55,7 +55,7 @@ def test_container_pruned_is_made_again(instance: Make) -> None:
 
 
 def test_everything_pruned_while_it_sleeps(instance: Make, tmp_path: Path) -> None:
-    """With an image of its own, which shares the layers of one that is in use: the other tests need theirs."""
+    """With an image of its own, made from one that the other tests need."""
     must("docker", "create", "--name=layer", "--network=none", "postgres:18")
     changes = ("LABEL prunable=yes", 'ENTRYPOINT ["entrypoint"]', 'CMD ["postgres"]')
     options = [f"--change={change}" for change in changes]
@@ -121,8 +121,8 @@ def test_every_client_of_a_crowd_is_told(instance: Make) -> None:
     with ThreadPoolExecutor(40) as pool:
         answers = set(pool.map(ask, range(40)))
     assert answers == {
-        f'sockwake: instance "pg1" cannot start: cannot use data directory {database.data}: no such file or directory '
-        "(journalctl -u pg-postgres@pg1)"
+        f'sockwake: instance "pg1" cannot start: cannot use data directory {database.data}: '
+        "no such file or directory (journalctl -u pg-postgres@pg1)"
     }
     database.asleep(backend=ASLEEP_OR_FAILED)
 

@@ -22,7 +22,8 @@ def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
         pytest.skip("docker-registry is not installed")
     config = tmp_path / "registry.yml"
     config.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:5000'}}\n"
+        "version: 0.1\nhttp: {addr: '127.0.0.1:5000'}\n"
+        f"storage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\n"
     )
     registry = start("docker-registry", "serve", str(config))
     try:

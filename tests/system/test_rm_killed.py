@@ -1,4 +1,4 @@
-"""sockwake rm, killed with -9 after each of its steps: it can be run again, the name used again, and nothing is left."""
+"""sockwake rm is killed with -9 after each step: it can be run again, and nothing is left."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ def test_killed_when(instance: Make, step: str) -> None:
         ["sockwake", "rm", "pg1", "--purge"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while (
-        not STEPS[step](database) and remover.poll() is None
-    ):  # no pause: some of the steps take a millisecond
+    # no pause: some of the steps take a millisecond
+    while not STEPS[step](database) and remover.poll() is None:
         assert time.monotonic() < deadline, "sockwake rm never got there"
     remover.kill()
     remover.wait(60)
@@ -71,7 +70,7 @@ def test_killed_without_purge_it_leaves_every_row(instance: Make) -> None:
 
 
 def both(first: list[str], second: list[str]) -> list[tuple[int, str]]:
-    """(status, what it said) of two that are started at the same moment."""
+    """(status, output) of two commands that are started at the same moment."""
     children = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for argv in (first, second)

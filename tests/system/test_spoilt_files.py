@@ -1,4 +1,4 @@
-"""When its files or its data are spoilt, the client reads what is wrong, and after the repair the next client is served."""
+"""Broken files or data: the client reads what is wrong, and after the repair it is served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that is stopped right after its start, at whatever moment that is, ends in order and starts again."""
+"""A database that is stopped at any moment of its start ends in order and starts again."""
 
 from __future__ import annotations
 
@@ -19,27 +19,24 @@ from program import must, run
 pytestmark = pytest.mark.fault
 
 STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
-BY_SIGINT, BY_SIGKILL = (
-    130,
-    137,
-)  # exit statuses; before the image's entrypoint has begun, the engine's signal ends all there is
+# exit statuses; until the image's entrypoint has begun, the engine's signal ends the container
+BY_SIGINT, BY_SIGKILL = 130, 137
 WAYS: dict[str, Callable[[Database], object]] = {
-    "stopped": lambda database: run(
-        "systemctl", "stop", database.backend, timeout=120
-    ),  # its client may call it off
+    # run, as a client may cancel the stop
+    "stopped": lambda database: run("systemctl", "stop", database.backend, timeout=120),
     "restarted": lambda database: must("systemctl", "restart", database.backend, timeout=120),
     "engine": lambda database: must("docker", "stop", database.container, timeout=120),
 }
 
 
 def connect(database: Database) -> None:
-    """The client whose database is stopped: whether it is served is not what this is about, but it does not hang."""
+    """A client whose database is stopped: served or not, it does not hang."""
     with contextlib.suppress(Lost, Refused):
         database.connect().close()
 
 
 def time_of_a_wake(database: Database) -> float:
-    """Seconds; as much as the machine is busy."""
+    """Seconds of one wake, on a machine as busy as it is now."""
     began = time.monotonic()
     connect(database)
     took = time.monotonic() - began

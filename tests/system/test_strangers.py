@@ -1,4 +1,4 @@
-"""Port scans, silent connections and nonsense wake no instance, and take nothing from the clients among them."""
+"""Port scans, silent connections and nonsense wake nothing and take nothing from clients."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_nonsense_that_hangs_up_wakes_no_database(instance: Make, nonsense: byte
 def test_a_client_that_closes_its_half_after_its_request_wakes_the_server(
     service: MakeService, nginx: str
 ) -> None:
-    """He is led to the server. That systemd-socket-proxyd before version 262 then loses the answer is another thing."""
+    """That systemd-socket-proxyd before version 262 then loses the answer is another matter."""
     shop = container(service, nginx)
     knock(shop, b"GET / HTTP/1.0\r\n\r\n")
     until("it is woken", lambda: wakes(shop) == 1)
@@ -84,7 +84,7 @@ def test_a_client_that_closes_its_half_after_its_request_wakes_the_server(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> None:
-    """The stranger is being turned away when the client comes, at every moment of that."""
+    """The client connects at different moments of the turning away of a stranger."""
     sought = sleeper(kind, "--idle", "1min")
     began, lost = time.monotonic(), 0
     knock(sought)

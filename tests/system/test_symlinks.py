@@ -1,4 +1,4 @@
-"""Root's programs follow nobody's links: what a user, a container's user or a program has put there stays his own loss."""
+"""Root's programs follow no links of a user, of a container's user or of a program."""
 
 from __future__ import annotations
 
@@ -61,32 +61,32 @@ def victim() -> Iterator[Victim]:
 
 
 def test_no_data_are_made_below_a_directory_of_a_user_s(
-    known: Know, somebody: Intruder, victim: Victim
+    known: Know, intruder: Intruder, victim: Victim
 ) -> None:
     known("pg1")
     for place in ("db", "deeper/db"):
-        ran = run("sockwake-new", "pg1", "--version", "18", "--data", f"{somebody.home}/{place}")
-        ran.expect(1, f"{BY_OTHERS}: {somebody.home} belongs to")
-    somebody.must(f"ln -s {victim.path} link")
-    run("sockwake-new", "pg1", "--version", "18", "--data", f"{somebody.home}/link/inside").expect(
+        ran = run("sockwake-new", "pg1", "--version", "18", "--data", f"{intruder.home}/{place}")
+        ran.expect(1, f"{BY_OTHERS}: {intruder.home} belongs to")
+    intruder.must(f"ln -s {victim.path} link")
+    run("sockwake-new", "pg1", "--version", "18", "--data", f"{intruder.home}/link/inside").expect(
         1, BY_OTHERS
     )
     run("sockwake-new", "pg1", "--version", "18", "--data", "/tmp/db-of-the-tests").expect(
         1, f"{BY_OTHERS}: /tmp is writable by every user"
     )
-    somebody.must("rm link")
+    intruder.must("rm link")
     victim.require_untouched()
 
 
 def test_neither_a_wake_nor_a_removal_follows_a_link_in_the_place_of_data(
-    instance: Make, somebody: Intruder, victim: Victim
+    instance: Make, intruder: Intruder, victim: Victim
 ) -> None:
-    """However they came there: the administrator may have edited DATA=, or given the directory away later."""
+    """The administrator may have edited DATA=, or given the directory to a user later."""
     database = instance()
     database.asleep()
     good = (database.etc / "instance.env").read_text()
-    for place in (f"{somebody.home}/db", "/tmp/db-of-the-tests"):
-        somebody.must(f"ln -s {victim.path} {place}")
+    for place in (f"{intruder.home}/db", "/tmp/db-of-the-tests"):
+        intruder.must(f"ln -s {victim.path} {place}")
         (database.etc / "instance.env").write_text(f"{good}DATA={place}\n")
         for mark in ("", "uninitialised"):
             if mark:
@@ -97,38 +97,41 @@ def test_neither_a_wake_nor_a_removal_follows_a_link_in_the_place_of_data(
             run("sockwake", "rm", "pg1", *options).expect(1, BY_OTHERS)
             victim.require_untouched()
         (database.etc / "uninitialised").unlink()
-        somebody.must(f"rm {place}")
+        intruder.must(f"rm {place}")
     (database.etc / "instance.env").write_text(good)
     assert database.psql() == "1"
     database.asleep()
 
 
 def test_root_follows_no_link_of_a_container_s_user(instance: Make, victim: Victim) -> None:
-    """With 17 the data directory itself is his, and every wake puts a key in there, every removal the password."""
+    """Version 17's data directory is that user's; a wake writes a key there, rm the password."""
     database = instance("--tls", version="17")
     assert database.psql() == "1"
     database.asleep()
     owner = database.data.stat().st_uid
     assert owner != 0
-    his = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
+    as_owner = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
     shadow, folder = victim.path / "shadow", database.data
     must(
-        *his,
-        f"cd {folder} && rm server.key server.crt && ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
-        f"mkfifo server.crt && ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && ln -s {victim.path} linked",
+        *as_owner,
+        f"cd {folder} && rm server.key server.crt && mkfifo server.crt && "
+        f"ln -s {shadow} server.key && ln -s {shadow} server.key.new && "
+        f"ln -s {shadow} server.crt.new && ln -s {shadow} sockwake-password && "
+        f"ln -s {victim.path} linked",
     )
     assert database.psql() == "1"
     victim.require_untouched()
     database.asleep()
     run("sockwake", "rm", "pg1").expect(0, "left the data and their password in")
     victim.require_untouched()
-    must(*his, f"cd {folder} && mv PG_VERSION was && mkfifo PG_VERSION")
+    must(*as_owner, f"cd {folder} && mv PG_VERSION was && mkfifo PG_VERSION")
     run("sockwake-new", "pg1", "--version", "17", timeout=20).expect(1, "it is no plain file")
-    must(*his, f"cd {folder} && rm PG_VERSION && ln -s {shadow} PG_VERSION")
+    must(*as_owner, f"cd {folder} && rm PG_VERSION && ln -s {shadow} PG_VERSION")
     assert "secret" not in str(run("sockwake-new", "pg1", "--version", "17").expect(1))
     must(
-        *his,
-        f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && ln -s {shadow} sockwake-password",
+        *as_owner,
+        f"cd {folder} && rm PG_VERSION && mv was PG_VERSION && rm -f sockwake-password && "
+        f"ln -s {shadow} sockwake-password",
     )
     again = instance(version="17")
     assert "secret" not in again.password
@@ -179,21 +182,21 @@ def test_no_check_of_a_user_s_is_run_by_root(
     known_service: KnowService,
     program: str,
     check: CheckProgram,
-    somebody: Intruder,
+    intruder: Intruder,
 ) -> None:
-    somebody.must("printf '#!/bin/sh\\ntouch /run/somebody-was-root\\n' >check && chmod 755 check")
+    intruder.must("printf '#!/bin/sh\\ntouch /run/intruder-was-root\\n' >check && chmod 755 check")
     known_service("svc1")
     new = ("sockwake-new", "svc1", "--kind", "native", "--exec", program)
-    ran = run(*new, "--check", f"{somebody.home}/check")
-    ran.expect(1, f"check {somebody.home}/check {BY_OTHERS}")
+    ran = run(*new, "--check", f"{intruder.home}/check")
+    ran.expect(1, f"check {intruder.home}/check {BY_OTHERS}")
     web = service("native", "--exec", program, "--check", check("exit 0"), "--check-every", "1s")
     assert get(web.port).status == 200
     web.asleep()
-    os.chown(check.path, somebody.home.stat().st_uid, -1)
-    check.path.write_text("#!/bin/sh\ntouch /run/somebody-was-root\n")
+    os.chown(check.path, intruder.home.stat().st_uid, -1)
+    check.path.write_text("#!/bin/sh\ntouch /run/intruder-was-root\n")
     assert get(web.port).status == 200
     web.await_journal("can be written by others than root", f"--unit=pg-check@{web}.service")
-    assert web.is_awake() and not os.path.exists("/run/somebody-was-root")
+    assert web.is_awake() and not os.path.exists("/run/intruder-was-root")
     figures.count("hostile attempts", 2)
     os.chown(check.path, 0, -1)
     check("exit 0")

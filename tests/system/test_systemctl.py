@@ -1,4 +1,4 @@
-"""What systemctl stops, restarts while clients are connected: the next one is served, nothing committed is lost."""
+"""systemctl stops and restarts units under clients: no committed row is lost."""
 
 from __future__ import annotations
 

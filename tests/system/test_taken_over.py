@@ -1,4 +1,4 @@
-"""A program that one of its clients has taken over: its sandbox keeps the machine, and the other instances, from him."""
+"""A program taken over by a client: its sandbox keeps it from the machine and from instances."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WAYS = {
 
 @pytest.fixture
 def backdoor(machine: None) -> Iterator[str]:
-    """The tests' own server that does what its clients say."""
+    """The path of backdoor.py, installed."""
     with installed("backdoor.py") as path:
         yield path
 
 
 def does(service: Service, command: str) -> tuple[str, int]:
-    """What a command says in there, and how it ends."""
+    """The output and status of a command run by the backdoor."""
     with socket.create_connection(("127.0.0.1", service.port), 30) as client:
         client.sendall(f"{command}\n".encode())
         said = b""
@@ -98,7 +98,7 @@ def test_a_program_that_was_taken_over_gets_no_further_than_its_sandbox(
 
 
 def test_a_program_without_a_network_has_none(service: MakeService, backdoor: str) -> None:
-    """Neither out of the machine, nor to a server on its loopback."""
+    """It reaches neither other machines nor a server on the loopback."""
     mine = service("command", "--exec", f"{backdoor} {{port}}", idle="2s")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

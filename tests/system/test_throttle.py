@@ -1,4 +1,4 @@
-"""When nothing of sockwake can even be run, a client that waits is no reason to try more than once a second."""
+"""When no program of sockwake can be run, waiting clients cause one attempt a second at most."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ def tries(database: Database) -> int:
 
 @contextmanager
 def unrunnable(database: Database) -> Iterator[None]:
-    """As in the middle of a broken upgrade."""
+    """Make the programs of sockwake not executable meanwhile, as in a broken upgrade."""
     try:
         for program in PROGRAMS:
             program.chmod(0o644)
         yield
     finally:
-        for program in reversed(
-            PROGRAMS
-        ):  # the proxy last, and not in an attempt whose waker could not be run
+        # the proxy last, and not in an attempt whose waker could not be run
+        for program in reversed(PROGRAMS):
             if program.name == "refuse":
                 seen = tries(database)
                 until("it is tried with that", lambda: tries(database) > seen + 1)

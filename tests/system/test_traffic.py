@@ -50,7 +50,10 @@ def test_cancelled_query(instance: Make) -> None:
     database = instance()
     client = database.start_psql("select pg_sleep(300)")
     try:
-        running = "select count(*) from pg_stat_activity where query like 'select pg_sleep(300)%' and state = 'active'"
+        running = (
+            "select count(*) from pg_stat_activity "
+            "where query like 'select pg_sleep(300)%' and state = 'active'"
+        )
         with database.connect() as other:
             until("the query runs", lambda: other.value(running) == "1")
             client.send_signal(signal.SIGINT)

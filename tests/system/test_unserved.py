@@ -1,4 +1,4 @@
-"""What is killed, stopped or restarted while no client is served yet or any more: who waits is answered, and it goes to sleep."""
+"""Kill, stop or restart a database without a served client: waiting clients get an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fault
 
 
 def slow_to_start(database: Database) -> None:
-    """Its container takes five seconds before it begins, so that there is something to hit."""
+    """Make its container wait five seconds before PostgreSQL starts."""
     database.edit_compose(
         "    command:\n",
         '    entrypoint: ["sh", "-c", "sleep 5; exec $$0 $$@", "entrypoint"]\n    command:\n',
@@ -49,12 +49,11 @@ def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
 
 
 def test_killed_before_its_image_s_entrypoint_has_become_postgres(instance: Make) -> None:
-    """Until then nothing in the container hears the signal that PostgreSQL is to be stopped by."""
+    """Until then the container ignores PostgreSQL's stop signal."""
     database = instance()
-    database.edit_compose(
-        "    command:\n",
-        "    entrypoint: [sh, -c, \"trap '' INT; sleep 5; exec $$0 $$@\", entrypoint]\n    command:\n",
-    )
+    script = "trap '' INT; sleep 5; exec $$0 $$@"
+    entrypoint = f'    entrypoint: [sh, -c, "{script}", entrypoint]\n'
+    database.edit_compose("    command:\n", f"{entrypoint}    command:\n")
     with client_program(database, "psql", "-XAtc", "select 1"):
         until("the container runs", lambda: database.server_pid())
         database.kill(database.backend)
@@ -80,9 +79,8 @@ def test_stopped_while_it_wakes_ends_without_a_crash_recovery(instance: Make) ->
     client = database.start_psql()
     try:
         until("it wakes", lambda: database.state(database.backend) == "active")
-        run(
-            "systemctl", "stop", database.proxy, database.backend, timeout=120
-        )  # the client may call it off
+        # run, as the client may cancel the stop
+        run("systemctl", "stop", database.proxy, database.backend, timeout=120)
         client.communicate(timeout=60)
     finally:
         client.kill()

@@ -1,4 +1,4 @@
-"""The package is replaced, under live sessions, by one whose modules are named otherwise, and put back: who is served notices nothing."""
+"""The package is replaced under sessions by one with other module names, and put back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def renamed(machine: None, tmp_path: Path) -> Iterator[str]:
 
 
 def replaced_under_sessions(subjects: tuple[Subject, ...], deb: str, *, stays: bool) -> None:
-    """The package is installed while each has a client; others come and go; then all sleep and wake again."""
+    """Install while each has a client; other clients come and go; then all sleep and wake."""
     with ExitStack() as stack:
         for subject in subjects:
             stack.enter_context(subject.held())

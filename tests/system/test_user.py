@@ -1,4 +1,4 @@
-"""An ordinary user's own instances, with his systemd and his podman, and without root: they wake, answer and sleep."""
+"""An ordinary user's own instances wake, answer and sleep, without root."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_data_belong_to_a_user_of_the_containers(account: Account, user_data
 
 
 def test_a_silent_client_is_let_go_and_a_busy_one_is_not(user_database: Own) -> None:
-    """Podman's API leaves after five seconds without a request; what is attached keeps it."""
+    """Podman's API service exits after five seconds without a request or an attached client."""
     assert user_database.answer("select pg_sleep(9), 1").endswith("|1")
     user_database.asleep()
 
@@ -68,7 +68,7 @@ def test_a_web_server_wakes_answers_and_sleeps(user_web: Own) -> None:
 
 @pytest.fixture
 def way_out() -> Iterator[None]:
-    """A network that seems to lead somewhere: without one podman's pasta starts no rootless container with a bridge."""
+    """A default route: without one podman's pasta starts no rootless container with a bridge."""
     if must("ip", "route", "show", "default"):
         yield
         return
@@ -118,7 +118,7 @@ def test_the_example_of_the_manual(account: Account, own: MakeOwn, way_out: None
 
 
 def test_the_proxy_of_a_web_server_has_no_capabilities(user_web: Own) -> None:
-    """It lives in the container's user namespace, whose root it must not be."""
+    """It runs in the container's user namespace, but not as root of that."""
     page(user_web)
     status = Path(f"/proc/{user_web.property(user_web.proxy, 'MainPID')}/status").read_text()
     assert "\nCapPrm:\t0000000000000000\n" in status and "\nCapBnd:\t0000000000000000\n" in status

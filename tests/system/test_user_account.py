@@ -1,4 +1,4 @@
-"""An ordinary user's own instances and the system: ports, lingering, environment, and what is refused."""
+"""A user's instances and the system: ports, lingering, environment, refused options."""
 
 from __future__ import annotations
 
@@ -91,9 +91,8 @@ def test_root_is_told_to_run_it_as_the_user(image: str) -> None:
 
 
 def test_a_user_that_does_not_linger_is_told_so(account: Account) -> None:
-    mark = (
-        Path("/var/lib/systemd/linger") / account.name
-    )  # logind's own; loginctl would end his systemd, too
+    # logind's file; loginctl would end the user's systemd, too
+    mark = Path("/var/lib/systemd/linger") / account.name
     mark.unlink()
     try:
         ran = account.run("sockwake-new", "mine", "--user", "--version", "18", "--no-provision")
@@ -114,18 +113,16 @@ def test_it_is_there_after_a_restart_of_the_users_systemd(
 
 
 def test_files_are_where_the_users_systemd_looks(account: Account) -> None:
-    """Which may have other variables than his shell."""
+    """The user's systemd may have other variables than the user's shell."""
     variables = Path("/etc/environment.d/sockwake-test.conf")
     variables.parent.mkdir(exist_ok=True)
     variables.write_text(f"XDG_CONFIG_HOME={account.home}/conf\n")
     try:
         account.start_anew()
-        account.must(
-            "systemctl", "--user", "start", "podman.socket"
-        )  # what was enabled is elsewhere
-        account.run(
-            "sockwake-new", "mine", "--user", "--version", "18", "--enable", timeout=120
-        ).expect(0)
+        # it was enabled in the other place
+        account.must("systemctl", "--user", "start", "podman.socket")
+        new = "sockwake-new mine --user --version 18 --enable"
+        account.must(*new.split(), timeout=120)
         assert (account.home / "conf/sockwake/mine/instance.env").exists()
         account.run("sockwake", "rm", "--user", "--purge", "mine").expect(0)
     finally:

@@ -1,4 +1,4 @@
-"""What a test may not leave behind."""
+"""Everything that a test may not leave behind: find it, and remove it by force."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/var/lib/private/sockwake
 
 
 def found(listening_before: set[int]) -> list[str]:
-    """Everything that is left of any instance, one sentence each. listening_before: ports that are not ours."""
+    """A sentence for everything left of any instance. listening_before: ports of others."""
     return [*_files(), *_units(), *_engine(), *_ports(listening_before)]
 
 
 def listening() -> set[int]:
-    """TCP ports from sockwake's first one on that somebody listens on."""
+    """TCP ports in LISTEN state, from sockwake's first one on."""
     ports = {int(line.split()[3].rpartition(":")[2]) for line in must("ss", "-Hltn").splitlines()}
     return {port for port in ports if port >= FIRST_PORT}
 
 
 def sweep() -> None:
-    """Take away by force what a failed test left, so that the next one is judged by itself."""
+    """Remove by force what a failed test left, so that the next one starts clean."""
     sockets, timers = "pg-proxy@*.socket", "pg-check@*.timer"
     run("systemctl", "stop", sockets, timers, "pg-proxy@*.service", "pg-postgres@*.service")
     for mount in _mounts():

@@ -1,4 +1,4 @@
-"""What keeps a database awake, and proof that it does."""
+"""Client programs of a database, and proof that it stays awake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = 3 * IDLE + 1  # in which it would have gone to sleep, had it been allowed
 def client_program(
     database: Database, program: str, *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """A client program that goes on meanwhile."""
+    """Run a client program meanwhile."""
     child = start(
         program, "-h", "127.0.0.1", "-p", str(database.port), *arguments, env=database.environment
     )
@@ -30,7 +30,7 @@ def client_program(
 
 
 def stays_awake(database: Database, seconds: float = LONG) -> None:
-    """What must not happen cannot be waited for."""
+    """Assert that its server runs on for so many seconds."""
     server = database.server_pid()
     assert server
     deadline = time.monotonic() + seconds

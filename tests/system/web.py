@@ -25,7 +25,7 @@ class Answer:
 def get(
     where: int | str, path: str = "/", *, source: str = "", timeout: float = PATIENCE
 ) -> Answer:
-    """Ask once, on a connection of its own; raises Lost. where: a port of 127.0.0.1, or the path of a unix socket."""
+    """GET on a new connection; raises Lost. where: a port of 127.0.0.1, or a unix socket's path."""
     figures.count("connections made")
     connection = http.client.HTTPConnection("127.0.0.1", timeout=timeout)
     try:
@@ -46,7 +46,7 @@ def get(
 
 @contextmanager
 def staying(port: int) -> Iterator[socket.socket]:
-    """A connection that has had an answer, is kept open, and says no more."""
+    """A connection that has had an answer, is kept open, and stays silent."""
     with _connect(port, "", PATIENCE) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: it\r\n\r\n")
         answer = http.client.HTTPResponse(sock)

@@ -23,7 +23,12 @@ services:
       - -c
       - |
         rm -f /tmp/up
-        echo 'server {{ listen 127.0.0.1:8080; location / {{ if (!-f /tmp/up) {{ return 503; }} return 200 "up"; }} }}' >/etc/nginx/conf.d/shop.conf
+        cat >/etc/nginx/conf.d/shop.conf <<EOF
+        server {{
+          listen 127.0.0.1:8080;
+          location / {{ if (!-f /tmp/up) {{ return 503; }} return 200 "up"; }}
+        }}
+        EOF
         (sleep {late}; touch /tmp/up) &
         exec nginx -g 'daemon off;'
 """
@@ -41,7 +46,7 @@ def slow_to_get_up(
 
 
 def unserved(shop: Service, reason: str, words: str = "") -> None:
-    """A client is told with HTTP's own words why, so is the administrator, and nothing is left running.
+    """Assert that client and administrator are told why, and that nothing is left running.
 
     words: what a program or the server said about it, which is for the administrator alone.
     """
@@ -65,7 +70,7 @@ def unserved(shop: Service, reason: str, words: str = "") -> None:
 
 
 def served(shop: Service) -> None:
-    """The next client is, with nothing to reset."""
+    """Assert that a client is served, and that the instance sleeps without an error after it."""
     answer = get(shop.port)
     assert answer.status == 200, answer
     shop.asleep()

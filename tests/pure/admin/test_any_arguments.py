@@ -14,9 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzz import cases
+from generator import generate
 from sockwake.admin import cli
 from sockwake.config import settings
-from test_generator import generate
 from tree import Tree
 
 NEIGHBOUR = "etc/sockwake/good/"

@@ -1,9 +1,9 @@
-"""The errors of what is no PostgreSQL: for each option of its kind, what is missing, another kind's, or no value."""
+"""Errors of each kind's options: what is missing, what is another kind's, and bad values."""
 
 import shutil
 
 import pytest
-from test_errors import PORT_RANGE, SPAN, UNQUOTED, brief, told
+from refusals import PORT_RANGE, SPAN, UNQUOTED, brief, told
 
 from fault import undisturbed
 from sockwake.admin import cli, parser
@@ -18,16 +18,15 @@ WHERE = "say {port} or {socket} where it takes either"
 CONTAINER = ["--kind", "container", "--image", "nginx:1.26", "--container-port", "80"]
 COMMAND = ["--kind", "command", "--exec", "/bin/true {port}"]
 NATIVE = ["--kind", "native", "--exec", "/bin/true"]
+POSTGRES = ["--version", "18"]
+KINDS_THERE_ARE = "postgres, container, command, native"
+FINITE = "is not a finite time of a second or more"
 
 # arguments after `sockwake new a`, message, hint; the tree's programs are /bin/true and /bin/check
 BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
-    (["--kind", "mysql"], "kind 'mysql' is not known: postgres, container, command, native", ""),
+    (["--kind", "mysql"], f"kind 'mysql' is not known: {KINDS_THERE_ARE}", ""),
     (["--kind", ""], "the value of --kind is empty", ""),
-    (
-        ["--kind", "../container"],
-        "kind '../container' is not known: postgres, container, command, native",
-        "",
-    ),
+    (["--kind", "../container"], f"kind '../container' is not known: {KINDS_THERE_ARE}", ""),
     # what is missing
     (["--kind", "container"], "a container needs either --image or --compose", IMAGE),
     (
@@ -53,87 +52,6 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ),
     (["--kind", "command"], "--exec is missing", PROGRAM),
     (["--kind", "native"], "--exec is missing", "--exec '/path/of/program'"),
-    # what is another kind's
-    (
-        [*CONTAINER, "--version", "18"],
-        "--version is not for an instance of kind 'container'",
-        "it is for kind postgres",
-    ),
-    (
-        [*CONTAINER, "--db-user", "me"],
-        "--db-user is not for an instance of kind 'container'",
-        "it is for kind postgres",
-    ),
-    (
-        [*CONTAINER, "--set", "a=b"],
-        "--set is not for an instance of kind 'container'",
-        "it is for kind postgres",
-    ),
-    (
-        [*CONTAINER, "--tls"],
-        "--tls is not for an instance of kind 'container'",
-        "it is for kind postgres",
-    ),
-    (
-        [*CONTAINER, "--session-idle", "1h"],
-        "--session-idle is not for an instance of kind 'container'",
-        "it is for kind postgres",
-    ),
-    (
-        [*CONTAINER, "--exec", "/bin/true"],
-        "--exec is not for an instance of kind 'container'",
-        "it is for kind command or native",
-    ),
-    (
-        [*CONTAINER, "--run-as", "root"],
-        "--run-as is not for an instance of kind 'container'",
-        "it is for kind command or native",
-    ),
-    (
-        [*COMMAND, "--image", "nginx"],
-        "--image is not for an instance of kind 'command'",
-        "it is for kind postgres or container",
-    ),
-    (
-        [*COMMAND, "--container-port", "80"],
-        "--container-port is not for an instance of kind 'command'",
-        "it is for kind container",
-    ),
-    (
-        [*COMMAND, "--data", "/srv/a"],
-        "--data is not for an instance of kind 'command'",
-        "it is for kind postgres or container",
-    ),
-    (
-        [*COMMAND, "--engine", "podman"],
-        "--engine is not for an instance of kind 'command'",
-        "it is for kind postgres or container",
-    ),
-    (
-        [*NATIVE, "--mount", "/data"],
-        "--mount is not for an instance of kind 'native'",
-        "it is for kind container",
-    ),
-    (
-        ["--version", "18", "--ready", "tcp"],
-        "--ready is not for an instance of kind 'postgres'",
-        "it is for kind container or command or native",
-    ),
-    (
-        ["--version", "18", "--exec", "/bin/true"],
-        "--exec is not for an instance of kind 'postgres'",
-        "it is for kind command or native",
-    ),
-    (
-        ["--version", "18", "--container-port", "5432"],
-        "--container-port is not for an instance of kind 'postgres'",
-        "it is for kind container",
-    ),
-    (
-        ["--version", "18", "--compose", "/etc/hostname"],
-        "--compose is not for an instance of kind 'postgres'",
-        "it is for kind container",
-    ),
     # a program and where it listens
     (
         ["--kind", "command", "--exec", "/bin/true"],
@@ -279,21 +197,9 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ([*CONTAINER, "--check", "/bin/no"], "/bin/no is not a program", ""),
     ([*CONTAINER, "--check", "/bin"], "/bin is not a program", ""),
     ([*CONTAINER, "--check", "/bin/a'b"], f"the value of --check {UNQUOTED}", ""),
-    (
-        [*CONTAINER, "--check-every", "0"],
-        "check interval '0' is not a finite time of a second or more",
-        "",
-    ),
-    (
-        [*CONTAINER, "--check-every", "999ms"],
-        "check interval '999ms' is not a finite time of a second or more",
-        "",
-    ),
-    (
-        [*CONTAINER, "--check-every", "infinity"],
-        "check interval 'infinity' is not a finite time of a second or more",
-        "",
-    ),
+    ([*CONTAINER, "--check-every", "0"], f"check interval '0' {FINITE}", ""),
+    ([*CONTAINER, "--check-every", "999ms"], f"check interval '999ms' {FINITE}", ""),
+    ([*CONTAINER, "--check-every", "infinity"], f"check interval 'infinity' {FINITE}", ""),
     ([*CONTAINER, "--check-every", "often"], "'often' is not a time span", SPAN),
     (["--version", "18", "--check-every", ""], "the value of --check-every is empty", ""),
     (["--version", "18", "--socket-user", "a:b"], "'a:b' is not the name of a user", ""),
@@ -307,6 +213,40 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ([*NATIVE, "--socket-mode", "u=rw"], "socket mode 'u=rw' is not valid", "write it as in 0660"),
     ([*NATIVE, "--socket-mode", ""], "the value of --socket-mode is empty", ""),
 ]
+
+
+# arguments of one kind, an option of others, its value, and the kinds that take it
+OTHER_KINDS = [
+    (CONTAINER, "--version", "18", "postgres"),
+    (CONTAINER, "--db-user", "me", "postgres"),
+    (CONTAINER, "--set", "a=b", "postgres"),
+    (CONTAINER, "--tls", None, "postgres"),
+    (CONTAINER, "--session-idle", "1h", "postgres"),
+    (CONTAINER, "--exec", "/bin/true", "command or native"),
+    (CONTAINER, "--run-as", "root", "command or native"),
+    (COMMAND, "--image", "nginx", "postgres or container"),
+    (COMMAND, "--container-port", "80", "container"),
+    (COMMAND, "--data", "/srv/a", "postgres or container"),
+    (COMMAND, "--engine", "podman", "postgres or container"),
+    (NATIVE, "--mount", "/data", "container"),
+    (POSTGRES, "--ready", "tcp", "container or command or native"),
+    (POSTGRES, "--exec", "/bin/true", "command or native"),
+    (POSTGRES, "--container-port", "5432", "container"),
+    (POSTGRES, "--compose", "/etc/hostname", "container"),
+]
+
+
+@pytest.mark.parametrize(("options", "flag", "value", "theirs"), OTHER_KINDS, ids=brief)
+def test_new_refuses_an_option_of_another_kind(
+    tree: Tree, options: list[str], flag: str, value: str | None, theirs: str
+) -> None:
+    before = tree.snapshot_of_names()
+    given = [*options, flag, *([value] if value else [])]
+    ended = undisturbed(lambda: cli.main(["new", "a", "--root", str(tree), *given]))
+    kind = options[1] if options[0] == "--kind" else "postgres"
+    message = f"{flag} is not for an instance of kind '{kind}'"
+    assert (ended.status, ended.stderr) == (USAGE, told(message, f"it is for kind {theirs}"))
+    assert tree.snapshot_of_names() == before
 
 
 @pytest.mark.parametrize(("options", "message", "hint"), BAD_OPTIONS_OF_KINDS, ids=brief)
@@ -330,8 +270,8 @@ def test_new_refuses_a_bad_option_of_every_kind(
         ("--socket-user", "no-such-user", "there is no user 'no-such-user'"),
     ],
 )
-def test_a_user_who_is_not_there_is_refused(option: str, value: str, message: str) -> None:
-    """Not in a tree, whose users nobody knows; so this would make a real instance if it were wrong."""
+def test_an_unknown_user_is_refused(option: str, value: str, message: str) -> None:
+    """Without --root, because a tree's users are not known: decide() makes nothing."""
     arguments = parser.build(VERBS).parse_args(["new", "a", *COMMAND, option, value])
     with pytest.raises(SockwakeError) as caught:
         decide(arguments)

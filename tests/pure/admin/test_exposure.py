@@ -6,7 +6,10 @@ import pytest
 
 from tree import Tree
 
-OPEN = "it listens on {}: whoever reaches that can try passwords, and read what is not encrypted (--tls, --allow)"
+OPEN = (
+    "it listens on {}: every machine that reaches it can try passwords, and read what is not "
+    "encrypted (--tls, --allow)"
+)
 WEB = ("--kind", "container", "--image", "nginx", "--container-port", "80")
 
 
@@ -20,7 +23,7 @@ WEB = ("--kind", "container", "--image", "nginx", "--container-port", "80")
         ),
         (
             (*WEB, "--listen", "192.0.2.7"),
-            "it listens on 192.0.2.7: whoever reaches that can use it (--allow)",
+            "it listens on 192.0.2.7: every machine that reaches it can use it (--allow)",
         ),
     ],
 )

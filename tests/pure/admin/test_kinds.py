@@ -1,67 +1,20 @@
-"""What sockwake-new writes for each kind: what was asked for, and what its waker, its proxy and systemd read the same."""
+"""The files of sockwake-new for each kind: as asked for, and read alike by waker, proxy and systemd."""
 
-import importlib
 import json
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from kind_examples import COMMAND, CONTAINER, NATIVE, OF_KIND, container, lines, make, with_program
 
 from sockwake.admin import facts
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
 from tree import SOURCE, Tree
 
-yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
-
-CONTAINER = ("--kind", "container", "--image", "nginx:1.26", "--container-port", "80")
-COMMAND = ("--kind", "command", "--exec", "/bin/true --bind 127.0.0.1 {port}")
-NATIVE = ("--kind", "native", "--exec", "/bin/true 'a b' {data}")
-OF_KIND = {
-    "postgres": ("--version", "18"),
-    "container": CONTAINER,
-    "command": COMMAND,
-    "native": NATIVE,
-}
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """A tree with a program in it."""
-    tree = Tree(tmp_path / "tree")
-    (tree.path / "bin").mkdir()
-    shutil.copy("/bin/true", tree.path / "bin/true")
-    return tree
-
-
-def make(tree: Tree, name: str, options: Sequence[str]) -> dict[str, Any]:
-    ran = tree.sockwake("new", name, "--json", *options)
-    assert (ran.status, "error" in ran.stderr) == (0, False), ran
-    described: dict[str, Any] = json.loads(ran.stdout)
-    return described
-
-
-def lines(tree: Tree, name: str = "a") -> list[str]:
-    """The lines of instance.env that are no comments."""
-    return [
-        line
-        for line in Path(tree.instance(name).env_file).read_text().splitlines()
-        if not line.startswith("#")
-    ]
-
-
-def unit(tree: Tree, name: str = "a") -> list[str]:
-    """The lines of service.conf."""
-    return Path(tree.instance(name).service_file).read_text().splitlines()
-
-
-def container(tree: Tree, name: str = "a") -> dict[str, Any]:
-    service: dict[str, Any] = yaml.safe_load(Path(tree.instance(name).compose_file).read_text())[
-        "services"
-    ][name]
-    return service
+    return with_program(tmp_path / "tree")
 
 
 def test_every_kind_is_tried_here() -> None:
@@ -219,67 +172,6 @@ def test_the_engine_is_the_one_asked_for_or_the_one_there_is(tree: Tree) -> None
         "docker",
         "docker",
     ]
-
-
-def test_a_program_with_a_port_is_alone_with_it(tree: Tree) -> None:
-    make(tree, "a", COMMAND)
-    assert lines(tree) == [
-        "KIND=command",
-        "LISTEN=127.0.0.1",
-        "PORT=25432",
-        "BACKEND_PORT=25432",
-        "IDLE=3min",
-        "DATA=/var/lib/sockwake/a",
-    ]
-    assert {
-        "ExecStart=/bin/true --bind 127.0.0.1 25432",
-        "PrivateNetwork=yes",
-        "DynamicUser=yes",
-        "StateDirectory=sockwake/%i",
-    } <= set(unit(tree))
-    assert not [line for line in unit(tree) if line.startswith(("User=", "RuntimeDirectory"))]
-
-
-def test_a_program_on_the_host_s_network_has_a_port_that_nobody_else_gets(tree: Tree) -> None:
-    make(tree, "a", [*COMMAND, "--network", "host"])
-    make(tree, "b", [*COMMAND, "--network", "host"])
-    assert [[line for line in lines(tree, name) if "PORT=" in line] for name in "ab"] == [
-        ["PORT=25432", "BACKEND_PORT=25433"],
-        ["PORT=25434", "BACKEND_PORT=25435"],
-    ]
-    assert "ExecStart=/bin/true --bind 127.0.0.1 25433" in unit(
-        tree
-    ) and "PrivateNetwork=yes" not in unit(tree)
-
-
-def test_a_program_with_a_socket_has_a_directory_for_it(tree: Tree) -> None:
-    make(
-        tree, "a", ["--kind", "command", "--exec", "/bin/true --socket={socket}", "--run-as", "me"]
-    )
-    assert {
-        "ExecStart=/bin/true --socket=/run/sockwake-a/socket",
-        "RuntimeDirectory=sockwake-%i",
-        "RuntimeDirectoryMode=0700",
-        "User=me",
-    } <= set(unit(tree))
-    assert (
-        "DynamicUser=yes" not in unit(tree) and settings.load(tree.instance("a")).backend_port == 0
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "notifies"),
-    [((), False), (("--ready", "start"), False), (("--ready", "notify"), True)],
-)
-def test_a_native_program_says_itself_when_it_is_ready_if_it_can(
-    tree: Tree, options: tuple[str, ...], notifies: bool
-) -> None:
-    make(tree, "a", [*NATIVE, *options])
-    assert ("Type=notify" in unit(tree)) is notifies
-    assert 'ExecStart=/usr/libexec/sockwake/native /bin/true "a b" /var/lib/sockwake/a' in unit(
-        tree
-    )
-    assert not [line for line in lines(tree) if line.startswith("BACKEND_PORT=")]
 
 
 @pytest.mark.parametrize("kind", KINDS)

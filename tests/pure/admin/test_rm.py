@@ -181,7 +181,7 @@ def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(
     ran = tree.sockwake("rm", "pg1", "--purge")
     assert (
         ran.status,
-        f"left alone what somebody has put into {tree}/srv/pg since" in ran.stdout,
+        f"left what another program has put into {tree}/srv/pg since" in ran.stdout,
     ) == (0, True)
     assert cluster.read_text() == "rows"
 

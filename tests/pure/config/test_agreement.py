@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from env_file import COMMAND, CONTAINER, GOOD, NATIVE, env
 from fuzz import cases
+from generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from test_generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
 
 NUMBERS = st.one_of(
     st.integers(-1, 70000).map(str),

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from env_file import env
+from generator import drop_ins, places
 from sockwake.admin import host
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -20,7 +21,6 @@ from sockwake.errors import SockwakeError
 from sockwake.kinds.table import KINDS
 from sockwake.lifecycle import proxy_netns, runtime
 from sockwake.system import namespaces, process
-from test_generator import places
 from tree import SOCKWAKE, SOURCE, run
 
 NAME = Name("pg1")
@@ -169,7 +169,7 @@ def test_the_generator_reads_the_users_instances_for_the_users_systemd(
     assert (ran.status, ran.stderr) == (0, "")
     # no tcp.conf: no unit of a user's can join a network namespace
     found = sorted(str(path.relative_to(out)) for path in out.rglob("*.conf"))
-    assert found == (["pg-proxy@pg1.socket.d/listen.conf"] if scope_of == "user" else [])
+    assert found == (sorted(drop_ins("pg1", "", b"")) if scope_of == "user" else [])
 
 
 def test_the_generator_makes_nothing_for_root_as_a_user(tmp_path: Path) -> None:
