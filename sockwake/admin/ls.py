@@ -112,6 +112,8 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
         "data": settings.data,
         "tls": settings.tls,
     }
+    if settings.is_project:
+        row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}
     row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
     failure = _unopened(settings, sight) if row["state"] == FAILED else facts.last_failure(instance)
     return row | ({"error": failure} if failure else {})
@@ -119,9 +121,10 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
 
 def _unopened(settings: Settings, sight: Sight) -> str:
     """Why the socket unit could not open its port; another program may have it still."""
-    port = settings.port
-    holder = port_owner.holder(settings.listen, port, sight.tables, sight.owners) if port else ""
-    return f"port {port} is taken by {holder}" if holder else "its port could not be opened"
+    for address, port in settings.places if settings.port else ():
+        if holder := port_owner.holder([address], port, sight.tables, sight.owners):
+            return f"port {port} is taken by {holder}"
+    return "its port could not be opened"
 
 
 def _may_be_ready(instance: Instance) -> bool:

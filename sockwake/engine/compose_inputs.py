@@ -6,8 +6,12 @@ in it is not followed.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+if (_OF_DEBIAN := "/usr/lib/python3/dist-packages") not in sys.path:
+    sys.path.append(_OF_DEBIAN)  # python3-yaml: the programs that systemd runs start without it
 
 import yaml
 
@@ -60,7 +64,11 @@ def _default_files(project: ComposeProject) -> list[str]:
         said = []
     if said:
         return said[-1].strip("\"'").split(":")
-    return [name for name in (*DEFAULT_FILES, *_OVERRIDES) if os.path.exists(f"{project.directory}/{name}")]
+    return [
+        name
+        for name in (*DEFAULT_FILES, *_OVERRIDES)
+        if os.path.exists(f"{project.directory}/{name}")
+    ]
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The containers of a compose project that sockwake wakes: which there are, and whether they are up to date."""
 
+from __future__ import annotations
+
 import binascii
 import json
 import os
@@ -8,11 +10,15 @@ from typing import Any
 from urllib.parse import quote
 
 from sockwake.config.instance import Instance
-from sockwake.engine import belongings, compose_inputs, images
+from sockwake.engine import belongings, images
 from sockwake.engine.api import Engine, EngineError
-from sockwake.engine.compose_project import ComposeProject
+from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.engine.compose_project import ComposeProject
 
 STARTED, HEALTHY, COMPLETED = (
     "service_started",
@@ -39,9 +45,8 @@ class Member:
 
 def members(engine: Engine, instance: Instance) -> list[Member]:
     """The project's containers, when all are there and made of the present files; else none."""
-    wanted = json.dumps({"label": [f"{belongings.LABEL}={instance.name}"]})
-    found = json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}"))
-    labels = [each.get("Labels") or {} for each in found]
+    listed = _labelled(engine, instance)
+    found, labels = [each for each, _ in listed], [label for _, label in listed]
     try:
         made_as = [json.loads(each[_MADE_AS]) for each in labels]
         services = sorted(each[_SERVICE] for each in labels)
@@ -99,6 +104,19 @@ def environment(engine: Engine) -> dict[str, str]:
     return {"DOCKER_HOST": f"unix://{engine.path}"}
 
 
+def stop_all(engine: Engine, instance: Instance) -> None:
+    """Stop the project's containers that run, each when none that depends on it does any more."""
+    running = {
+        str(label.get(_SERVICE)): (each["Id"], _depends_on(label.get(_DEPENDS_ON, "")))
+        for each, label in _labelled(engine, instance)
+        if each.get("State") == "running"
+    }
+    while running:
+        needed = {other for _, depends_on in running.values() for other in depends_on}
+        name = next((name for name in running if name not in needed), next(iter(running)))
+        Container(running.pop(name)[0], engine).stop()
+
+
 def require_asleep(engine: Engine, project: ComposeProject) -> None:
     """Raise SockwakeError when the project runs, or another directory's project has its name."""
     wanted = json.dumps({"label": [f"com.docker.compose.project={project.name}"]})
@@ -116,8 +134,19 @@ def require_asleep(engine: Engine, project: ComposeProject) -> None:
             )
 
 
+def _labelled(engine: Engine, instance: Instance) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """(container, labels) of each that was made for the instance."""
+    wanted = json.dumps({"label": [f"{belongings.LABEL}={instance.name}"]})
+    found = json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}"))
+    return [(each, each.get("Labels") or {}) for each in found]
+
+
 def _labels(instance: Instance, project: ComposeProject) -> dict[str, dict[str, str]]:
     """The labels of each service's container; under "" those of all that is made."""
+    from sockwake.engine import (
+        compose_inputs,
+    )  # with YAML, which a wake that finds all goes without
+
     files = compose_inputs.inputs(project)
     made_of = _fingerprint(instance, files)
     labels = {"": belongings.label(instance)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from collections.abc import Callable
 
@@ -17,9 +16,12 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle.services import ENDED, Services
 from sockwake.protocol import http
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.engine.compose_project import ComposeProject
+
 _FIRST_PROBE, _LAST_PROBE = 0.005, 0.25  # seconds between two probes of a port, doubled each time
 _HTTP = "http:"
-_OF_DEBIAN = "/usr/lib/python3/dist-packages"  # where python3-yaml is
 
 
 def find(
@@ -42,11 +44,7 @@ def make_anew(
 
 def make(engine: Engine, instance: Instance, settings: Settings) -> list[Member]:
     """Have compose make what is missing of the project, or no longer what its files say."""
-    if _OF_DEBIAN not in sys.path:  # the programs that systemd runs do without it
-        sys.path.append(_OF_DEBIAN)
-    from sockwake.engine import compose_project  # 40 ms, with YAML: not in a wake that finds all
-
-    project = compose_project.read(settings.project, settings.profiles)
+    project = _read(settings)
     found = project_containers.create(engine, instance, project, timeout=settings.start_timeout)
     missing = {each.service for each in settings.ports} - {each.service for each in found}
     if missing:
@@ -55,6 +53,17 @@ def make(engine: Engine, instance: Instance, settings: Settings) -> list[Member]
             f"PORTS= in {instance.env_file} names it",
         )
     return found
+
+
+def images(settings: Settings) -> list[str]:
+    """The images of the project's services."""
+    return list(dict.fromkeys(each.image for each in _read(settings).services.values()))
+
+
+def _read(settings: Settings) -> ComposeProject:
+    from sockwake.engine import compose_project
+
+    return compose_project.read(settings.project, settings.profiles)
 
 
 def await_ports(services: Services, settings: Settings) -> None:

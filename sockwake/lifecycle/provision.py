@@ -12,7 +12,7 @@ from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import initdb, runtime
+from sockwake.lifecycle import initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import cluster, tls
 from sockwake.system import files
@@ -54,12 +54,14 @@ def provision(
     """
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
-    project = Project(instance, settings, engine)
-    config = project.config()
-    project.require_free(config, is_new=True)
+    if settings.is_project:
+        return _provision_project(instance, settings, engine, write, quiet=quiet)
+    made_by_compose = Project(instance, settings, engine)
+    config = made_by_compose.config()
+    made_by_compose.require_free(config, is_new=True)
     if settings.data:
         belongings.require_unseen(engine, instance, settings.data)
-    image = settings.image if settings.has_cluster else _image_of(project, config)
+    image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
     runtime.prepare(instance)
     locks = []
@@ -77,6 +79,30 @@ def provision(
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _provision_project(
+    instance: Instance,
+    settings: Settings,
+    engine: Engine,
+    write: Callable[[bytes], object],
+    *,
+    quiet: bool,
+) -> float:
+    """The images and containers of a compose project, tried out; returns how many seconds it took."""
+    for image in project.images(settings):
+        images.pull(engine, image, quiet=quiet)
+    runtime.prepare(instance)
+    services = project.make_anew(
+        engine, instance, settings, lambda name, text: write(name.encode() + b": " + text)
+    )
+    began = time.monotonic()
+    try:
+        services.start(settings.start_timeout)
+        project.await_ports(services, settings)
+        return time.monotonic() - began
+    finally:
+        services.stop()
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:
