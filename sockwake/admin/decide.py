@@ -48,9 +48,8 @@ def decide(arguments: Namespace) -> Request:
     elif kind.has_several_ports:
         project.decide(request, arguments, addresses)
     _require_what_is_named(request, arguments)
-    if kind.definition != SERVICE:
-        if request.engine == "podman":
-            request.lines["ENGINE"] = request.engine
+    if request.engine == "podman":
+        request.lines["ENGINE"] = request.engine
     if kind.definition == COMPOSE:
         if request.data or (request.keeps_data and not request.has_cluster):
             request.lines["DATA"] = request.data_directory

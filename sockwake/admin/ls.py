@@ -61,15 +61,8 @@ def table(listed: list[dict[str, object]]) -> str:
     """The rows as text, in columns, with the failures below."""
     lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
     for row in listed:
-        listen = row.get("listen")
-        where = (
-            ", ".join(_where(item, row.get("port")) for item in listen)
-            if isinstance(listen, list)
-            else str(row.get("error", ""))
-        )
-        lines.append(
-            (*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where)
-        )
+        cells = ("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS)
+        lines.append((*cells, _places(row)))
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
     shown = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip()
@@ -81,6 +74,16 @@ def table(listed: list[dict[str, object]]) -> str:
         if "listen" in row and "error" in row
     ]
     return "\n".join(shown + failures)
+
+
+def _places(row: dict[str, object]) -> str:
+    """Where an instance of a row listens; what is wrong with one that has no valid instance.env."""
+    ports, listen = row.get("ports"), row.get("listen")
+    if isinstance(ports, list):
+        return ", ".join(str(each).partition("=")[0] for each in ports)
+    if isinstance(listen, list):
+        return ", ".join(_where(item, row.get("port")) for item in listen)
+    return str(row.get("error", ""))
 
 
 def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:

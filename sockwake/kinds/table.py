@@ -74,6 +74,14 @@ KINDS = {
         check=BUILTIN,
     ),
     "container": Kind(COMPOSE, ready="http:/", network="bridge"),
+    "project": Kind(
+        PROJECT,
+        keys=("PROJECT", "PORTS"),
+        example="--compose /srv/shop",
+        ready="tcp",
+        check=BUILTIN,
+        has_several_ports=True,
+    ),
     "command": Kind(SERVICE, example="--exec '/path/of/program --port {port}'", ready="tcp"),
     "native": Kind(
         SERVICE,
