@@ -1,6 +1,7 @@
 """Getting from the files of an instance to a container that only has to be started."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from sockwake.lifecycle import initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import cluster, tls
 from sockwake.system import files
+
+_LATE_PORTS = 10  # seconds the other ports of a project get beside its first
 
 
 def make_what_is_missing(
@@ -99,8 +102,17 @@ def _provision_project(
     began = time.monotonic()
     try:
         services.start(settings.start_timeout)
-        project.await_ports(services, settings)
-        return time.monotonic() - began
+        doors = project.Doors(services, settings)
+        doors.await_first()
+        took = time.monotonic() - began
+        doors.await_all(_LATE_PORTS)
+        for service, port in doors.closed:
+            print(
+                f"sockwake: warning: service '{service}' does not answer on port {port}: "
+                "clients wait for START_TIMEOUT there, and are let go",
+                file=sys.stderr,
+            )
+        return took
     finally:
         services.stop()
 

@@ -11,6 +11,8 @@ from sockwake.system import files, locks, safe_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockwake.config.settings import Settings
 
 _WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
@@ -67,13 +69,26 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
     files.replace_volatile(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
 
 
-def announce_ports(instance: Instance, backends: list[tuple[int, str]]) -> None:
+def announce_ports(instance: Instance, backends: Iterable[tuple[int, str, str]]) -> None:
     """Tell the proxies of a project to go ahead, and where its servers are.
 
-    backends: how many of the listening sockets, in their order, and the address they lead to.
+    backends: how many of the listening sockets, in their order, the address they lead to, and the
+    file that is there as soon as they may (open_port()).
     """
-    lines = "".join(f"{count} {address}\n" for count, address in backends)
+    lines = "".join(f"{count} {address} {door}\n" for count, address, door in backends)
     files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
+
+
+def open_port(instance: Instance, door: str) -> None:
+    """Have the proxy of one port of a project go ahead."""
+    files.replace_volatile(f"{instance.run}/{door}", "")
+
+
+def close_ports(instance: Instance) -> None:
+    """Have no proxy of a project's ports go ahead."""
+    for name in os.listdir(instance.run):
+        if name.startswith("open-"):
+            files.remove(f"{instance.run}/{name}")
 
 
 def withdraw_ready(instance: Instance) -> None:

@@ -64,11 +64,15 @@ def run(instance: Instance) -> None:
             services = project.make_anew(engine, instance, settings, journal.write_as)
             services.start(settings.start_timeout)
         stopwatch.mark("services")
-        project.await_ports(services, settings)
+        doors = project.Doors(services, settings)
+        doors.await_first()
         stopwatch.mark("ports")
+        runtime.close_ports(instance)
+        open_ports(instance, settings, doors)
         runtime.announce_ports(instance, project.backends(services, settings.ports))
         os.close(lock)
         waker.keep_books(instance, settings, client, stopwatch)
+        threading.Thread(target=_open_later, args=(instance, settings, doors), daemon=True).start()
         watch(instance, settings, services)
     except Exception as error:
         journal.aside(runtime.withdraw_ready, instance)
@@ -78,6 +82,25 @@ def run(instance: Instance) -> None:
         journal.aside(files.remove, instance.ending_file)
         journal.aside(runtime.leave_failure, instance, failure(error))
         raise
+
+
+def open_ports(instance: Instance, settings: Settings, doors: project.Doors) -> None:
+    """Let the proxies of the ports go ahead that are served, or have had their time."""
+    for backend in {port.backend for port in settings.ports}:
+        if doors.are_given_up or backend not in doors.closed:
+            runtime.open_port(instance, project.door_of(*backend))
+
+
+def _open_later(instance: Instance, settings: Settings, doors: project.Doors) -> None:
+    """Probe the ports that are not served yet, until they are or START_TIMEOUT is over."""
+    while doors.closed and not doors.are_given_up:
+        try:
+            time.sleep(doors.probe())
+        except SockwakeError:
+            return  # a service has ended: watch() says so
+        open_ports(instance, settings, doors)
+    for service, port in doors.closed:
+        journal.say(f"service '{service}' does not answer on port {port}: its clients are let go")
 
 
 def watch(instance: Instance, settings: Settings, services: Services) -> None:
