@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from sockwake.admin.request import Request
 from sockwake.config.endpoint import Endpoint
-from sockwake.engine import compose_project, project_containers
+from sockwake.engine import compose_inputs, compose_project, project_containers
 from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.compose_project import ComposeProject, Port
 from sockwake.errors import USAGE, SockwakeError
@@ -40,7 +40,7 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
         request.lines["DATA"] = request.data
         path = request.data + ("" if is_directory else f"/{os.path.basename(path)}")
     elif not request.root:
-        compose_project.require_safe(found.directory)
+        compose_project.require_safe(found.directory, compose_inputs.inputs(found))
         engine = Engine(socket_of(request.engine))
         with suppress(EngineError):  # which --no-provision can do without
             project_containers.require_asleep(engine, found)

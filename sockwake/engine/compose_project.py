@@ -8,6 +8,7 @@ what sockwake changes in it when containers are to be made.
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,16 +155,18 @@ def read(path: str, profiles: tuple[str, ...] = ()) -> ComposeProject:
     return ComposeProject(directory, files, profiles, json.loads(text), unset)
 
 
-def require_safe(directory: str) -> None:
-    """Raise SockwakeError when others than root can change what is in a project's directory."""
+def require_safe(directory: str, files: Iterable[str]) -> None:
+    """Raise SockwakeError when others than root can change the project: compose makes it as root.
+
+    files: those that it is made of, whether they are there or not.
+    """
     try:
-        safe_path.require_safe(directory, "the project's directory")
+        safe_path.require_unwritable(directory, "the project's directory")
+        for path in filter(os.path.exists, files):
+            safe_path.require_unwritable(path, "the project's file")
     except SockwakeError as error:
-        raise SockwakeError(
-            error.message,
-            f"move it where only root can write, or take a copy of it with --copy; {error.hint}",
-            error.status,
-        ) from None
+        way_out = "have only root write there, or take a copy of it with --copy"
+        raise SockwakeError(error.message, way_out, error.status) from None
 
 
 def program() -> list[str]:

@@ -46,7 +46,10 @@ def make_anew(
 
 def make(engine: Engine, instance: Instance, settings: Settings) -> list[Member]:
     """Have compose make what is missing of the project, or no longer what its files say."""
+    from sockwake.engine import compose_inputs, compose_project
+
     project = _read(settings)
+    compose_project.require_safe(project.directory, compose_inputs.inputs(project))
     found = project_containers.create(engine, instance, project, timeout=settings.start_timeout)
     missing = {each.service for each in settings.ports} - {each.service for each in found}
     if missing:
