@@ -21,8 +21,8 @@ class Option:
         all; a kind that is added can name further options itself (Kind.options).
     required: must be given for its kinds. default: its text when not given, checked by type, too.
     otherwise: what holds without it, in the manual's words, where no constant text does.
-    key: the key of instance.env whose value it is. plain: every reader of instance.env has to take
-        its text for the same (docs/decisions.md, "The files").
+    key: the key of instance.env whose value it is. plain: refuse what the readers of instance.env
+        would read differently (config/envfile.py).
     words, complete: what a shell completes its value to: words, or names of DIRECTORIES, FILES,
         USERS.
     """

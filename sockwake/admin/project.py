@@ -1,4 +1,4 @@
-"""A compose project as sockwake-new is asked for one: which of its ports wake it, and what is said aloud."""
+"""A compose project for sockwake-new: which of its ports wake it, and what is printed of it."""
 
 from __future__ import annotations
 

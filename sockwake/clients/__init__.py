@@ -1,1 +1,1 @@
-"""Who is connected to an instance, and who may be. Imports config, system and what is below them."""
+"""The clients of an instance, and which may connect. Imports config, system and what is below."""

@@ -1,7 +1,7 @@
-"""ALLOW, the addresses that clients may have: whether systemd really keeps the others out, and how many it has.
+"""ALLOW, the addresses that clients may have: whether systemd enforces it, and what was dropped.
 
-The kernel drops their packets before anything sees them (IPAddressDeny= of the socket, systemd.resource-control(5)), and
-counts them with the listening socket.
+The kernel drops the packets of other addresses before any program sees them (IPAddressDeny= of the
+socket, systemd.resource-control(5)), and counts them with the listening socket.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 
 def require_enforced(settings: Settings) -> None:
-    """Raise SockwakeError when somebody is in the queue who should never have come that far: without BPF in its kernel
-    systemd warns, and opens the port to all."""
+    """Raise SockwakeError when a connection in the accept queue is from an address not in ALLOW.
+
+    Without BPF in its kernel systemd warns, and opens the port to all.
+    """
     if not settings.allow:
         return
-    from ipaddress import ip_address, ip_network  # 8 ms, for who filters addresses
+    from ipaddress import ip_address, ip_network  # 8 ms, only where addresses are filtered
 
     try:
         # systemd takes 10.0.0.5/8 for 10.0.0.0/8
         networks = [ip_network(item, strict=False) for item in settings.allow]
     except ValueError as error:
         raise SockwakeError(f"ALLOW: {error}") from None
-    for visitor in connections.queue(settings):
-        host = visitor.remote.rpartition(":")[0].strip("[]")
+    for queued in connections.queue(settings):
+        host = queued.remote.rpartition(":")[0].strip("[]")
         if host and not any(ip_address(host) in network for network in networks):
             raise SockwakeError(
                 f"{host} is not in ALLOW and came through: this system filters no addresses",
@@ -38,7 +40,7 @@ def require_enforced(settings: Settings) -> None:
 
 
 def note_dropped(instance: Instance, settings: Settings) -> None:
-    """Say in the journal how many there have been since the last time."""
+    """Write to the journal how many packets were dropped since the last time."""
     if not settings.allow:
         return
     path, count = f"{instance.run}/dropped", ss.dropped(settings.places)
@@ -48,7 +50,7 @@ def note_dropped(instance: Instance, settings: Settings) -> None:
         before = 0
     if count != before:
         files.replace_volatile(path, f"{count}\n")
-    if since := count - before if count >= before else count:  # less when the port was opened anew
-        journal.say(
-            f"dropped {since} packet{'' if since == 1 else 's'} from addresses that are not allowed"
-        )
+    has_begun_anew = count < before  # the port was opened again
+    if since := count if has_begun_anew else count - before:
+        packets = "packet" if since == 1 else "packets"
+        journal.say(f"dropped {since} {packets} from addresses that are not allowed")

@@ -1,6 +1,7 @@
-"""Who is connected to an instance's port, read from /proc/net without touching a connection.
+"""The connections to an instance's port, read from /proc/net without touching one.
 
-Source: proc_net_tcp in the kernel's documentation; the inode column is 0 for a connection nobody has accepted yet.
+Source: proc_net_tcp in the kernel's documentation; the inode of a connection that has not been
+accepted yet is 0.
 """
 
 from __future__ import annotations
@@ -16,21 +17,18 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
     from sockwake.system.procnet import Tables
 
-_ESTABLISHED, _CLOSE_WAIT = (
-    "01",
-    "08",
-)  # the second has closed its half; in the kernel's count that is a byte, too
-SPEAKS_WITHIN = (
-    2.0  # seconds; the kernel has already waited for a minute (DeferAcceptSec=), but when flooded
-)
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"  # the client of the second has closed its half
+# seconds; the kernel has already waited for a minute (DeferAcceptSec=), unless it is flooded
+SPEAKS_WITHIN = 2.0
 LOOK_EVERY = 0.05  # seconds
-_UNIX_CONNECTED = ("02", "03")  # not accepted yet, and accepted
+_UNIX_QUEUED, _UNIX_ACCEPTED = "02", "03"
 
 
-class Visitor:
+class Queued:
     """A connection in the accept queue.
 
-    said: bytes that wait to be read; of a unix socket, whose queue does not tell, as many as it takes.
+    said: bytes to be read; of a unix socket, whose queue does not tell, as many as a client sends.
+    has_left: the other end has closed its half.
     """
 
     __slots__ = ("has_left", "remote", "said")
@@ -41,81 +39,80 @@ class Visitor:
         self.has_left = has_left
 
     def is_client(self, settings: Settings) -> bool:
-        """Whether this is worth a wake: it has said as much as a client says first, and no PostgreSQL client hangs up
-        before it has its answer. Where the server speaks first, it is enough to stay."""
+        """Whether it is worth a wake: it has sent as many bytes as a client sends first.
+
+        No PostgreSQL client closes before it has its answer. Where the server speaks first, it is
+        enough not to have closed.
+        """
         if self.has_left and (settings.has_cluster or not self.said):
             return False
         return self.said >= settings.first_words
 
 
-def queue(settings: Settings) -> list[Visitor]:
-    """Who waits to be accepted."""
-    visitors = []
+def queue(settings: Settings) -> list[Queued]:
+    """The connections that wait to be accepted."""
+    found = []
     for fields in _connections(settings, _ESTABLISHED, _CLOSE_WAIT):
         if fields[9] == "0":
             has_left = fields[3] == _CLOSE_WAIT
-            visitors.append(
-                Visitor(
-                    procnet.address(fields[2]),
-                    int(fields[4].rpartition(":")[2], 16) - has_left,
-                    has_left,
-                )
-            )
-    return visitors + [
-        Visitor("a local client", settings.first_words)
-        for state, _ in _unix(settings)
-        if state == _UNIX_CONNECTED[0]
-    ]
+            to_be_read = int(fields[4].rpartition(":")[2], 16)
+            said = to_be_read - 1 if has_left else to_be_read  # the kernel counts the FIN
+            found.append(Queued(procnet.address(fields[2]), said, has_left))
+    for state, _ in _unix(settings):
+        if state == _UNIX_QUEUED:
+            found.append(Queued("a local client", settings.first_words))
+    return found
 
 
 def connecting(settings: Settings) -> str:
-    """Who is connected, accepted or not, as address:port, or what can be said when there is nobody to see."""
+    """The first client, accepted or not, as address:port; a description where none can be seen."""
     return next((remote for remote, _ in _tcp(settings)), "") or _unseen(settings)
 
 
 def awaited(settings: Settings) -> str:
-    """Who waits in the queue, after a moment for those in there to say their first words; "" when none of them is a client.
+    """The first client in the accept queue, as address:port; "" when no connection there is one.
 
-    Without a queue it was somebody who left no trace, or who starts units by hand.
+    Waits up to SPEAKS_WITHIN for their first bytes. With an empty queue the wake is for a client
+    that has left, or was asked for by an administrator: then a description.
     """
-    visitors = queue(settings)
+    queued = queue(settings)
     deadline = time.monotonic() + SPEAKS_WITHIN
-    while visitors and not first_client(visitors, settings):
-        if all(visitor.has_left for visitor in visitors) or time.monotonic() > deadline:
+    while queued and not first_client(queued, settings):
+        if all(each.has_left for each in queued) or time.monotonic() > deadline:
             return ""
         time.sleep(LOOK_EVERY)
-        visitors = queue(settings) or visitors
-    return first_client(visitors, settings) or _unseen(settings)
+        queued = queue(settings) or queued
+    return first_client(queued, settings) or _unseen(settings)
 
 
-def first_client(visitors: list[Visitor], settings: Settings) -> str:
-    """The first of them that is a client as address:port, or ""."""
-    return next((visitor.remote for visitor in visitors if visitor.is_client(settings)), "")
+def first_client(queued: list[Queued], settings: Settings) -> str:
+    """The first of these connections that is a client's, as address:port, or ""."""
+    return next((each.remote for each in queued if each.is_client(settings)), "")
 
 
 def _unseen(settings: Settings) -> str:
+    """What to call a client that is not in the tables."""
     return "a local client" if settings.has_unix_socket else "a client that has left"
 
 
 def connected(settings: Settings, tables: Tables = procnet.NOW) -> int:
-    """How many clients hold a connection, accepted or not."""
+    """The number of established connections, accepted or not."""
     tcp = sum(1 for _ in _connections(settings, _ESTABLISHED, tables=tables))
     return tcp + sum(1 for _ in _unix(settings, tables))
 
 
 def each(settings: Settings) -> set[str]:
-    """Whoever is connected, by what tells one from the others."""
+    """What tells each connection from the others: its remote address, or its socket's inode."""
     return {remote for remote, _ in _tcp(settings)} | {inode for _, inode in _unix(settings)}
 
 
 def pending(settings: Settings) -> bool:
-    """Whether somebody waits to be accepted, or has said something that nobody has read. A unix socket does not tell."""
-    if any(
-        fields[9] == "0" or not fields[4].endswith(":00000000")
-        for fields in _connections(settings, _ESTABLISHED)
-    ):
-        return True
-    return any(state == _UNIX_CONNECTED[0] for state, _ in _unix(settings))
+    """Whether a connection waits to be accepted, or has bytes to be read (of TCP alone)."""
+    for fields in _connections(settings, _ESTABLISHED):
+        is_queued, is_read = fields[9] == "0", fields[4].endswith(":00000000")
+        if is_queued or not is_read:
+            return True
+    return any(state == _UNIX_QUEUED for state, _ in _unix(settings))
 
 
 def is_owed(settings: Settings) -> bool:
@@ -134,8 +131,10 @@ def _tcp(settings: Settings) -> Iterator[tuple[str, str]]:
 def _connections(
     settings: Settings, *states: str, tables: Tables = procnet.NOW
 ) -> Iterator[list[str]]:
-    """The rows of the instance's addresses; another one may have the same port at others. Only the tables that can have any
-    are read."""
+    """The rows of the instance's addresses, of the tables that can have any.
+
+    Another instance may have the same port at other addresses.
+    """
     for (table, port), hosts in _hosts(settings).items():
         for fields in tables.tcp(table, port):
             if fields[3] in states and ("" in hosts or fields[1].rpartition(":")[0] in hosts):
@@ -143,7 +142,7 @@ def _connections(
 
 
 def _hosts(settings: Settings) -> dict[tuple[str, int], set[str]]:
-    """The instance's IP addresses by their table and port, as they are written there; "" for all."""
+    """The instance's addresses by table and port, as they are written there; "" for every one."""
     found: dict[tuple[str, int], set[str]] = {}
     for item, port in settings.places:
         if packed := procnet.octets(item):
@@ -156,5 +155,5 @@ def _unix(settings: Settings, tables: Tables = procnet.NOW) -> Iterator[tuple[st
     """(state, inode) of every connection to a unix socket of the instance."""
     for path in {item for item in settings.listen if item.startswith("/")}:
         for fields in tables.unix(path):
-            if fields[5] in _UNIX_CONNECTED:
+            if fields[5] in (_UNIX_QUEUED, _UNIX_ACCEPTED):
                 yield fields[5], fields[6]

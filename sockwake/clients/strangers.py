@@ -1,11 +1,12 @@
 """Close connections that never become clients: port scans, TCP health checks, silent peers.
 
-They, too, make systemd start the proxy and with it the backend. Only the port's queue tells whether that is worth it
-(connections.Visitor). The waker can see the queue, the proxy has the socket: so when there is no client in it, the proxy
-hands the listening sockets to the waker, over a unix socket beside the ready file, and waits for its end.
+They, too, make systemd start the proxy, and with it the backend. Only the port's accept queue tells
+whether that is worth it (connections.Queued). The waker can see the queue, the proxy has the
+socket: when there is no client in the queue, the proxy hands its listening sockets to the waker
+(lifecycle/handover.py).
 
-A client who comes meanwhile must not be turned away with them. So the first in a queue is accepted only after it has
-been seen that nobody in any queue is a client, or may be about to become one: who was first before that still is.
+A client that comes meanwhile must not be closed with them. So a connection is accepted only when no
+connection in any queue is a client's, or may become one: the first in a queue stays the first.
 """
 
 from __future__ import annotations
@@ -19,35 +20,38 @@ from sockwake.system import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockwake.clients.connections import Visitor
+    from sockwake.clients.connections import Queued
     from sockwake.config.settings import Settings
 
-_GOES_ON_FOR = 10.0  # seconds; who is left then makes the socket start all anew
+# seconds; a connection that is left then makes systemd start the proxy anew
+_GOES_ON_FOR = 10.0
 
 
 def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
-    """Accept and close until there is nobody, or a client, who stays where he is. Returns whether there is one."""
-    seen: dict[str, float] = {}
-    dismissed = Dismissed()
+    """Accept and close connections until the queues are empty, or there is a client in one.
+
+    Returns whether there is a client; it stays in its queue.
+    """
+    first_seen: dict[str, float] = {}
+    closed = Closed()
     deadline = time.monotonic() + _GOES_ON_FOR
     try:
-        while (queues := waited_at(listeners)) and (now := time.monotonic()) < deadline:
-            visitors = connections.queue(settings)
-            if connections.first_client(visitors, settings):
+        while (waiting := not_empty(listeners)) and (now := time.monotonic()) < deadline:
+            queued = connections.queue(settings)
+            if connections.first_client(queued, settings):
                 return True
-            if _may_be_dismissed(visitors, seen, now):
-                for listener in queues:
-                    dismissed.add(listener)
+            if _have_had_their_time(queued, first_seen, now):
+                for listener in waiting:
+                    closed.add(listener)
             else:
                 time.sleep(connections.LOOK_EVERY)
     finally:
-        dismissed.sum_up()
+        closed.sum_up()
     return False
 
 
-class Dismissed:
-    """The connections that were accepted and closed: one line in the journal for all of them, because anybody can make as
-    many as he likes."""
+class Closed:
+    """The connections that were accepted and closed, in one line of the journal however many."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -58,35 +62,36 @@ class Dismissed:
         try:
             connection, address = listener.accept()
         except OSError:
-            return  # it has gone, and left nothing to close
+            return  # it was reset meanwhile
         connection.close()
         self._count += 1
-        self._last = (
-            f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "a local client"
-        )
+        is_tcp = isinstance(address, tuple)
+        self._last = f"{address[0]}:{address[1]}" if is_tcp else "a local client"
 
     def sum_up(self) -> None:
+        """Write how many there were."""
         if self._count == 1:
             journal.say(f"turned away {self._last}, which sent nothing")
         elif self._count:
             journal.say(
-                f"turned away {self._count} connections that sent nothing, the last from {self._last}"
+                f"turned away {self._count} connections that sent nothing, "
+                f"the last from {self._last}"
             )
 
 
-def _may_be_dismissed(visitors: list[Visitor], seen: dict[str, float], now: float) -> bool:
-    """Whether they have had their time. seen: since when each was there; now: both of time.monotonic().
+def _have_had_their_time(queued: list[Queued], first_seen: dict[str, float], now: float) -> bool:
+    """Whether every connection has had SPEAKS_WITHIN to become a client's.
 
-    Nobody to see in a queue that is not empty is one who was reset, or for a moment one whom /proc does not show yet.
+    first_seen: since when each was there; now: both by time.monotonic(). A queue that is not empty
+    without a connection in /proc has one that was reset, or that /proc does not show yet.
     """
-    if not visitors:
-        return now - seen.setdefault("", now) >= connections.LOOK_EVERY
-    staying = [visitor.remote for visitor in visitors if not visitor.has_left]
-    return all(
-        now - seen.setdefault(remote, now) >= connections.SPEAKS_WITHIN for remote in staying
-    )
+    if not queued:
+        return now - first_seen.setdefault("", now) >= connections.LOOK_EVERY
+    staying = [each.remote for each in queued if not each.has_left]
+    since = [first_seen.setdefault(remote, now) for remote in staying]
+    return all(now - at >= connections.SPEAKS_WITHIN for at in since)
 
 
-def waited_at(listeners: list[socket.socket]) -> list[socket.socket]:
-    """Those in whose queue somebody is, and be it one who has left again without a trace in /proc."""
+def not_empty(listeners: list[socket.socket]) -> list[socket.socket]:
+    """Those whose accept queue is not empty, be it with one that was reset."""
     return select.select(listeners, [], [], 0)[0]

@@ -1,8 +1,8 @@
 """The Docker engine's HTTP API over a unix socket, as far as sockwake needs it; podman has it too.
 
 On the wake path: `_socket` instead of `socket` and no http.client save 24 of 32 ms of interpreter
-start (docs/decisions.md, "Every wake"). Requests are HTTP/1.0, so that the engine answers unchunked
-and closes the connection after its answer.
+start (docs/decisions.md, "Python on the way of a wake"). Requests are HTTP/1.0, so that the engine
+answers unchunked and closes the connection after its answer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A compose project where it lies: what compose makes of its files, and what cannot be put to sleep.
+"""A compose project where it lies: what compose makes of its files, and what cannot sleep.
 
 Nothing of it is copied. compose resolves `.env`, `env_file`, `extends`, `include`, overrides and
 profiles; this module reads the result (`docker compose config`), and hands it back to compose with

@@ -36,7 +36,8 @@ class Found:
 class Search:
     """A request for the container of one name and fingerprint: sent at once, answered later.
 
-    JSON is written and searched as text: on every wake, json would cost 7 ms, urllib.parse 9 ms.
+    JSON is written and searched as text: on every wake json would cost 7 ms and urllib.parse 9 ms
+    (docs/decisions.md, "Python on the way of a wake").
     """
 
     def __init__(self, engine: Engine, name: str, fingerprint: str) -> None:

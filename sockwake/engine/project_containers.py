@@ -1,4 +1,4 @@
-"""The containers of a compose project that sockwake wakes: which there are, and whether they are up to date."""
+"""The containers of a compose project: which there are, made of which files, and making them."""
 
 from __future__ import annotations
 

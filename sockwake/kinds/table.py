@@ -14,12 +14,12 @@ NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a pro
 class Kind:
     """One kind.
 
-    definition: the file beside instance.env that says what runs: compose.yaml for a container of an engine's,
-        service.conf for a program of systemd's.
-    keys: what instance.env must have, beside what every kind's must.
+    definition: the file beside instance.env that defines the backend: compose.yaml for a container
+        of an engine, service.conf for a program that systemd runs.
+    keys: keys that instance.env must have, beside those of every kind.
     options: names of options of sockwake-new that it takes, where their own declaration
-        (admin/new_options.py) does not name this kind. defaults: the text of such an option when it is
-        not given. fixed: the text of an option that cannot be given.
+        (admin/new_options.py) does not name this kind.
+    defaults: the text of such an option when it is not given. fixed: of one that cannot be given.
     image: of a container, when --image is not given; {version} is filled in.
     example: what to type, for the hint beside a missing option.
     ready: the proof that a backend is ready (READY=), unless another is asked for.

@@ -22,7 +22,7 @@ _LATER = ("1", "2", "4", "8", "16", "32", "64")  # seconds; the monitor tries ag
 def start(instance: Instance, settings: Settings, *, wait: bool = False) -> None:
     """Start the timer, unless the instance has no check.
 
-    It is bound to the backend, and so keeps it awake after the proxy has left, until the check decides.
+    It is bound to the backend, and so keeps it up after the proxy has left: the check decides.
     wait: until the timer runs, for a check: systemd ends with it whatever it has started.
     """
     if settings.has_check:
@@ -41,8 +41,9 @@ def keep(instance: Instance, every: float) -> None:
 def _arm(instance: Instance, every: float, *pauses: str, wait: bool) -> None:
     """Run bin/arm-check, which says what the pauses are.
 
-    Beside this process, unless it is told to wait: systemd-run waits for the timer, and the timer for the backend. While
-    that is starting, or has been asked to stop, each would wait for the other (systemd 257; a timer knows no --no-block).
+    Beside this process, unless it has to wait: systemd-run waits for the timer, and the timer for
+    the backend. While that is starting, or has been asked to stop, each would wait for the other
+    (systemd 257; --no-block is nothing to a timer).
     """
     apart = [] if wait else ["setsid", "--fork"]
     due = round((time.monotonic() + every) * 1_000_000)

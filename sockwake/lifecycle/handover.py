@@ -1,4 +1,4 @@
-"""Where the proxy passes its listening sockets to the waker (SCM_RIGHTS, unix(7)) when there is no client to wake for."""
+"""The proxy passes its listening sockets to the waker (unix(7)) when no client waits."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Handover:
         self._sock.settimeout(_PROXY_COMES_WITHIN)
 
     def turn_away(self, settings: Settings) -> int:
-        """Take the proxy's listening sockets and close the connections in their queues, until one is a client's.
+        """Take the proxy's listening sockets and close the connections in their queues.
 
-        Returns the descriptor of the connection to the proxy, which ends when that is closed; -1 when it did not come.
-        A process that leaves it open to its own end ends first: a client that then starts the socket unit anew finds
-        no unit of this wake still ending.
+        Stops at the first client. Returns the descriptor of the connection to the proxy, -1 when
+        that did not come. The proxy ends when it is closed; a waker leaves it open, and so ends
+        first: a client that comes after the proxy's end finds no backend that is still ending.
         """
         try:
             proxy, _ = self._sock.accept()
         except TimeoutError:
-            # The backend was started by hand, or the proxy comes late: then it leaves again (hand_over()), and what is
-            # in the queue makes systemd start both anew.
+            # the backend was started by hand, or the proxy comes late: then it leaves again, and
+            # what is in the queue makes systemd start both anew
             files.replace_volatile(self._left, "")
             return -1
         _, descriptors, _, _ = socket.recv_fds(proxy, 1, _MOST_ADDRESSES)
@@ -48,15 +48,15 @@ class Handover:
         return proxy.detach()
 
     def close(self) -> None:
-        """Remove the socket; a proxy that is in its queue by now waits for the end of this process."""
+        """Remove the socket; a proxy in its queue by now waits for the end of this process."""
         self._sock.detach()
         os.unlink(self._path)
 
 
 def hand_over(run: str, listeners: list[socket.socket]) -> bool:
-    """Hand the listening sockets to the waker, and wait for its end; False when it wants none, as its wake has failed.
+    """Hand the listening sockets to the waker, and wait for its end.
 
-    run: the instance's runtime directory.
+    run: the instance's runtime directory. Returns False when the wake has failed: no waker listens.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:

@@ -1,4 +1,4 @@
-"""What is measured of an instance that is awake, to decide whether it may sleep. Nothing here is decided or ended.
+"""What is measured of an instance that is awake, to decide whether it may sleep.
 
 Where seconds of silence come from, each source where it applies:
 
@@ -29,10 +29,13 @@ _BY_STANDING_STILL = 1  # context switch of a process that sleeps and is stopped
 class Observation:
     """What one look has found; it does not change.
 
-    known: what tells each client from the others. connections: how many clients there were, counted after that: a client
-        that came in between is a newcomer. began: when the look did, by time.monotonic().
-    switches: the proxy's context switches. silent: seconds since the last byte from or to a client, or since a look
-        has found none any more; FOREVER when the proxy has found that itself, and has left.
+    began: when the look did, by time.monotonic().
+    known: what tells each client from the others.
+    connections: how many clients there were, counted after that: one that came in between is a
+        newcomer.
+    switches: the proxy's context switches.
+    silent: seconds since the last byte from or to a client, or since a look has first found no
+        client; FOREVER when the proxy has found that by itself, and has left.
     """
 
     __slots__ = ("began", "connections", "known", "silent", "switches")
@@ -65,7 +68,10 @@ def look(instance: Instance, settings: Settings, proxy: int) -> Observation:
 def seconds_silent(
     instance: Instance, settings: Settings, proxy: int, switches: int, count: int
 ) -> float:
-    """Seconds without a word from or to a client. switches: of the proxy; count: how many clients there are."""
+    """Seconds without a byte from or to a client.
+
+    switches: the proxy's context switches. count: how many clients there are.
+    """
     if not settings.counts_clients and not proxy:
         return FOREVER
     noted = since_last_client(instance)
@@ -83,7 +89,7 @@ def seconds_silent(
 
 
 def since_last_client(instance: Instance) -> float | None:
-    """Seconds since the last client left that had said anything; None where no monitor notes that."""
+    """Seconds since the last client left; None where no monitor notes that."""
     try:
         return time.monotonic() - float(files.text_of(instance.last_visit))
     except ValueError:
@@ -91,7 +97,7 @@ def since_last_client(instance: Instance) -> float | None:
 
 
 def since_last_byte(settings: Settings) -> float:
-    """Seconds since the last byte on any connection; 0 with a unix socket, of which the kernel does not tell."""
+    """Seconds since the last byte on any connection; 0 with a unix socket, where none is known."""
     if settings.has_unix_socket:
         return 0.0
     found = ss.each(settings.places)
@@ -119,14 +125,14 @@ def switches_of(proxy: int) -> int:
 
 
 def has_newcomers(settings: Settings, seen: Observation) -> bool:
-    """Whether a client has come since a look; a check program may take its time, and did not know of it."""
+    """Whether a client has come since a look; a check program may have taken its time."""
     return bool(connections.each(settings) - seen.known)
 
 
 def has_carried(instance: Instance, settings: Settings, seen: Observation, proxy: int) -> bool:
     """Whether the proxy, which stands still, has carried anything for a client since a look.
 
-    Where clients are noted, a health check that came and went has cost switches and was none.
+    Where clients are noted, its switches do not count: a health check causes some, too.
     """
     if since_last_client(instance) is not None:
         return was_spoken_to(settings, seen)
@@ -134,7 +140,7 @@ def has_carried(instance: Instance, settings: Settings, seen: Observation, proxy
 
 
 def was_spoken_to(settings: Settings, seen: Observation) -> bool:
-    """Whether a byte has come or gone since a look on a connection that is still there; none of a unix socket is known."""
+    """Whether a byte has come or gone since a look, on a TCP connection that is still there."""
     if settings.has_unix_socket:
         return False
     return since_last_byte(settings) < time.monotonic() - seen.began

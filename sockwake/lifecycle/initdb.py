@@ -17,6 +17,8 @@ from sockwake.system import deletion, files, safe_path
 
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
+_AUTHENTICATION = "--auth-local=scram-sha-256 --auth-host=scram-sha-256"
+_INITDB = f"{_AUTHENTICATION} --data-checksums --encoding=UTF8"
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
 
 
@@ -25,9 +27,9 @@ def initialise(
 ) -> None:
     """Make the cluster with the image's own entrypoint, in a container that is thrown away.
 
-    The everyday container so never sees the password. The cluster is made beside its place and moved there
-    when its server has proven itself and stopped cleanly; after an interruption at any point the next call
-    goes on or starts over. Removes the instance's "uninitialised" mark last.
+    The everyday container so never sees the password. The cluster is made beside its place and
+    moved there when its server has proven itself and stopped cleanly; after an interruption at any
+    point the next call goes on or starts over. Removes the instance's "uninitialised" mark last.
     """
     staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
     if not cluster.exists(settings) and not os.path.exists(made):
@@ -48,7 +50,7 @@ def initialise(
     if os.path.exists(made):
         _move_into_place(made, settings.data)
     files.remove(instance.uninitialised_file)
-    if os.path.exists(made):  # until now it tells whose the cluster is (draft.delete_made_data)
+    if os.path.exists(made):  # until now it told whose the cluster is (draft.delete_made_data)
         os.rmdir(made)
 
 
@@ -59,24 +61,22 @@ def _run_entrypoint(
     data: str,
     write: Callable[[bytes], object],
 ) -> None:
+    """Run the entrypoint of the image on the empty directory data, until its server is ready."""
     container = Container(instance.init_container, engine)
-    overlay: dict[str, object] = {
-        "environment": {
-            "POSTGRES_DB": settings.db_name,
-            "POSTGRES_INITDB_ARGS": "--auth-local=scram-sha-256 --auth-host=scram-sha-256 --data-checksums --encoding=UTF8",
-            "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
-            "POSTGRES_USER": settings.db_user,
-        },
-        # the entrypoint reads it while it is still root, so that 0600 will do
-        "volumes": [
-            {
-                "type": "bind",
-                "source": instance.password_file,
-                "target": _PASSWORD_IN_CONTAINER,
-                "read_only": True,
-            }
-        ],
+    environment = {
+        "POSTGRES_DB": settings.db_name,
+        "POSTGRES_INITDB_ARGS": _INITDB,
+        "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
+        "POSTGRES_USER": settings.db_user,
     }
+    # the entrypoint reads it while it is still root, so that 0600 will do
+    password_file = {
+        "type": "bind",
+        "source": instance.password_file,
+        "target": _PASSWORD_IN_CONTAINER,
+        "read_only": True,
+    }
+    overlay: dict[str, object] = {"environment": environment, "volumes": [password_file]}
     try:
         # the key is not in the cluster before there is one
         Project(instance, settings, engine, data).create(container.name, overlay, ["-c", "ssl=off"])
@@ -89,6 +89,7 @@ def _run_entrypoint(
 
 
 def _require_room(path: str) -> None:
+    """Raise SockwakeError when the file system of path has no room for a new cluster."""
     room = os.statvfs(path)
     free = room.f_bavail * room.f_frsize
     if free < _ROOM:
@@ -98,7 +99,7 @@ def _require_room(path: str) -> None:
 
 
 def _move_into_place(made: str, data: str) -> None:
-    """Move what is in made up into data, PG_VERSION last: a cluster without it does not count as one."""
+    """Move what is in made up into data; PG_VERSION, without which it is no cluster, last."""
     owner = os.stat(made)
     for entry in sorted(os.listdir(made), key=lambda name: (name == "PG_VERSION", name)):
         os.rename(f"{made}/{entry}", f"{data}/{entry}")

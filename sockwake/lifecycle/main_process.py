@@ -1,4 +1,4 @@
-"""The main process of a program of the host, as systemd has named it to what it runs beside it."""
+"""The main process of a unit whose program systemd itself runs, for commands of that unit."""
 
 import os
 
@@ -7,11 +7,11 @@ from sockwake.system import pids
 
 
 class Ended(SockwakeError):
-    """The program is no more. Why it has ended is for clean_up() to say, which is told by systemd."""
+    """The program has ended; systemd tells ExecStopPost= why."""
 
 
 def pid() -> int:
-    """What systemd has told, unless it had nothing to tell any more."""
+    """The process id from MAINPID=, systemd.exec(5); raises Ended when there was none any more."""
     try:
         return int(os.environ["MAINPID"])
     except KeyError:
@@ -19,7 +19,7 @@ def pid() -> int:
 
 
 def descriptor() -> int:
-    """A descriptor of the program's process; pids.NONE when it has ended, and its number may be another's."""
+    """A descriptor of the program's process (pidfd_open(2)); pids.NONE when it has ended."""
     try:
         return pids.of_our_unit(pid())
     except Ended:
@@ -35,7 +35,7 @@ def executable(pid: int) -> str:
 
 
 def began(pid: int) -> float:
-    """When a process was started, in seconds since the machine was; proc(5)."""
+    """The start of process pid in seconds since the boot, proc(5); raises Ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             ticks = int(file.read().rpartition(")")[2].split()[19])

@@ -1,7 +1,7 @@
 """While an instance is awake: note when its last client left, and start an idle check.
 
-The watcher does this for a container, the process that woke it for a program. The kernel reports every connection that
-is closed (sock_diag(7)); none of a unix socket.
+The watcher does this for a container, the process that woke it for a program. The kernel reports
+every connection that is closed (sock_diag(7)); none of a unix socket.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import select
 import time
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.lifecycle import check_timer
 from sockwake.system import journal, process, sockdiag
 
@@ -30,15 +30,17 @@ _NEVER = float("inf")
 
 
 class Orders:
-    """What a monitor has to do. The process that woke the instance decides it, and passes it on in arguments.
+    """What a monitor has to do, as the process decides that has woken the instance.
 
-    look_every: seconds without a client after which an instance that has no check is looked at, and so on; 0 for never.
-        Most have gone to sleep by then. But systemd-socket-proxyd counts from the end of a connection: it would stay for
-        ever when it was started by hand, or when connections that are no clients come time and again.
+    look_every: seconds without a client until an instance without a check is looked at, again and
+        again; 0 for never. Most have gone to sleep by then. But systemd-socket-proxyd counts from
+        the end of a connection: it would stay for ever when it was started by hand, or when
+        connections that are no clients come time and again.
     events_fd: a descriptor of sockdiag.listen(), or -1.
     goodbye: a connection that has sent no more bytes than these was no client.
-    check_every: seconds between the checks of an instance that has one; 0 for none. Without their timer, which systemd
-        may have been too busy to make, one silent connection would keep the instance awake for ever.
+    check_every: seconds between the checks of an instance that has one; 0 for none. Without their
+        timer, which systemd may have been too busy to make, one silent connection would keep the
+        instance awake for ever.
     """
 
     __slots__ = ("check_every", "events_fd", "goodbye", "look_every")
@@ -58,7 +60,7 @@ class Orders:
 
     @classmethod
     def of(cls, settings: Settings) -> Orders:
-        """What the settings ask for; events_fd is open, for the program that this process becomes."""
+        """What the settings ask for; events_fd is open for the program this process becomes."""
         needs_look = not settings.has_check and settings.idle < _NEVER
         return cls(
             look_every=settings.idle + _LONGER_THAN_IDLE if needs_look else 0,
@@ -92,16 +94,15 @@ class Orders:
 def _listen(settings: Settings) -> int:
     """A descriptor that reports closed connections, or -1 where they tell nothing.
 
-    The kernel reports none of a unix socket. Where the server speaks first, any connection may be a client's, and the
-    proxy counts those.
+    The kernel reports none of a unix socket. Where the server speaks first, any connection may be a
+    client's, and the proxy counts those.
     """
     if settings.has_unix_socket or not (settings.first_words or settings.counts_clients):
         return -1
     try:
         fd = sockdiag.listen(settings.places)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        journal.say(f"every connection will count as a client's: {reason}")
+        journal.say(f"every connection will count as a client's: {reason(error)}")
         return -1
     os.set_inheritable(fd, True)
     return fd
@@ -123,7 +124,7 @@ class ClientMonitor:
         self._put_off_look()
 
     def wait(self, *fds: int) -> set[int]:
-        """Those of fds that can be read or have ended, as soon as there are any; a negative one never does."""
+        """Wait until some of fds can be read or have ended, and return those."""
         events_fd = self._closed.fd if self._closed else -1
         while True:
             ready = readable(*fds, events_fd, timeout=self._next_due() - time.monotonic())
@@ -134,7 +135,7 @@ class ClientMonitor:
                 return ready
 
     def end(self) -> None:
-        """Write the line about connections that sent nothing, if there were any since the last one."""
+        """Write the last line about connections that sent nothing."""
         if self._closed:
             self._closed.sum_up()
 
@@ -166,8 +167,9 @@ class ClientMonitor:
 class ClosedConnections:
     """The connections that the kernel has reported as closed.
 
-    Notes when the last client left, by which the check goes: a connection that sends nothing must not keep the instance
-    awake. Counts those in one line a minute: a line for each would drop the server's own from the journal.
+    Notes when the last client left, for the check: a connection that sends nothing must not keep
+    the instance awake. Those get one line a minute: a line for each would drop the server's own
+    from the journal.
     """
 
     def __init__(self, instance: Instance, events_fd: int, goodbye: int) -> None:
@@ -223,9 +225,9 @@ class ClosedConnections:
 
 
 def readable(*fds: int, timeout: float = _NEVER) -> set[int]:
-    """Wait until some of fds can be read or have ended, and return those; a negative one never does.
+    """Wait until some of fds can be read or have ended, and return those.
 
-    timeout: seconds after which it returns none.
+    fds: a negative one is ignored. timeout: seconds after which it returns none.
     """
     poll = select.poll()
     for fd in fds:

@@ -1,7 +1,7 @@
-"""The unix socket a program has made, led to its proxy.
+"""The unix socket that a program has made, mounted where its proxy finds it.
 
-The directory is the program's, so nothing in it is followed: what is opened is made accessible and mounted where only the
-proxy gets.
+The directory is the program's, so no link in it is followed: what is opened is made accessible and
+mounted where only the proxy gets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def expose(instance: Instance, settings: Settings) -> bool:
-    """Lead the proxy to the program's socket; False when it has not made one yet."""
+    """Mount the program's socket at the proxy's path; False when there is none yet."""
     try:
         fd = os.open(path(instance, settings), os.O_PATH | os.O_NOFOLLOW)
     except OSError:
@@ -29,22 +29,15 @@ def expose(instance: Instance, settings: Settings) -> bool:
         os.chmod(f"/proc/self/fd/{fd}", 0o666)
         hide(instance)
         os.close(os.open(_at_the_proxy(instance), os.O_WRONLY | os.O_CREAT, 0o600))
-        process.spawn(
-            [
-                "mount",
-                "--no-canonicalize",
-                "--bind",
-                f"/proc/{os.getpid()}/fd/{fd}",
-                _at_the_proxy(instance),
-            ]
-        )
+        opened = f"/proc/{os.getpid()}/fd/{fd}"
+        process.spawn(["mount", "--no-canonicalize", "--bind", opened, _at_the_proxy(instance)])
     finally:
         os.close(fd)
     return True
 
 
 def hide(instance: Instance) -> None:
-    """Lead it nowhere any more. os.path.ismount() does not see where: it is of the same file system."""
+    """Unmount it. os.path.ismount() does not know a mount of the same file system."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
         count = sum(line.split()[4] == _at_the_proxy(instance) for line in file)
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""A compose project on its way to serving its clients: its containers found or made, its ports proven."""
+"""A compose project on its way to serve clients: containers found or made, ports proven."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Getting from the files of an instance to a container that only has to be started."""
+"""From the files of an instance to a container that only has to be started."""
 
 import os
 import sys
@@ -28,11 +28,11 @@ def make_what_is_missing(
     made_of: str,
     write: Callable[[bytes], object],
 ) -> bool:
-    """Make the cluster if it was never made, and the container if it is not made of the present files.
+    """Make the cluster if it was never made, and the container if the files have changed.
 
-    Returns whether the container is running already, as one whose watcher was killed is.
-    Raises SockwakeError when the cluster is missing though it once was made: that is a disk to mount, not a
-    database to create.
+    Returns whether the container runs already: its watcher was killed.
+    Raises SockwakeError when the cluster is missing though it once was made: that is a disk to
+    mount, not a database to create.
     """
     if not settings.has_cluster:
         files.remove(instance.uninitialised_file)
@@ -51,9 +51,9 @@ def make_what_is_missing(
 def provision(
     instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
 ) -> float:
-    """Image, data, container: everything a first wake would otherwise have to wait for, and asleep again.
+    """Make image, data and container, for which a first wake would have to wait, and try them out.
 
-    It is started once, to see that it becomes ready; returns how many seconds that took.
+    Returns how many seconds the start took; the container is stopped again.
     """
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
@@ -118,7 +118,7 @@ def _provision_project(
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:
-    """The image of the definition. Not always instance.env's: compose.yaml may have been brought along."""
+    """The image that compose.yaml names; a file of the user's may name another than IMAGE=."""
     _, definition = project.service(config)
     if not definition.get("image"):
         raise SockwakeError(
@@ -134,6 +134,7 @@ def _try_out(
     is_running: bool,
     write: Callable[[bytes], object],
 ) -> float:
+    """Start the container until it is ready, and stop it; the seconds until it was ready."""
     began = time.monotonic()
     try:
         container.start(settings.start_timeout, is_running=is_running)

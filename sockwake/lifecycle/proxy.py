@@ -1,4 +1,4 @@
-"""The end of a proxy whose backend is gone, so that the next client wakes everything."""
+"""End a proxy that has no backend any more, so that the next client wakes both."""
 
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
@@ -9,27 +9,29 @@ from sockwake.errors import SockwakeError
 from sockwake.system import pids, process
 
 _SERVES = "systemd-socket-"  # what proc(5) has in comm of systemd-socket-proxyd: 15 characters
-_ELSEWHERE = 'systemctl "$0" kill --kill-whom=main --signal=SIGHUP "$1" 2>/dev/null || :'  # there may be none
+# the unit may have no process
+_ELSEWHERE = 'systemctl "$0" kill --kill-whom=main --signal=SIGHUP "$1" 2>/dev/null || :'
 
 
 def hang_up(instance: Instance, *, only_serving: bool = False) -> None:
-    """End it before it accepts a client for which there is no backend.
+    """End the proxy before it accepts a client for which there is no backend.
 
-    With a signal and not a stop job: a job would also cancel the start that the next client has already asked for. With
-    SIGHUP, which the proxy does not catch. And found in its cgroup: systemctl takes a hundred times as long.
-    only_serving: not one that still waits for the backend, or tells its clients why there is none.
+    By a signal and not a stop job, which would also cancel the start that the next client has asked
+    for: by SIGHUP, which the proxy does not catch. Found in its cgroup: systemctl takes a hundred
+    times as long.
+    only_serving: not while it waits for the backend, or tells its clients why there is none.
     """
     try:
         for pid in _processes(instance):
             if not only_serving or _serves(pid):
                 _hang_up(pid, instance)
-    except OSError:  # it has ended, or an administrator has put it into another slice
+    except OSError:  # it has ended, or is in another slice, by an administrator's drop-in
         if not only_serving:
             _hang_up_elsewhere(instance)
 
 
 def _hang_up(pid: int, instance: Instance) -> None:
-    """Signal a process of the proxy's. Its number may have been given to another one since it was read."""
+    """Signal process pid, if it still is one of the proxy's when its descriptor is open."""
     try:
         pidfd = pids.open_checked(pid, lambda: pid in _processes(instance))
     except OSError:
@@ -39,15 +41,16 @@ def _hang_up(pid: int, instance: Instance) -> None:
 
 
 def _hang_up_elsewhere(instance: Instance) -> None:
-    """The same through systemd, which knows where the unit's processes are."""
-    whose = "--user" if scope.is_user() else "--system"
+    """Signal the proxy's main process through systemd, which knows where it is."""
+    manager = "--user" if scope.is_user() else "--system"
     try:
-        process.spawn(["sh", "-c", _ELSEWHERE, whose, instance.proxy_unit])
+        process.spawn(["sh", "-c", _ELSEWHERE, manager, instance.proxy_unit])
     except SockwakeError:
-        pass  # no program can be run: whatever is wrong, the rest of the end must not wait for it
+        pass  # no program can be run; the rest of the end must not wait for that
 
 
 def _serves(pid: int) -> bool:
+    """Whether the process carries connections already."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().startswith(_SERVES)
@@ -56,10 +59,9 @@ def _serves(pid: int) -> bool:
 
 
 def _processes(instance: Instance) -> list[int]:
-    """The processes of the proxy's unit. Its slice is in the unit file, beside that of the backend, whose cgroup is ours."""
+    """The processes of the proxy's unit: its slice is beside the backend's, which is ours."""
     above = os.path.dirname(os.path.dirname(pids.cgroup(os.getpid())))
-    theirs = (
-        f"{above}/{'app' if scope.is_user() else 'system'}-sockwake.slice/{instance.proxy_unit}"
-    )
-    with open(f"/sys/fs/cgroup{theirs}/cgroup.procs", encoding="utf-8") as file:
+    proxies = "app-sockwake.slice" if scope.is_user() else "system-sockwake.slice"
+    procs = f"/sys/fs/cgroup{above}/{proxies}/{instance.proxy_unit}/cgroup.procs"
+    with open(procs, encoding="utf-8") as file:
         return [int(line) for line in file]

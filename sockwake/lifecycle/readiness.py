@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _PATIENCE = 10  # seconds for each step of a connection
 _PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
 _HTTP = "http:"
-# what a probe finds: the server serves; it says that it does not yet (503); it says nothing. An enum would cost the
-# wake 5 ms.
+# what a probe finds: the server serves, says that it does not yet (503), or says nothing. No enum,
+# which would cost the wake 5 ms
 READY, BUSY, NOTHING = "ready", "busy", "nothing"
 
 
@@ -103,8 +103,9 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
     """Return once the server takes queries, and asks for a password.
 
     wait: as in await_server().
-    A server that is alive but still recovering after start_timeout is handed over as it is: it tells
-    its clients so itself, as it would without us, and stopping it would only start its recovery anew.
+    A server that is alive but still recovering after start_timeout is handed over as it is: it
+    tells its clients so itself, as it would without us, and stopping it would only start its
+    recovery anew.
     """
     deadline = time.monotonic() + settings.start_timeout
     socket_path = f"{instance.backend}/{settings.socket_name}"
@@ -119,17 +120,17 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
         elif postmaster.is_settled(server):
             break
     waited = f"within {settings.start_timeout:g} s"
-    _judge(_ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings), waited)
+    answer = _ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings)
+    _judge(answer, waited)
     if not server:
         raise SockwakeError(
             f"the server on its socket is not the container's process 1 {waited}",
             "compose.yaml must not say init: true",
         )
     if settings.tls:
-        _judge(
-            _ask(lambda: namespaces.connect(server, settings.backend_port, _PATIENCE), settings),
-            f"on TCP port {settings.backend_port} of its container {waited}",
-        )
+        port = settings.backend_port
+        answer = _ask(lambda: namespaces.connect(server, port, _PATIENCE), settings)
+        _judge(answer, f"on TCP port {port} of its container {waited}")
 
 
 def _lengthen_queue(pid: int) -> None:
@@ -151,7 +152,7 @@ def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
 
 
 def _judge(answer: str, waited: str) -> None:
-    """Raise SockwakeError unless the server asks for a password: TRUSTS and SILENT are no such answer."""
+    """Raise SockwakeError when a server trusts strangers, or has not answered."""
     if answer == postgres.TRUSTS:
         raise SockwakeError(
             "its server lets strangers in without a password", "pg_hba.conf must not say trust"

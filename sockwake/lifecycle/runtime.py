@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from sockwake.config.instance import Instance
-from sockwake.errors import IN_USE, SockwakeError
+from sockwake.errors import IN_USE, SockwakeError, reason
 from sockwake.system import files, locks, safe_path
 
 TYPE_CHECKING = False
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
 
 _WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
-_PREPARATION = (
-    3600  # seconds a wake may take to make a cluster and a container; bin/proxy knows it, too
-)
+_PREPARATION = 3600  # seconds to make a cluster and a container; bin/proxy knows it, too
 WAKING = "waking"  # the unit's status text until the database is ready
 
 
@@ -39,8 +37,8 @@ def prepare(instance: Instance) -> None:
 def make_directories(instance: Instance) -> None:
     """Make the instance's runtime directories.
 
-    /run/sockwake is closed to everyone but root: that is what keeps local users away from the backend's
-    socket. The backend's own directory belongs to its container once that has run.
+    /run/sockwake is root's alone: that keeps local users away from the backend's socket. The
+    backend's own directory belongs to its container once that has run.
     """
     for path, mode in (
         (os.path.dirname(instance.run), 0o700),
@@ -61,12 +59,11 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
     pid: a process whose network the proxy has to enter by itself.
     """
     idle = "infinity" if settings.idle == float("inf") else f"{settings.idle:.0f}"
-    where = (
-        f"127.0.0.1:{settings.backend_port}"
-        if settings.backend_port
-        else f"{instance.backend}/{settings.socket_name}"
-    )
-    files.replace_volatile(instance.ready_file, f"{idle} {where}{f' {pid}' if pid else ''}\n")
+    where = f"{instance.backend}/{settings.socket_name}"
+    if settings.backend_port:
+        where = f"127.0.0.1:{settings.backend_port}"
+    words = [idle, where, f"{pid}"] if pid else [idle, where]
+    files.replace_volatile(instance.ready_file, f"{' '.join(words)}\n")
 
 
 def announce_ports(instance: Instance, backends: Iterable[tuple[int, str, str]]) -> None:
@@ -92,7 +89,7 @@ def close_ports(instance: Instance) -> None:
 
 
 def withdraw_ready(instance: Instance) -> None:
-    """Have no proxy go ahead any more."""
+    """Let no proxy go ahead any more."""
     try:
         os.rename(instance.ready_file, instance.ending_file)
     except FileNotFoundError:
@@ -100,7 +97,7 @@ def withdraw_ready(instance: Instance) -> None:
 
 
 def lock_wake(instance: Instance) -> int:
-    """Hold the proxy back for as long as the returned descriptor is open; whatever ends this process opens it."""
+    """Take the wake lock: the proxy waits until the returned descriptor is closed."""
     lock = os.open(instance.wake_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         locks.take(lock, "the lock of its wake", _WAKE_LOCK)
@@ -111,17 +108,17 @@ def lock_wake(instance: Instance) -> int:
 
 
 def promise_end(lock: int, settings: Settings) -> None:
-    """Tell the proxy, which waits for the lock of the wake, how many seconds all steps of one may take together."""
+    """Write into the wake lock how many seconds a wake may take, for the proxy that waits."""
     os.ftruncate(lock, 0)
     os.pwrite(lock, b"%d\n" % (_PREPARATION + 2 * settings.start_timeout), 0)
 
 
 def take_data(instance: Instance, path: str) -> int:
-    """Take the data directory for this process; returns the descriptor to close.
+    """Lock the data directory for this process; returns the descriptor to close.
 
-    It is made if the instance's data have still to be made; any other one is missed, not made. Two servers on one
-    cluster destroy it, and from inside its container PostgreSQL cannot see the other one.
-    Raises SockwakeError when somebody else has it or could lead it elsewhere, or it is not there.
+    Makes it only while the instance's data have still to be made. Two servers on one cluster
+    destroy it, and from inside its container PostgreSQL cannot see the other one. Raises
+    SockwakeError when it is not there, in use, or where others than root can put another.
     """
     safe_path.require_safe(path, "data directory")
     if os.path.exists(instance.uninitialised_file):
@@ -130,8 +127,7 @@ def take_data(instance: Instance, path: str) -> int:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise SockwakeError(
-            f"cannot use data directory {path}: {(error.strerror or str(error)).lower()}",
-            "is its disk mounted?",
+            f"cannot use data directory {path}: {reason(error)}", "is its disk mounted?"
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,16 +135,16 @@ def take_data(instance: Instance, path: str) -> int:
         os.close(lock)
         if isinstance(error, BlockingIOError):
             raise SockwakeError(f"another instance is using {path}", status=IN_USE) from None
-        # NFS makes of it a lock that only who can write the "file" may have (flock(2)), or has no lock daemon
+        # NFS makes it a lock that needs a descriptor open for writing (flock(2)), or has no daemon
         raise SockwakeError(
-            f"cannot lock data directory {path}: {(error.strerror or str(error)).lower()}",
+            f"cannot lock data directory {path}: {reason(error)}",
             "its file system cannot keep two servers apart, as NFS cannot: use a local one",
         ) from None
     return lock
 
 
 def leave_failure(instance: Instance, error: SockwakeError) -> None:
-    """Leave the reason why a wake failed: for the clients that wait, and what was said about it for the administrator."""
+    """Leave why a wake failed: a sentence for clients, what was said for the administrator."""
     forget_failure(instance)
     if error.said:
         files.replace_volatile(instance.failure_details, f"{error.said}\n", 0o600)
@@ -156,6 +152,6 @@ def leave_failure(instance: Instance, error: SockwakeError) -> None:
 
 
 def forget_failure(instance: Instance) -> None:
-    """There is none any more."""
+    """Remove the reason of the last failure."""
     files.remove(instance.failure_file)
     files.remove(instance.failure_details)

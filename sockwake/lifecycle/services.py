@@ -1,4 +1,4 @@
-"""The services of a project in one wake: started in the order of depends_on, and stopped in reverse.
+"""The services of a project in one wake: started in the order of depends_on, stopped in reverse.
 
 Side by side where that allows, each in a thread.
 compose's conditions are kept: started, healthy, completed_successfully.

@@ -1,4 +1,4 @@
-"""One start of a program: whether it was awaited, and what the next one tells clients if it failed (bin/native)."""
+"""One start of a program: whether it was awaited, and what the next tells clients (bin/native)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.system import files
 
-_REFUSAL_COUNTS = 5  # seconds; later it is another client, who may find it repaired
+_REFUSAL_COUNTS = 5  # seconds; a later client may find the program repaired
 
 
 def is_refusing() -> bool:
@@ -18,32 +18,33 @@ def is_refusing() -> bool:
 
 
 def was_refusing(instance: Instance) -> bool:
-    """Whether this start was, however long that took: nobody waited for the program."""
+    """Whether this start refused clients, however long that took: it did not run the program."""
     return bool(os.environ.get("SOCKWAKE_REFUSAL")) and not _was_awaited(instance)
 
 
 def uptime() -> int:
-    """Seconds since the machine was started, whatever becomes of its clock; from where bin/native has them, too."""
+    """Seconds since the boot, whatever becomes of the clock; bin/native reads the same file."""
     with open("/proc/uptime", encoding="ascii") as file:
         return int(file.read().partition(".")[0])
 
 
 def has_said_why(instance: Instance) -> bool:
-    """Whether who waited for this very run has left a reason."""
+    """Whether `program await` has left a reason for the failure of this very run."""
     return _was_awaited(instance) and os.path.exists(instance.failure_file)
 
 
 def _was_awaited(instance: Instance) -> bool:
-    """Whether somebody waited for this very run."""
+    """Whether `program await` has waited for this very run."""
     return _last_awaited(instance)[0] == os.environ.get("INVOCATION_ID")
 
 
 def woke_just_now(instance: Instance) -> bool:
+    """Whether the start that was last waited for is a few seconds old."""
     return uptime() - int(_last_awaited(instance)[1]) < _REFUSAL_COUNTS
 
 
 def _last_awaited(instance: Instance) -> tuple[str, str]:
-    """Which run was last waited for, and since when."""
+    """The invocation id of the run that was last waited for, and since which uptime()."""
     try:
         run, since = files.text_of(awaited(instance)).split()
     except ValueError:
@@ -52,24 +53,27 @@ def _last_awaited(instance: Instance) -> tuple[str, str]:
 
 
 def awaited(instance: Instance) -> str:
-    """A file that names the run that was last waited for."""
+    """The path of the file with those two."""
     return f"{instance.run}/awaited"
 
 
 def refuse_next(instance: Instance, reason: str) -> None:
-    """Have the next start, if it comes soon, tell the clients that wait why this one failed (bin/native), unless a proxy does."""
+    """Let the next start, if it comes soon, tell clients why this one failed (bin/native).
+
+    Only where the program takes the socket itself: a proxy tells its clients by itself.
+    """
     if not takes_socket():
         return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
-    sentence = f"sockwake: instance '{instance.name}' cannot start: {text} (journalctl -u {instance.backend_unit})"
+    where = f"journalctl -u {instance.backend_unit}"
+    sentence = f"sockwake: instance '{instance.name}' cannot start: {text} ({where})"
     until = uptime() + _REFUSAL_COUNTS
-    files.replace_volatile(
-        refusal(instance), f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n'
-    )
+    lines = f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n'
+    files.replace_volatile(refusal(instance), lines)
 
 
 def takes_socket() -> bool:
-    """Whether it is a native one. instance.env may be what is broken."""
+    """Whether it is a native instance, by its unit: instance.env may be what is broken."""
     return "SOCKWAKE_TAKES_SOCKET" in os.environ
 
 

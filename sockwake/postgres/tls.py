@@ -40,7 +40,7 @@ def self_signed(listen: Sequence[str]) -> tuple[str, str]:
 
 
 def read_pair(certificate: str, key: str) -> tuple[str, str]:
-    """Read two PEM files; raises SockwakeError (usage) unless they are a certificate and its key."""
+    """Read two PEM files; raises SockwakeError (usage) unless they are a certificate and key."""
     pair = _pem(certificate), _pem(key)
     if os.stat(key).st_mode & stat.S_IROTH:
         problem = f"{key} is no secret: every user may read it"

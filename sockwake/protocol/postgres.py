@@ -7,7 +7,7 @@ import _socket
 
 # what a server answers to a StartupMessage without a password
 ASKS = "asks for a password"
-TRUSTS = "lets a stranger in without a password"
+TRUSTS = "accepts connections without a password"
 STARTING = "is starting up"
 REFUSES = "answers with an error"
 SILENT = "does not answer"

@@ -1,1 +1,1 @@
-"""What systemd runs: a module for each program in bin. Imports lifecycle and what is below it, nothing of admin."""
+"""What systemd runs: a module for each program in bin. Imports lifecycle and what is below it."""

@@ -1,9 +1,10 @@
-"""One check whether an instance that is awake may sleep, and its way to sleep: ExecStart of pg-check@NAME.service.
+"""Check once whether an instance may sleep, and let it: ExecStart of pg-check@NAME.service.
 
-A client that comes at this moment must not lose anything. So what could accept its connection is stopped first; if a
-client has come meanwhile, it goes on as before. A client that comes later waits in the socket's queue.
+A client that comes at this moment must not lose anything. So the process that could accept its
+connection is stopped first (SIGSTOP); if a client has come meanwhile, it is continued. A client
+that comes later waits in the socket's queue.
 
-What is measured is in lifecycle/idleness.py. What is decided is is_idle(), or a program of the administrator's.
+lifecycle/idleness.py measures; is_idle(), or a program of the administrator's, decides.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import BUILTIN, NONE
 from sockwake.lifecycle import check_timer, idleness
 from sockwake.lifecycle.idleness import Observation
@@ -50,13 +51,13 @@ def run(instance: Instance) -> None:
     check.release_stopped()  # first: clients wait for what is stopped
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
-    allowlist.note_dropped(instance, settings)  # before the proxy may end, and with it the count
+    allowlist.note_dropped(instance, settings)  # whatever is decided then
     if check.may_sleep(seen):
         check.put_to_sleep(seen)
 
 
 def find_proxy(instance: Instance) -> tuple[int, int]:
-    """The proxy's process id and a descriptor of it; 0 and pids.NONE when there is none, or already another one."""
+    """The proxy's process id and a descriptor of it; 0 and pids.NONE when it has none."""
     unit = instance.proxy_unit
     pid = systemctl.main_pid(unit)
     pidfd = pids.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
@@ -64,10 +65,10 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
 
 
 def is_idle(settings: Settings, seen: Observation) -> bool:
-    """Whether an instance without a check program may sleep, by what was seen: silent for IDLE.
+    """Whether an instance without a check program has been silent for IDLE.
 
-    CHECK=none waits until every client has left, and so does what no single proxy counts the clients of: sessions end
-    with it. The sessions of a PostgreSQL that work for a silent client are looked at beside this.
+    With CHECK=none every client must have left, too; also those of a native program and of a
+    project, whose end would close their connections. Whether a PostgreSQL works for a silent client is asked apart.
     """
     is_silent = seen.silent >= settings.idle
     if settings.check == NONE or settings.counts_clients:
@@ -90,7 +91,7 @@ class Check:
         self._proxy_fd = proxy_fd
 
     def release_stopped(self) -> None:
-        """Let go on what a check that was killed has stopped."""
+        """Continue what a check that was killed has stopped."""
         unit = self._accepting_unit
         if self.settings.counts_clients:
             if pids.is_stopped(systemctl.main_pid(unit)):
@@ -127,7 +128,7 @@ class Check:
                 self._end_timer()
 
     def _end_proxy(self, seen: Observation) -> bool:
-        """End the proxy, unless a client has come or said something since the look; whether it ends."""
+        """End the proxy, unless a client has come or said something since; whether it ends."""
         if pids.has_ended(self._proxy_fd):
             return True
         try:
@@ -142,7 +143,7 @@ class Check:
             pids.send(self._proxy_fd, signal.SIGCONT)
 
     def _is_disturbed(self, seen: Observation) -> bool:
-        """Whether a client has come or said something since the look, and the proxy, which stands still, has to go on."""
+        """Whether a client has come or said something since the look, so that the proxy goes on."""
         return (
             idleness.has_carried(self.instance, self.settings, seen, self.proxy)
             or connections.pending(self.settings)
@@ -152,8 +153,8 @@ class Check:
     def _end_timer(self) -> None:
         """Stop the timer, which keeps the backend up, unless the next client needs both.
 
-        A client that comes while the timer ends, or a unit of the administrator's, may keep the backend: then it gets
-        another timer.
+        A client that comes while the timer ends, or a unit of the administrator's, may keep the
+        backend up: then another timer is started.
         """
         proxy, backend = self.instance.proxy_unit, self.instance.backend_unit
         has_ended = sigstop.within_a_moment(
@@ -166,7 +167,7 @@ class Check:
 
     @property
     def _accepting_unit(self) -> str:
-        """The unit that accepts connections, where that is not one proxy: the program, or the proxies."""
+        """The unit that accepts connections: the native program, or the proxies of a project."""
         if self.settings.is_native:
             return self.instance.backend_unit
         return self.instance.proxy_unit
@@ -174,16 +175,14 @@ class Check:
     def _stop_accepting(self, seen: Observation) -> None:
         """Stop what accepts connections itself, unless a client has just come or said something.
 
-        It is continued only behind its stop signal: a stop job alone would let its main process go on first, and what
-        that waits for later.
+        It is continued behind its stop signal: a stop job continues the main process at once, and
+        what that waits for only later.
         """
         unit = self._accepting_unit
         try:
             systemctl.signal(unit, "STOP", all_processes=True)
-            is_disturbed = idleness.has_newcomers(self.settings, seen) or idleness.was_spoken_to(
-                self.settings, seen
-            )
-            if not is_disturbed:
+            has_newcomers = idleness.has_newcomers(self.settings, seen)
+            if not has_newcomers and not idleness.was_spoken_to(self.settings, seen):
                 sigstop.signal_first_thread(unit)
                 systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))
@@ -216,8 +215,7 @@ class Check:
         except SockwakeError as error:
             journal.say(f"{error.message}: {stays}")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            journal.say(f"cannot run {program}: {reason}: {stays}")
+            journal.say(f"cannot run {program}: {reason(error)}: {stays}")
         except KeyboardInterrupt:
             journal.say(f"check {program} was ended before it had an answer: {stays}")
             raise

@@ -1,10 +1,10 @@
-"""What is done behind a waker or watcher that has not ended in order: ExecStopPost= of pg-postgres@NAME.service.
+"""Clean up behind a backend that has not ended in order: ExecStopPost= of pg-postgres@NAME.service.
 
-A module of its own: the watcher loads for the whole time what it may ever need, and this is as much again.
+A module of its own: the watcher keeps loaded all it may ever need, and this is as much again.
 
-And what is done behind a backend of any kind whose whole cgroup has been killed (`systemctl kill --signal=KILL`, systemd-oomd):
-the kernel then kills whatever systemd starts in it, ExecStopPost= too (seen with systemd 257 on Linux 6.18). So another unit
-does it, sockwake-aftermath.service.
+A backend whose whole cgroup has been killed (`systemctl kill --signal=KILL`, systemd-oomd) is
+cleaned up by another unit, sockwake-aftermath.service: the kernel then kills whatever systemd
+starts in that cgroup, ExecStopPost= too (seen with systemd 257 on Linux 6.18).
 """
 
 import fcntl
@@ -21,14 +21,12 @@ from sockwake.lifecycle import proxy, proxy_netns, runtime
 from sockwake.service import program
 from sockwake.system import files, journal, sdnotify, systemctl
 
-_NEVER_READY = (
-    5  # seconds for a container to end that no client has been led to; the next one waits for that
-)
+_NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
 
 
 def main(arguments: list[str]) -> int:
     """cleanup NAME, or cleanup --after-kill. The status is for systemd alone."""
-    sdnotify.put_off_ending()  # what it does nobody would do after it
+    sdnotify.put_off_ending()  # nothing cleans up behind this
     try:
         if arguments[0] == "--after-kill":
             clean_up_killed()
@@ -41,15 +39,14 @@ def main(arguments: list[str]) -> int:
 
 
 def clean_up(instance: Instance) -> None:
-    """No container runs on unwatched, and no proxy leads nowhere."""
-    # without a ready file a proxy may be telling its clients why, and must not be disturbed
+    """Stop the container, which has no watcher any more, and end the proxy."""
+    # without a ready file the proxy may be telling its clients why, and must not be disturbed
     was_ready = os.path.exists(instance.ready_file)
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance, only_serving=not was_ready)
     if not os.path.exists(instance.failure_file):
-        journal.aside(
-            runtime.leave_failure, instance, SockwakeError("the service that starts it was killed")
-        )
+        killed = SockwakeError("the service that starts it was killed")
+        journal.aside(runtime.leave_failure, instance, killed)
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     known = settings.load_if_valid(instance)
@@ -64,7 +61,10 @@ def clean_up(instance: Instance) -> None:
 
 
 def _stop(instance: Instance, container: Container) -> None:
-    """Stop it with all the time it may take, unless it is no database and was never ready: it may not hear a signal yet."""
+    """Stop it with all the time it may take.
+
+    But for one that is no database and was never ready: it may not handle its stop signal yet.
+    """
     if _has_cluster(instance):
         container.stop(insist="SIGINT")
     elif os.path.exists(instance.ending_file):
@@ -74,18 +74,17 @@ def _stop(instance: Instance, container: Container) -> None:
 
 
 def clean_up_killed() -> None:
-    """Behind each backend behind which nothing else could; one more may have failed meanwhile."""
+    """Clean up behind every backend whose cgroup was killed, and those killed meanwhile."""
     done: set[str] = set()
     while units := set(systemctl.not_cleaned_up()) - done:
         for unit in units:
-            journal.aside(
-                _clean_up_killed, Instance(Name(unit.partition("@")[2].removesuffix(".service")))
-            )
+            name = unit.partition("@")[2].removesuffix(".service")
+            journal.aside(_clean_up_killed, Instance(Name(name)))
         done |= units
 
 
 def _clean_up_killed(instance: Instance) -> None:
-    """With the lock of the next wake, which waits for this; unless that has begun already."""
+    """Clean up with the wake lock taken, so that the next wake waits, unless that has begun."""
     runtime.make_directories(instance)
     lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -93,9 +92,8 @@ def _clean_up_killed(instance: Instance) -> None:
         if instance.backend_unit not in systemctl.not_cleaned_up():
             return
         if _is_program(instance):
-            os.environ.update(
-                SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL"
-            )  # systemd.exec(5)
+            # what systemd would tell ExecStopPost=, systemd.exec(5)
+            os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
             program.clean_up(instance)
         else:
             clean_up(instance)
@@ -107,12 +105,15 @@ def _clean_up_killed(instance: Instance) -> None:
 
 
 def _is_program(instance: Instance) -> bool:
+    """Whether systemd runs the backend itself, by its files: instance.env may be what is broken."""
     return os.path.exists(instance.service_file) and not os.path.exists(instance.compose_file)
 
 
 def _has_cluster(instance: Instance) -> bool:
-    """Whether it is a PostgreSQL, which shuts down on SIGINT however often it hears it. Of a broken instance.env, what it
-    says first counts."""
+    """Whether it is a PostgreSQL, which can be sent SIGINT time and again while it shuts down.
+
+    Of an instance.env that is broken the line KIND= counts.
+    """
     try:
         return settings.load(instance).has_cluster
     except SockwakeError:

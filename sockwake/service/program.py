@@ -1,9 +1,9 @@
-"""An instance whose backend is a program of the host, run by systemd: what goes on beside and after it.
+"""What runs beside and after a program that systemd itself runs as an instance's backend.
 
-ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the program's
-sandbox; the program is believed nothing. Before it there is only a look at the port's queue (pg-wanted@NAME.service): the
-client waits for that, too. For kind command the proof goes on behind ExecStartPost= (bin/await), so that the proxy is set
-up meanwhile.
+ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the
+program's sandbox, and trust nothing the program says. Before it only the port's queue is looked at
+(pg-wanted@NAME.service): the client waits for that, too. For kind command the proof goes on behind
+ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 0.002  # seconds
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
-_NOT_YET_THE_PROGRAM = (
-    "systemd",
-    "systemd-executor",
-)  # what its process runs until its sandbox is done
+# what the main process runs until its sandbox is set up
+_NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 
 
 def main(arguments: list[str]) -> int:
-    """program await NAME [LOCK], or program after NAME, in the environment systemd gives such commands.
+    """program await NAME [LOCK], or program after NAME, with the environment of systemd.exec(5).
 
-    LOCK: a descriptor that holds the proxy back. Nobody cares for the status: a program that never gets ready is ended.
+    LOCK: a descriptor of the wake lock, for which the proxy waits. The status has no meaning: a
+    program that never gets ready is ended.
     """
     verb, name, *lock = arguments
     instance = Instance(Name(name))
@@ -71,19 +70,15 @@ def main(arguments: list[str]) -> int:
 
 
 def await_ready(instance: Instance, lock: int = -1) -> None:
-    """Wait until the program answers, have its proxy go ahead, and look after its clients from then on; raises SockwakeError
-    when it never does.
+    """Wait until the program answers, let its proxy go ahead, and become its clients' monitor.
 
-    lock: closed as soon as the proxy may.
+    lock: closed when the proxy may go ahead. Raises SockwakeError when the program never answers.
     """
     if start_attempt.is_refusing():
         return
     _leave_for_proxy(runtime.prepare, instance)
-    _leave_for_proxy(
-        files.replace_volatile,
-        start_attempt.awaited(instance),
-        f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}",
-    )
+    this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
+    _leave_for_proxy(files.replace_volatile, start_attempt.awaited(instance), this_run)
     settings, pid = load(instance), main_process.pid()
     if lock >= 0:
         runtime.promise_end(lock, settings)
@@ -100,11 +95,11 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     journal.aside(journal.say, f"woken by {client} in {1000 * took:.0f} ms")
     journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
-    journal.aside(_look_after, instance, settings)
+    journal.aside(_monitor_clients, instance, settings)
 
 
 def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
-    """Do what the proxy needs. A program that takes its clients itself serves already, whatever comes of it."""
+    """Do what the proxy needs; a native program, which has none, goes on when that fails."""
     if start_attempt.takes_socket():
         journal.aside(step, *arguments)
     else:
@@ -112,7 +107,7 @@ def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
 
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
-    """Return once the program of process pid serves."""
+    """Return once the program of process pid serves; raises SockwakeError when it never does."""
 
     def wait() -> None:
         time.sleep(_LOOK_EVERY)
@@ -125,7 +120,7 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
             if time.monotonic() > deadline:
                 raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
 
-    # until then it is in the host's network, where anybody can listen
+    # until then it is in the host's network, where any process can listen
     await_that(
         lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM,
         "systemd has not started its program",
@@ -139,9 +134,11 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     await_server(pid, instance, settings, wait)
 
 
-def _look_after(instance: Instance, settings: Settings) -> None:
-    """Become what looks after its clients, and ends with the program; of a native one, for which systemd waits, another
-    process does."""
+def _monitor_clients(instance: Instance, settings: Settings) -> None:
+    """Become the monitor of its clients, which ends with the program.
+
+    Of a native program a child does: systemd waits for ExecStartPost=.
+    """
     server = main_process.descriptor()
     if server == pids.NONE:
         return
@@ -153,14 +150,14 @@ def _look_after(instance: Instance, settings: Settings) -> None:
 
 
 def _end_program() -> None:
-    """Have the program stop that never got ready. If it does not, systemd stops it when its proxy has left."""
-    import signal  # 5 ms, which a wake that succeeds needs not pay
+    """Ask a program to end that never got ready; systemd stops it when its proxy has left."""
+    import signal  # 5 ms, which a wake that succeeds saves
 
     pids.send(main_process.descriptor(), signal.SIGTERM)
 
 
 def clean_up(instance: Instance) -> None:
-    """After the end of the program: no proxy leads nowhere, and the reason of an end that was not asked for is kept."""
+    """After the end of the program: end its proxy, and leave the reason of an unwanted end."""
     files.remove(start_attempt.refusal(instance))
     if start_attempt.was_refusing(instance):
         return
@@ -173,25 +170,25 @@ def clean_up(instance: Instance) -> None:
     if has_said_why or _has_failed(instance, was_ready):
         if was_ready or not has_said_why:
             runtime.leave_failure(instance, _why())
-        # of a native one nobody asked how it is before it was called ready
+        # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
     if os.path.exists(instance.failure_file):
-        proxy_netns.lead_somewhere(instance)  # a proxy may still be on its way in there
+        proxy_netns.lead_somewhere(instance)  # a proxy may still be starting in there
     else:
         proxy_netns.forget(instance)
     journal.say("asleep")
 
 
 def _has_failed(instance: Instance, was_ready: bool) -> bool:
-    """Whether nobody asked for its end. One that ends well, but before it was ready, has failed, too."""
+    """Whether its end was not asked for; it has failed, too, when it ended before it was ready."""
     if os.environ.get("SERVICE_RESULT") != "success":
         return True
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
 def _why() -> SockwakeError:
-    """What there is to say of a program that has ended: what systemd does, and its own last line."""
+    """Why the program has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     if status in (_NOT_FOUND, _NOT_EXECUTED):
         return SockwakeError("its program cannot be run")
@@ -199,15 +196,8 @@ def _why() -> SockwakeError:
         return SockwakeError("its program did not say it was ready in time")
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
     invocation = os.environ.get("INVOCATION_ID", "")
-    said = process.run(
-        [
-            "journalctl",
-            "--lines=5",
-            "--output=cat",
-            f"_SYSTEMD_INVOCATION_ID={invocation}",
-            "_TRANSPORT=stdout",
-        ],
-        check=False,
-    ).splitlines()
-    last = next((line for line in reversed(said) if line and not line.startswith("sockwake: ")), "")
-    return SockwakeError(f"its program {ended}", said=last)
+    its_output = [f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"]
+    argv = ["journalctl", "--lines=5", "--output=cat", *its_output]
+    lines = process.run(argv, check=False).splitlines()
+    own = [line for line in lines if line and not line.startswith("sockwake: ")]
+    return SockwakeError(f"its program {ended}", said=own[-1] if own else "")

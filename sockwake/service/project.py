@@ -1,8 +1,7 @@
-"""The main process of pg-postgres@NAME.service of a compose project: wakes all of its services, carries
-their logs, and puts them to sleep.
+"""The main process of pg-postgres@NAME.service of a compose project.
 
-As the waker and the watcher of one container together. compose itself runs only when something of the
-project is missing or was edited.
+It wakes all services, carries their logs, and puts them to sleep: waker and watcher in one. compose
+itself runs only when something of the project is missing or was edited.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The last resort of the proxy: tells every client that waits why there is no backend, and leaves.
+"""Tell every client that waits why there is no backend, and end.
 
-It runs in place of systemd-socket-proxyd when the backend did not become ready. It takes the listening
-sockets systemd passed (sd_listen_fds(3)), answers who is in their queues, and ends, so that the next client
-makes a new attempt. It lives in the proxy's sandbox and believes nothing a client says.
+bin/proxy becomes this in place of systemd-socket-proxyd when the backend did not become ready. It
+takes the listening sockets systemd passed (sd_listen_fds(3)), answers the connections in their
+queues, and ends, so that the next client makes a new attempt. It lives in the proxy's sandbox and
+trusts nothing a client says.
 """
 
 import errno
@@ -17,7 +18,7 @@ from sockwake.protocol import http, postgres
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PATIENCE = 5.0  # seconds for all clients together
-_LONGEST_GOODBYE = 256  # times 4 kB are read from one that does not stop talking
+_LONGEST_GOODBYE = 256  # times 4 kB are read from a client that does not stop sending
 _LONGEST_HEAD = 65536  # bytes
 _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
 
@@ -25,13 +26,13 @@ _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
 class Client:
     """One connection: what it sent so far, and whether it has its answer.
 
-    It is answered in the protocol it speaks, whatever the instance is: instance.env may be what is broken.
+    It is answered in its own protocol, whatever the instance is: instance.env may be broken.
     """
 
     def __init__(self, sock: socket.socket, message: str) -> None:
         self.sock = sock
         self.received = b""
-        self.answered = False  # and only what it still says is left to be taken
+        self.answered = False  # then what it still sends is read and dropped
         self.message = message
         sock.setblocking(False)
 
@@ -49,6 +50,7 @@ class Client:
         return bool(chunk) and self._answer()
 
     def _answer(self) -> bool:
+        """Answer what was received so far; False when the connection can be closed."""
         if http.begins(self.received):
             if not http.has_head(self.received):
                 return len(self.received) < _LONGEST_HEAD
@@ -62,10 +64,8 @@ class Client:
                 return True
             packet, self.received = self.received[:length], self.received[length:]
             asks_for_encryption = packet[4:8] in (postgres.SSL_REQUEST, postgres.GSS_REQUEST)
-            if (
-                not self._send(b"N" if asks_for_encryption else postgres.fatal(self.message))
-                or not asks_for_encryption
-            ):
+            answer = b"N" if asks_for_encryption else postgres.fatal(self.message)
+            if not self._send(answer) or not asks_for_encryption:
                 return False
         return True
 
@@ -77,7 +77,7 @@ class Client:
         return True
 
     def _say_no_more(self) -> bool:
-        """Close our half. A client whose connection is reset while it still sends its request reads no answer."""
+        """Close our half alone: after a reset a client that is still sending reads no answer."""
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -97,11 +97,11 @@ class Client:
 
 
 def refuse(listeners: list[socket.socket], message: str) -> int:
-    """Answer everybody in the queues with message; returns how many there were."""
+    """Answer every connection in the queues with message; returns how many there were."""
     clients: dict[int, Client] = {}
-    doors = {listener.fileno(): listener for listener in listeners}
+    by_fd = {listener.fileno(): listener for listener in listeners}
     poll = select.poll()
-    for fd, listener in doors.items():
+    for fd, listener in by_fd.items():
         listener.setblocking(False)
         poll.register(fd, select.POLLIN)
     answered = 0
@@ -111,11 +111,11 @@ def refuse(listeners: list[socket.socket], message: str) -> int:
         if not events and not clients:
             break
         for fd, _ in events:
-            if fd in doors:
+            if fd in by_fd:
                 try:
-                    client = _accept(doors[fd], message)
+                    client = _accept(by_fd[fd], message)
                 except _Full:
-                    poll.modify(fd, 0)  # until one that was accepted has its answer
+                    poll.modify(fd, 0)  # until a client has its answer, and its descriptor is free
                     continue
                 if client:
                     clients[client.sock.fileno()] = client
@@ -124,8 +124,8 @@ def refuse(listeners: list[socket.socket], message: str) -> int:
             elif not clients[fd].advance():
                 poll.unregister(fd)
                 clients.pop(fd).close()
-                for door in doors:
-                    poll.modify(door, select.POLLIN)
+                for listening in by_fd:
+                    poll.modify(listening, select.POLLIN)
     for client in clients.values():
         client.close()
     return answered
@@ -141,7 +141,7 @@ def _accept(listener: socket.socket, message: str) -> Client | None:
     except OSError as error:
         if error.errno in _FULL:
             raise _Full from None
-        return None  # it has gone again
+        return None  # it was reset meanwhile
 
 
 def reason(name: str, failure_file: str) -> str:
@@ -168,5 +168,6 @@ def main(arguments: list[str]) -> int:
         return 0
     message = second if first == "--because" else reason(first, second)
     answered = refuse(listeners, message)
-    print(f"refused {answered} client{'' if answered == 1 else 's'}: {message}", file=sys.stderr)
+    clients = "1 client" if answered == 1 else f"{answered} clients"
+    print(f"refused {clients}: {message}", file=sys.stderr)
     return 0

@@ -1,7 +1,7 @@
-"""Whether anybody is there to start the program of an instance for: pg-wanted@NAME.service, before each of its starts.
+"""Close the connections that are no clients before a program is started: pg-wanted@NAME.service.
 
-bin/wanted has found no client in the port's queue. Who else is in there made systemd start the unit all the same, and is
-hung up on here. The listening sockets are systemd's, and so taken from process 1: no program has them yet.
+bin/wanted has found no client in the port's queue, but a connection there made systemd start the
+unit. The listening sockets are copied from process 1: no program has them yet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SYSTEMD = 1
 
 
 def main(arguments: list[str]) -> int:
-    """turn-away NAME. What cannot be seen is for the start itself to say."""
+    """turn-away NAME. Whatever is wrong, the program is started, and that start tells it."""
     os.umask(0o022)
     try:
         instance = Instance(Name(arguments[0]))
@@ -38,21 +38,26 @@ def main(arguments: list[str]) -> int:
 
 
 def is_wanted(instance: Instance) -> bool:
-    """Whether a client waits, or somebody starts the unit by hand; raises SockwakeError or OSError when that cannot be seen."""
+    """Whether a client waits, or an administrator has started the unit: the queue is empty.
+
+    Raises SockwakeError or OSError when the queue cannot be seen.
+    """
     settings = load(instance)
     sockets = _of_systemd(settings)
-    return not strangers.waited_at(sockets) or strangers.turn_away(sockets, settings)
+    return not strangers.not_empty(sockets) or strangers.turn_away(sockets, settings)
 
 
 def _start_nothing(instance: Instance) -> None:
-    """Tell systemd, which starts program and proxy on that condition. Who comes from now on stays in the queue, and makes
-    the socket start all anew."""
+    """Make the start condition of program and proxy fail.
+
+    A connection that comes from now on stays in the queue, and makes systemd start both anew.
+    """
     runtime.make_directories(instance)
     files.replace_volatile(instance.nobody_file, "")
 
 
 def _of_systemd(settings: Settings) -> list[socket.socket]:
-    """The listening sockets of the instance's addresses. Another instance may have the same port at another one."""
+    """The listening sockets of the instance's addresses, without another's on the same port."""
     addresses = {ipaddress.ip_address(item) for item in settings.listen if not item.startswith("/")}
     found = []
     for sock in pidfd.sockets(_SYSTEMD, procnet.on_port(settings.port)):

@@ -1,12 +1,13 @@
-"""The main process of pg-postgres@NAME.service until the database is ready; then it becomes the watcher.
+"""Wake an instance, then become its watcher: the main process of pg-postgres@NAME.service.
 
-wake() is a wake, from top to bottom. Everything on the way to the ready file is time a client waits. What is needed only
-sometimes is imported there.
+wake() is a wake, from top to bottom. Everything on the way to the ready file is time that a client
+waits. What is needed only sometimes is imported where it is.
 
-READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's sandbox
-while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy waits for the lock
-and believes only the ready file, so no client gets through before the database has proven itself. A proxy
-that reaches its backend over TCP needs the container's network namespace, and has to wait for the engine.
+READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's
+sandbox while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy
+waits for the lock and trusts only the ready file, so that no client gets through before the
+database has proven itself. A proxy that reaches its backend over TCP needs the container's network
+namespace, and has to wait for the engine.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ class Stopwatch:
 
 
 def main(arguments: list[str]) -> int:
-    """waker NAME. Does not return when it has woken the instance; the status is for systemd alone."""
-    # A stop that is asked for meanwhile has to wait, for the watcher to take its signal off the mask: before the
-    # image's entrypoint has become PostgreSQL, a container cannot be stopped but by killing it.
+    """waker NAME. Does not return from a wake that succeeds; the status is for systemd alone."""
+    # a stop waits until the watcher unmasks its signal: before the image's entrypoint has become
+    # PostgreSQL, a container can only be killed
     sdnotify.put_off_ending()
     try:
         wake(Instance(Name(arguments[0])))
@@ -121,7 +122,10 @@ def prepare(instance: Instance) -> tuple[Settings, int]:
 
 
 def admit(instance: Instance, settings: Settings, lock: int) -> str:
-    """The client to wake for. "" when there is none: then what waits in the queue has been closed, and lock released."""
+    """The client to wake for, or "" when there is none.
+
+    Then the connections in the queue have been closed, and the wake lock has been released.
+    """
     if client := connections.awaited(settings):
         allowlist.require_enforced(settings)
         return client
@@ -199,7 +203,7 @@ def announce(instance: Instance, settings: Settings, lock: int, pid: int) -> Non
 
 
 def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: Stopwatch) -> None:
-    """Do what can wait until clients are served. None of it ends a wake that has succeeded."""
+    """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
     journal.aside(_note_duration, instance, client, stopwatch)
     if not sdnotify.ENDING & _signal.sigpending():  # the timer would hold awake what shall stop
         journal.aside(check_timer.start, instance, settings)
@@ -216,14 +220,14 @@ def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> Non
 
 
 def _is_over_tcp(settings: Settings) -> bool:
-    """Whether the proxy has to be in the container's network namespace; a user's own enters it by itself."""
+    """Whether systemd starts the proxy in the container's network; a user's enters it by itself."""
     return bool(settings.backend_port) and not scope.is_user()
 
 
 def _lead_proxy(instance: Instance, settings: Settings, container: Container) -> None:
     """Lead the proxy, and no other process, to the container's port.
 
-    The namespace of a container that ends at once ends with it, long before the engine knows.
+    A container that ends at once takes its namespace with it, long before the engine knows.
     """
     from sockwake.system import iprule
 
@@ -252,8 +256,8 @@ def process_of(container: Container) -> int:
 
 
 def stop_signal(settings: Settings) -> int:
-    """The signal that ends the container's process 1 in order; a PostgreSQL without waiting for its clients.
+    """The signal that ends the container's process 1 in order; PostgreSQL: with its sessions.
 
-    Chosen now: by the end instance.env may be broken.
+    Chosen now: by then instance.env may be broken.
     """
     return int(_signal.SIGINT if settings.has_cluster else _signal.SIGTERM)

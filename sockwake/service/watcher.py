@@ -1,9 +1,10 @@
-"""The main process of pg-postgres@NAME.service while the database is awake: carries its log, puts it to sleep.
+"""Relay a container's log, and stop it: pg-postgres@NAME.service while the instance is awake.
 
-The waker becomes this by exec, which leaves behind what waking needed in memory: 8 MB stay for as long as the
-instance is awake, whether the waker only started a container (10 MB) or had to make one first (20 MB).
+The waker becomes this by exec, which frees the memory that waking needed: 8 MB stay for as long as
+the instance is awake, whether the waker only started a container (10 MB) or had to make one first
+(20 MB).
 
-It loads all code of ours it may ever need when it starts: an upgrade can take the files away under it.
+All code of ours that may ever be needed is imported at the start: an upgrade can remove the files.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that 
 class Watcher:
     """The watcher of one instance that is awake.
 
-    server: a descriptor of the container's process 1 (pidfd_open(2)): the kernel reports its end long before the engine.
-    stop: the signal that ends that process, for when there is no engine to do so.
+    server: a descriptor of the container's process 1 (pidfd_open(2)): the kernel reports its end
+        long before the engine does.
+    stop: the signal that ends that process, for when there is no engine to stop the container.
     """
 
     def __init__(
@@ -48,7 +50,10 @@ class Watcher:
         self._catch_the_end()
 
     def run(self) -> None:
-        """Carry the log until a stop is asked for and done; raises SockwakeError when the container ends unasked."""
+        """Relay the log until a stop is asked for, and stop the container.
+
+        Raises SockwakeError when it ends unasked.
+        """
         while not self.stopping:
             ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
             has_ended = self._server in ready
@@ -71,8 +76,8 @@ class Watcher:
     def _turn_clients_away(self) -> None:
         """End the proxy, so that no client is led to a server that ends.
 
-        A stop job has ended the proxy before; a signal by hand has not, nor a server that ends by itself. STOPPING=1
-        makes systemd hold back the next wake until this process has ended.
+        A stop job has ended the proxy before; a signal by hand has not, nor the end of a server.
+        STOPPING=1 makes systemd hold back the next wake until this process has ended.
         """
         journal.aside(sdnotify.notify, "STOPPING=1")
         runtime.withdraw_ready(self.instance)
@@ -86,7 +91,7 @@ class Watcher:
         self.container.engine.finish(answer)
 
     def _lose_container(self) -> None:
-        """Raise SockwakeError with the reason why the container, or its engine, has ended unasked."""
+        """Raise SockwakeError: why the container, or its engine, has ended unasked."""
         self._turn_clients_away()
         while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
             self.container.relay(journal.write)
@@ -110,7 +115,7 @@ class Watcher:
         return True
 
     def _catch_the_end(self) -> None:
-        """Make a signal that asks for the end a byte in a pipe: it interrupts nothing half-way, and poll() sees it."""
+        """Turn the signals that ask for the end into bytes in a pipe: they interrupt nothing."""
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         _signal.set_wakeup_fd(writer)
         for number in sdnotify.ENDING:
@@ -124,9 +129,9 @@ class Watcher:
 def main(arguments: list[str]) -> int:
     """watcher NAME ENGINE OUTPUT SERVER STOP ORDERS..., or watcher --program NAME SERVER ORDERS...
 
-    ENGINE: the path of its socket. OUTPUT, SERVER: descriptors of the container's output and of its process 1, or of the
-    program, which systemd watches itself. STOP: the signal that ends the container. ORDERS: Orders.to_argv().
-    The status is for systemd alone.
+    ENGINE: the path of its socket. OUTPUT: a descriptor of the container's output. SERVER: one of
+    its process 1, or of the program, which systemd watches itself. STOP: the signal that ends the
+    container. ORDERS: Orders.to_argv(). The status is for systemd alone.
     """
     try:
         if arguments[0] == "--program":

@@ -26,18 +26,18 @@ def require_owner(port: int, pid: int) -> None:
     cgroup, before = pids.cgroup(pid), dict[str, int]()
     owner = 0
     for _ in range(_MOST_LOOKS):
-        strangers = _strangers(port, cgroup)
-        if not strangers:
+        outsiders = _outsiders(port, cgroup)
+        if not outsiders:
             return
-        if found_twice := before.items() & strangers.items():
+        if found_twice := before.items() & outsiders.items():
             owner = max(pid for _, pid in found_twice)
             break
-        before = strangers
+        before = outsiders
     culprit = f" (process {owner}, {_program(owner)})" if owner else ""
     raise SockwakeError(f"port {port} is in use by another program{culprit}")
 
 
-def _strangers(port: int, cgroup: str) -> dict[str, int]:
+def _outsiders(port: int, cgroup: str) -> dict[str, int]:
     """The listeners outside a cgroup, each with a process that has it, 0 when none is seen."""
     found = dict.fromkeys(procnet.on_port(port), 0)
     for pid in pids.every() if found else ():

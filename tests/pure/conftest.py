@@ -1,5 +1,6 @@
-"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs; nothing is mocked."""
+"""Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs, no mocks."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,13 +14,15 @@ sys.path.insert(0, str(SOURCE))
 
 import fuzz  # noqa: E402
 from daemon import Daemon  # noqa: E402
+from refusal import REASON  # noqa: E402
+from sockwake.postgres import tls  # noqa: E402
 from tree import Tree  # noqa: E402
 
 hypothesis.settings.load_profile("pure")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count what the properties are tried with."""
+    """Count the cases of every property."""
     for item in items:
         handle = getattr(getattr(item, "obj", None), "hypothesis", None)
         if handle and not hasattr(handle.inner_test, "__wrapped__"):
@@ -28,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def figures_of_the_run(record_testsuite_property: Callable[[str, object], None]) -> Iterator[None]:
-    """Keep how many there were in the report."""
+    """Write the number of cases into the report."""
     yield
     record_testsuite_property("fuzz cases", fuzz.tried)
 
@@ -40,6 +43,21 @@ def tree(tmp_path: Path) -> Tree:
 
 
 @pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A socket that listens on a free port of 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
+        yield sock
+
+
+@pytest.fixture
+def failure(tmp_path: Path) -> Path:
+    """The file with the reason why a wake failed."""
+    path = tmp_path / "failure"
+    path.write_text(f"{REASON}\n")
+    return path
+
+
+@pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     with Daemon(str(tmp_path / "engine.sock")) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -47,3 +65,13 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate and its key, in files."""
+    paths = tmp_path / "server.crt", tmp_path / "server.key"
+    for path, text in zip(paths, tls.self_signed(["127.0.0.1"])):
+        path.write_text(text)
+        path.chmod(0o600)
+    return paths

@@ -1,4 +1,4 @@
-"""An engine that says what it was told to say, on a real unix socket."""
+"""An engine with prepared answers, on a real unix socket."""
 
 import http.server
 import socketserver
@@ -9,7 +9,7 @@ from sockwake.engine.api import API
 
 
 class Daemon(socketserver.ThreadingUnixStreamServer):
-    """An engine that gives one answer to each method and path, and remembers the queries."""
+    """An engine with one answer for each method and path, that keeps the queries."""
 
     daemon_threads = True
 
@@ -17,7 +17,7 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, Handler)
         self.answers: dict[str, tuple[int, bytes]] = {"GET /_ping": (200, b"OK")}
         self.queries: dict[str, dict[str, list[str]]] = {}
-        self.mute: set[str] = set()  # what is taken and never answered
+        self.mute: set[str] = set()  # requests that are never answered
         self.ended = threading.Event()
 
     def server_close(self) -> None:
@@ -47,4 +47,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return "a unix socket"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing to say."""
+        """Log nothing."""

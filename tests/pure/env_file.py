@@ -1,4 +1,4 @@
-"""instance.env of each kind, as tests change it."""
+"""A valid instance.env of each kind, for tests to change."""
 
 import pytest
 
@@ -37,7 +37,7 @@ NATIVE = COMMAND | {"KIND": "native"}
 
 
 def env(**changed: str) -> str:
-    """A database's, with what a test changes."""
+    """instance.env of a database, with the keys that a test changes."""
     return text_of(GOOD, **changed)
 
 

@@ -1,4 +1,4 @@
-"""Ending a piece of work at its n-th change to the file system, as kill -9 or a full disk would.
+"""End a piece of work at its n-th change to the file system, as kill -9 or a full disk would.
 
 The work runs in a forked child, whose functions of `os` count the steps. Nothing else is replaced.
 """
@@ -20,7 +20,7 @@ KILLED = 137
 
 @dataclass(frozen=True)
 class Ended:
-    """How the child ended, whether it came to the step it was to end at, and what it printed."""
+    """How the child ended, whether it reached the step, and what it printed."""
 
     step: int
     status: int
@@ -30,19 +30,19 @@ class Ended:
 
 
 def kill() -> NoReturn:
-    """As kill -9: no handler, no finally, nothing flushed."""
+    """End as by kill -9: no handler, no finally, nothing flushed."""
     os._exit(KILLED)
 
 
 def disk_full() -> NoReturn:
-    """The system call fails, this once."""
+    """Fail as a system call on a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def at_every_step(work: Callable[[], int], fault: Callable[[], NoReturn]) -> Iterator[Ended]:
-    """Run work again and again, with fault at its first, second, … step, until it has no such step any more.
+    """Run work with fault at its first, its second, … step, and at last without a fault.
 
-    The caller puts back between two rounds what work needs. The last round is the undisturbed one.
+    Between two rounds the caller restores what work needs.
     """
     for step in itertools.count(1):
         assert step < _NEVER_REACHED, "the work does not end"

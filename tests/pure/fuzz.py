@@ -1,4 +1,4 @@
-"""How many cases a property is tried with, and how many were: few and always the same ones, or with SOCKWAKE_SOAK=1 many random ones."""
+"""The number of cases for each property: few fixed ones, with SOCKWAKE_SOAK=1 many random ones."""
 
 import functools
 import os
@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import settings
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
-_LONGER = 10  # times as many
+_LONGER = 10  # factor
 _EACH = 100  # what hypothesis does by itself
 
-# no deadline: these tests prove what comes out, never how fast
+# without a deadline: these tests are about results, not speed
 settings.register_profile(
     "pure",
     deadline=None,
@@ -24,12 +24,12 @@ tried = 0
 
 
 def cases(number: int) -> settings:
-    """As many as that for a property that is dearer than most."""
+    """The settings of a property that takes long: `number` cases."""
     return settings(max_examples=number * _LONGER if SOAK else number)
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same property, every case of which is counted."""
+    """Wrap a property so that its cases are counted."""
 
     @functools.wraps(function)
     def counting(*args: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A jump of the clock changes nothing: whatever is measured or waited for is so by a clock that only goes forward."""
+"""A jump of the clock changes nothing: all that is measured or waited for uses a monotonic one."""
 
 import ast
 from pathlib import Path

@@ -35,7 +35,7 @@ def pairs(name: str) -> list[list[str]]:
 
 
 def relations(field: str) -> list[list[str]]:
-    """Every relation as the names and versions that would do."""
+    """The alternatives of every relation, with their versions."""
     parsed = PkgRelation.parse_relations(re.sub(r"\$\{[^}]*\},?", "", field).strip().rstrip(","))
     return [
         [f"{one['name']} {' '.join(one.get('version') or ())}".strip() for one in group]
@@ -95,8 +95,8 @@ def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb
     )
 
 
-def test_what_is_called_is_new_enough(control: list[Deb822]) -> None:
-    """What each is needed for is said in the control file."""
+def test_dependencies_are_new_enough(control: list[Deb822]) -> None:
+    """debian/control tells what each version is needed for."""
     needed = relations(control[1]["Depends"])
     assert all(
         [one] in needed

@@ -1,4 +1,4 @@
-"""docs/guarantees.md: every promise names tests, and every test it names is there."""
+"""docs/guarantees.md: every promise names tests, and every test that it names exists."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What runs for as long as an instance is awake has loaded all code of ours when it starts: an upgrade takes the files away."""
+"""The watcher loads all its code at its start, because an upgrade may take the files away."""
 
 import ast
 import sys
@@ -8,11 +8,9 @@ import pytest
 
 from tree import SOURCE, run
 
-# who loads it has said that it needs the settings again, which the watcher must not: they may be broken by then
-NEVER_NEEDED = {
-    "sockwake.config.settings",
-    "sockwake.system.procnet",
-}  # the second is the waker's: sockdiag.listen()
+# Never loaded by the watcher: the settings may be invalid by then, and procnet is for
+# sockdiag.listen(), which the waker calls.
+NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet"}
 READS_SETTINGS = {"load", "load_if_valid"}
 
 
@@ -33,7 +31,7 @@ def path_of(module: str) -> Path:
 
 
 def imported_in_functions(module: str) -> set[str]:
-    """The modules of ours that are imported when something is called."""
+    """The modules of the package that are imported inside functions of a module."""
     found: set[str] = set()
     for function in ast.walk(ast.parse(path_of(module).read_text())):
         if not isinstance(function, ast.FunctionDef):
@@ -76,7 +74,7 @@ def test_the_watcher_imports_nothing_of_ours_later() -> None:
         "engine.container",
     ],
 )
-def test_and_never_reads_instance_env(module: str) -> None:
+def test_a_module_of_the_watcher_never_reads_instance_env(module: str) -> None:
     calls = [
         node.func
         for node in ast.walk(ast.parse(path_of(f"sockwake.{module}").read_text()))
@@ -90,5 +88,5 @@ def test_and_never_reads_instance_env(module: str) -> None:
     assert READS_SETTINGS & called == set()
 
 
-def test_what_it_becomes_at_its_end_is_a_program_of_its_own() -> None:
+def test_the_watcher_does_not_load_cleanup() -> None:
     assert "sockwake.service.cleanup" not in loaded_by("sockwake.service.watcher")

@@ -1,4 +1,4 @@
-"""Which folder of the package may import which: those before it, and none beside it."""
+"""The order of the package's folders: each imports only those before it."""
 
 import ast
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def folder(module: Path) -> str:
 
 
 def imported(module: Path) -> Iterator[str]:
-    """Every module of the package that one names in an import, anywhere in it, as in "config.scope"."""
+    """Every module of the package that a module imports, anywhere in it, as in "config.scope"."""
     for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
         if isinstance(node, ast.Import):
             yield from (
@@ -76,7 +76,7 @@ def test_a_folder_itself_imports_nothing() -> None:
 
 
 def test_no_module_imports_one_that_imports_it() -> None:
-    """Not even late, or for its types alone."""
+    """Imports inside functions and for types alone count, too."""
     below = {".".join(module.with_suffix("").parts): set(imported(module)) for module in MODULES}
     while free := [name for name, others in below.items() if not others & below.keys()]:
         for name in free:

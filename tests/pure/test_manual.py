@@ -54,7 +54,7 @@ def mentioned(text: str) -> set[str]:
 
 
 def entries(text: str) -> dict[str, str]:
-    """Each option that has an entry of its own, and the text of that; options on top of each other share it."""
+    """The text of each option's entry; options with one text below them share it."""
     found: dict[str, str] = {}
     waiting: list[tuple[str, str]] = []
     for part in re.split(r"^(?=\.It Fl )", text, flags=re.MULTILINE)[1:]:

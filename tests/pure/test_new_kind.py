@@ -1,4 +1,4 @@
-"""docs/new-kind.md, followed word for word: its files and its entry make a kind, its commands say what it shows."""
+"""docs/new-kind.md, followed word for word: its files make a kind, its commands print this."""
 
 import re
 import shutil
@@ -10,11 +10,11 @@ import pytest
 from tree import SOURCE
 
 PAGE = (SOURCE / "docs/new-kind.md").read_text()
-TREE = "/tmp/tree"  # as the page calls it
+TREE = "/tmp/tree"  # as on the page
 
 
 def blocks() -> list[tuple[str, str]]:
-    """Every block of code of the page, without its indentation, behind the line that introduces it."""
+    """Every code block of the page, without indentation, by the line that introduces it."""
     found = re.findall(r"^(\S.*)\n\n((?:(?:    .*)?\n)+)", PAGE, re.MULTILINE)
     return [
         (
@@ -53,8 +53,8 @@ def test_the_page_has_what_it_takes() -> None:
     ]
 
 
-def test_its_commands_say_what_it_shows(source: Path, tmp_path: Path) -> None:
-    """The first makes the tree, in a place of the test's."""
+def test_the_commands_of_the_page_print_what_it_shows(source: Path, tmp_path: Path) -> None:
+    """In a tree of the test's own."""
     transcript = blocks()[-1][1].replace(TREE, str(tmp_path / "tree"))
     steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE)
     assert len(steps) == 5

@@ -1,4 +1,4 @@
-"""The units: systemd can read them, a name without an instance fails closed, every one says where it is documented."""
+"""The units: systemd can read them, and a name without an instance fails closed."""
 
 import re
 import shutil
@@ -55,38 +55,31 @@ def unit_path(path: Path) -> str:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units in a directory of their own, their programs in the source tree, and the generator's drop-ins of an instance of
-    every kind. What is linked is a copy, too."""
+    """The units with the programs of the source tree, and drop-ins for instances of every kind."""
     units, kinds = tmp_path / "units", tmp_path / "share/sockwake/kinds"
     units.mkdir()
     shutil.copytree(SOURCE / "sockwake/kinds", kinds)
     for unit in UNITS:
         shutil.copy(unit, units)
     make_others(tmp_path)
-    for name, text in (
-        ("pg1", env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432")),
-        ("pg2", env(TLS="yes", PORT="25433")),
-    ):
+    databases = {
+        "pg1": env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432"),
+        "pg2": env(TLS="yes", PORT="25433"),
+    }
+    for name, text in databases.items():
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
-    for path in (
-        *units.iterdir(),
-        *kinds.rglob("*.conf"),
-        *(tmp_path / "etc").rglob("service.conf"),
-    ):
+    definitions = (tmp_path / "etc").rglob("service.conf")
+    for path in (*units.iterdir(), *kinds.rglob("*.conf"), *definitions):
         path.write_text(path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
-    ran = run(
-        "sh",
-        str(SOURCE / "systemd/sockwake-generator"),
-        *[str(units)] * 3,
-        env={"SOCKWAKE_ETC": str(tmp_path / "etc"), "SOCKWAKE_SHARE": str(tmp_path / "share")},
-    )
+    places = {"SOCKWAKE_ETC": f"{tmp_path}/etc", "SOCKWAKE_SHARE": f"{tmp_path}/share"}
+    ran = run("sh", f"{SOURCE}/systemd/sockwake-generator", *[str(units)] * 3, env=places)
     assert (ran.status, ran.stderr) == (0, "")
     return units
 
 
 def make_others(base: Path) -> None:
-    """An instance of each other kind, as sockwake-new makes it; of a program one for each way to run it."""
+    """Instances of the other kinds, as sockwake-new makes them; of programs one for each way."""
     tree = Tree(base / "tree")
     (tree.path / "bin").mkdir()
     shutil.copy("/bin/true", tree.path / "bin/true")
@@ -128,11 +121,8 @@ def test_each_kind_s_unit_runs_what_its_kind_says(installed: Path) -> None:
         shown = analyze(
             installed, "verify", "--man=no", f"pg-postgres@{name}.service", level="debug"
         ).stdout
-        commands = re.findall(
-            r"^\s*Command Line: (.*)$",
-            shown.partition(f"Unit pg-postgres@{name}.service:")[2].partition("→ Unit ")[0],
-            re.MULTILINE,
-        )
+        of_unit = shown.partition(f"Unit pg-postgres@{name}.service:")[2].partition("→ Unit ")[0]
+        commands = re.findall(r"^\s*Command Line: (.*)$", of_unit, re.MULTILINE)
         assert len([command for command in commands if program in command]) == 1, (name, commands)
 
 
@@ -164,7 +154,7 @@ def test_every_unit_has_its_documentation(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS + USERS, ids=unit_path)
 def test_no_unit_gives_up_for_good(unit: Path) -> None:
-    """Only the specifier that cannot unescape, and limits that would close a port for ever are off."""
+    """No %I, which unescapes, and no limit that would close a port for ever."""
     text = unit.read_text()
     assert "%I" not in text
     if unit.suffix == ".service":
@@ -183,7 +173,7 @@ def test_the_units_are_called_what_the_code_calls_them() -> None:
 
 
 def test_users_have_the_same_units_as_the_system() -> None:
-    """But for what looks before a program: a user has none."""
+    """But for the start condition of a program: a user has no programs."""
     assert [unit.name for unit in USERS] == [
         unit.name for unit in UNITS if unit.name != "pg-wanted@.service"
     ]
@@ -199,7 +189,7 @@ def test_users_have_the_same_units_as_the_system() -> None:
 @pytest.mark.parametrize(
     "unit", [unit for unit in USERS if unit.suffix == ".service"], ids=unit_path
 )
-def test_every_service_of_a_users_says_whose_it_is(unit: Path) -> None:
+def test_every_service_of_a_users_works_in_the_users_scope(unit: Path) -> None:
     assert re.search(r"^Environment=(.* )?SOCKWAKE_SCOPE=user$", unit.read_text(), re.MULTILINE)
     assert "systemctl stop" not in unit.read_text()
 

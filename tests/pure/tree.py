@@ -17,7 +17,7 @@ SOCKWAKE = (sys.executable, "-I", str(SOURCE / "bin/sockwake"))
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended; pytest shows all of it when an assertion about it fails."""
+    """How a program ended; pytest shows it when an assertion fails."""
 
     argv: tuple[str, ...]
     status: int
@@ -57,7 +57,7 @@ class Tree:
         return run(*SOCKWAKE, verb, *arguments, "--root", str(self))
 
     def new(self, name: str, *options: str) -> dict[str, object]:
-        """Make an instance that must succeed; what --json says of it."""
+        """Make an instance, which must succeed; the output of --json."""
         ran = self.sockwake("new", name, "--version", "18", "--json", *options)
         assert ran.status == 0, ran
         described: dict[str, object] = json.loads(ran.stdout)
@@ -67,14 +67,14 @@ class Tree:
         return Instance(Name(name), str(self))
 
     def write_env(self, name: str, text: str) -> Instance:
-        """An instance that an administrator wrote by hand: nothing but its instance.env."""
+        """An instance with nothing but its instance.env, as written by hand."""
         instance = self.instance(name)
         Path(instance.etc).mkdir(parents=True)
         Path(instance.env_file).write_text(text, encoding="utf-8", newline="")
         return instance
 
     def write_cluster(self, path: str, version: str) -> None:
-        """Something that looks like a stopped cluster; path as seen in the tree."""
+        """Make what looks like a stopped cluster; path as seen in the tree."""
         directory = Path(f"{self}{path}")
         directory.mkdir(parents=True)
         (directory / "PG_VERSION").write_text(f"{version}\n")
@@ -95,14 +95,14 @@ class Tree:
         return found
 
     def snapshot_of_names(self) -> dict[str, tuple[int, int]]:
-        """Everything in the tree, whatever is in it: path to (mode, size)."""
+        """Every path of the tree, also with files that cannot be read: path to (mode, size)."""
         return {
             str(path.relative_to(self.path)): (path.lstat().st_mode, path.lstat().st_size)
             for path in self.path.rglob("*")
         }
 
     def added_to(self, before: dict[str, tuple[int, str]]) -> list[str]:
-        """What is there now and was not before, or is not as it was."""
+        """The paths that are new, changed or gone since a snapshot()."""
         now = self.snapshot()
         return sorted(
             path for path in now.keys() | before.keys() if now.get(path) != before.get(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,9 +172,3 @@ def logged_in(*images: str) -> Iterator[Account]:
     yield one
     one.run("podman", "system", "reset", "--force", timeout=120)
     one.stop_lingering()
-
-
-def page(one: Own) -> str:
-    """The page of the web server; raises urllib.error.HTTPError."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/", timeout=30) as answer:
-        return str(answer.read(1000))

@@ -5,7 +5,6 @@ The image comes from Docker's store; podman calls it localhost/…, and finds it
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from instances import Make
 from moment import until_gone
 from program import must, run
 from recovery import awake, heals
-
-NGINX = "nginx:local"
+from web import get
+from webshop import NGINX
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +50,6 @@ def asleep(database: Database) -> None:
     """Database.asleep() looks for Docker's processes; here podman is asked."""
     database.asleep()
     until_gone(f"{database} has no container that runs", containers)
-
-
-def page(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
-        return str(answer.read(1000))
 
 
 def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
@@ -98,7 +92,7 @@ def test_a_web_server_wakes_answers_and_sleeps(
     new = "sockwake-new web --engine podman --kind container --container-port 80 --network none"
     must(*new.split(), "--image", NGINX, "--idle", "1s", "--enable")
     for _ in range(2):
-        assert "nginx" in page(web.port)
+        assert "nginx" in get(web.port).text
         asleep(web)
     run("sockwake", "rm", "web").expect(0)
     assert containers("--all") == []

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from account import WEB, Account, MakeOwn, Own, page
+from account import WEB, Account, MakeOwn, Own
 from client import Client
 from manual import block
 from moment import until
 from package import DEB, apt
 from program import must, run
 from stranger import knocking
+from web import get
 from webshop import NGINX
 
 
@@ -62,7 +63,7 @@ def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Ow
 
 def test_a_web_server_wakes_answers_and_sleeps(user_web: Own) -> None:
     for _ in range(2):
-        assert "nginx" in page(user_web)
+        assert "nginx" in get(user_web.port).text
         user_web.asleep()
 
 
@@ -100,7 +101,7 @@ def test_a_health_check_neither_wakes_it_nor_keeps_it_awake(
     with knocking(one, every=0.9):
         for number in (1, 2):
             slept = one.journal().count("sockwake: asleep")
-            assert page(one) if options == WEB else one.answer("select 1")
+            assert get(one.port).status == 200 if options == WEB else one.answer("select 1")
             until("it falls asleep", lambda: one.journal().count("sockwake: asleep") > slept)
             seen = one.journal().count("turned away")
             until("it is turned away again", lambda: one.journal().count("turned away") > seen + 2)
@@ -112,14 +113,14 @@ def test_the_example_of_the_manual(account: Account, own: MakeOwn, way_out: None
     """README.md's, word for word."""
     account.must("podman", "tag", NGINX, "localhost/notes:1")
     notes = own("notes", command=block("README.md", "## Kinds", "sockwake-new notes "))
-    assert "nginx" in page(notes)
+    assert "nginx" in get(notes.port).text
     account.must("systemctl", "--user", "stop", notes.backend)
     notes.asleep()
 
 
 def test_the_proxy_of_a_web_server_has_no_capabilities(user_web: Own) -> None:
     """It runs in the container's user namespace, but not as root of that."""
-    page(user_web)
+    get(user_web.port)
     status = Path(f"/proc/{user_web.property(user_web.proxy, 'MainPID')}/status").read_text()
     assert "\nCapPrm:\t0000000000000000\n" in status and "\nCapBnd:\t0000000000000000\n" in status
     backend = int(user_web.property(user_web.backend, "MainPID"))

@@ -1,4 +1,4 @@
-"""The command line with any arguments at all: it does what it is told or says in one sentence why not, and a neighbour stays as it is."""
+"""Any arguments end in success or one sentence, and change no other instance."""
 
 import contextlib
 import io
@@ -191,7 +191,7 @@ def test_any_arguments_end_with_a_status_and_at_most_one_sentence(
 
 
 def require_that_it_opens(tree: Tree, changed: list[str]) -> None:
-    """What was made can be read, and systemd is told the same."""
+    """The instance that was made can be read, and the generator gives systemd its address."""
     made = [path for path in changed if path.endswith("/instance.env")]
     for path in made:
         read = settings.load(tree.instance(path.split("/")[-2]))

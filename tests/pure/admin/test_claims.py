@@ -1,4 +1,4 @@
-"""No data directory is a place of the system's, nor above or below another instance's: when it is made, and when it is purged."""
+"""Data directories: no system directory, no overlap with another instance's; in new and in rm."""
 
 import os
 from collections.abc import Callable

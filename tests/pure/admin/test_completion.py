@@ -1,4 +1,4 @@
-"""The bash completion: every verb, every option of a verb, and what the value of an option may be."""
+"""The bash completion: every verb, every option of a verb, and the values of options."""
 
 import shutil
 from pathlib import Path

@@ -141,7 +141,7 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
             "--service",
             "a#b",
         ],
-        "the value of --service has a space at an end, or one of \" ' \\ $ ` # ; or a control character",
+        f"the value of --service {UNQUOTED}",
         "",
     ),
     (

@@ -171,9 +171,8 @@ def test_an_enabling_that_fails_leaves_nothing(tree: Tree, so_does_disabling: bo
     before = tree.snapshot()
     ran = tree.sockwake("new", "pg1", "--version", "18", "--enable")
     assert (ran.status, ran.stdout) == (FAILED, "")
-    assert ran.stderr.startswith(
-        f"sockwake: error: 'systemctl --root={tree} --quiet enable pg-proxy@pg1.socket' failed with status 1: "
-    )
+    enable = f"systemctl --root={tree} --quiet enable pg-proxy@pg1.socket"
+    assert ran.stderr.startswith(f"sockwake: error: '{enable}' failed with status 1: ")
     assert tree.added_to(before) == []
 
 
@@ -188,8 +187,10 @@ def test_rm_of_nothing_says_so(tree: Tree, options: list[str]) -> None:
 
 @pytest.mark.parametrize("exists", [True, False])
 @pytest.mark.parametrize("arguments", [["new", "pg1", "--version", "18"], ["rm", "pg1"]])
-def test_who_may_not_write_is_told_who_may(arguments: list[str], exists: bool) -> None:
-    nobody = 65534 if os.getuid() == 0 else os.getuid()
+def test_without_permission_to_write_the_hint_names_root(
+    arguments: list[str], exists: bool
+) -> None:
+    uid = 65534 if os.getuid() == 0 else os.getuid()
     with tempfile.TemporaryDirectory() as base:
         tree = Tree(Path(base) / "tree")
         if exists:
@@ -200,7 +201,7 @@ def test_who_may_not_write_is_told_who_may(arguments: list[str], exists: bool) -
         done = subprocess.run(
             [*SOCKWAKE, *arguments, "--root", str(tree)],
             check=False,
-            user=nobody,
+            user=uid,
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,

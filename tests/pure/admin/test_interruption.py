@@ -1,4 +1,4 @@
-"""Killed or out of disk at any step: what is there is whole or absent, and it can be run again or removed."""
+"""Killed, or out of disk, at any step: an instance is whole or absent, and rm removes the rest."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The files of sockwake-new for each kind: as asked for, and read alike by waker, proxy and systemd."""
+"""The files of sockwake-new for each kind, as waker, proxy and systemd read them."""
 
 import json
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_each_takes_what_is_every_kind_s(tree: Tree, kind: str) -> None:
         ((*NATIVE, "--listen", "/run/a.sock"), "/run/a.sock"),
     ],
 )
-def test_clients_are_told_where_it_is(tree: Tree, options: tuple[str, ...], where: str) -> None:
+def test_the_address_for_clients_is_said(tree: Tree, options: tuple[str, ...], where: str) -> None:
     assert make(tree, "a", options)["dsn"] == where
 
 
@@ -120,7 +120,7 @@ def test_a_container_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> Non
     assert settings.load(tree.instance("a")).data == ""
 
 
-def test_its_data_are_where_it_is_told_to_find_them(tree: Tree) -> None:
+def test_its_data_are_mounted_where_asked_for(tree: Tree) -> None:
     make(tree, "a", [*CONTAINER, "--mount", "/da ta", "--network", "my-net"])
     assert container(tree)["volumes"] == [
         {"type": "bind", "source": "${SOCKWAKE_DATA}", "target": "/da ta"}
@@ -198,7 +198,7 @@ def test_a_dry_run_shows_the_same_and_writes_nothing(tree: Tree, kind: str) -> N
         ("native", None, False),
     ],
 )
-def test_who_makes_a_slow_starter_is_told_where_to_read_on(
+def test_a_slow_starter_gets_a_note_that_names_a_page(
     tree: Tree, kind: str, seconds: float | None, slow: bool
 ) -> None:
     make(tree, "a", OF_KIND[kind])

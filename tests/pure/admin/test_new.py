@@ -70,7 +70,7 @@ def test_the_settings_are_what_was_asked_for(tree: Tree) -> None:
     assert (read.data, read.version) == (f"{tree}/srv/pg", "18")
 
 
-def test_in_a_tree_no_password_is_made_and_the_user_is_told_who_makes_it(tree: Tree) -> None:
+def test_in_a_tree_no_password_is_made_and_the_report_says_what_makes_it(tree: Tree) -> None:
     ran = tree.sockwake("new", "pg1", "--version", "18")
     assert not os.path.exists(tree.instance("pg1").password_file)
     assert "  password  made by the first wake, in /etc/sockwake/pg1/password\n" in ran.stdout
@@ -203,7 +203,7 @@ def test_a_draft_is_held_until_its_maker_lets_go_or_ends(tree: Tree) -> None:
     assert inventory.is_abandoned(draft.instance)
 
 
-def test_while_one_is_being_made_nobody_else_makes_or_removes_it(tree: Tree) -> None:
+def test_while_one_is_being_made_no_other_command_makes_or_removes_it(tree: Tree) -> None:
     draft = tree.path / "etc/sockwake/.new-pg1"
     draft.mkdir(parents=True)
     held = os.open(draft, os.O_RDONLY)

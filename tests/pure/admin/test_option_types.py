@@ -1,4 +1,4 @@
-"""What the options of other kinds turn into; above all, that systemd runs exactly the words of --exec."""
+"""Types of options, what they name on the host, and that systemd runs the words of --exec."""
 
 import re
 import shutil
@@ -62,7 +62,7 @@ NASTY = [
 
 
 def as_systemd_reads(lines: list[str]) -> list[list[str]]:
-    """The words of each ExecStart= as systemd has them after reading a unit file with these lines."""
+    """The words of each ExecStart= as systemd has them after it has read a unit file."""
     with tempfile.TemporaryDirectory() as units:
         text = "[Service]\nType=oneshot\n" + "".join(f"ExecStart={line}\n" for line in lines)
         Path(units, "x.service").write_text(text, encoding="utf-8")
@@ -80,7 +80,7 @@ def as_systemd_reads(lines: list[str]) -> list[list[str]]:
 
 
 def words_of(shown: str) -> list[str]:
-    """The words of a command as systemd shows it: in double quotes where it has to, with backslashes in there."""
+    """The words of a command as systemd shows it: some in double quotes, with backslashes."""
     found = [
         re.sub(r"\\(.)", r"\1", quoted) if quoted or not plain else plain
         for quoted, plain in re.findall(r'(?:"((?:[^"\\]|\\.)*)"|([^ "]+))(?: |$)', shown)
@@ -89,7 +89,7 @@ def words_of(shown: str) -> list[str]:
 
 
 def executed(word: str) -> str:
-    """A word of a command line as systemd.service(5) says it is executed: two dollars are one, one is a variable."""
+    """A word as it is executed: two dollars are one, one is a variable (systemd.service(5))."""
     assert "$" not in word.replace("$$", ""), word
     return word.replace("$$", "$")
 
@@ -130,9 +130,9 @@ def test_places_are_filled_in_wherever_they_are() -> None:
         ["/bin/x", "--listen=127.0.0.1:{port}", "{socket}", "{data}/db", "{port}{port}", "{other}"],
         places,
     )
-    assert (
-        line
-        == '/bin/x --listen=127.0.0.1:25440 /run/sockwake-a/socket /var/lib/sockwake/a/db 2544025440 "{other}"'
+    assert line == (
+        "/bin/x --listen=127.0.0.1:25440 /run/sockwake-a/socket "
+        '/var/lib/sockwake/a/db 2544025440 "{other}"'
     )
 
 
@@ -197,7 +197,7 @@ def test_what_is_no_mode_is_refused(text: str) -> None:
         option_types.socket_mode(text)
 
 
-def test_a_user_has_to_be_there_but_in_a_tree_nobody_can_tell() -> None:
+def test_a_user_has_to_exist_except_in_a_tree() -> None:
     host.require_user("root", "")
     host.require_user("no-such-user", "/tree")
     with pytest.raises(SockwakeError, match="there is no user 'no-such-user'"):

@@ -16,7 +16,7 @@ CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port"
 
 
 def beside(tree: Tree, *names: str) -> None:
-    """An instance with these files beside its own; "data/page" is the page of a compose file's ./data."""
+    """An instance with these files beside its own; "data/page" is of a compose file's ./data."""
     if not os.path.isdir(tree.instance("shop").etc):
         assert tree.sockwake("new", "shop", *CONTAINER).status == 0
     for name in names:
@@ -48,7 +48,8 @@ def test_rm_leaves_it_and_says_so_and_so_does_whatever_comes_next(tree: Tree) ->
     again = tree.sockwake("rm", "shop", "--purge")
     assert (again.status, again.stderr) == (
         UNKNOWN,
-        f"sockwake: error: there is no instance 'shop'\n(hint: {etc} has only what is not sockwake's: {left})\n",
+        "sockwake: error: there is no instance 'shop'\n"
+        f"(hint: {etc} has only what is not sockwake's: {left})\n",
     )
     assert (
         tree.sockwake("new", "other", *CONTAINER).status == 0

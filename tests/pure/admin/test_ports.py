@@ -1,4 +1,4 @@
-"""A port is free if nobody claims it, awake or not, and it can be bound on v4 and v6."""
+"""A port is free if no instance or cluster claims it, and it can be bound on v4 and v6."""
 
 import socket
 import subprocess

@@ -33,7 +33,7 @@ def test_a_program_with_a_port_is_alone_with_it(tree: Tree) -> None:
     assert not [line for line in unit(tree) if line.startswith(("User=", "RuntimeDirectory"))]
 
 
-def test_a_program_on_the_host_s_network_has_a_port_that_nobody_else_gets(tree: Tree) -> None:
+def test_a_program_on_the_host_s_network_has_a_port_that_no_other_instance_gets(tree: Tree) -> None:
     make(tree, "a", [*COMMAND, "--network", "host"])
     make(tree, "b", [*COMMAND, "--network", "host"])
     assert [[line for line in lines(tree, name) if "PORT=" in line] for name in "ab"] == [

@@ -92,7 +92,7 @@ def test_settings_are_the_servers_command_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("option", ["0", "infinity"])
-def test_sessions_never_end_when_told_so(option: str) -> None:
+def test_sessions_never_end_when_asked_for(option: str) -> None:
     assert service(request("--session-idle", option).files(25432, ""))["command"] == [
         "postgres",
         "-c",

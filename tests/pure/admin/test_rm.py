@@ -1,4 +1,4 @@
-"""sockwake rm: the instance goes, its data only when told, and it says which."""
+"""sockwake rm: the instance goes, its data only with --purge, and it says which."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,8 @@ def test_purge_deletes_no_directory_but_the_one_the_instance_was_made_with(tree:
     assert (ran.status, ran.stderr.splitlines()) == (
         FAILED,
         [
-            f"sockwake: error: data directory {tree}/srv/other is not known to be the one that instance 'pg1' was made with",
+            f"sockwake: error: data directory {tree}/srv/other is not known to be the one that "
+            "instance 'pg1' was made with",
             "(hint: leave out --purge, and delete the directory yourself if it may go)",
         ],
     )
@@ -172,7 +173,7 @@ def test_of_an_unfinished_instance_all_that_was_made_goes(
 
 
 @pytest.mark.parametrize("was_there", [False, True])
-def test_of_an_unfinished_instance_what_somebody_has_put_there_since_stays(
+def test_of_an_unfinished_instance_what_was_put_there_since_stays(
     tree: Tree, was_there: bool
 ) -> None:
     (tree.path / "srv/pg").mkdir(parents=True) if was_there else None
@@ -227,7 +228,7 @@ def test_an_instance_that_is_a_link_goes_and_what_it_leads_to_stays(
 
 
 def test_what_runs_on_this_machine_is_not_touched_for_a_tree(tree: Tree) -> None:
-    """The tree has an instance of the same name as this machine may have one; the test needs no such one to fail."""
+    """Not even an instance of the same name: its runtime directory is the tree's."""
     tree.new("pg1")
     assert tree.instance("pg1").run == f"{tree}/run/sockwake/pg1"
     Path(tree.instance("pg1").run).mkdir(parents=True)
@@ -243,7 +244,7 @@ def test_the_leavings_of_a_killed_rm_go_with_the_next_command(tree: Tree) -> Non
     assert tree.added_to(before) == []
 
 
-def test_directories_that_are_no_instances_bother_nobody(tree: Tree) -> None:
+def test_directories_that_are_no_instances_are_ignored(tree: Tree) -> None:
     for name in (".new-Not_A_Name", ".git", "Not_A_Name"):
         (tree.path / "etc/sockwake" / name).mkdir(parents=True)
     tree.new("pg1")
@@ -257,7 +258,8 @@ def test_two_at_once_remove_it_once(tree: Tree) -> None:
     ran = run(
         "sh",
         "-c",
-        'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; wait $!; echo $one $?',
+        'bin=$1; root=$2; $bin rm pg1 --root "$root" & $bin rm pg1 --root "$root"; one=$?; '
+        "wait $!; echo $one $?",
         "sh",
         str(Path(__file__).parents[3] / "bin/sockwake"),
         str(tree),

@@ -1,4 +1,4 @@
-"""One command waits for another, says so, and not for ever; what ends one in the middle leaves nothing."""
+"""Commands wait for each other, say so, and not for ever; one that is ended leaves nothing."""
 
 import fcntl
 import os
@@ -70,7 +70,7 @@ def test_what_is_done_to_one_instance_holds_up_no_other(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("which", "what"), [("", "the lock of all instances"), ("/pg1", "instance 'pg1'")]
 )
-def test_nobody_waits_for_ever(
+def test_no_command_waits_for_ever(
     tree: Tree, which: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree.new("pg1")

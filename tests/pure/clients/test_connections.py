@@ -24,7 +24,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 
 def has_client(read: Settings) -> bool:
-    return any(visitor.is_client(read) for visitor in connections.queue(read))
+    return any(each.is_client(read) for each in connections.queue(read))
 
 
 def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) -> None:
@@ -37,7 +37,7 @@ def test_a_client_counts_from_its_connect_to_its_close(listener: socket.socket) 
     assert connections.connected(read) == 0
 
 
-def test_who_is_connected_is_named_served_already_or_not(listener: socket.socket) -> None:
+def test_a_client_is_named_accepted_or_not(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert connections.connecting(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
@@ -55,7 +55,7 @@ def test_only_a_client_is_awaited(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     assert connections.awaited(read) == "a client that has left"
     with socket.create_connection(listener.getsockname()[:2]) as client:
-        assert connections.awaited(read) == "", "who says nothing is no client"
+        assert connections.awaited(read) == "", "a silent connection is no client"
         client.sendall(b"SSLplz??")
         host, port = client.getsockname()[:2]
         assert connections.awaited(read) == (
@@ -68,13 +68,13 @@ def test_only_a_client_is_awaited(listener: socket.socket) -> None:
 def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> None:
     path = str(tmp_path / ".s.PGSQL.1")
     read = settings(env(LISTEN=path, PORT="1"))
-    with socket.socket(socket.AF_UNIX) as door, socket.socket(socket.AF_UNIX) as client:
-        door.bind(path)
-        door.listen()
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(path)
+        server.listen()
         assert connections.connected(read) == 0
         client.connect(path)
         assert connections.connected(read) == 1
-        with door.accept()[0]:
+        with server.accept()[0]:
             assert connections.connected(read) == 1
         assert connections.connecting(read) == "a local client"
 
@@ -96,7 +96,7 @@ def test_a_client_of_a_unix_socket_counts_accepted_or_not(tmp_path: Path) -> Non
         ("command", b"x", True, True),
     ],
 )
-def test_who_is_a_client_is_told_by_what_he_said(
+def test_a_client_is_known_by_how_much_it_has_sent(
     listener: socket.socket, kind: str, said: bytes, hangs_up: bool, is_client: bool
 ) -> None:
     read = settings(
@@ -109,7 +109,7 @@ def test_who_is_a_client_is_told_by_what_he_said(
             client.shutdown(socket.SHUT_WR)
         assert has_client(read) == is_client
         with listener.accept()[0]:
-            assert not has_client(read), "somebody has him"
+            assert not has_client(read), "it was accepted"
 
 
 def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket) -> None:
@@ -122,7 +122,7 @@ def test_a_client_is_given_a_moment_for_his_first_words(listener: socket.socket)
         timer.join()
 
 
-def test_of_one_who_hangs_up_or_keeps_silent_nothing_is_awaited(
+def test_a_connection_that_closes_or_stays_silent_is_not_waited_for(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "SPEAKS_WITHIN", 0.2)
@@ -136,9 +136,9 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
     path = str(tmp_path / "s")
     host, port = listener.getsockname()[:2]
     read = settings(env(LISTEN=f"{host},{path}", PORT=str(port)))
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(path)
-        door.listen()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
         seen: list[set[str]] = [connections.each(read)]
         ends = []
         for _ in range(2):
@@ -146,14 +146,14 @@ def test_each_client_is_told_from_the_others(listener: socket.socket, tmp_path: 
             seen.append(connections.each(read))
             local = socket.socket(socket.AF_UNIX)
             local.connect(path)
-            ends += [local, door.accept()[0]]
+            ends += [local, server.accept()[0]]
             seen.append(connections.each(read))
         assert [len(each) for each in seen] == [0, 1, 2, 3, 4]
         for end in ends:
             end.close()
 
 
-def test_what_a_client_does_not_take_is_owed_to_him(listener: socket.socket) -> None:
+def test_what_a_client_does_not_read_is_owed(listener: socket.socket) -> None:
     read = settings(env(LISTEN=listener.getsockname()[0], PORT=str(listener.getsockname()[1])))
     with (
         socket.create_connection(listener.getsockname()[:2]) as client,
@@ -231,12 +231,12 @@ def test_however_many_are_asked_about_each_table_is_read_once(
     monkeypatch.setattr(procnet, "_lines", noted)
     tables = procnet.Snapshot()
     with (
-        socket.socket(socket.AF_UNIX) as door,
+        socket.socket(socket.AF_UNIX) as server,
         socket.socket(socket.AF_UNIX) as local,
         socket.create_connection((host, port)),
     ):
-        door.bind(path)
-        door.listen()
+        server.bind(path)
+        server.listen()
         local.connect(path)
         assert [
             connections.connected(listening(f"127.0.0.1,::1,{path}", port + offset), tables)

@@ -1,9 +1,8 @@
-"""Strangers are turned away by whoever the proxy hands its sockets to, and a client among them is not."""
+"""Connections that are no clients are closed by the waker, and a client among them is not."""
 
 import os
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,14 +17,8 @@ STARTUP = b"8 bytes."
 
 
 @pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        sock.setblocking(False)
-        yield sock
-
-
-@pytest.fixture
 def instance(tree: Tree, listener: socket.socket) -> Instance:
+    listener.setblocking(False)
     instance = tree.write_env("pg1", env(PORT=str(listener.getsockname()[1])))
     runtime.prepare(instance)
     return instance
@@ -38,23 +31,23 @@ def knock(listener: socket.socket, said: bytes = b"") -> socket.socket:
 
 
 def turn_away(instance: Instance, listener: socket.socket) -> bool:
-    """As waker and proxy do it; what hand_over() says."""
-    door = Handover(instance)
+    """As waker and proxy do it; returns what hand_over() does."""
+    handover = Handover(instance)
     to_proxy: list[int] = []
-    waker = threading.Thread(target=lambda: to_proxy.append(door.turn_away(load(instance))))
+    waker = threading.Thread(target=lambda: to_proxy.append(handover.turn_away(load(instance))))
     waker.start()
     proxy_said: list[bool] = []
     proxy = threading.Thread(target=lambda: proxy_said.append(hand_over(instance.run, [listener])))
     proxy.start()
     waker.join(10)
     assert not proxy_said, "the proxy waits for the end of the waker"
-    door.close()
+    handover.close()
     os.close(to_proxy[0])
     proxy.join(10)
     return proxy_said[0]
 
 
-def test_who_says_nothing_is_hung_up_on_and_named(
+def test_a_silent_connection_is_closed_and_named(
     instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with knock(listener) as silent:
@@ -66,7 +59,7 @@ def test_who_says_nothing_is_hung_up_on_and_named(
         listener.accept()
 
 
-def test_who_has_begun_to_speak_is_given_the_time_to_go_on(
+def test_a_connection_that_has_begun_to_send_gets_time_to_go_on(
     instance: Instance, listener: socket.socket
 ) -> None:
     knock(listener).close()
@@ -75,7 +68,7 @@ def test_who_has_begun_to_speak_is_given_the_time_to_go_on(
         timer.start()
         assert turn_away(instance, listener)
         timer.join()
-        listener.accept()[0].close()  # he was the first
+        listener.accept()[0].close()  # it was the first
         accepted, address = listener.accept()
         with accepted:
             assert (address, accepted.recv(8)) == (slow.getsockname(), STARTUP)
@@ -106,9 +99,9 @@ def test_a_proxy_that_never_comes_is_not_waited_for_for_ever(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sockwake.lifecycle.handover._PROXY_COMES_WITHIN", 0.1)
-    door = Handover(instance)
-    door.turn_away(settings(env()))
-    door.close()
+    handover = Handover(instance)
+    handover.turn_away(settings(env()))
+    handover.close()
 
 
 def test_however_many_say_nothing_there_is_one_line(
@@ -126,7 +119,7 @@ def test_however_many_say_nothing_there_is_one_line(
     )
 
 
-def test_a_proxy_that_comes_too_late_leaves_and_refuses_nobody(
+def test_a_proxy_that_comes_too_late_leaves_and_refuses_no_client(
     instance: Instance, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test_a_proxy_that_never_comes_is_not_waited_for_for_ever(instance, monkeypatch)

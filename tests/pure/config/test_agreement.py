@@ -1,4 +1,4 @@
-"""instance.env has two readers of ours, the generator's sh and the waker's Python, and they agree on what it says."""
+"""The generator's sh and the waker's Python read instance.env alike."""
 
 import re
 import tempfile
@@ -124,7 +124,7 @@ def test_what_the_waker_accepts_systemd_is_told_the_same(
     drop_in = files.get("pg-proxy@a.socket.d/listen.conf")
     assert drop_in is None or DROP_IN.fullmatch(drop_in)
     if not read:
-        return  # a port that is open all the same has clients who are told why
+        return  # the port may be open all the same: its clients get the reason
     assert streams(files, "a") == [
         item
         if item.startswith("/")

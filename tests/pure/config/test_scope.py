@@ -1,4 +1,4 @@
-"""Whose instances a process is about: where they are, whom it asks, and what cannot be had by a user."""
+"""The scope of a process: paths, engine and environment, and what a user's own cannot be."""
 
 import argparse
 import os
@@ -37,7 +37,7 @@ def user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
-def test_an_instance_is_the_systems_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instance_is_the_systems_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOCKWAKE_SCOPE", raising=False)
     instance = Instance(NAME)
     assert (instance.etc, instance.data, instance.run) == (
@@ -72,7 +72,7 @@ def test_the_runtime_directory_is_known_where_su_forgot_it(
     assert scope.run() == f"/run/user/{os.getuid()}/sockwake"
 
 
-def test_a_users_engine_is_always_his_podman(user: Path) -> None:
+def test_a_users_engine_is_always_the_users_podman(user: Path) -> None:
     assert {socket_of("docker"), socket_of("podman")} == {f"{user}/runtime/podman/podman.sock"}
     (user / "runtime/podman").mkdir(parents=True)
     path = user / "runtime/podman/podman.sock"
@@ -93,7 +93,7 @@ def test_nothing_is_mounted_for_a_user(user: Path) -> None:
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root may enter a network namespace, even its own"
 )
-def test_a_socket_comes_out_of_a_namespace_that_nobody_comes_back_from(user: Path) -> None:
+def test_a_socket_comes_out_of_a_namespace_that_no_process_can_leave(user: Path) -> None:
     own = os.open("/proc/self/ns/net", os.O_RDONLY)
     before = set(os.listdir("/proc/self/fd"))
     sock = namespaces._sent_from(own)
@@ -234,17 +234,17 @@ MEANT_FOR_OTHERS = dict.fromkeys(
         "SYSTEMD_UNIT_PATH",
         "TMPDIR",
     ),
-    "/home/somebody/x",
+    "/home/caller/x",
 )
 
 
 @pytest.mark.parametrize("user", [False, True])
-def test_what_a_caller_has_in_his_environment_gets_into_no_program_that_is_run(
+def test_the_environment_of_the_caller_gets_into_no_program_that_is_run(
     monkeypatch: pytest.MonkeyPatch, user: bool
 ) -> None:
     own = {
-        "HOME": "/home/somebody",
-        "PATH": "/home/somebody/bin:/usr/bin",
+        "HOME": "/home/caller",
+        "PATH": "/home/caller/bin:/usr/bin",
         "https_proxy": "http://proxy:3128",
         "XDG_RUNTIME_DIR": "/run/user/7",
     }

@@ -40,7 +40,7 @@ def test_a_program_is_reached_through_its_socket_or_its_port() -> None:
         )
 
 
-def test_a_native_program_is_asked_whether_anybody_is_there() -> None:
+def test_a_native_program_has_the_check_that_is_built_in() -> None:
     read = settings(text_of(NATIVE))
     assert (read.ready, read.check, read.is_native, read.is_container, read.backend_port) == (
         "start",

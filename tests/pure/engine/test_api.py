@@ -21,7 +21,7 @@ ANSWER = b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class Docker(http.server.BaseHTTPRequestHandler):
-    """Answers as the engine does: a body for what there is, a JSON message for what there is not."""
+    """Answers as the engine does: with a body, or with a JSON message for a missing object."""
 
     def do_GET(self) -> None:
         self._answer(
@@ -106,9 +106,7 @@ def test_a_refusal_is_an_error_with_the_engines_words_and_status(
     assert caught.value.message == f"the container engine answered {code}", "it may quote anything"
 
 
-def test_attaching_to_what_is_not_there_says_so_and_not_that_something_was_cut(
-    docker: Engine,
-) -> None:
+def test_attaching_to_a_missing_container_names_the_reason(docker: Engine) -> None:
     with pytest.raises(EngineError, match=f"No such thing: {API}/containers/pg1/attach") as caught:
         docker.attach("pg1")
     assert caught.value.code == 404
@@ -174,7 +172,7 @@ def test_success_and_nothing_to_do_are_no_errors(status: int) -> None:
     assert parse_answer(b"HTTP/1.0 %d Fine\r\n\r\n" % status) == b""
 
 
-def test_an_engine_that_is_not_there_is_an_error_that_names_its_socket(tmp_path: Path) -> None:
+def test_a_missing_engine_is_an_error_that_names_its_socket(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         Engine(f"{tmp_path}/none").call("GET", "/")
     assert (
@@ -199,7 +197,7 @@ def test_an_engine_that_says_nothing_is_not_waited_for_longer_than_allowed(tmp_p
         "too old. Minimum supported API version is 1.52, please upgrade",
     ],
 )
-def test_an_engine_of_another_time_is_told_from_one_that_refuses(word: str) -> None:
+def test_an_engine_of_another_api_version_is_told_from_a_refusal(word: str) -> None:
     body = json.dumps({"message": f"client version 1.44 is {word}"}).encode()
     with pytest.raises(
         EngineError,
@@ -256,6 +254,6 @@ def test_a_frame_that_is_not_whole_stays_for_later() -> None:
     assert buffer == b"\1\0\0\0\0\0\0\3c"
 
 
-def test_what_a_terminal_writes_has_no_frames() -> None:
+def test_the_output_of_a_tty_has_no_frames() -> None:
     buffer = bytearray(b"ready for connections\r\n")
     assert split_frames(buffer) == b"ready for connections\r\n" and not buffer

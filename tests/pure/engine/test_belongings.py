@@ -1,23 +1,21 @@
-"""What of an engine's is an instance's: by its label, and never by its name."""
-
-import json
-from typing import Any
+"""Which containers, networks and volumes are an instance's: by label, never by name."""
 
 import pytest
 
 from daemon import Daemon
+from engine_lists import OURS, PROJECT, answers, thing
 from sockwake.config.instance import Instance, Name
 from sockwake.engine import belongings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import EXISTS, SockwakeError
 
 PG1 = Instance(Name("pg1"))
-OURS = {"io.sockwake.instance": "pg1"}
-PROJECT = {"com.docker.compose.project": "sockwake-pg1"}
 BY_HAND = {**PROJECT, "com.docker.compose.project.config_files": "/etc/sockwake/pg1/compose.yaml"}
 UNLABELLED_INIT = {
     "com.docker.compose.project": "sockwake-pg1_init",
-    "com.docker.compose.project.config_files": "/etc/sockwake/.new-pg1/compose.yaml,/run/sockwake/pg1/sockwake-pg1_init.json",
+    "com.docker.compose.project.config_files": (
+        "/etc/sockwake/.new-pg1/compose.yaml,/run/sockwake/pg1/sockwake-pg1_init.json"
+    ),
 }
 NOT_OURS = [
     {},
@@ -27,13 +25,9 @@ NOT_OURS = [
 ]
 
 
-def thing(name: str, labels: dict[str, str] | None, **more: object) -> dict[str, Any]:
-    return {"Id": f"id-{name}", "Name": name, "Names": [f"/{name}"], "Labels": labels, **more}
-
-
 @pytest.fixture
 def engine(daemon: Daemon) -> Engine:
-    """An engine in which everything can be deleted."""
+    """An engine without anything in it, that allows every deletion."""
     answers(daemon)
     for path in (
         "containers/id-sockwake-pg1",
@@ -45,16 +39,6 @@ def engine(daemon: Daemon) -> Engine:
     return Engine(str(daemon.server_address))
 
 
-def answers(
-    daemon: Daemon, containers: object = (), networks: object = (), volumes: object = ()
-) -> None:
-    daemon.answers |= {
-        "GET /containers/json": (200, json.dumps(containers).encode()),
-        "GET /networks": (200, json.dumps(networks).encode()),
-        "GET /volumes": (200, json.dumps({"Volumes": volumes}).encode()),
-    }
-
-
 def deleted(daemon: Daemon) -> list[str]:
     return [
         asked.removeprefix("DELETE /") for asked in daemon.queries if asked.startswith("DELETE")
@@ -62,7 +46,7 @@ def deleted(daemon: Daemon) -> list[str]:
 
 
 @pytest.mark.parametrize("labels", [None, *NOT_OURS])
-def test_a_container_of_another_s_is_left_and_said(
+def test_a_container_of_another_owner_is_left_and_reported(
     daemon: Daemon, engine: Engine, labels: dict[str, str] | None
 ) -> None:
     answers(daemon, [thing("sockwake-pg1", labels), thing("sockwake-pg1_init", labels)])
@@ -78,7 +62,7 @@ def test_a_container_of_another_s_is_left_and_said(
 
 
 @pytest.mark.parametrize("labels", [OURS, BY_HAND, UNLABELLED_INIT])
-def test_what_sockwake_or_its_files_have_made_goes(
+def test_containers_made_by_sockwake_or_from_its_files_are_removed(
     daemon: Daemon, engine: Engine, labels: dict[str, str]
 ) -> None:
     answers(daemon, [thing("sockwake-pg1", labels), thing("sockwake-pg1_init", labels)])
@@ -89,18 +73,14 @@ def test_what_sockwake_or_its_files_have_made_goes(
     assert deleted(daemon) == ["containers/id-sockwake-pg1_init", "containers/id-sockwake-pg1"]
 
 
-def test_a_container_whose_name_only_begins_alike_is_nobody_s_business(
-    daemon: Daemon, engine: Engine
-) -> None:
+def test_a_container_with_a_longer_name_is_ignored(daemon: Daemon, engine: Engine) -> None:
     answers(daemon, [thing("sockwake-pg1-old", {}), thing("my-sockwake-pg1", {})])
     belongings.require_free(engine, PG1, [], [], is_new=True)
     belongings.remove(engine, PG1)
     assert deleted(daemon) == []
 
 
-def test_networks_go_with_the_label_and_not_with_the_project(
-    daemon: Daemon, engine: Engine
-) -> None:
+def test_networks_are_removed_by_label_and_not_by_project(daemon: Daemon, engine: Engine) -> None:
     answers(daemon, [], [thing("n", {**OURS, **PROJECT}), thing("m", PROJECT)])
     belongings.remove(engine, PG1)
     assert deleted(daemon) == ["networks/id-n"]
@@ -144,7 +124,7 @@ def test_volumes_are_those_with_the_label_or_of_its_own_container(
 
 
 @pytest.mark.parametrize("what", ["network", "volume"])
-def test_a_network_or_volume_of_another_s_is_in_the_way(
+def test_a_network_or_volume_of_another_owner_is_an_error(
     daemon: Daemon, engine: Engine, what: str
 ) -> None:
     def require_free(labels: dict[str, str], *, is_new: bool) -> None:
@@ -165,7 +145,7 @@ def test_a_network_or_volume_of_another_s_is_in_the_way(
             require_free(labels, is_new=is_new)
 
 
-def test_data_that_another_s_container_sees_are_not_its_own(daemon: Daemon, engine: Engine) -> None:
+def test_data_in_another_instance_s_container_are_refused(daemon: Daemon, engine: Engine) -> None:
     bind = {"Type": "bind", "Source": "/srv/shared/pages"}
     answers(
         daemon,

@@ -1,4 +1,4 @@
-"""What is laid over the administrator's compose.yaml, as compose is given it."""
+"""The overlay of the administrator's compose.yaml, as compose gets it."""
 
 import importlib
 import json
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_belongings import OURS, PROJECT, answers, thing
 
 from daemon import Daemon
+from engine_lists import OURS, PROJECT, answers, thing
 from env_file import CONTAINER, env, text_of
 from sockwake.config import settings
 from sockwake.engine.api import Engine
@@ -22,7 +22,7 @@ from tree import Tree
 RESET = "taken away"
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 
-# Knows one project, and keeps the last file that it is to make a container of.
+# has one project, and keeps the last file that it gets for `create`
 COMPOSE = """#!/bin/sh
 cd "$(dirname "$0")"
 while [ $# -gt 0 ]; do
@@ -37,14 +37,14 @@ done
 
 
 class WithReset(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML with the tag by which compose takes away what the first file says."""
+    """YAML with compose's tag that removes a key of the first file."""
 
 
 WithReset.add_constructor("!reset", lambda _loader, _node: RESET)
 
 
 class Compose:
-    """A docker-compose that is found first, for one instance 'pg1'."""
+    """A docker-compose that is first in PATH, for one instance 'pg1'."""
 
     def __init__(self, directory: Path, tree: Tree, daemon: Daemon) -> None:
         self.directory = directory
@@ -63,7 +63,7 @@ class Compose:
         )
 
     def defines(self, **more: object) -> Project:
-        """The project, whose compose.yaml says this of its one service."""
+        """The project, with a compose.yaml of one service with these keys."""
         services = {"db": {"image": "postgres:18", **more}}
         (self.directory / "config.json").write_text(json.dumps({"services": services}))
         return self.project
@@ -125,18 +125,18 @@ def test_arguments_follow_what_the_command_has(
     }
 
 
-def test_what_was_laid_over_does_not_stay(compose: Compose) -> None:
+def test_the_overlay_is_removed_afterwards(compose: Compose) -> None:
     compose.defines().create("sockwake-pg1", {})
     assert os.listdir(compose.instance.run) == []
 
 
-def test_an_image_that_is_not_here_is_never_asked_of_a_registry(compose: Compose) -> None:
+def test_a_missing_image_is_never_asked_of_a_registry(compose: Compose) -> None:
     with pytest.raises(SockwakeError, match="image other:18 is not on this machine"):
         compose.defines(image="other:18").create("sockwake-pg1", {})
     assert not (compose.directory / "overlay.yaml").exists()
 
 
-def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Daemon) -> None:
+def test_a_wake_replaces_no_container_of_another_owner(compose: Compose, daemon: Daemon) -> None:
     """docker-compose create --force-recreate would delete it, if its project has the name."""
     answers(daemon, [thing("sockwake-pg1-db-1", PROJECT)])
     with pytest.raises(
@@ -146,7 +146,7 @@ def test_a_wake_makes_nothing_in_place_of_another_s(compose: Compose, daemon: Da
     assert not os.path.exists(compose.directory / "overlay.yaml")
 
 
-def test_all_that_compose_makes_gets_the_label(compose: Compose) -> None:
+def test_every_network_volume_and_container_gets_the_label(compose: Compose) -> None:
     networks = {
         "default": {"name": "sockwake-pg1_default"},
         "ext": {"name": "ext", "external": True},

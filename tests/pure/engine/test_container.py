@@ -1,4 +1,4 @@
-"""A container as the engine's API shows it: what is asked, and what is made of the answers."""
+"""A container in the engine's API: requests, and what is read from the answers."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def state(daemon: Daemon, **values: object) -> None:
         (b'[{"Id":"x","State":"running"}]', True, True),
     ],
 )
-def test_it_is_current_when_one_of_this_name_was_made_of_these_files(
+def test_a_container_of_this_name_and_fingerprint_is_current(
     daemon: Daemon, container: Container, answer: bytes, is_current: bool, is_running: bool
 ) -> None:
     daemon.answers[LIST] = 200, answer
@@ -62,7 +62,7 @@ def test_it_is_current_when_one_of_this_name_was_made_of_these_files(
     }
 
 
-def test_what_it_says_is_passed_on_from_its_first_word_to_its_end(
+def test_its_output_is_passed_on_from_its_first_byte_to_its_end(
     daemon: Daemon, container: Container
 ) -> None:
     daemon.answers |= {
@@ -104,10 +104,10 @@ def test_a_stream_handed_over_in_the_middle_of_a_frame_is_waited_for(daemon: Dae
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 10])
-def test_one_that_ends_in_the_middle_of_a_frame_while_it_is_handed_over_has_ended(
+def test_a_container_that_ends_in_the_middle_of_a_frame_is_not_handed_over(
     daemon: Daemon, length: int
 ) -> None:
-    """And is no bad file descriptor."""
+    """With an error that tells its status, and not a bad file descriptor."""
     ours, theirs = socket.socketpair()
     container = Container("sockwake-pg1", Engine(str(daemon.server_address)), ours.detach())
     theirs.sendall(frame(b"ready\n") + frame(b"a whole line\n")[:length])
@@ -149,7 +149,7 @@ def test_how_it_ended_is_one_sentence(
 
 
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b""), (200, b"{}"), (200, b"nonsense")])
-def test_of_one_that_is_gone_that_is_said(
+def test_a_missing_container_is_reported_as_gone(
     daemon: Daemon, container: Container, answer: tuple[int, bytes]
 ) -> None:
     daemon.answers[INSPECT] = answer
@@ -175,7 +175,7 @@ def test_a_stop_waits_for_the_engine_and_leaves_the_time_to_the_container(
 
 
 @pytest.mark.parametrize("status", [304, 404])
-def test_stopping_what_does_not_run_is_no_error(
+def test_stopping_a_stopped_container_is_no_error(
     daemon: Daemon, container: Container, status: int
 ) -> None:
     daemon.answers[STOP] = status, b""
@@ -203,7 +203,7 @@ def test_every_edit_changes_the_fingerprint_and_a_copy_does_not(tree: Tree) -> N
     assert len({first, second, one.fingerprint()}) == 3
 
 
-def test_without_its_files_it_has_none(tree: Tree) -> None:
+def test_without_its_files_an_instance_has_no_fingerprint(tree: Tree) -> None:
     instance = tree.write_env("a", env())
     with pytest.raises(
         SockwakeError, match=f"cannot read {instance.compose_file}: no such file or directory"
@@ -220,7 +220,7 @@ def test_without_its_files_it_has_none(tree: Tree) -> None:
         ({"Labels": {"StopTimeout": "7"}}, 300),
     ],
 )
-def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(
+def test_a_stop_is_waited_for_as_long_as_the_definition_allows(
     daemon: Daemon, container: Container, config: dict[str, object], seconds: int
 ) -> None:
     daemon.answers |= {
@@ -233,7 +233,7 @@ def test_a_stop_is_waited_for_as_long_as_its_definition_gives_it(
 
 
 @pytest.mark.parametrize("insist", ["", "SIGINT"])
-def test_an_engine_that_never_says_it_has_stopped_one_is_not_waited_for(
+def test_an_engine_that_never_answers_a_stop_is_not_waited_for_without_end(
     daemon: Daemon, container: Container, insist: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sockwake.engine.container._MARGIN", 0.3)

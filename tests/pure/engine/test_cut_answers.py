@@ -1,4 +1,4 @@
-"""The engine's answers cut at every byte, and garbage: what is made of them is right, or an error, and never something else."""
+"""The engine's answers cut at every byte, and garbage: read correctly, or an error."""
 
 import json
 import socket

@@ -1,9 +1,9 @@
-"""What a look finds: who is connected, for how long nothing was said, and what has happened since."""
+"""What a look finds: the clients, how long all were silent, and what has happened since."""
 
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -19,14 +19,8 @@ Says = Callable[..., None]
 
 
 @pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield sock
-
-
-@pytest.fixture
 def ss_says(monkeypatch: pytest.MonkeyPatch) -> Says:
-    """ss_says(MILLISECONDS...): ss knows connections, on each of which the last byte was that long ago."""
+    """ss_says(MILLISECONDS...): ss shows connections with a last byte that long ago."""
 
     def say(*ages: int) -> None:
         lines = [f"ESTAB 0 0 127.0.0.1:1 127.0.0.1:2 lastsnd:{age} lastrcv:{age}" for age in ages]

@@ -1,4 +1,4 @@
-"""A cluster's password that outlives its instance, beside data that belong to somebody else; and an image that makes no cluster."""
+"""A cluster's password that outlives its instance, and an image that makes no cluster."""
 
 import os
 import stat
@@ -74,7 +74,7 @@ def test_what_is_planted_to_be_read_is_no_password(tree: Tree, data: str) -> Non
     assert kept_password(data) == ""
     os.unlink(f"{data}/sockwake-password")
     os.mkfifo(f"{data}/sockwake-password")
-    assert kept_password(data) == "", "and nobody waits for its writer"
+    assert kept_password(data) == "", "and it does not wait for a writer"
 
 
 def test_passwords_are_long_and_different() -> None:

@@ -1,4 +1,4 @@
-"""What the process of an awake instance waits for, and when it has the check look."""
+"""What the monitor of an awake instance waits for, and when it starts a check."""
 
 import os
 import threading
@@ -75,7 +75,7 @@ def test_what_has_a_check_of_its_own_is_left_to_that(
 
 
 @pytest.mark.parametrize(("spoke", "count"), [(True, 0), (False, 1)])
-def test_only_who_said_something_puts_a_look_off(
+def test_only_a_connection_that_sent_something_puts_a_look_off(
     tree: Tree,
     looks: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL is at work, told from the titles of its processes (PostgreSQL's ps_status.c)."""
+"""Whether a PostgreSQL is at work, from its process titles (PostgreSQL's ps_status.c)."""
 
 import os
 import subprocess
@@ -61,15 +61,15 @@ HOUSEKEEPING = [
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("who", ["me mine", "walsender me", "a b c d", "ü ü"])
-def test_a_session_is_at_work_unless_it_is_idle(cluster: str, host: str, who: str) -> None:
-    title = f"postgres: {cluster}{who} {host}"
+@pytest.mark.parametrize("names", ["me mine", "walsender me", "a b c d", "ü ü"])
+def test_a_session_is_at_work_unless_it_is_idle(cluster: str, host: str, names: str) -> None:
+    title = f"postgres: {cluster}{names} {host}"
     assert not is_at_work(f"{title} idle")
     assert [activity for activity in AT_WORK if not is_at_work(f"{title} {activity}")] == []
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_title_that_does_not_tell_counts_as_at_work(host: str) -> None:
+def test_a_title_without_an_activity_counts_as_at_work(host: str) -> None:
     """With update_process_title=off it ends with the host."""
     assert is_at_work(f"postgres: me mine {host}")
 
@@ -82,12 +82,12 @@ def test_a_worker_is_at_work(cluster: str, title: str) -> None:
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 @pytest.mark.parametrize("title", HOUSEKEEPING)
-def test_housekeeping_keeps_nobody_awake(cluster: str, title: str) -> None:
+def test_background_processes_are_not_at_work(cluster: str, title: str) -> None:
     assert not is_at_work(f"postgres: {cluster}{title}")
 
 
 @given(NAME, NAME, st.sampled_from(HOSTS), st.sampled_from([*AT_WORK, "idle"]))
-def test_nobody_s_name_changes_what_is_seen(
+def test_no_user_or_database_name_changes_the_result(
     user: str, database: str, host: str, activity: str
 ) -> None:
     assert is_at_work(f"postgres: {user} {database} {host} {activity}") == (activity != "idle")
@@ -110,7 +110,9 @@ def test_nobody_s_name_changes_what_is_seen(
     ],
 )
 @pytest.mark.parametrize(("activity", "expected"), [("SELECT", True), ("idle", False)])
-def test_neither_does_one_chosen_for_it(name: str, activity: str, expected: bool) -> None:
+def test_no_name_that_imitates_a_title_changes_the_result(
+    name: str, activity: str, expected: bool
+) -> None:
     for user, database in ((name, "mine"), ("me", name), (name, name)):
         assert is_at_work(f"postgres: {user} {database} [local] {activity}") is expected
 
@@ -119,8 +121,9 @@ def test_neither_does_one_chosen_for_it(name: str, activity: str, expected: bool
     ("title", "expected"),
     [("postgres: me mine [local] idle", False), ("postgres: me mine [local] SELECT", True)],
 )
-def test_the_titles_are_those_of_the_server_s_children(title: str, expected: bool) -> None:
-    program = f"import subprocess, time; subprocess.Popen(['{title}'], executable='/bin/cat', stdin=subprocess.PIPE); time.sleep(60)"
+def test_titles_are_read_from_the_server_s_children(title: str, expected: bool) -> None:
+    child = f"subprocess.Popen(['{title}'], executable='/bin/cat', stdin=subprocess.PIPE)"
+    program = f"import subprocess, time; {child}; time.sleep(60)"
     postmaster = subprocess.Popen([sys.executable, "-c", program])
     try:
         deadline = time.monotonic() + 20
@@ -136,7 +139,7 @@ def test_the_titles_are_those_of_the_server_s_children(title: str, expected: boo
         postmaster.wait()
 
 
-def test_a_server_that_is_gone_is_not_busy() -> None:
+def test_a_server_that_has_ended_is_not_busy() -> None:
     child = os.fork()
     if not child:
         os._exit(0)

@@ -1,4 +1,4 @@
-"""HTTP as far as a probe and a refusal need it: what a server's answer means, and what a client is told."""
+"""HTTP: the status of a probe, and the answer that a refused client gets."""
 
 import http.client
 import io
@@ -13,7 +13,7 @@ from sockwake.protocol import http as ours
 
 
 class Canned(socket.socket):
-    """Enough of a socket for http.client to read an answer from."""
+    """A socket that http.client reads one answer from."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Canned(socket.socket):
 
 
 def asked(*answers: bytes, path: str = "/") -> tuple[int, bytes]:
-    """The status a probe sees when a server says these things, and the request it had read before."""
+    """(status of a probe, its request) with a server that sends these answers."""
     ours_end, server = socket.socketpair()
     ours_end.settimeout(5)
     received = []
@@ -72,7 +72,7 @@ def test_the_request_is_one_that_every_server_takes() -> None:
     assert {"Host: localhost", "Connection: close"} <= set(head) and request.endswith(b"\r\n\r\n")
 
 
-def test_a_server_that_says_nothing_in_time_has_no_status() -> None:
+def test_a_silent_server_has_no_status() -> None:
     ours_end, server = socket.socketpair()
     with server:
         ours_end.settimeout(0.05)
@@ -81,7 +81,7 @@ def test_a_server_that_says_nothing_in_time_has_no_status() -> None:
 
 @given(st.binary(max_size=40))
 @example(b"HTTP/1.1 \xb2\xb2\xb2 ")
-def test_whatever_a_server_says_there_is_a_status_or_none(answer: bytes) -> None:
+def test_any_bytes_of_a_server_are_a_status_or_none(answer: bytes) -> None:
     assert 0 <= asked(answer)[0] <= 999
 
 
@@ -100,7 +100,9 @@ def test_whatever_a_server_says_there_is_a_status_or_none(answer: bytes) -> None
         (0, False),
     ],
 )
-def test_a_server_serves_unless_it_says_that_another_does_not_yet(status: int, ready: bool) -> None:
+def test_a_server_is_ready_unless_it_answers_like_a_reverse_proxy_without_backend(
+    status: int, ready: bool
+) -> None:
     assert ours.is_ready(status) is ready
 
 
@@ -142,7 +144,7 @@ def test_a_request_is_known_by_its_method(method: str) -> None:
         b"*1\r\n",
     ],
 )
-def test_what_is_none_is_not_taken_for_one(other: bytes) -> None:
+def test_other_bytes_are_no_request(other: bytes) -> None:
     assert not ours.begins(other)
 
 

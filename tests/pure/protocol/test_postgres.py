@@ -1,4 +1,4 @@
-"""PostgreSQL's protocol: what is sent, and what is made of the answers."""
+"""PostgreSQL's protocol: messages to send, and the verdict on an answer."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def test_a_refusal_stays_whole_whatever_its_reason_contains(text: str) -> None:
 
 
 @given(TEXT, TEXT)
-def test_a_startup_message_says_who_and_where(user: str, database: str) -> None:
+def test_a_startup_message_has_user_and_database(user: str, database: str) -> None:
     sent = postgres.startup_message(user, database)
     assert int.from_bytes(sent[:4], "big") == len(sent)
     assert sent[4:8] == b"\0\3\0\0" and sent.endswith(b"\0\0")
@@ -65,7 +65,7 @@ def test_the_first_message_decides(answer: bytes, verdict: str) -> None:
 
 
 @given(st.binary())
-def test_only_an_answer_that_says_so_lets_a_stranger_in(answer: bytes) -> None:
+def test_only_authentication_ok_means_trust(answer: bytes) -> None:
     assert (postgres.verdict(answer) == postgres.TRUSTS) == (
         answer[:1] == b"R" and answer[5:9] == b"\0\0\0\0"
     )
@@ -80,7 +80,7 @@ def test_asking_sends_the_startup_message_and_reads_the_answer() -> None:
         assert theirs.recv(1000) == b"", "it has closed its end"
 
 
-def test_a_server_that_says_nothing_or_has_gone_is_silent() -> None:
+def test_a_server_that_does_not_answer_or_has_closed_is_silent() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.settimeout(0.05)
@@ -90,7 +90,7 @@ def test_a_server_that_says_nothing_or_has_gone_is_silent() -> None:
     assert postgres.ask(ours, "me", "mine") == postgres.SILENT
 
 
-def test_where_nobody_listens_there_is_no_listener(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_has_none(tmp_path: Path) -> None:
     assert postmaster.listener(f"{tmp_path}/s") == 0
 
 

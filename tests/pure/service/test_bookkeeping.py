@@ -1,4 +1,4 @@
-"""What follows a wake that has succeeded fails into the journal, and into nothing else."""
+"""What follows a wake that has succeeded can fail only into the journal."""
 
 import errno
 import os
@@ -76,7 +76,7 @@ def native(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         ("SOCKWAKE_TAKES_SOCKET", "yes"),
     ):
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(program, "_look_after", lambda *_: None)
+    monkeypatch.setattr(program, "_monitor_clients", lambda *_: None)
     return lambda: program.await_ready(instance)
 
 
@@ -93,7 +93,7 @@ def test_a_program_s(
     native()
 
 
-def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_who_comes_after_it(
+def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_the_clean_up(
     native: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MAINPID")
@@ -101,7 +101,7 @@ def test_a_program_that_has_ended_before_it_was_looked_at_leaves_that_to_who_com
         native()
 
 
-def test_a_lookout_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_monitor_s_note(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = tree.write_env("pg1", env())
     reader, writer = os.pipe()
     ClosedConnections(instance, reader, 8)  # there is no directory for it
@@ -123,7 +123,7 @@ def test_which_signal_ends_its_server_is_known_from_the_start(
     assert waker.stop_signal(read(env(**kind))) == number
 
 
-def test_a_lookout_sees_to_it_that_the_timer_is_there(
+def test_a_monitor_sees_to_it_that_the_timer_is_there(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[tuple[Instance, float]] = []

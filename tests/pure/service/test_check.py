@@ -1,4 +1,4 @@
-"""A check of the administrator's own is asked: what it writes, and why it has no answer, is for the journal."""
+"""A check program of the administrator's: what it writes, and why it has no answer, is logged."""
 
 import os
 from collections.abc import Callable
@@ -19,12 +19,11 @@ SEEN = Observation(began=0, known=set(), connections=2, switches=0, silent=7.4)
 
 @pytest.fixture
 def check(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCheck:
-    """check(BODY) is a look at an instance whose check is a program of sh, or is not there when it has none."""
+    """check(BODY): the check of an instance by a program of sh; without a body there is none."""
     path = tmp_path / "check"
     instance = tree.write_env("pg1", env(CHECK=str(path)))
-    monkeypatch.setattr(
-        safe_path, "require_safe", lambda path, what: None
-    )  # the directory of the tests is open to others
+    # the directory of the tests is open to others
+    monkeypatch.setattr(safe_path, "require_safe", lambda path, what: None)
 
     def make(body: str) -> Check:
         if body:

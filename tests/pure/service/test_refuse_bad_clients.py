@@ -1,4 +1,4 @@
-"""Whatever clients do to the program that refuses them, and however slowly: an honest one is told, and it ends in time."""
+"""Whatever other clients do to the refusing program, an honest one is told, and it ends in time."""
 
 import contextlib
 import os
@@ -6,14 +6,13 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from unittest import mock
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_refuse import GSS, REQUEST, SSL, STARTUP
 
 from fuzz import cases
+from refusal import GSS, REQUEST, SSL, STARTUP
 from sockwake.protocol import http, postgres
 from sockwake.service import refuse
 
@@ -63,14 +62,6 @@ def act(sock: socket.socket, steps: list[tuple[str, bytes]]) -> None:
                 sock.close()
 
 
-@contextlib.contextmanager
-def door() -> Iterator[socket.socket]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener
-
-
 @cases(60)
 @given(CLIENTS, st.booleans())
 @example([[("says", STARTUP), ("closes its half", b"")], [("resets", b"")], []], True)
@@ -80,7 +71,7 @@ def test_an_honest_client_is_told_whatever_the_others_do(
 ) -> None:
     before = set(os.listdir("/proc/self/fd"))
     with (
-        door() as listener,
+        socket.create_server(("127.0.0.1", 0)) as listener,
         contextlib.ExitStack() as held,
         mock.patch.object(refuse, "_PATIENCE", PATIENCE),
     ):

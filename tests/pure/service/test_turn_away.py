@@ -1,10 +1,10 @@
-"""Whether a program is to be started: with the listening sockets of this process in place of systemd's."""
+"""Whether a program is to be started, with the listening sockets of this process for systemd's."""
 
 import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,10 @@ from sockwake.service import turn_away
 from tree import SOURCE, Tree, run
 
 
-@pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+@pytest.fixture(autouse=True)
+def process_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take this process for systemd."""
     monkeypatch.setattr(turn_away, "_SYSTEMD", os.getpid())
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield sock
 
 
 def at(tree: Tree, listener: socket.socket, keys: dict[str, str] = COMMAND) -> Instance:
@@ -34,13 +33,13 @@ def come(listener: socket.socket, *, reset: bool = False) -> socket.socket:
     return sock
 
 
-def test_who_starts_it_by_hand_gets_it(tree: Tree, listener: socket.socket) -> None:
+def test_one_that_is_started_by_hand_is_started(tree: Tree, listener: socket.socket) -> None:
     assert turn_away.is_wanted(at(tree, listener))
 
 
 @pytest.mark.parametrize("keys", [COMMAND, NATIVE], ids=["command", "native"])
 @pytest.mark.parametrize("reset", [False, True])
-def test_nothing_is_started_for_who_has_left(
+def test_nothing_is_started_for_connections_that_are_closed(
     tree: Tree,
     listener: socket.socket,
     capfd: pytest.CaptureFixture[str],
@@ -48,9 +47,9 @@ def test_nothing_is_started_for_who_has_left(
     reset: bool,
 ) -> None:
     instance = at(tree, listener, keys)
-    visitors = [come(listener, reset=reset) for _ in range(2)]
-    for visitor in visitors:
-        visitor.close()
+    closed = [come(listener, reset=reset) for _ in range(2)]
+    for each in closed:
+        each.close()
     time.sleep(0.05)
     assert not turn_away.is_wanted(instance)
     assert (
@@ -59,7 +58,7 @@ def test_nothing_is_started_for_who_has_left(
     )
 
 
-def test_a_client_behind_one_who_has_left_stays_in_the_queue(
+def test_a_client_behind_a_closed_connection_stays_in_the_queue(
     tree: Tree, listener: socket.socket
 ) -> None:
     come(listener).close()
@@ -71,7 +70,7 @@ def test_a_client_behind_one_who_has_left_stays_in_the_queue(
             assert accepted.recv(4) == b"ping"
 
 
-def test_where_clients_speak_first_one_who_does_not_is_no_client(
+def test_where_clients_speak_first_a_silent_connection_is_none(
     tree: Tree, listener: socket.socket
 ) -> None:
     with come(listener) as silent:
@@ -92,7 +91,7 @@ def test_the_visitors_of_another_instance_on_that_port_are_not_touched(
 
 @pytest.fixture
 def found(tmp_path: Path) -> Callable[[str], bool]:
-    """found(TEXT): whether bin/wanted sees a client of an instance whose socket has this drop-in."""
+    """found(TEXT): whether bin/wanted sees a client of the instance with this drop-in."""
     script = tmp_path / "wanted"
     text = (
         (SOURCE / "bin/wanted")
@@ -100,7 +99,7 @@ def found(tmp_path: Path) -> Callable[[str], bool]:
         .replace("/run/systemd/generator", str(tmp_path))
         .replace("/run/sockwake", str(tmp_path))
     )
-    script.write_text(text.replace("/usr/libexec/sockwake/turn-away", "echo dismiss"))
+    script.write_text(text.replace("/usr/libexec/sockwake/turn-away", "echo none"))
     drop_in = tmp_path / "pg-proxy@app.socket.d/listen.conf"
     drop_in.parent.mkdir()
 
@@ -108,7 +107,7 @@ def found(tmp_path: Path) -> Callable[[str], bool]:
         drop_in.write_text(text)
         ran = run("dash", str(script), "app")
         assert (ran.status, ran.stderr) == (0, "")
-        return ran.stdout != "dismiss app\n"
+        return ran.stdout != "none app\n"
 
     return is_found
 
@@ -139,8 +138,6 @@ def test_a_client_is_seen_at_an_address_of_the_instance(
         assert not found(drop_in)
         with socket.create_connection((address, port)) as client:
             assert found(drop_in) == is_found
-            assert not found(f"{drop_in}DeferAcceptSec=60\n"), (
-                "who is silent is no client where clients speak first"
-            )
+            assert not found(f"{drop_in}DeferAcceptSec=60\n"), "a client would have spoken first"
             client.sendall(b"ping")
             assert found(f"{drop_in}DeferAcceptSec=60\n") == is_found

@@ -1,4 +1,4 @@
-"""What is deleted, and what is only mounted there and never is."""
+"""Deletion of a directory, and of nothing that is mounted in it."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["another disk", "bind", "a file"])
 def mounted(request: pytest.FixtureRequest, place: Path) -> Iterator[Path]:
-    """What is mounted below the place: another file system, a directory of the same one, or a file of it."""
+    """A mount below the place: another file system, or a directory or file of the same one."""
     where, outside = place / "a/b" / "c d", place.parent / "outside"
     if request.param == "a file":
         where.write_text("")
@@ -48,17 +48,17 @@ def mounted(request: pytest.FixtureRequest, place: Path) -> Iterator[Path]:
         run("umount", str(where))
 
 
-def test_all_goes_but_what_links_lead_to(place: Path) -> None:
+def test_links_are_deleted_and_not_followed(place: Path) -> None:
     deletion.tree(str(place))
     assert not place.exists() and (place.parent / "outside/kept").read_text() == "precious"
 
 
-def test_of_the_contents_what_belongs_to_the_file_system_stays(place: Path) -> None:
+def test_lost_and_found_stays(place: Path) -> None:
     deletion.contents(str(place))
     assert os.listdir(place) == ["lost+found"]
 
 
-def test_no_link_is_followed_to_begin_with(place: Path) -> None:
+def test_a_link_as_the_path_itself_is_refused(place: Path) -> None:
     (place.parent / "way").symlink_to(place)
     for delete in deletion.tree, deletion.contents:
         with pytest.raises(OSError, match="Not a directory|Too many levels"):
@@ -77,12 +77,12 @@ def test_a_mount_below_is_named_before_anything_is_deleted(place: Path, mounted:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 @pytest.mark.parametrize("quietly", [True, False])
-def test_one_that_comes_meanwhile_is_not_crossed(
+def test_a_mount_that_appears_meanwhile_is_not_entered(
     place: Path, mounted: Path, quietly: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         deletion, "require_no_mount", lambda path, below=False: None
-    )  # it was not there yet
+    )  # as if it were mounted later
     if quietly:
         deletion.tree(str(place), quietly=True)
         assert os.listdir(place) == ["a"] and os.listdir(place / "a/b") == [mounted.name]
@@ -93,15 +93,15 @@ def test_one_that_comes_meanwhile_is_not_crossed(
     assert (place.parent / "outside/kept").read_text() == "precious"
 
 
-def test_what_is_not_there_is_quietly_not_deleted(place: Path) -> None:
+def test_a_missing_directory_is_no_error_when_quiet(place: Path) -> None:
     deletion.tree(str(place / "nothing"), quietly=True)
     with pytest.raises(FileNotFoundError):
         deletion.tree(str(place / "nothing"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
-def test_a_directory_of_the_same_file_system_is_a_mount_too(place: Path) -> None:
-    """Which its device does not tell: to delete it is to delete what is elsewhere."""
+def test_a_bind_mount_of_the_same_file_system_is_a_mount(place: Path) -> None:
+    """Its device number does not tell, and deleting its contents would delete them elsewhere."""
     outside = place.parent / "outside"
     if run("mount", "--bind", str(outside), str(place / "a/b/c")).status:
         pytest.skip("nothing can be mounted here")

@@ -1,4 +1,4 @@
-"""No lock is waited for without an end, or without a word."""
+"""Every wait for a lock ends, and tells what it waits for."""
 
 import os
 import pty
@@ -54,7 +54,7 @@ def test_the_lock_of_all_instances_is_given_up_for(
 
 
 def test_the_lock_of_a_wake_is_given_up_for(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that somebody has taken over may share it for ever."""
+    """A compromised proxy may share it for ever."""
     monkeypatch.setattr(runtime, "_WAKE_LOCK", 0.2)
     instance = tree.instance("pg1")
     runtime.prepare(instance)

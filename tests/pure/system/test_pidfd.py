@@ -1,4 +1,4 @@
-"""The queue of a unix socket that somebody else listens on is made longer, and nothing else of his is touched."""
+"""A longer backlog for another process's unix socket, and no change to its other descriptors."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that listens at tmp_path/socket, accepts nobody, and has other descriptors, too."""
+    """A process that listens at tmp_path/socket, never accepts, and has other descriptors, too."""
     argv = [sys.executable, "-c", LISTEN, str(tmp_path / "socket")]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -39,8 +39,8 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             process.stdin.close()
 
 
-def who_fit(path: Path) -> int:
-    """How many of 100 clients find a place in the queue, asking as systemd-socket-proxyd does."""
+def accepted(path: Path) -> int:
+    """How many of 100 clients find a place in the backlog, by connect() without waiting."""
     clients = [
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(100)
     ]
@@ -51,15 +51,17 @@ def who_fit(path: Path) -> int:
             client.close()
 
 
-def test_everybody_finds_a_place_in_it(server: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_hundred_clients_find_a_place_in_the_backlog(
+    server: subprocess.Popen[str], tmp_path: Path
+) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
-    assert who_fit(tmp_path / "socket") < 10
+    assert accepted(tmp_path / "socket") < 10
     pidfd.lengthen(server.pid)
-    assert who_fit(tmp_path / "socket") > 90
+    assert accepted(tmp_path / "socket") > 90
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-def test_one_that_has_ended_is_an_error_of_the_systems(tmp_path: Path) -> None:
+def test_a_process_that_has_ended_is_an_oserror(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     with pytest.raises(OSError):

@@ -1,4 +1,4 @@
-"""A signal goes to the process that was meant, and not to one that has its number by now."""
+"""A signal reaches the right process, and none that has its number by now."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ MakeChild = Callable[..., Child]
 
 @pytest.fixture
 def start() -> Iterator[MakeChild]:
-    """start(PROGRAM...) starts one that sleeps, or another."""
+    """start(ARGV...) starts a child process, `sleep` by default."""
     known: list[Child] = []
 
     def make(*argv: str) -> Child:
@@ -41,7 +41,7 @@ def start() -> Iterator[MakeChild]:
 
 
 def is_unhurt(child: Child) -> bool:
-    """Whether it runs, a moment later."""
+    """Whether a child still runs, a moment later."""
     time.sleep(0.1)
     return child.poll() is None and not pids.is_stopped(child.pid)
 
@@ -54,8 +54,8 @@ def open_files() -> list[str]:
 def asleep(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[list[int]], tuple[Check, Observation]]:
-    """asleep(NUMBERS): a look at one without clients, of whose proxy systemd says these numbers, one after the other."""
-    instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
+    """asleep(IDS): an idle check without clients; IDS: the main processes that systemd tells."""
+    instance = tree.write_env("pg1", env(LISTEN="/run/missing/s", CHECK="none"))
     runtime.prepare(instance)
 
     def make(numbers: list[int]) -> tuple[Check, Observation]:
@@ -70,7 +70,7 @@ def asleep(
     return make
 
 
-def test_a_process_is_opened_that_is_still_the_one() -> None:
+def test_a_pidfd_is_opened_when_the_process_is_the_right_one() -> None:
     before = open_files()
     pidfd = pids.open_checked(os.getpid(), lambda: True)
     assert os.readlink(f"/proc/self/fd/{pidfd}") == "anon_inode:[pidfd]" and not pids.has_ended(
@@ -82,7 +82,7 @@ def test_a_process_is_opened_that_is_still_the_one() -> None:
     assert open_files() == before
 
 
-def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
+def test_no_pidfd_is_opened_for_a_process_that_ends_meanwhile(start: MakeChild) -> None:
     child = start()
 
     def is_it() -> bool:
@@ -96,7 +96,7 @@ def test_one_that_ends_while_it_is_asked_for_is_not(start: MakeChild) -> None:
     pids.send(pids.NONE, signal.SIGTERM)
 
 
-def test_a_look_ends_the_proxy_it_has_found(
+def test_an_idle_check_ends_the_proxy_it_has_found(
     asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     proxy = start()
@@ -106,7 +106,7 @@ def test_a_look_ends_the_proxy_it_has_found(
     assert proxy.wait(5) == -signal.SIGHUP
 
 
-def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
+def test_a_process_that_has_the_proxy_s_number_when_it_is_read_is_not_signalled(
     asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     innocent = start()
@@ -116,7 +116,7 @@ def test_a_look_hurts_nobody_who_had_the_number_of_the_proxy_when_it_was_read(
     assert is_unhurt(innocent)
 
 
-def test_a_look_hurts_nobody_who_gets_the_number_of_the_proxy_while_it_is_decided(
+def test_a_process_that_gets_the_proxy_s_number_during_the_check_is_not_signalled(
     asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     proxy, innocent = start(), start()
@@ -178,7 +178,7 @@ def test_the_first_thread_is_signalled_alone(
         ("", "", False),
     ],
 )
-def test_a_program_that_never_got_ready_is_ended_and_nobody_else(
+def test_a_program_that_never_got_ready_is_ended_and_no_other_process(
     start: MakeChild, monkeypatch: pytest.MonkeyPatch, ours: str, its: str, is_ended: bool
 ) -> None:
     child = start()
@@ -193,11 +193,11 @@ def test_who_has_the_number_of_a_program_is_not_watched_for_it(
 ) -> None:
     became: list[object] = []
     monkeypatch.setattr("sockwake.system.process.become", lambda *argv: became.append(argv))
-    instance = tree.write_env("pg1", env(LISTEN="/run/nobody/s", CHECK="none"))
+    instance = tree.write_env("pg1", env(LISTEN="/run/missing/s", CHECK="none"))
     child = start()
     monkeypatch.setattr(pids, "cgroup", {os.getpid(): "/a.service", child.pid: "/b.service"}.get)
     monkeypatch.setenv("MAINPID", str(child.pid))
-    program._look_after(instance, settings.load(instance))
+    program._monitor_clients(instance, settings.load(instance))
     assert became == []
 
 

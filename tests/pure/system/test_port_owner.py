@@ -1,4 +1,4 @@
-"""Whose a listening port is, for a backend that shares the host's network with everybody."""
+"""Which process listens on a port, for a backend that shares the host's network."""
 
 import os
 import socket
@@ -48,13 +48,13 @@ def server(program: str = LISTEN) -> Iterator[tuple[int, int]]:
 
 @pytest.fixture
 def cgroups(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
-    """Process id to cgroup, for processes that are in others than they can be without a systemd."""
+    """Cgroups by process id, which a test cannot give its processes without systemd."""
     found: dict[int, str] = {}
     monkeypatch.setattr(pids, "cgroup", lambda pid: found.get(pid, "/elsewhere"))
     return found
 
 
-def test_a_process_s_own_port_is_its_own(cgroups: dict[int, str]) -> None:
+def test_a_port_of_the_process_itself_is_its_own(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups[pid] = "/system.slice/a.service"
         port_owner.require_owner(port, pid)
@@ -75,19 +75,19 @@ def holder(listen: str, port: int) -> str:
         ("/run/s", False),
     ],
 )
-def test_who_listens_at_an_address_is_named(listen: str, is_taken: bool) -> None:
+def test_a_listener_at_an_address_of_the_instance_is_named(listen: str, is_taken: bool) -> None:
     with server() as (pid, port):
         assert holder(listen, port).startswith(f"process {pid} (") == is_taken
     assert holder(listen, port) == ""
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.2", "::1"])
-def test_who_listens_at_all_addresses_is_in_everybody_s_way(listen: str) -> None:
+def test_a_listener_at_all_addresses_conflicts_with_each(listen: str) -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as everywhere:
         assert holder(listen, everywhere.getsockname()[1]).startswith(f"process {os.getpid()} (")
 
 
-def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int, str]) -> None:
+def test_a_port_of_a_process_in_its_cgroup_or_below_is_its_own(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: "/system.slice/a.service/worker"}
         port_owner.require_owner(port, os.getpid())
@@ -96,7 +96,7 @@ def test_so_is_that_of_its_child_and_of_a_group_within_its_own(cgroups: dict[int
 @pytest.mark.parametrize(
     "group", ["/system.slice/b.service", "/system.slice/a.service.d", "/system.slice", "/", ""]
 )
-def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
+def test_a_port_of_another_cgroup_is_an_error(cgroups: dict[int, str], group: str) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "/system.slice/a.service", pid: group}
         with pytest.raises(
@@ -105,7 +105,7 @@ def test_a_stranger_s_is_not(cgroups: dict[int, str], group: str) -> None:
             port_owner.require_owner(port, os.getpid())
 
 
-def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
+def test_a_process_without_a_cgroup_owns_nothing(cgroups: dict[int, str]) -> None:
     with server() as (pid, port):
         cgroups |= {os.getpid(): "", pid: ""}
         with pytest.raises(SockwakeError, match="is in use by another program"):
@@ -115,10 +115,10 @@ def test_a_process_of_no_group_owns_nothing(cgroups: dict[int, str]) -> None:
 def test_only_listeners_count_and_only_of_this_port(cgroups: dict[int, str]) -> None:
     with (
         server() as (pid, port),
-        server() as (stranger, other),
+        server() as (outsider, other),
         socket.create_connection(("127.0.0.1", port)),
     ):
-        cgroups |= {pid: "/a", stranger: "/b"}
+        cgroups |= {pid: "/a", outsider: "/b"}
         port_owner.require_owner(port, pid)
         with pytest.raises(SockwakeError):
             port_owner.require_owner(other, pid)
@@ -135,16 +135,16 @@ def test_a_server_that_opens_and_closes_files_is_found_each_time(cgroups: dict[i
     with server(BUSY) as (pid, port):
         cgroups[pid] = "/system.slice/a.service"
         for _ in range(500):
-            assert port_owner._strangers(port, "/system.slice/a.service") == {}
+            assert port_owner._outsiders(port, "/system.slice/a.service") == {}
         cgroups[pid] = "/system.slice/b.service"
-        assert set(port_owner._strangers(port, "/system.slice/a.service").values()) == {pid}
+        assert set(port_owner._outsiders(port, "/system.slice/a.service").values()) == {pid}
 
 
-def test_only_what_two_looks_find_is_accused(
+def test_only_what_two_looks_find_is_an_error(
     cgroups: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[dict[str, int]] = []
-    monkeypatch.setattr(port_owner, "_strangers", lambda port, cgroup: looks.pop(0))
+    monkeypatch.setattr(port_owner, "_outsiders", lambda port, cgroup: looks.pop(0))
     looks = [{"socket:[1]": 7}, {"socket:[1]": 0}, {"socket:[2]": 7}, {}]
     port_owner.require_owner(1, os.getpid())
     assert looks == []
@@ -158,7 +158,7 @@ def test_a_port_that_never_comes_to_rest_is_not_its_own(
 ) -> None:
     numbers = iter(range(1000))
     monkeypatch.setattr(
-        port_owner, "_strangers", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0}
+        port_owner, "_outsiders", lambda port, cgroup: {f"socket:[{next(numbers)}]": 0}
     )
     with pytest.raises(SockwakeError, match="error: port 1 is in use by another program$"):
         port_owner.require_owner(1, os.getpid())

@@ -1,4 +1,4 @@
-"""The one door to other programs."""
+"""Running other programs."""
 
 import os
 import signal
@@ -44,12 +44,12 @@ def test_a_failure_names_the_command_and_its_last_words(script: str, said: str) 
     assert caught.value.whole == f"{caught.value.message}{said}"
 
 
-def test_a_failure_that_does_not_count_is_none() -> None:
+def test_a_failure_without_check_is_no_error() -> None:
     assert process.run(["sh", "-c", "echo so far; exit 3"], check=False) == "so far\n"
 
 
 @pytest.mark.parametrize("call", [process.run, process.spawn])
-def test_a_program_that_is_not_there_is_named(call: Callable[[list[str]], object]) -> None:
+def test_a_missing_program_is_named(call: Callable[[list[str]], object]) -> None:
     with pytest.raises(SockwakeError, match="cannot run /nonexistent/x: no such file or directory"):
         call(["/nonexistent/x"])
 
@@ -62,7 +62,10 @@ def test_a_spawned_program_counts_by_its_status(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_goes_to_stderr_and_never_into_our_output() -> None:
-    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process; print([process.run(['echo', 'x'], show=True)])"
+    imports = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process"
+    )
+    program = f"{imports}; print([process.run(['echo', 'x'], show=True)])"
     ran = run(sys.executable, "-ISB", "-c", program)
     assert (ran.stdout, ran.stderr) == ("['']\n", "x\n")
 
@@ -74,7 +77,7 @@ HANGS = ["sh", "-c", "trap '' TERM; sleep 60 & echo $! $$ >&3; wait; sleep 60"]
 def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(
     call: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one it has begun holds its output open, too."""
+    """Its child holds the output open, too."""
     monkeypatch.setattr(process, "_GRACE", 0.2)
     said = tmp_path / "pids"
     began = time.monotonic()
@@ -90,7 +93,7 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_has_begun(
 
 
 @pytest.mark.parametrize("call", [process.run, process.spawn])
-def test_one_that_ends_when_asked_to_is_not_killed(
+def test_a_program_that_ends_on_sigterm_is_not_killed(
     call: Callable[..., object], tmp_path: Path
 ) -> None:
     script = f"trap 'echo asked >{tmp_path}/said; exit' TERM; sleep 60 & wait"
@@ -100,7 +103,7 @@ def test_one_that_ends_when_asked_to_is_not_killed(
 
 
 def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
-    """Ctrl-C reaches us alone: the program is in a process group of its own."""
+    """Ctrl-C does not reach the program, which is in a process group of its own."""
     program = (
         f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.system import process\n"
         f"process.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; sleep 60'])"
@@ -116,7 +119,7 @@ def test_an_interruption_ends_what_was_begun(tmp_path: Path) -> None:
     assert not is_running((tmp_path / "pid").read_text().strip())
 
 
-def test_what_only_its_user_interrupts_stays_in_the_foreground() -> None:
+def test_a_program_without_a_timeout_stays_in_the_foreground() -> None:
     script = "import os; print(os.getpgrp())"
     assert int(process.run([sys.executable, "-c", script], timeout=None)) == os.getpgrp()
     assert int(process.run([sys.executable, "-c", script])) != os.getpgrp()
@@ -127,7 +130,7 @@ def test_a_program_that_the_user_interrupts_may_take_any_time() -> None:
 
 
 def is_running(pid: str) -> bool:
-    """Whether it has not ended, though nobody may have waited for it yet."""
+    """Whether a process runs, and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:

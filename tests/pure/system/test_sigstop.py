@@ -1,4 +1,4 @@
-"""What is made to stand still: a proxy costs that one switch, and work more; a program goes on whatever becomes of the look."""
+"""SIGSTOP costs a process one context switch, and work more; an aborted check continues all."""
 
 import os
 import select
@@ -21,9 +21,7 @@ def switches_of(pid: int) -> int:
     return sum(pids.switches(pid))
 
 
-def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one_that_worked_has() -> (
-    None
-):
+def test_a_stopped_process_has_hardly_run_and_one_that_worked_has() -> None:
     ours, its = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -33,7 +31,7 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
     pidfd = os.pidfd_open(pid)
     try:
         for work in (0, 1):
-            time.sleep(0.1)  # it is asleep
+            time.sleep(0.1)  # until it sleeps
             before = switches_of(pid)
             for _ in range(work):
                 os.write(ours[1], b"x")
@@ -51,7 +49,7 @@ def test_a_process_that_sleeps_and_is_made_to_stand_still_has_hardly_run_and_one
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, OSError])
-def test_a_program_goes_on_when_the_look_ends_in_between(
+def test_a_program_is_continued_when_the_check_ends_in_between(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
 ) -> None:
     def is_ended(*_: object) -> bool:

@@ -1,4 +1,4 @@
-"""What the kernel tells of connections that have ended."""
+"""Closed connections, as the kernel tells them."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, Orders,
 from sockwake.system import sockdiag
 from tree import Tree
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the kernel tells nobody but root")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may listen")
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -35,7 +35,7 @@ def hearing(listener: socket.socket) -> Iterator[int]:
 
 
 def visit(listener: socket.socket, said: bytes) -> str:
-    """Connect, say this and leave; who that was."""
+    """Connect, send these bytes and close; the client's address and port."""
     with socket.create_connection(listener.getsockname()[:2]) as client:
         client.sendall(said)
         host, port = client.getsockname()[:2]
@@ -54,18 +54,18 @@ def wait_for(done: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 77])
-def test_a_client_that_has_left_is_named_with_what_he_said(
+def test_a_closed_connection_is_told_with_its_client_and_bytes(
     listener: socket.socket, hearing: int, said: bytes
 ) -> None:
     assert list(sockdiag.read(hearing)) == []
-    who = visit(listener, said)
+    client = visit(listener, said)
     assert readable(hearing, timeout=5) == {hearing}
     assert [(sockdiag.client_of(message), count) for message, count in sockdiag.read(hearing)] == [
-        (who, len(said) + 1)
+        (client, len(said) + 1)
     ]
 
 
-def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> None:
+def test_connections_to_other_ports_are_not_told(listener: socket.socket, hearing: int) -> None:
     with socket.create_server((*listener.getsockname()[:1], 0), family=listener.family) as other:
         visit(other, b"hello")
     visit(listener, b"")
@@ -87,7 +87,7 @@ def test_other_ports_are_not_heard_of(listener: socket.socket, hearing: int) -> 
         (["127.0.0.3"] * 63 + ["::1"], [4]),
     ],
 )
-def test_only_clients_of_the_instance_s_own_addresses_are_heard_of(
+def test_only_connections_to_the_instance_s_own_addresses_are_told(
     addresses: list[str], heard: list[int]
 ) -> None:
     with ExitStack() as stack:
@@ -137,7 +137,7 @@ def test_the_filter_is_laid_out_as_the_machine_wants_it() -> None:
         (lambda listener: visit(listener, b"startup."), True),
     ],
 )
-def test_only_who_said_enough_has_been_a_guest(
+def test_only_a_connection_with_enough_bytes_counts_as_a_client(
     tree: Tree,
     listener: socket.socket,
     hearing: int,
@@ -147,20 +147,20 @@ def test_only_who_said_enough_has_been_a_guest(
 ) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    guests = ClosedConnections(instance, hearing, 8)
+    closed = ClosedConnections(instance, hearing, 8)
     before = open(instance.last_visit).read()
     time.sleep(0.01)
-    who = leave(listener)
+    client = leave(listener)
     assert readable(hearing, timeout=5) == {hearing}
-    assert guests.read_events() == counts
+    assert closed.read_events() == counts
     assert (open(instance.last_visit).read() > before) == counts
-    guests.sum_up()
+    closed.sum_up()
     assert capfd.readouterr().out == (
-        "" if counts else f"sockwake: a connection from {who} sent nothing\n"
+        "" if counts else f"sockwake: a connection from {client} sent nothing\n"
     )
 
 
-def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_a_minute(
+def test_the_first_silent_connection_is_logged_at_once_and_the_others_once_a_minute(
     tree: Tree,
     listener: socket.socket,
     hearing: int,
@@ -181,10 +181,8 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
         )
         last = [visit(listener, b"") for _ in range(37)][-1]
         assert capfd.readouterr().out == ""
-        wait_for(
-            lambda: f"sockwake: 37 connections in the last minute sent nothing, the last from {last}\n"
-            == capfd.readouterr().out
-        )
+        line = "sockwake: 37 connections in the last minute sent nothing, the last from"
+        wait_for(lambda: f"{line} {last}\n" == capfd.readouterr().out)
         rest = visit(listener, b"")
         time.sleep(0.1)
     finally:
@@ -194,17 +192,17 @@ def test_of_those_who_say_nothing_the_first_is_said_at_once_and_the_others_once_
     assert capfd.readouterr().out == f"sockwake: a connection from {rest} sent nothing\n"
 
 
-def test_more_visits_than_the_kernel_can_keep_count_as_guests(
+def test_a_buffer_overrun_of_the_kernel_counts_as_a_client(
     tree: Tree, listener: socket.socket, hearing: int
 ) -> None:
     instance = tree.write_env("pg1", "")
     runtime.prepare(instance)
-    guests = ClosedConnections(instance, hearing, 8)
+    closed = ClosedConnections(instance, hearing, 8)
     before = open(instance.last_visit).read()
     socket.socket(fileno=os.dup(hearing)).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     for _ in range(20):
         visit(listener, b"")
-    deadline = time.monotonic() + 10  # the kernel tells a little later
+    deadline = time.monotonic() + 10  # the kernel is a little late
     while open(instance.last_visit).read() == before and time.monotonic() < deadline:
-        guests.read_events()
+        closed.read_events()
     assert open(instance.last_visit).read() > before

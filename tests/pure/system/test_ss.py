@@ -1,4 +1,4 @@
-"""Who has vanished is read from what ss says of his connection."""
+"""Connections as ss prints them, and which clients have vanished."""
 
 import shutil
 import socket
@@ -8,7 +8,8 @@ import pytest
 from sockwake.system import ss
 
 SAID = (
-    "ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
+    "ESTAB 0      {outstanding}    192.0.2.1:25432    192.0.2.2:54321 "
+    "cubic wscale:10,10 rto:102400 backoff:9 rtt:0.2/0.1 "
     "bytes_sent:1 lastsnd:2000 lastrcv:3000 lastack:{lastack} pacing_rate 1Gbps unacked:1"
 )
 
@@ -17,7 +18,7 @@ SAID = (
     ("outstanding", "lastack", "gone"),
     [(1, 149_999, False), (1, 150_000, True), (0, 7_200_000, False)],
 )
-def test_who_has_acknowledged_nothing_for_long_has_vanished_and_who_owes_nothing_has_not(
+def test_a_client_with_old_unacknowledged_data_has_vanished_and_one_without_data_has_not(
     outstanding: int, lastack: int, gone: bool
 ) -> None:
     connection = ss.Connection(SAID.format(outstanding=outstanding, lastack=lastack))
