@@ -5,15 +5,20 @@ from functools import cached_property
 
 from sockwake.admin import exposure, facts, inventory
 from sockwake.clients import connections
-from sockwake.config import timespan
+from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import port_owner, procnet, systemctl
 
 _COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
 FAILED = "failed"
+_UNWATCHED = "unwatched"
+_DOWN = ("inactive", "failed")  # ActiveState of a backend
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
@@ -26,6 +31,20 @@ class Sight:
     def __init__(self, units: dict[str, tuple[str, str]]) -> None:
         self.units = units
         self.tables = procnet.Snapshot()
+        self._known: dict[str, set[str]] = {}
+
+    def runs(self, instance: Instance, settings: Settings) -> bool:
+        """Whether the engine runs a container of an instance; False when it does not answer."""
+        engines = [] if instance.root else engines_of(settings)
+        return any(instance.name in self._running(engine) for engine in engines)
+
+    def _running(self, engine: Engine) -> set[str]:
+        if engine.path not in self._known:
+            try:
+                self._known[engine.path] = belongings.running(engine)
+            except EngineError:
+                self._known[engine.path] = set()
+        return self._known[engine.path]
 
     @cached_property
     def owners(self) -> dict[str, int]:
@@ -117,7 +136,12 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
     }
     if settings.is_project:
         row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}
-    row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
+    warnings = [exposure.warning(settings)]
+    if backend in _DOWN and sight.runs(instance, settings):
+        row["state"] = _UNWATCHED
+        look = scope.command("systemctl", f"start {instance.check_unit}.service")
+        warnings.append(f"it runs though no client woke it: {look} stops it")
+    row |= {"warning": "; ".join(filter(None, warnings))} if any(warnings) else {}
     failure = _unopened(settings, sight) if row["state"] == FAILED else facts.last_failure(instance)
     return row | ({"error": failure} if failure else {})
 

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from sockwake.admin import claims, draft, facts, inventory, ports, project
+from sockwake.admin import claims, draft, facts, inventory, ports, project_copy
 from sockwake.admin.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
@@ -90,7 +90,7 @@ def make(
                 begun.claim_data(request.data_directory, make=False)
             if request.copy_from:
                 begun.claim_data(request.data_directory, make=True)
-                project.copy(request.copy_from, request.data_directory)
+                project_copy.copy(request.copy_from, request.data_directory)
             if request.kind.definition != SERVICE:
                 _provision(begun.instance, settings, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:

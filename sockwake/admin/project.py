@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from argparse import Namespace
 from contextlib import suppress
 
@@ -13,8 +12,6 @@ from sockwake.engine import compose_inputs, compose_project, project_containers
 from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.compose_project import ComposeProject, Port
 from sockwake.errors import USAGE, SockwakeError
-
-_LARGEST_COPY = 1 << 30  # bytes; what is larger is data, and not a project
 
 
 def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None:
@@ -88,28 +85,6 @@ def warnings(project: ComposeProject) -> list[str]:
         f"variable {name} is not set in {project.directory}/.env: it is taken as empty"
         for name in project.unset
     ]
-
-
-def copy(source: str, target: str) -> None:
-    """Copy what is in a project's directory into another; raises SockwakeError when it cannot.
-
-    The copies are root's: that others could change the project is why it is copied.
-    """
-    size = sum(
-        os.lstat(os.path.join(folder, name)).st_size
-        for folder, _, names in os.walk(source)
-        for name in names
-    )
-    if size > _LARGEST_COPY:
-        raise SockwakeError(
-            f"{source} has {size >> 20} MB: its data would be copied, too",
-            "move it where only root can write, and leave out --copy",
-            USAGE,
-        )
-    try:
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
-        raise SockwakeError(f"cannot copy {source} to {target}", said=str(error)) from None
 
 
 def _is_asked_for(each: Port, service: str, port: int | None) -> bool:

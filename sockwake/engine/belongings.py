@@ -58,6 +58,12 @@ def has_container(engine: Engine, instance: Instance) -> bool:
     return any(instance.container in _names(each) for each in _own_containers(engine, instance))
 
 
+def running(engine: Engine) -> set[str]:
+    """The names of all instances that have a container that runs; raises EngineError."""
+    filters = {"label": [LABEL], "status": ["running", "paused", "restarting"]}
+    return {_label(each, LABEL) for each in _listed(engine, _CONTAINERS, filters)}
+
+
 def volumes(engine: Engine, instance: Instance) -> list[str]:
     """The names of the instance's volumes. Its container tells some of them, so it has to exist."""
     mounts = [mount for each in _own_containers(engine, instance) for mount in _mounts(each)]

@@ -1,4 +1,4 @@
-"""A container's healthcheck, asked when somebody waits for it and not at its everyday interval.
+"""A container's healthcheck, asked when a client waits for it and not at its everyday interval.
 
 Run by exec in the container, as the engine itself does it (Docker's API, "Exec").
 """
@@ -9,35 +9,53 @@ import json
 from typing import Any
 
 from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.container import split_frames
 
 _SHELL = ["/bin/sh", "-c"]
+_TIMEOUT = 30.0  # seconds, the engines' own, where none is told
 
 
-def test_of(details: dict[str, Any]) -> list[str]:
-    """The command of a container's healthcheck, the image's or its own; none for none.
+class Healthcheck:
+    """The healthcheck of a container, the image's or its own.
 
-    details: what the engine says of the container.
+    test: its command; none for none. timeout: the seconds after which it has failed.
     """
-    config = details.get("Config") or {}
-    test = (config.get("Healthcheck") or {}).get("Test") or []
+
+    def __init__(self, details: dict[str, Any]) -> None:
+        """details: what the engine says of the container."""
+        config = details.get("Config") or {}
+        check = config.get("Healthcheck") or {}
+        self.test = _command(list(check.get("Test") or []), list(config.get("Shell") or _SHELL))
+        self.timeout = float(check.get("Timeout") or 0) / 1e9 or _TIMEOUT
+
+    def ask(self, engine: Engine, container: str, longest: float) -> tuple[bool, str]:
+        """(whether the command succeeds in the container, what it wrote); raises EngineError.
+
+        longest: seconds for an answer, if those are fewer than its own.
+        """
+        timeout = min(self.timeout, longest)
+        asked = {"Cmd": self.test, "AttachStdout": True, "AttachStderr": True}
+        try:
+            made = json.loads(_post(engine, f"/containers/{container}/exec", asked, timeout))
+            how = {"Detach": False, "Tty": False}
+            answer = bytearray(_post(engine, f"/exec/{made['Id']}/start", how, timeout))
+            state = json.loads(engine.call("GET", f"/exec/{made['Id']}/json", timeout))
+            passes = not state["Running"] and state["ExitCode"] == 0
+        except (ValueError, KeyError, TypeError):
+            raise EngineError(
+                "the container engine's answer to a healthcheck makes no sense"
+            ) from None
+        return passes, split_frames(answer).decode(errors="replace").strip()
+
+
+def _command(test: list[str], shell: list[str]) -> list[str]:
+    """What `test:` says, as the words of a command."""
     if not test or test[0] == "NONE":
         return []
     if test[0] == "CMD-SHELL":
-        return [*(config.get("Shell") or _SHELL), *test[1:]]
-    return list(test[1:]) if test[0] == "CMD" else list(test)
-
-
-def passes(engine: Engine, container: str, test: list[str], timeout: float) -> bool:
-    """Whether the command succeeds in the container; raises EngineError. timeout: seconds."""
-    asked = {"Cmd": test, "AttachStdout": True, "AttachStderr": True}
-    made = json.loads(_post(engine, f"/containers/{container}/exec", asked, timeout))
-    _post(engine, f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False}, timeout)
-    state = json.loads(engine.call("GET", f"/exec/{made['Id']}/json"))
-    return not state["Running"] and state["ExitCode"] == 0
+        return [*shell, *test[1:]]
+    return test[1:] if test[0] == "CMD" else test
 
 
 def _post(engine: Engine, target: str, body: dict[str, Any], timeout: float) -> bytes:
-    try:
-        return engine.finish(engine.begin("POST", target, timeout, json.dumps(body).encode()))
-    except (ValueError, KeyError):
-        raise EngineError("the container engine's answer to a healthcheck makes no sense") from None
+    return engine.finish(engine.begin("POST", target, timeout, json.dumps(body).encode()))

@@ -25,7 +25,7 @@ STARTED, HEALTHY, COMPLETED = (
     "service_healthy",
     "service_completed_successfully",
 )
-NO_RESTART = "no"
+_RUNS = ("running", "paused", "restarting")  # the states of a container that has processes
 _MADE_OF = "io.sockwake.config"  # a fingerprint of all that it was made of
 _MADE_AS = "io.sockwake.project"  # JSON: services and inputs of the project, restart of the service
 _SERVICE = "com.docker.compose.service"
@@ -61,7 +61,7 @@ def members(engine: Engine, instance: Instance) -> list[Member]:
                 each["Id"],
                 _depends_on(label.get(_DEPENDS_ON, "")),
                 made["restart"],
-                each.get("State") == "running",
+                each.get("State") in _RUNS,
             )
             for each, label, made in zip(found, labels, made_as)
         ]
@@ -74,8 +74,8 @@ def create(
 ) -> list[Member]:
     """Make the project's containers, networks and volumes, as far as they are missing or outdated.
 
-    Never asks a registry and never builds. Raises SockwakeError when an image is not here, or compose
-    fails; timeout: seconds it may take.
+    Never asks a registry and never builds. Raises SockwakeError when an image is not here, or
+    compose fails; timeout: seconds it may take.
     """
     for service in project.services.values():
         images.require_image(engine, service.image)
@@ -105,16 +105,34 @@ def environment(engine: Engine) -> dict[str, str]:
 
 
 def stop_all(engine: Engine, instance: Instance) -> None:
-    """Stop the project's containers that run, each when none that depends on it does any more."""
+    """Stop the project's containers that run, each when none that depends on it does any more.
+
+    Raises the first error, when it has tried to stop all.
+    """
+    errors: list[EngineError] = []
     running = {
         str(label.get(_SERVICE)): (each["Id"], _depends_on(label.get(_DEPENDS_ON, "")))
         for each, label in _labelled(engine, instance)
-        if each.get("State") == "running"
+        if each.get("State") in _RUNS
     }
     while running:
         needed = {other for _, depends_on in running.values() for other in depends_on}
         name = next((name for name in running if name not in needed), next(iter(running)))
-        Container(running.pop(name)[0], engine).stop()
+        try:
+            Container(running.pop(name)[0], engine).stop()
+        except EngineError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def running(engine: Engine, instance: Instance) -> list[str]:
+    """The services whose containers run, by the engine."""
+    return sorted(
+        str(label.get(_SERVICE) or instance.name)
+        for each, label in _labelled(engine, instance)
+        if each.get("State") in _RUNS
+    )
 
 
 def require_asleep(engine: Engine, project: ComposeProject) -> None:
@@ -161,7 +179,7 @@ def _labels(instance: Instance, project: ComposeProject) -> dict[str, dict[str, 
 
 
 def _fingerprint(instance: Instance, files: list[str]) -> str:
-    """What tells edited files from those containers were made of. Against edits, not against malice."""
+    """What tells edited files from those that containers were made of."""
     value = size = 0
     for path in [instance.env_file, *files]:
         try:

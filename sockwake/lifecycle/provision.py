@@ -92,7 +92,7 @@ def _provision_project(
     *,
     quiet: bool,
 ) -> float:
-    """The images and containers of a compose project, tried out; returns how many seconds it took."""
+    """Make and try out the containers of a compose project; returns how many seconds it took."""
     for image in project.images(settings):
         images.pull(engine, image, quiet=quiet)
     runtime.prepare(instance)
@@ -101,8 +101,9 @@ def _provision_project(
     )
     began = time.monotonic()
     try:
-        services.start(settings.start_timeout)
-        doors = project.Doors(services, settings)
+        deadline = began + settings.start_timeout
+        services.start(deadline)
+        doors = project.Doors(services, settings, deadline)
         doors.await_first()
         took = time.monotonic() - began
         doors.await_all(_LATE_PORTS)

@@ -66,19 +66,19 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
     files.replace_volatile(instance.ready_file, f"{' '.join(words)}\n")
 
 
-def announce_ports(instance: Instance, backends: Iterable[tuple[int, str, str]]) -> None:
-    """Tell the proxies of a project to go ahead, and where its servers are.
+def announce_ports(instance: Instance, backends: Iterable[tuple[int, str]]) -> None:
+    """Tell the proxies of a project to go ahead.
 
-    backends: how many of the listening sockets, in their order, the address they lead to, and the
-    file that is there as soon as they may (open_port()).
+    backends: how many of the listening sockets, in their order, and the file that is there as soon
+    as they are served (open_port()).
     """
-    lines = "".join(f"{count} {address} {door}\n" for count, address, door in backends)
+    lines = "".join(f"{count} {door}\n" for count, door in backends)
     files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
 
 
-def open_port(instance: Instance, door: str) -> None:
-    """Have the proxy of one port of a project go ahead."""
-    files.replace_volatile(f"{instance.run}/{door}", "")
+def open_port(instance: Instance, door: str, address: str) -> None:
+    """Have the proxy of one port of a project go ahead, to a server's address."""
+    files.replace_volatile(f"{instance.run}/{door}", f"{address}\n")
 
 
 def close_ports(instance: Instance) -> None:

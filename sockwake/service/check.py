@@ -46,6 +46,11 @@ def main(arguments: list[str]) -> int:
 def run(instance: Instance) -> None:
     """Check the instance once."""
     settings = load(instance)
+    if settings.is_container and _has_ended(instance.backend_unit):
+        from sockwake.lifecycle import unwatched
+
+        unwatched.stop(instance, settings)
+        return
     proxy, proxy_fd = (0, pids.NONE) if settings.counts_clients else find_proxy(instance)
     check = Check(instance, settings, proxy, proxy_fd)
     check.release_stopped()  # first: clients wait for what is stopped
@@ -112,7 +117,13 @@ class Check:
             journal.say(f"{gone[0]} has vanished{more}")
 
     def may_sleep(self, seen: Observation) -> bool:
-        """What the instance's check says."""
+        """What the instance's check says.
+
+        A project waits for the clients in the queue of a port that is not served yet, also for those
+        that have left: its end would have them wake it again. Each has its time, START_TIMEOUT.
+        """
+        if self.settings.is_project and connections.queue(self.settings):
+            return False
         if self.settings.check not in (BUILTIN, NONE):
             return self._ask_program(seen)
         return is_idle(self.settings, seen) and not self._is_working()
@@ -231,6 +242,11 @@ class Check:
             "SOCKWAKE_CONNECTIONS": f"{seen.connections}",
             "SOCKWAKE_SILENT": f"{min(seen.silent, _LONGEST_SILENCE):.0f}",
         }
+
+
+def _has_ended(unit: str) -> bool:
+    """Whether a unit is down, and not on its way there."""
+    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")
 
 
 def _is_wanted(unit: str) -> bool:

@@ -55,6 +55,8 @@ def clean_up(instance: Instance) -> None:
             project_containers.stop_all(engine, instance)
         elif belongings.has_container(engine, instance):
             _stop(instance, Container(instance.container, engine))
+        if not known:  # the broken file may be a project's
+            project_containers.stop_all(engine, instance)
         # the next wake makes its cluster from the start
         belongings.remove_container(engine, instance, instance.init_container)
     files.remove(instance.ending_file)

@@ -9,22 +9,21 @@ from __future__ import annotations
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import sys
-import threading
 import time
 
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
-from sockwake.engine.project_containers import NO_RESTART
 from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import project, proxy, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, Orders
-from sockwake.lifecycle.services import ServiceRun, Services
+from sockwake.lifecycle.service_run import ServiceRun
+from sockwake.lifecycle.services import Services
 from sockwake.service import waker
 from sockwake.system import files, journal, sdnotify
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds before a service is restarted, doubled each time
-_GONE = 404
+# the engine's answers to a start that lacks a network, a volume or a directory: 500 is podman's
+_LACKS = (404, 500)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(instance: Instance) -> None:
-    """Wake the project, stay until it is to sleep, and put it to sleep; return when no client waits.
+    """Wake the project, and put it to sleep when that is asked for; return when no client waits.
 
     Raises what went wrong, with nothing left running, and the reason left for bin/refuse.
     """
@@ -53,25 +52,27 @@ def run(instance: Instance) -> None:
         engine = Engine.of(settings)
         services = project.find(engine, instance, settings, journal.write_as)
         stopwatch.mark("preparation")
+        deadline = time.monotonic() + settings.start_timeout
         try:
-            services.start(settings.start_timeout)
+            services.start(deadline)
         except EngineError as error:  # what the containers need was pruned
-            if error.code != _GONE:
+            if error.code not in _LACKS:
                 raise
             journal.say(f"made anew: {error.whole}")
-            services.stop()
+            journal.aside(services.stop)
             services = project.make_anew(engine, instance, settings, journal.write_as)
-            services.start(settings.start_timeout)
+            deadline = time.monotonic() + settings.start_timeout
+            services.start(deadline)
         stopwatch.mark("services")
-        doors = project.Doors(services, settings)
+        doors = project.Doors(services, settings, deadline)
         doors.await_first()
         stopwatch.mark("ports")
         runtime.close_ports(instance)
-        open_ports(instance, settings, doors)
-        runtime.announce_ports(instance, project.backends(services, settings.ports))
+        open_ports(instance, settings, services, doors)
+        runtime.announce_ports(instance, project.backends(settings.ports))
         os.close(lock)
         waker.keep_books(instance, settings, client, stopwatch)
-        threading.Thread(target=_open_later, args=(instance, settings, doors), daemon=True).start()
+        doors.follow(lambda: open_ports(instance, settings, services, doors))
         watch(instance, settings, services)
     except Exception as error:
         journal.aside(runtime.withdraw_ready, instance)
@@ -83,74 +84,72 @@ def run(instance: Instance) -> None:
         raise
 
 
-def open_ports(instance: Instance, settings: Settings, doors: project.Doors) -> None:
+def open_ports(
+    instance: Instance, settings: Settings, services: Services, doors: project.Doors
+) -> None:
     """Let the proxies of the ports go ahead that are served, or have had their time."""
-    for backend in {port.backend for port in settings.ports}:
-        if doors.are_given_up or backend not in doors.closed:
-            runtime.open_port(instance, project.door_of(*backend))
-
-
-def _open_later(instance: Instance, settings: Settings, doors: project.Doors) -> None:
-    """Probe the ports that are not served yet, until they are or START_TIMEOUT is over."""
-    while doors.closed and not doors.are_given_up:
-        try:
-            time.sleep(doors.probe())
-        except SockwakeError:
-            return  # a service has ended: watch() says so
-        open_ports(instance, settings, doors)
-    for service, port in doors.closed:
-        journal.say(f"service '{service}' does not answer on port {port}: its clients are let go")
+    closed = doors.closed
+    for service, port in dict.fromkeys(each.backend for each in settings.ports):
+        door = project.door_of(service, port)
+        is_unserved = (service, port) in closed
+        if os.path.exists(f"{instance.run}/{door}") or (is_unserved and not doors.are_given_up):
+            continue
+        if is_unserved:
+            journal.say(
+                f"service '{service}' does not answer on port {port}: its clients are let go"
+            )
+        else:
+            services.served.add(service)
+        address = project.place(services.runs[service], port)
+        runtime.open_port(instance, door, address)
 
 
 def watch(instance: Instance, settings: Settings, services: Services) -> None:
-    """Carry the logs until a stop is asked for, and stop; raises SockwakeError when it ends by itself."""
+    """Carry the logs until a stop is asked for, and stop; raises SockwakeError for another end."""
     asked = _Stop()
+
+    def turn_away(ended: ServiceRun) -> None:
+        """Lead no client to a server that has ended: at once, and not when its engine knows."""
+        if ended.name in services.served:
+            _turn_clients_away(instance)
+
+    services.on_end = turn_away
     monitor = ClientMonitor(instance, Orders.of(settings))
-    restarts = _Restarts(services)
     try:
         while not asked.for_:
+            services.require_serving()
             monitor.wait(asked.fd, *services.fds)
-            for ended in services.relay(0):
-                restarts.note_end(ended)
+            services.relay(0)
     finally:
         monitor.end()
-    journal.aside(sdnotify.notify, "STOPPING=1")
-    runtime.withdraw_ready(instance)
-    proxy.hang_up(instance)
+    _turn_clients_away(instance)
     services.stop()
+    _note_killed(instance, services)
     files.remove(instance.ending_file)
-    for each in services.runs.values():
-        if each.was_killed:
-            journal.say(f"service '{each.name}' did not end at its stop signal, and was killed")
     journal.say("asleep")
 
 
-class _Restarts:
-    """What becomes of services that end while the project is awake."""
+def _turn_clients_away(instance: Instance) -> None:
+    """End the proxies, and have systemd hold back the next wake until this process has ended."""
+    journal.aside(sdnotify.notify, "STOPPING=1")
+    runtime.withdraw_ready(instance)
+    proxy.hang_up(instance)
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._pauses: dict[str, float] = {}
 
-    def note_end(self, ended: ServiceRun) -> None:
-        """Go on without the service, or restart it as its file says; raises when clients need it."""
-        if ended.exit_code < 0:
-            raise SockwakeError("the container engine has ended under it")
-        if ended.name in self._services.serving:
-            raise ended.how_it_ended()
-        policy = ended.member.restart
-        has_done = policy.startswith("on-failure") and not ended.exit_code
-        if policy == NO_RESTART or has_done:
-            return
-        pause = min(self._pauses.get(ended.name, _FIRST_PAUSE), _LONGEST_PAUSE)
-        self._pauses[ended.name] = 2 * pause
-        status = f"ended with status {ended.exit_code}"
-        journal.say(f"service '{ended.name}' {status}: it is restarted in {pause:g} s")
-        threading.Thread(target=self._restart, args=(ended, pause), daemon=True).start()
-
-    def _restart(self, ended: ServiceRun, pause: float) -> None:
-        time.sleep(pause)
-        journal.aside(self._services.restart, ended, _LONGEST_PAUSE)
+def _note_killed(instance: Instance, services: Services) -> None:
+    """Leave for `status` which services had to be killed, or that none had to be."""
+    said = [
+        f"service '{run.name}' did not end at its stop signal and was killed after "
+        f"{run.killed_after:.0f} s"
+        for run in services.runs.values()
+        if run.killed_after
+    ]
+    for sentence in said:
+        journal.say(sentence)
+    if said:
+        files.replace_volatile(instance.killed_file, "".join(f"{each}\n" for each in said))
+    else:
+        files.remove(instance.killed_file)
 
 
 class _Stop:

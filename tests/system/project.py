@@ -42,6 +42,18 @@ class Project(Service):
         every = ["--all"] if all_of_them else []
         return must("docker", "ps", *every, "--format={{.Names}}", label).split()
 
+    def pid_of(self, service: str) -> int:
+        """The first process of a service, 0 when it does not run."""
+        name = f"{self.directory.name}-{service}-1"
+        shown = run("docker", "inspect", "--format", "{{.State.Pid}}", name)
+        return int(shown.out) if shown.status == 0 else 0
+
+    def server_pid(self) -> int:
+        """The first process of the service that clients are led to, or of another that runs."""
+        names = [name.split("-")[-2] for name in self.containers(all_of_them=False)]
+        first = self.setting("PORTS").partition("=")[2].partition(":")[0]
+        return self.pid_of(first) or next(filter(None, map(self.pid_of, names)), 0)
+
     def processes(self) -> list[str]:
         """Every process of its units, and every container that runs."""
         return [*super().processes(), *self.containers(all_of_them=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -212,8 +213,35 @@ def test_what_others_can_change_is_refused_and_copied_when_asked(project: MakePr
     directory.chmod(0o777)
     project("relative-bind", status=1).made.expect(1, "--copy")
     shop = project("relative-bind", "--copy")
-    assert shop.setting("PROJECT") == "/var/lib/sockwake/shop"
+    copied = Path("/var/lib/sockwake/shop")
+    assert shop.setting("PROJECT") == str(copied)
     get(shop.port)
     assert not (directory / "data").exists()
-    assert Path("/var/lib/sockwake/shop/data").is_dir()
+    assert (copied / "data").is_dir()
     must("systemctl", "stop", shop.backend)
+
+
+def test_a_copy_is_root_s_alone_and_whole(project: MakeProject) -> None:
+    directory = projects.lay_out("relative-bind")
+    beside = directory.parent / "beside.env"
+    beside.write_text("A=1\n")
+    (directory / "app.env").symlink_to("../beside.env")
+    page(directory / "data/page.html", "there")
+    (directory / "link").symlink_to(directory / "data")
+    (directory / "run.sh").write_text("#!/bin/sh\n")
+    os.mkfifo(directory / "fifo")
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, 1000, 1000, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(0o777)
+    shop = project("relative-bind", "--copy")
+    copied = Path("/var/lib/sockwake/shop")
+    for path in copied.rglob("*"):
+        found = path.lstat()
+        assert found.st_uid == 0 and (path.is_symlink() or not found.st_mode & 0o022), path
+    assert os.access(copied / "run.sh", os.X_OK)
+    assert (copied / "app.env").read_text() == "A=1\n" and not (copied / "app.env").is_symlink()
+    assert os.readlink(copied / "link") == "data"
+    assert get(shop.port, "/page.html").text == "there"
+    must("systemctl", "stop", shop.backend)
+    beside.unlink()
