@@ -190,7 +190,7 @@ def backends(ports: tuple[Endpoint, ...]) -> list[Backend]:
 
 
 def place(run: ServiceRun, port: int) -> str:
-    """A port of a service as systemd-socket-proxyd takes it; of one without a network a dead one."""
+    """A port of a service as systemd-socket-proxyd takes it, a dead one without a network."""
     address = run.address or "0.0.0.0"
     return f"{f'[{address}]' if ':' in address else address}:{port if run.address else 0}"
 

@@ -48,6 +48,11 @@ def make_what_is_missing(
     return found.is_running
 
 
+def make_anew(instance: Instance, settings: Settings, container: Container) -> None:
+    """Make the container again, and with it the networks and volumes that it needs."""
+    Project(instance, settings, container.engine).create_everyday(instance.fingerprint())
+
+
 def provision(
     instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
 ) -> float:

@@ -73,7 +73,8 @@ def is_idle(settings: Settings, seen: Observation) -> bool:
     """Whether an instance without a check program has been silent for IDLE.
 
     With CHECK=none every client must have left, too; also those of a native program and of a
-    project, whose end would close their connections. Whether a PostgreSQL works for a silent client is asked apart.
+    project, whose end would close their connections. Whether a PostgreSQL works for a silent client
+    is asked apart.
     """
     is_silent = seen.silent >= settings.idle
     if settings.check == NONE or settings.counts_clients:
@@ -119,8 +120,8 @@ class Check:
     def may_sleep(self, seen: Observation) -> bool:
         """What the instance's check says.
 
-        A project waits for the clients in the queue of a port that is not served yet, also for those
-        that have left: its end would have them wake it again. Each has its time, START_TIMEOUT.
+        A project waits for the clients in the queue of a port that is not served yet, also for
+        those that have left: its end would have them wake it again. Each has its time.
         """
         if self.settings.is_project and connections.queue(self.settings):
             return False

@@ -22,9 +22,6 @@ from sockwake.lifecycle.services import Services
 from sockwake.service import waker
 from sockwake.system import files, journal, sdnotify
 
-# the engine's answers to a start that lacks a network, a volume or a directory: 500 is podman's
-_LACKS = (404, 500)
-
 
 def main(arguments: list[str]) -> int:
     """project NAME. Ends when the project sleeps again; the status is for systemd alone."""
@@ -56,7 +53,7 @@ def run(instance: Instance) -> None:
         try:
             services.start(deadline)
         except EngineError as error:  # what the containers need was pruned
-            if error.code not in _LACKS:
+            if not error.is_of_something_missing:
                 raise
             journal.say(f"made anew: {error.whole}")
             journal.aside(services.stop)
@@ -76,7 +73,7 @@ def run(instance: Instance) -> None:
         watch(instance, settings, services)
     except Exception as error:
         journal.aside(runtime.withdraw_ready, instance)
-        journal.aside(proxy.hang_up, instance, only_serving=True)
+        journal.aside(lambda: proxy.hang_up(instance, only_serving=True))
         if services:
             journal.aside(services.stop)
         journal.aside(files.remove, instance.ending_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,15 @@ def lay_out(source: str, name: str = "") -> Path:
     for path in [FOLDER, directory, *directory.rglob("*")]:
         os.chown(path, 0, 0)
         path.chmod(0o755 if path.is_dir() else 0o644)
+    return directory
+
+
+def write(name: str, services: dict[str, object], **sections: object) -> Path:
+    """A project of these services, where an administrator would have it."""
+    directory = FOLDER / name
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "compose.yaml"
+    file.write_text(json.dumps({"services": services, **sections}))
     return directory
 
 

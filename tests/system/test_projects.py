@@ -105,6 +105,7 @@ def test_a_volume_that_has_data_keeps_them_and_compose_works_as_ever_after_rm(
     shop.asleep()
     must("sockwake", "rm", "shop")
     shop.compose("up", "--detach")
+    until("its server is up", lambda: get_status(port) == 200)
     assert get(port, "/page.html").text == "kept\n"
 
 
