@@ -123,7 +123,10 @@ class ComposeProject:
         labels: by service; those of "" are for all, and for networks and volumes.
         """
         config: Definition = json.loads(json.dumps(self.config))
-        for name, service in (config.get("services") or {}).items():
+        services: Definition = config.get("services") or {}
+        for name, service in services.items():
+            depends_on = (service.get("depends_on") or {}).items()  # also on what has a profile
+            service["depends_on"] = {each: how for each, how in depends_on if each in services}
             service.pop("ports", None)
             service.pop("build", None)
             service.pop("profiles", None)

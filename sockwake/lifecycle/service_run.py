@@ -76,7 +76,7 @@ class ServiceRun:
         self.addresses = addresses_of(details)
         self.health = healthcheck.Healthcheck(details)
         config, state = details.get("Config") or {}, details.get("State") or {}
-        self._stop_signal = _number_of(str(config.get("StopSignal") or ""))
+        self._stop_signal = number_of(str(config.get("StopSignal") or ""))
         grace = config.get("StopTimeout")
         self._grace = float(_GRACE if grace is None else grace)
         pid = int(state.get("Pid") or 0)
@@ -159,7 +159,7 @@ def named(run: ServiceRun, error: SockwakeError) -> SockwakeError:
     return SockwakeError(message, error.hint, error.status, error.said)
 
 
-def _number_of(signal: str) -> int:
+def number_of(signal: str) -> int:
     """The number of a stop signal as an image names it: SIGINT, INT or 2."""
     if signal.isdigit():
         return int(signal)

@@ -30,6 +30,7 @@ from sockwake.lifecycle.service_run import (
 
 _FIRST_LOOK, _LAST_LOOK = 0.02, 1.0  # seconds between two healthchecks, doubled each time
 _POLL = 20  # ms
+_OWN_WORDS = 1.0  # seconds in which what is waited for may say itself why it is not up
 _LAST_WORDS = 5  # seconds for the end of a process whose output has ended
 _PATIENCE = 60.0  # seconds the engine may take to start a container again
 
@@ -166,7 +167,7 @@ class Services:
 
         with self._changed:
             met = self._changed.wait_for(
-                lambda: self._error or is_met(), max(deadline - time.monotonic(), 0)
+                lambda: self._error or is_met(), max(deadline - time.monotonic(), 0) + _OWN_WORDS
             )
         if self._error:
             raise self._error

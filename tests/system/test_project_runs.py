@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tarfile
 import time
@@ -53,20 +54,12 @@ def put_to_sleep(shop: Project) -> None:
     shop.asleep()
 
 
-def test_a_server_that_crashes_until_its_database_is_there_is_restarted(
-    make: Callable[..., Project],
-) -> None:
-    script = "[ -e /seen/up ] || exit 1; exec nginx -g 'daemon off;'"
-    late = "rm -f /seen/up; sleep 2; touch /seen/up; exec sleep infinity"
-    shop = make(
-        {
-            "web": shell(script, ports=["8095:80"], restart="always", volumes=["seen:/seen"]),
-            "db": shell(late, init=True, volumes=["seen:/seen"]),
-        },
-        volumes={"seen": {}},
-    )
+def test_a_server_that_crashes_at_first_is_restarted(make: Callable[..., Project]) -> None:
+    count = "n=$$(cat /starts || echo 0); echo $$((n + 1)) >/starts; "
+    script = count + "[ $$((n % 3)) = 2 ] || exit 1; exec nginx -g 'daemon off;'"
+    shop = make({"web": shell(script, ports=["8095:80"], restart="always")})
     assert get(shop.port).status == 200
-    assert "it is restarted in" in shop.journal(f"--unit={shop.backend}")
+    assert shop.journal(f"--unit={shop.backend}").count("it is restarted in") == 2
     put_to_sleep(shop)
 
 
@@ -154,7 +147,7 @@ def test_a_client_that_has_left_a_port_without_a_server_keeps_nothing_awake(
     shop.set("IDLE", "1s\nSTART_TIMEOUT=8s")
     with socket.create_connection(("127.0.0.1", 2222)) as client:
         client.sendall(b"SSH-2.0-me\r\n")
-        shop.await_awake()
+        assert get(3000).status == 200  # so that its proxies are there
     if leaves == "stop":
         must("systemctl", "stop", shop.backend)
     shop.asleep()
@@ -206,8 +199,9 @@ def test_a_container_started_by_hand_is_put_right_by_the_next_wake(instance: Mak
 @pytest.mark.fault
 def test_a_pruned_network_of_a_container_is_made_anew(service: MakeService, nginx: str) -> None:
     one = service("container", "--image", nginx, "--container-port", "80", name="shop")
-    one.edit("compose.yaml", "network_mode: bridge", "networks: [own]")
-    (one.etc / "compose.yaml").open("a").write("networks: {own: {}}\n")
+    file = one.etc / "compose.yaml"
+    text = re.sub("network_mode: .*", "networks: [own]", file.read_text())
+    file.write_text(f"{text}\nnetworks: {{own: {{}}}}\n")
     assert get(one.port).status == 200
     one.asleep()
     assert "own" in must("docker", "network", "prune", "--force")
