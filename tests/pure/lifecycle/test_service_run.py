@@ -1,4 +1,4 @@
-"""How a service of a project is reached, asked, stopped and restarted, by its container's details."""
+"""How a service of a project is reached, asked, stopped and restarted, by its container."""
 
 from __future__ import annotations
 
