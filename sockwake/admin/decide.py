@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sockwake.admin import claims, host, option_types
+from sockwake.admin import claims, host, option_types, project
 from sockwake.admin.defaults import settle
 from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.request import Request
@@ -10,11 +10,16 @@ from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, KINDS, SERVICE
 
+_CONTAINER, _PROJECT = "container", "project"
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 
 
 def decide(arguments: Namespace) -> Request:
     """The Request of parsed arguments; raises SockwakeError before anything has been touched."""
+    if arguments.compose and arguments.kind in (None, _CONTAINER) and not scope.is_user():
+        _require_container(arguments)
+        arguments.kind = _PROJECT
+    addresses = arguments.listen or []  # as asked for, without the default
     settle(arguments)
     kind = KINDS[arguments.kind]
     if scope.is_user():
@@ -30,6 +35,8 @@ def decide(arguments: Namespace) -> Request:
         data=arguments.data or "",
         lines=_lines(arguments),
     )
+    if kind.definition != SERVICE:
+        request.engine = arguments.engine or host.installed_engine(request.root)
     network = arguments.network or host.default_network(kind)
     request.values["network"] = network
     if request.has_cluster:
@@ -38,11 +45,12 @@ def decide(arguments: Namespace) -> Request:
         _decide_container(request, arguments)
     elif kind.definition == SERVICE:
         _decide_program(request, arguments, network)
+    elif kind.has_several_ports:
+        project.decide(request, arguments, addresses)
     _require_what_is_named(request, arguments)
+    if request.engine == "podman":
+        request.lines["ENGINE"] = request.engine
     if kind.definition == COMPOSE:
-        engine = arguments.engine or host.installed_engine(request.root)
-        if engine == "podman":
-            request.lines["ENGINE"] = engine
         if request.data or (request.keeps_data and not request.has_cluster):
             request.lines["DATA"] = request.data_directory
     return request
@@ -123,12 +131,23 @@ def _decide_container(request: Request, arguments: Namespace) -> None:
         )
 
 
-def _decide_compose(request: Request, arguments: Namespace) -> None:
-    """Take over a compose file, and the port that it publishes unless one is given."""
+def _require_container(arguments: Namespace) -> None:
+    """Raise SockwakeError (usage) for options that a compose file has itself."""
+    if arguments.image:
+        raise SockwakeError(
+            "a container needs either --image or --compose",
+            "--image nginx:1.26 --container-port 80",
+            USAGE,
+        )
     if arguments.network or arguments.mount:
         raise SockwakeError(
             "--network and --mount are for --image", "write it into the compose file", USAGE
         )
+
+
+def _decide_compose(request: Request, arguments: Namespace) -> None:
+    """Take over a user's compose file, and the port that it publishes unless one is given."""
+    _require_container(arguments)
     request.definition = host.compose_file(arguments.compose)
     if arguments.container_port:
         return

@@ -1,7 +1,7 @@
 """The report of sockwake-new: facts for --json, sentences for the administrator."""
 
 from sockwake.admin import exposure, inventory
-from sockwake.admin.facts import address, last_wake, slow, units
+from sockwake.admin.facts import address, last_wake, more_addresses, slow, units
 from sockwake.admin.request import Request
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
@@ -14,24 +14,34 @@ def describe(request: Request, instance: Instance, settings: Settings) -> dict[s
 
     "password_file" is null when the password is not known here; "warning" may be missing.
     """
-    return {
-        "name": instance.name,
-        "kind": settings.kind,
-        "version": settings.version,
-        "image": settings.image,
-        "listen": list(settings.listen),
-        "port": settings.port,
-        "allow": list(settings.allow),
-        "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
-        "dsn": address(instance, settings),
-        "password_file": _password_file(request, instance),
-        "adopted": request.adopt,
-        "data": settings.data,
-        "tls": settings.tls,
-        "first_wake_seconds": last_wake(instance),
-        "config": instance.etc,
-        "units": units(instance, settings),
-    } | ({"warning": warning} if (warning := exposure.warning(settings)) else {})
+    return (
+        {
+            "name": instance.name,
+            "kind": settings.kind,
+            "version": settings.version,
+            "image": settings.image,
+            "listen": list(settings.listen),
+            "port": settings.port,
+            "allow": list(settings.allow),
+            "idle_seconds": settings.idle if settings.idle != timespan.INFINITY else None,
+            "dsn": address(instance, settings),
+            "password_file": _password_file(request, instance),
+            "adopted": request.adopt,
+            "data": settings.data,
+            "tls": settings.tls,
+            "first_wake_seconds": last_wake(instance),
+            "config": instance.etc,
+            "units": units(instance, settings),
+        }
+        | _of_project(settings)
+        | ({"warning": warning} if (warning := exposure.warning(settings)) else {})
+    )
+
+
+def _of_project(settings: Settings) -> dict[str, object]:
+    if not settings.is_project:
+        return {}
+    return {"project": settings.project, "ports": [str(port) for port in settings.ports]}
 
 
 def _has_password(instance: Instance) -> bool:
@@ -53,6 +63,7 @@ def sentences(
 ) -> str:
     """The report as text, with the next command to type."""
     lines = [f"Made instance '{made.name}' in {made.etc}.", f"  connect   {facts['dsn']}"]
+    lines += [f"            {more}" for more in more_addresses(settings)]
     if not settings.has_cluster:
         pass
     elif not facts["password_file"]:

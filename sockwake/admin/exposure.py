@@ -21,9 +21,9 @@ def warning(settings: Settings) -> str:
     return f"it listens on {beyond}: every machine that reaches it {what}"
 
 
-def aloud(instance: Instance, settings: Settings) -> str:
-    """The warnings that sockwake-new prints, one line each."""
-    found = [warning(settings)]
+def aloud(instance: Instance, settings: Settings, more: list[str]) -> str:
+    """The warnings that sockwake-new prints, one line each, behind more of them."""
+    found = [*more, warning(settings)]
     if settings.tls and tls.has_expired(instance.tls_certificate):
         found.append(
             f"{instance.tls_certificate} has expired: a client that verifies it will not connect"

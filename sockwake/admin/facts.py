@@ -62,6 +62,16 @@ def address(instance: Instance, settings: Settings) -> str:
     return f"{http}{_host(first)}:{settings.port}{'/' if http else ''}"
 
 
+def more_addresses(settings: Settings) -> list[str]:
+    """Where else clients find a project: every port but the first, with its service."""
+    others = {(each.port, each.service): each for each in settings.ports[::-1]}
+    return [
+        f"{_host(each.address)}:{each.port} ({each.service})"
+        for each in reversed(others.values())
+        if each.port != settings.port
+    ]
+
+
 def _host(listen: str) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)
     return f"[{host}]" if ":" in host else host

@@ -5,15 +5,20 @@ from functools import cached_property
 
 from sockwake.admin import exposure, facts, inventory
 from sockwake.clients import connections
-from sockwake.config import timespan
+from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import port_owner, procnet, systemctl
 
 _COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
 FAILED = "failed"
+_UNWATCHED = "unwatched"
+_DOWN = ("inactive", "failed")  # ActiveState of a backend
 _BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
 
 
@@ -26,6 +31,20 @@ class Sight:
     def __init__(self, units: dict[str, tuple[str, str]]) -> None:
         self.units = units
         self.tables = procnet.Snapshot()
+        self._known: dict[str, set[str]] = {}
+
+    def runs(self, instance: Instance, settings: Settings) -> bool:
+        """Whether the engine runs a container of an instance; False when it does not answer."""
+        engines = [] if instance.root else engines_of(settings)
+        return any(instance.name in self._running(engine) for engine in engines)
+
+    def _running(self, engine: Engine) -> set[str]:
+        if engine.path not in self._known:
+            try:
+                self._known[engine.path] = belongings.running(engine)
+            except EngineError:
+                self._known[engine.path] = set()
+        return self._known[engine.path]
 
     @cached_property
     def owners(self) -> dict[str, int]:
@@ -61,15 +80,8 @@ def table(listed: list[dict[str, object]]) -> str:
     """The rows as text, in columns, with the failures below."""
     lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
     for row in listed:
-        listen = row.get("listen")
-        where = (
-            ", ".join(_where(item, row.get("port")) for item in listen)
-            if isinstance(listen, list)
-            else str(row.get("error", ""))
-        )
-        lines.append(
-            (*("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS), where)
-        )
+        cells = ("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS)
+        lines.append((*cells, _places(row)))
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
     shown = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip()
@@ -81,6 +93,16 @@ def table(listed: list[dict[str, object]]) -> str:
         if "listen" in row and "error" in row
     ]
     return "\n".join(shown + failures)
+
+
+def _places(row: dict[str, object]) -> str:
+    """Where an instance of a row listens; what is wrong with one that has no valid instance.env."""
+    ports, listen = row.get("ports"), row.get("listen")
+    if isinstance(ports, list):
+        return ", ".join(str(each).partition("=")[0] for each in ports)
+    if isinstance(listen, list):
+        return ", ".join(_where(item, row.get("port")) for item in listen)
+    return str(row.get("error", ""))
 
 
 def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:
@@ -112,16 +134,24 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
         "data": settings.data,
         "tls": settings.tls,
     }
-    row |= {"warning": warning} if (warning := exposure.warning(settings)) else {}
+    if settings.is_project:
+        row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}
+    warnings = [exposure.warning(settings)]
+    if backend in _DOWN and sight.runs(instance, settings):
+        row["state"] = _UNWATCHED
+        look = scope.command("systemctl", f"start {instance.check_unit}.service")
+        warnings.append(f"it runs though no client woke it: {look} stops it")
+    row |= {"warning": "; ".join(filter(None, warnings))} if any(warnings) else {}
     failure = _unopened(settings, sight) if row["state"] == FAILED else facts.last_failure(instance)
     return row | ({"error": failure} if failure else {})
 
 
 def _unopened(settings: Settings, sight: Sight) -> str:
     """Why the socket unit could not open its port; another program may have it still."""
-    port = settings.port
-    holder = port_owner.holder(settings.listen, port, sight.tables, sight.owners) if port else ""
-    return f"port {port} is taken by {holder}" if holder else "its port could not be opened"
+    for address, port in settings.places if settings.port else ():
+        if holder := port_owner.holder([address], port, sight.tables, sight.owners):
+            return f"port {port} is taken by {holder}"
+    return "its port could not be opened"
 
 
 def _may_be_ready(instance: Instance) -> bool:

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from sockwake.admin import claims, draft, facts, inventory, ports
+from sockwake.admin import claims, draft, facts, inventory, ports, project_copy
 from sockwake.admin.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
@@ -22,6 +22,10 @@ from sockwake.system import deletion, files, process, safe_path, systemctl
 
 def choose_port(request: Request) -> int:
     """The port asked for, if it is free, or the next free one."""
+    if request.endpoints:
+        for each in request.endpoints:
+            ports.require_free(each.port, [each.address], request.root)
+        return request.endpoints[0].port
     addresses = [item for item in request.listen if not item.startswith("/")]
     if request.port is None:
         return ports.next_free(addresses, request.root)
@@ -84,7 +88,10 @@ def make(
                 begun.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not _has_state(request):
                 begun.claim_data(request.data_directory, make=False)
-            if request.kind.definition == COMPOSE:
+            if request.copy_from:
+                begun.claim_data(request.data_directory, make=True)
+                project_copy.copy(request.copy_from, request.data_directory)
+            if request.kind.definition != SERVICE:
                 _provision(begun.instance, settings, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
@@ -96,7 +103,7 @@ def make(
             systemctl.enable(
                 made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
             )
-        elif provision and request.kind.definition == COMPOSE and systemctl.is_running():
+        elif provision and request.kind.definition != SERVICE and systemctl.is_running():
             systemctl.reload()
     except BaseException:
         undo(request, begun, settings)

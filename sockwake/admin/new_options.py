@@ -9,7 +9,9 @@ from sockwake.kinds.table import BUILTIN, KINDS, NONE
 _WHERE, _WHAT = "where clients find it", "what it is"
 _SLEEP, _HOW = "when it sleeps", "how it is made"
 _DATABASE, _CONTAINER, _PROGRAM = ("postgres",), ("container",), ("command", "native")
-_IN_CONTAINER, _NO_DATABASE = _DATABASE + _CONTAINER, _CONTAINER + _PROGRAM
+_PROJECT = ("project",)
+_IN_CONTAINER, _NO_DATABASE = _DATABASE + _CONTAINER, _CONTAINER + _PROGRAM + _PROJECT
+_IN_ENGINE = _IN_CONTAINER + _PROJECT
 
 OPTIONS = (
     Option(
@@ -160,7 +162,7 @@ OPTIONS = (
         "ENGINE",
         "docker or podman",
         type=types.engine,
-        kinds=_IN_CONTAINER,
+        kinds=_IN_ENGINE,
         otherwise="podman where it is the only one installed, else docker",
         words=ENGINES,
     ),
@@ -173,15 +175,34 @@ OPTIONS = (
         key="BACKEND_PORT",
     ),
     Option(
-        "--compose", "FILE", "a compose file, instead of --image", kinds=_CONTAINER, complete=FILES
+        "--compose",
+        "PATH",
+        "a compose project, by its directory or file, instead of --image",
+        type=types.existing_path,
+        kinds=_CONTAINER + _PROJECT,
+        complete=FILES,
+    ),
+    Option(
+        "--profile",
+        "NAME",
+        "a profile of the project to enable",
+        type=types.profile,
+        kinds=_PROJECT,
+        repeatable=True,
+        key="PROFILES",
+        plain=True,
+    ),
+    Option(
+        "--copy",
+        help="copy the project's directory into the instance's own, where only root can write",
+        kinds=_PROJECT,
     ),
     Option(
         "--service",
         "NAME",
-        "which of the compose file's services",
-        kinds=_CONTAINER,
-        otherwise="the only one, or the one that publishes the port",
-        key="SERVICE",
+        "only the ports of this service",
+        kinds=_PROJECT,
+        otherwise="all that the project publishes",
         plain=True,
     ),
     Option(

@@ -65,6 +65,20 @@ def data_path(path: str) -> str:
     return f"/{os.path.normpath(path).lstrip('/')}"
 
 
+def existing_path(path: str) -> str:
+    """The absolute path of a file or directory that is there."""
+    if not os.path.exists(path):
+        raise SockwakeError(f"there is no {path}", status=USAGE)
+    return os.path.abspath(path)
+
+
+def profile(text: str) -> str:
+    """The name of a compose profile."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise SockwakeError(f"'{text}' is not the name of a compose profile", status=USAGE)
+    return text
+
+
 def listen_item(item: str) -> str:
     """An address, or the directory or path of a unix socket."""
     values.listen(item)

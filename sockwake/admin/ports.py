@@ -15,6 +15,7 @@ _CLUSTER_PORT = re.compile(
     r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII
 )
 _LISTENS_ON = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+_OF_PROJECT = re.compile(r"^PORTS=(.*)$", re.MULTILINE)
 _BACKEND_PORT = re.compile(r"^BACKEND_PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
 # where the backend's own network is said: of a program, and of a container
 _PRIVATE = re.compile(
@@ -48,6 +49,8 @@ def _ports(etc: str) -> list[int]:
     """The ports of the host that the instance in a directory claims."""
     text = files.text_of(f"{etc}/instance.env")
     found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if _is_on_host(etc) else [])
+    for ports in _OF_PROJECT.findall(text):
+        found += re.findall(r":(\d{1,5})=", ports)
     return [int(port) for port in found]
 
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 from sockwake.admin import option_types
 from sockwake.config import scope
+from sockwake.config.endpoint import Endpoint
 from sockwake.config.instance import Instance, Name
 from sockwake.kinds.table import KINDS, Kind
 
 _ORDER = (
-    "KIND ENGINE VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE BACKEND_PORT READY "
-    "CLIENT_FIRST IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
+    "KIND ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE "
+    "BACKEND_PORT READY CLIENT_FIRST IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
 
@@ -22,7 +23,9 @@ class Request:
     values: for the template of the definition. definition: its text, when a compose file is given.
     words: the command of a program. private_port: its port is in a network namespace of its own.
     tls: texts of certificate and key; ("", "") where the first wake makes them.
-    adopt: the data directory holds data already.
+    adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
+    endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
+    warnings: sentences that sockwake-new prints.
     """
 
     name: Name
@@ -38,6 +41,10 @@ class Request:
     private_port: bool = True
     tls: tuple[str, str] | None = None
     adopt: bool = False
+    engine: str = ""
+    endpoints: list[Endpoint] = field(default_factory=list)
+    copy_from: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> Kind:
@@ -90,12 +97,11 @@ class Request:
             else item
             for item in self.listen
         ]
-        lines = {
-            "KIND": self.kind_name,
-            **self.lines,
-            "LISTEN": ",".join(listen),
-            "PORT": str(port),
-        }
+        lines = {"KIND": self.kind_name, **self.lines}
+        if self.kind.has_several_ports:
+            lines["PORTS"] = ",".join(map(str, self.endpoints))
+        else:
+            lines |= {"LISTEN": ",".join(listen), "PORT": str(port)}
         if self.is_told("port") and not self.kind.takes_socket:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:
@@ -123,11 +129,10 @@ class Request:
             "exec": option_types.exec_line(self.words, places),
             **self.values,
         }
-        definition = self.definition or render(f"{self.kind_name}/{self.kind.definition}", values)
-        files = {
-            "instance.env": (0o644, render("instance.env", values)),
-            self.kind.definition: (0o644, definition),
-        }
+        files = {"instance.env": (0o644, render("instance.env", values))}
+        if name := self.kind.definition:
+            definition = self.definition or render(f"{self.kind_name}/{name}", values)
+            files[name] = (0o644, definition)
         if password:
             files["password"] = (0o600, password)
         if self.tls and self.tls[0]:

@@ -119,7 +119,8 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
     said = []
     for engine in [] if instance.root else engines_of(settings):
         names = belongings.volumes(engine, instance)
-        belongings.remove(engine, instance)
+        is_project = settings is not None and settings.is_project
+        belongings.remove(engine, instance, volumes=not is_project)
         for name in names:
             if purge:
                 engine.call("DELETE", f"/volumes/{name}")

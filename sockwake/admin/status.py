@@ -18,9 +18,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
     took = last_wake(instance)
     return ls.row(instance, settings) | {
         "address": address(instance, settings),
-        "dropped": ss.dropped(settings.listen, settings.port)
-        if settings.allow and not instance.root
-        else 0,
+        "dropped": ss.dropped(settings.places) if settings.allow and not instance.root else 0,
         "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
         "check": settings.check,
         "check_every_seconds": settings.check_every if settings.has_check else None,

@@ -29,7 +29,7 @@ def _new(arguments: Namespace) -> None:
         debug=arguments.debug,
     )
     facts = describe.describe(request, made, settings)
-    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings))
+    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings, request.warnings))
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:

@@ -43,7 +43,7 @@ def note_dropped(instance: Instance, settings: Settings) -> None:
     """Write to the journal how many packets were dropped since the last time."""
     if not settings.allow:
         return
-    path, count = f"{instance.run}/dropped", ss.dropped(settings.listen, settings.port)
+    path, count = f"{instance.run}/dropped", ss.dropped(settings.places)
     try:
         before = int(files.text_of(path))
     except ValueError:

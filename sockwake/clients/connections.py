@@ -135,19 +135,19 @@ def _connections(
 
     Another instance may have the same port at other addresses.
     """
-    for table, hosts in _hosts(settings).items():
-        for fields in tables.tcp(table, settings.port):
+    for (table, port), hosts in _hosts(settings).items():
+        for fields in tables.tcp(table, port):
             if fields[3] in states and ("" in hosts or fields[1].rpartition(":")[0] in hosts):
                 yield fields
 
 
-def _hosts(settings: Settings) -> dict[str, set[str]]:
-    """The instance's IP addresses by table, as they are written in it; "" for every address."""
-    found: dict[str, set[str]] = {}
-    for item in settings.listen:
+def _hosts(settings: Settings) -> dict[tuple[str, int], set[str]]:
+    """The instance's addresses by table and port, as they are written there; "" for every one."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for item, port in settings.places:
         if packed := procnet.octets(item):
             host = procnet.written(packed) if any(packed) else ""
-            found.setdefault("tcp6" if ":" in item else "tcp", set()).add(host)
+            found.setdefault(("tcp6" if ":" in item else "tcp", port), set()).add(host)
     return found
 
 

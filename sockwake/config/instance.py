@@ -104,6 +104,11 @@ class Instance:
         return f"{self.run}/ending"
 
     @property
+    def killed_file(self) -> str:
+        """What did not end at its stop signal in the last stop, a sentence for each."""
+        return f"{self.run}/killed"
+
+    @property
     def handover_socket(self) -> str:
         """The unix socket over which the proxy passes its listening sockets to the waker."""
         return f"{self.run}/door"

@@ -5,7 +5,7 @@ Imported on the wake path, so it imports next to nothing itself.
 
 from __future__ import annotations
 
-from sockwake.config import envfile, scope, values
+from sockwake.config import endpoint, envfile, scope, values
 from sockwake.errors import UNKNOWN, SockwakeError, reason
 from sockwake.kinds.table import COMPOSE, KINDS, NONE
 
@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.config.instance import Instance
 
-_REQUIRED = ("KIND", "LISTEN", "PORT", "IDLE")
+_REQUIRED = ("KIND", "IDLE")
+_OF_ONE_PORT = ("LISTEN", "PORT")
 _DEFAULTS = {
     "ALLOW": "any",
     "BACKEND_PORT": "",
@@ -25,6 +26,11 @@ _DEFAULTS = {
     "DB_USER": "",
     "ENGINE": "docker",
     "IMAGE": "",
+    "LISTEN": "",
+    "PORT": "",
+    "PORTS": "",
+    "PROFILES": "",
+    "PROJECT": "",
     "READY": "",
     "SERVICE": "",
     "SOCKET_MODE": "0666",
@@ -43,14 +49,16 @@ _CHECK_EVERY = 30.0  # seconds, unless IDLE is shorter
 class Settings:
     """The settings of one instance, checked.
 
-    listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in the name
-        of a PostgreSQL's socket. allow: the networks and addresses of clients; none for any.
-    idle, check_every, start_timeout: seconds. major: the major version of a PostgreSQL, else 0.
-    data: the data directory on the host, "" for none.
-    backend_port: the server's port in its own network namespace; 0 for a unix socket.
-    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether clients send
-        first in a protocol that ready does not tell. check: "none", "builtin" or the path of a
-        program.
+    listen: addresses, or absolute paths of unix sockets. port: TCP port, and the number in a
+        socket's name; of a project the first. places: each address with its port, in order.
+    project, profiles: where a compose project is, and which of its profiles are enabled.
+    ports: of a project, each with the service that is behind it.
+    allow: the networks and addresses of clients; none for any.
+    idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
+    data: the directory of its data on the host, "" when it keeps none.
+    backend_port: where its server is in its own network namespace; 0 for a unix socket.
+    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that protocol, which none of these
+        tells, has the client speak first. check: "none", "builtin" or a program.
     """
 
     __slots__ = (
@@ -68,7 +76,11 @@ class Settings:
         "kind",
         "listen",
         "major",
+        "places",
         "port",
+        "ports",
+        "profiles",
+        "project",
         "ready",
         "service",
         "start_timeout",
@@ -84,7 +96,8 @@ class Settings:
                     f"{instance.env_file}:{envfile.line_of(text, key)}: unknown key '{key}'"
                 )
         kind = KINDS.get(lines.get("KIND", ""))
-        for key in _REQUIRED + (kind.keys if kind else ()):
+        one_port = () if kind and kind.has_several_ports else _OF_ONE_PORT
+        for key in _REQUIRED[:1] + one_port + _REQUIRED[1:] + (kind.keys if kind else ()):
             if not lines.get(key):
                 raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
         try:
@@ -95,8 +108,7 @@ class Settings:
     def _take(self, lines: dict[str, str], instance: Instance) -> None:
         self.kind = values.one_of(lines["KIND"], tuple(KINDS), "kind")
         kind = KINDS[self.kind]
-        self.listen = tuple(values.listen(item) for item in lines["LISTEN"].split(","))
-        self.port = values.port(lines["PORT"])
+        self._take_ports(lines, kind.has_several_ports)
         networks = [] if lines["ALLOW"] == "any" else lines["ALLOW"].split(",")
         self.allow = tuple(map(values.network, networks))
         self.idle = values.idle(lines["IDLE"])
@@ -121,13 +133,29 @@ class Settings:
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
         self._require_sense(lines)
 
+    def _take_ports(self, lines: dict[str, str], several: bool) -> None:
+        self.project = values.absolute(lines["PROJECT"], "PROJECT") if lines["PROJECT"] else ""
+        self.profiles = tuple(lines["PROFILES"].split(",")) if lines["PROFILES"] else ()
+        self.ports = endpoint.parse(lines["PORTS"]) if several else ()
+        theirs = _OF_ONE_PORT if several else ("PORTS", "PROJECT", "PROFILES")
+        if wrong := next((key for key in theirs if lines[key]), ""):
+            raise SockwakeError(f"{wrong} is not for an instance of kind '{self.kind}'")
+        if several:
+            self.listen = tuple(dict.fromkeys(each.address for each in self.ports))
+            self.port = self.ports[0].port
+            self.places = tuple((each.address, each.port) for each in self.ports)
+        else:
+            self.listen = tuple(values.listen(item) for item in lines["LISTEN"].split(","))
+            self.port = values.port(lines["PORT"])
+            self.places = tuple((item, self.port) for item in self.listen)
+
     def _require_sense(self, lines: dict[str, str]) -> None:
         """Raise SockwakeError for a key of another kind, and for what systemd would refuse."""
         if self.tls and not self.has_cluster:
             raise SockwakeError(
                 "TLS=yes is only for kind 'postgres'", "any other server can offer TLS itself"
             )
-        if lines["BACKEND_PORT"] and (self.has_cluster or self.is_native):
+        if lines["BACKEND_PORT"] and (self.has_cluster or self.is_native or self.is_project):
             raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
         if lines["SOCKET_MODE"]:
             values.socket_mode(lines["SOCKET_MODE"])
@@ -157,9 +185,19 @@ class Settings:
         return KINDS[self.kind].takes_socket
 
     @property
+    def is_project(self) -> bool:
+        """Whether it is a compose project, of several services and ports."""
+        return KINDS[self.kind].has_several_ports
+
+    @property
+    def counts_clients(self) -> bool:
+        """Whether only a check tells that no client is left: no one proxy has them all."""
+        return self.is_native or self.is_project
+
+    @property
     def has_check(self) -> bool:
         """Whether a timer checks it while it is awake: there is a check, or no proxy that ends."""
-        return self.check != NONE or self.is_native
+        return self.check != NONE or self.counts_clients
 
     @property
     def has_cluster(self) -> bool:
@@ -168,7 +206,7 @@ class Settings:
 
     @property
     def is_container(self) -> bool:
-        return KINDS[self.kind].definition == COMPOSE
+        return KINDS[self.kind].definition == COMPOSE or self.is_project
 
     @property
     def cluster(self) -> str:

@@ -26,6 +26,7 @@ _VERSIONS = "Docker 25 and later do; an engine that asks for more wants a newer 
 _LONGEST_ANSWER = 16 << 20  # bytes; an inspected container is some 10 kB
 PATIENCE = 30  # seconds for each step of a request that the engine answers at once
 SIGN_OF_LIFE = 5  # seconds for a ping; a dead engine starts again only after our units stopped
+_MISSING, _PODMANS = 404, 500
 _LONGEST_NUMBER = 20  # digits
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@"
 
@@ -36,6 +37,14 @@ class EngineError(SockwakeError):
     def __init__(self, message: str, hint: str = "", code: int = 0, said: str = "") -> None:
         super().__init__(message, hint, said=said)
         self.code = code
+
+    @property
+    def is_of_something_missing(self) -> bool:
+        """Whether the engine lacks what a container needs, such as a network that was pruned."""
+        is_podmans = self.code == _PODMANS and (
+            "not found" in self.message or "no such" in self.message
+        )
+        return self.code == _MISSING or is_podmans
 
 
 def socket_of(engine: str) -> str:
@@ -65,17 +74,18 @@ class Engine:
         """The name of its command-line client."""
         return "podman" if self.is_podman else "docker"
 
-    def begin(self, method: str, target: str, timeout: float = PATIENCE) -> _socket.socket:
+    def begin(
+        self, method: str, target: str, timeout: float = PATIENCE, body: bytes = b""
+    ) -> _socket.socket:
         """Send a request and return the connection for finish(); raises EngineError.
 
-        timeout: seconds for this and for every later step on the connection.
+        timeout: seconds for this and for every later step on the connection. body: JSON.
         """
+        head = f"{method} {API}{target} HTTP/1.0\r\nHost: engine\r\nContent-Length: {len(body)}\r\n"
+        kind = "Content-Type: application/json\r\n" if body else ""
         try:
             sock = unix_socket.connect(self.path, timeout)
-            sock.sendall(
-                f"{method} {API}{target} HTTP/1.0\r\n"
-                "Host: engine\r\nContent-Length: 0\r\n\r\n".encode()
-            )
+            sock.sendall(f"{head}{kind}\r\n".encode() + body)
         except OSError as error:
             hint = (
                 scope.command("systemctl", "enable --now podman.socket")

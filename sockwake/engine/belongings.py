@@ -28,10 +28,11 @@ def label(instance: Instance) -> dict[str, str]:
     return {LABEL: instance.name}
 
 
-def remove(engine: Engine, instance: Instance) -> None:
+def remove(engine: Engine, instance: Instance, *, volumes: bool = True) -> None:
     """Remove the instance's containers, running or not, and its networks.
 
-    A network that other containers have joined stays.
+    A network that other containers have joined stays. volumes: whether volumes without a name go,
+    too, of which an administrator's project may have some with data.
     """
     containers = _own_containers(engine, instance)
     joined = {name for each in containers for name in _networks_of(each)}
@@ -39,7 +40,7 @@ def remove(engine: Engine, instance: Instance) -> None:
         each for each in _of(engine, instance, _NETWORKS) if _is_own(each, instance, used=joined)
     ]
     for each in containers:
-        _delete(engine, f"/containers/{each['Id']}?force=1&v=1")
+        _delete(engine, f"/containers/{each['Id']}?force=1{'&v=1' if volumes else ''}")
     for each in networks:
         _delete(engine, f"/networks/{each['Id']}", *_IN_USE)
 
@@ -55,6 +56,12 @@ def has_container(engine: Engine, instance: Instance) -> bool:
     """Whether the instance has a container; raises EngineError at once when the engine is dead."""
     engine.call("GET", "/_ping", SIGN_OF_LIFE)
     return any(instance.container in _names(each) for each in _own_containers(engine, instance))
+
+
+def running(engine: Engine) -> set[str]:
+    """The names of all instances that have a container that runs; raises EngineError."""
+    filters = {"label": [LABEL], "status": ["running", "paused", "restarting"]}
+    return {_label(each, LABEL) for each in _listed(engine, _CONTAINERS, filters)}
 
 
 def volumes(engine: Engine, instance: Instance) -> list[str]:

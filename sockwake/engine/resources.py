@@ -35,4 +35,5 @@ def _listens(path: str) -> bool:
 def remove_containers(instance: Instance, settings: Settings | None) -> None:
     """Remove an instance's containers and their networks from the engines that run."""
     for engine in [] if instance.root else engines_of(settings):
-        belongings.remove(engine, instance)
+        is_project = settings is not None and settings.is_project
+        belongings.remove(engine, instance, volumes=not is_project)

@@ -6,7 +6,7 @@ wake path, so it imports nothing.
 
 from __future__ import annotations
 
-COMPOSE, SERVICE = "compose.yaml", "service.conf"
+COMPOSE, SERVICE, PROJECT = "compose.yaml", "service.conf", ""
 POSTGRES = "postgres"  # the value of ready= that only a PostgreSQL can have
 NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a program
 
@@ -26,6 +26,7 @@ class Kind:
     check: how it is found idle (CHECK=), unless asked for otherwise.
     network: what --network is when it is not given.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
+    has_several_ports: PORTS= has them, and not LISTEN= and PORT=.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Kind:
         check: str = NONE,
         network: str = NONE,
         takes_socket: bool = False,
+        has_several_ports: bool = False,
     ) -> None:
         self.definition = definition
         self.keys = keys
@@ -54,6 +56,7 @@ class Kind:
         self.check = check
         self.network = network
         self.takes_socket = takes_socket
+        self.has_several_ports = has_several_ports
 
     @property
     def has_cluster(self) -> bool:
@@ -71,6 +74,14 @@ KINDS = {
         check=BUILTIN,
     ),
     "container": Kind(COMPOSE, ready="http:/", network="bridge"),
+    "project": Kind(
+        PROJECT,
+        keys=("PROJECT", "PORTS"),
+        example="--compose /srv/shop",
+        ready="tcp",
+        check=BUILTIN,
+        has_several_ports=True,
+    ),
     "command": Kind(SERVICE, example="--exec '/path/of/program --port {port}'", ready="tcp"),
     "native": Kind(
         SERVICE,

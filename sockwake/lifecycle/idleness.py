@@ -72,12 +72,12 @@ def seconds_silent(
 
     switches: the proxy's context switches. count: how many clients there are.
     """
-    if not settings.is_native and not proxy:
+    if not settings.counts_clients and not proxy:
         return FOREVER
     noted = since_last_client(instance)
     if noted is not None:
         return min(noted, since_last_byte(settings))
-    if not settings.is_native:
+    if not settings.counts_clients:
         return since_change(instance, f"proxy {proxy} after {switches} switches")
     if count:
         forget_change(instance)
@@ -100,7 +100,7 @@ def since_last_byte(settings: Settings) -> float:
     """Seconds since the last byte on any connection; 0 with a unix socket, where none is known."""
     if settings.has_unix_socket:
         return 0.0
-    found = ss.each(settings.listen, settings.port)
+    found = ss.each(settings.places)
     return min((connection.since_byte for connection in found), default=FOREVER)
 
 

@@ -97,10 +97,10 @@ def _listen(settings: Settings) -> int:
     The kernel reports none of a unix socket. Where the server speaks first, any connection may be a
     client's, and the proxy counts those.
     """
-    if settings.has_unix_socket or not (settings.first_words or settings.is_native):
+    if settings.has_unix_socket or not (settings.first_words or settings.counts_clients):
         return -1
     try:
-        fd = sockdiag.listen(settings.port, settings.listen)
+        fd = sockdiag.listen(settings.places)
     except OSError as error:
         journal.say(f"every connection will count as a client's: {reason(error)}")
         return -1

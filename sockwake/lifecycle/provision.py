@@ -1,6 +1,7 @@
 """From the files of an instance to a container that only has to be started."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,12 @@ from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import initdb, runtime
+from sockwake.lifecycle import initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import cluster, tls
 from sockwake.system import files
+
+_LATE_PORTS = 10  # seconds the other ports of a project get beside its first
 
 
 def make_what_is_missing(
@@ -45,6 +48,11 @@ def make_what_is_missing(
     return found.is_running
 
 
+def make_anew(instance: Instance, settings: Settings, container: Container) -> None:
+    """Make the container again, and with it the networks and volumes that it needs."""
+    Project(instance, settings, container.engine).create_everyday(instance.fingerprint())
+
+
 def provision(
     instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
 ) -> float:
@@ -54,12 +62,14 @@ def provision(
     """
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
-    project = Project(instance, settings, engine)
-    config = project.config()
-    project.require_free(config, is_new=True)
+    if settings.is_project:
+        return _provision_project(instance, settings, engine, write, quiet=quiet)
+    made_by_compose = Project(instance, settings, engine)
+    config = made_by_compose.config()
+    made_by_compose.require_free(config, is_new=True)
     if settings.data:
         belongings.require_unseen(engine, instance, settings.data)
-    image = settings.image if settings.has_cluster else _image_of(project, config)
+    image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
     runtime.prepare(instance)
     locks = []
@@ -77,6 +87,40 @@ def provision(
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _provision_project(
+    instance: Instance,
+    settings: Settings,
+    engine: Engine,
+    write: Callable[[bytes], object],
+    *,
+    quiet: bool,
+) -> float:
+    """Make and try out the containers of a compose project; returns how many seconds it took."""
+    for image in project.images(settings):
+        images.pull(engine, image, quiet=quiet)
+    runtime.prepare(instance)
+    services = project.make_anew(
+        engine, instance, settings, lambda name, text: write(name.encode() + b": " + text)
+    )
+    began = time.monotonic()
+    try:
+        deadline = began + settings.start_timeout
+        services.start(deadline)
+        doors = project.Doors(services, settings, deadline)
+        doors.await_first()
+        took = time.monotonic() - began
+        doors.await_all(_LATE_PORTS)
+        for service, port in doors.closed:
+            print(
+                f"sockwake: warning: service '{service}' does not answer on port {port}: "
+                "clients wait for START_TIMEOUT there, and are let go",
+                file=sys.stderr,
+            )
+        return took
+    finally:
+        services.stop()
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:

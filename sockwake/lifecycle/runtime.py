@@ -11,6 +11,8 @@ from sockwake.system import files, locks, safe_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockwake.config.settings import Settings
 
 _WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
@@ -62,6 +64,28 @@ def announce_ready(instance: Instance, settings: Settings, pid: int = 0) -> None
         where = f"127.0.0.1:{settings.backend_port}"
     words = [idle, where, f"{pid}"] if pid else [idle, where]
     files.replace_volatile(instance.ready_file, f"{' '.join(words)}\n")
+
+
+def announce_ports(instance: Instance, backends: Iterable[tuple[int, str]]) -> None:
+    """Tell the proxies of a project to go ahead.
+
+    backends: how many of the listening sockets, in their order, and the file that is there as soon
+    as they are served (open_port()).
+    """
+    lines = "".join(f"{count} {door}\n" for count, door in backends)
+    files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
+
+
+def open_port(instance: Instance, door: str, address: str) -> None:
+    """Have the proxy of one port of a project go ahead, to a server's address."""
+    files.replace_volatile(f"{instance.run}/{door}", f"{address}\n")
+
+
+def close_ports(instance: Instance) -> None:
+    """Have no proxy of a project's ports go ahead."""
+    for name in os.listdir(instance.run):
+        if name.startswith("open-"):
+            files.remove(f"{instance.run}/{name}")
 
 
 def withdraw_ready(instance: Instance) -> None:

@@ -46,7 +46,12 @@ def main(arguments: list[str]) -> int:
 def run(instance: Instance) -> None:
     """Check the instance once."""
     settings = load(instance)
-    proxy, proxy_fd = (0, pids.NONE) if settings.is_native else find_proxy(instance)
+    if settings.is_container and _has_ended(instance.backend_unit):
+        from sockwake.lifecycle import unwatched
+
+        unwatched.stop(instance, settings)
+        return
+    proxy, proxy_fd = (0, pids.NONE) if settings.counts_clients else find_proxy(instance)
     check = Check(instance, settings, proxy, proxy_fd)
     check.release_stopped()  # first: clients wait for what is stopped
     check.kill_vanished()  # before the look, which would count them as clients
@@ -67,11 +72,12 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
 def is_idle(settings: Settings, seen: Observation) -> bool:
     """Whether an instance without a check program has been silent for IDLE.
 
-    With CHECK=none every client must have left, too; also those of a native program, whose end
-    would close their connections. Whether a PostgreSQL works for a silent client is asked apart.
+    With CHECK=none every client must have left, too; also those of a native program and of a
+    project, whose end would close their connections. Whether a PostgreSQL works for a silent client
+    is asked apart.
     """
     is_silent = seen.silent >= settings.idle
-    if settings.check == NONE or settings.is_native:
+    if settings.check == NONE or settings.counts_clients:
         return is_silent and seen.connections == 0
     return is_silent
 
@@ -79,7 +85,7 @@ def is_idle(settings: Settings, seen: Observation) -> bool:
 class Check:
     """What a check does to one instance.
 
-    proxy, proxy_fd: from find_proxy(); without one the instance is native, or its proxy has left.
+    proxy, proxy_fd: from find_proxy(); without one the proxy has left, or there is none or several.
     """
 
     def __init__(
@@ -92,8 +98,8 @@ class Check:
 
     def release_stopped(self) -> None:
         """Continue what a check that was killed has stopped."""
-        unit = self.instance.backend_unit
-        if self.settings.is_native:
+        unit = self._accepting_unit
+        if self.settings.counts_clients:
             if pids.is_stopped(systemctl.main_pid(unit)):
                 systemctl.signal(unit, "CONT", all_processes=True)
         elif self.proxy and pids.is_stopped(self.proxy):
@@ -101,26 +107,32 @@ class Check:
 
     def kill_vanished(self) -> None:
         """End connections whose other end has gone without a FIN; only root can."""
-        listen, port = self.settings.listen, self.settings.port
+        places = self.settings.places
         if scope.is_user() or not connections.is_owed(self.settings):
             return
-        gone = [each.remote for each in ss.each(listen, port) if each.has_vanished]
+        gone = [each.remote for each in ss.each(places) if each.has_vanished]
         for remote in gone:
-            ss.kill(listen, port, remote)
+            ss.kill(places, remote)
         if gone:
             more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
             journal.say(f"{gone[0]} has vanished{more}")
 
     def may_sleep(self, seen: Observation) -> bool:
-        """What the instance's check says."""
+        """What the instance's check says.
+
+        A project waits for the clients in the queue of a port that is not served yet, also for
+        those that have left: its end would have them wake it again. Each has its time.
+        """
+        if self.settings.is_project and connections.queue(self.settings):
+            return False
         if self.settings.check not in (BUILTIN, NONE):
             return self._ask_program(seen)
         return is_idle(self.settings, seen) and not self._is_working()
 
     def put_to_sleep(self, seen: Observation) -> None:
         """End proxy and backend, or the program, unless a client comes at this moment."""
-        if self.settings.is_native:
-            self._stop_program(seen)
+        if self.settings.counts_clients:
+            self._stop_accepting(seen)
         elif not self.proxy or self._end_proxy(seen):
             if seen.connections:
                 journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
@@ -165,19 +177,26 @@ class Check:
             if not sigstop.within_a_moment(lambda: not _is_wanted(backend)):
                 check_timer.start(self.instance, self.settings, wait=True)
 
-    def _stop_program(self, seen: Observation) -> None:
-        """Stop a program that takes its clients itself, unless one has just come or said something.
+    @property
+    def _accepting_unit(self) -> str:
+        """The unit that accepts connections: the native program, or the proxies of a project."""
+        if self.settings.is_native:
+            return self.instance.backend_unit
+        return self.instance.proxy_unit
+
+    def _stop_accepting(self, seen: Observation) -> None:
+        """Stop what accepts connections itself, unless a client has just come or said something.
 
         It is continued behind its stop signal: a stop job continues the main process at once, and
         what that waits for only later.
         """
-        unit = self.instance.backend_unit
+        unit = self._accepting_unit
         try:
             systemctl.signal(unit, "STOP", all_processes=True)
             has_newcomers = idleness.has_newcomers(self.settings, seen)
             if not has_newcomers and not idleness.was_spoken_to(self.settings, seen):
                 sigstop.signal_first_thread(unit)
-                systemctl.stop_later(unit)
+                systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
             systemctl.signal(unit, "CONT", all_processes=True)
@@ -224,6 +243,11 @@ class Check:
             "SOCKWAKE_CONNECTIONS": f"{seen.connections}",
             "SOCKWAKE_SILENT": f"{min(seen.silent, _LONGEST_SILENCE):.0f}",
         }
+
+
+def _has_ended(unit: str) -> bool:
+    """Whether a unit is down, and not on its way there."""
+    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")
 
 
 def _is_wanted(unit: str) -> bool:

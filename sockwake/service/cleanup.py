@@ -13,7 +13,7 @@ import sys
 
 from sockwake.config import settings
 from sockwake.config.instance import Instance, Name
-from sockwake.engine import belongings
+from sockwake.engine import belongings, project_containers
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
@@ -49,9 +49,14 @@ def clean_up(instance: Instance) -> None:
         journal.aside(runtime.leave_failure, instance, killed)
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
-    for engine in engines_of(settings.load_if_valid(instance)):
-        if belongings.has_container(engine, instance):
+    known = settings.load_if_valid(instance)
+    for engine in engines_of(known):
+        if known and known.is_project:
+            project_containers.stop_all(engine, instance)
+        elif belongings.has_container(engine, instance):
             _stop(instance, Container(instance.container, engine))
+        if not known:  # the broken file may be a project's
+            project_containers.stop_all(engine, instance)
         # the next wake makes its cluster from the start
         belongings.remove_container(engine, instance, instance.init_container)
     files.remove(instance.ending_file)

@@ -181,7 +181,7 @@ def start(
     Returns the process whose network the proxy has to enter by itself, or 0.
     """
     try:
-        container.start(settings.start_timeout, is_running=is_running)
+        _start_container(instance, settings, container, is_running=is_running)
         if _is_over_tcp(settings):
             _lead_proxy(instance, settings, container)
             sdnotify.notify(f"READY=1\nSTATUS={WAKING}")
@@ -194,6 +194,22 @@ def start(
         container.give_up()
         raise
     return pid
+
+
+def _start_container(
+    instance: Instance, settings: Settings, container: Container, *, is_running: bool
+) -> None:
+    """Start it; when what it needs was pruned it is made anew, once."""
+    try:
+        container.start(settings.start_timeout, is_running=is_running)
+    except EngineError as error:
+        if not error.is_of_something_missing:
+            raise
+        from sockwake.lifecycle import provision
+
+        journal.say(f"made anew: {error.whole}")
+        provision.make_anew(instance, settings, container)
+        container.start(settings.start_timeout)
 
 
 def announce(instance: Instance, settings: Settings, lock: int, pid: int) -> None:

@@ -6,6 +6,8 @@ import os
 
 from sockwake.errors import SockwakeError
 
+_JOURNAL = "/run/systemd/journal/socket"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,23 @@ def write(text: bytes) -> None:
     """Write all of text, a container's output, unchanged."""
     while text:
         text = text[os.write(1, text) :]
+
+
+def write_as(identifier: str, text: bytes) -> None:
+    """The words of one of several services, each line under its name (SYSLOG_IDENTIFIER=).
+
+    Source: systemd's "Native Journal Protocol". Without a journal they go where all others go.
+    """
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        for line in text.splitlines():
+            size = len(line).to_bytes(8, "little")
+            fields = f"PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n".encode()
+            try:
+                sock.sendto(fields + size + line + b"\n", _JOURNAL)
+            except OSError:
+                write(identifier.encode() + b": " + line + b"\n")
 
 
 def say(sentence: str) -> None:

@@ -43,12 +43,15 @@ def run(
     show: bool = False,
     check: bool = True,
     timeout: float | None = PATIENCE,
+    cwd: str | None = None,
+    aside: list[str] | None = None,
 ) -> str:
     """Run argv in the C locale with stdin closed, and return its stdout.
 
     env: added to our environment. show: let it write to our stderr (a progress bar) and return "".
     timeout: seconds until its process group is ended; None for a program that stays in the
     foreground of the user's terminal, to be interrupted there.
+    cwd: where it runs. aside: gets what it wrote on stderr.
     Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
     """
     import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
@@ -56,6 +59,7 @@ def run(
     try:
         process = subprocess.Popen(
             argv,
+            cwd=cwd,
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=2 if show else subprocess.PIPE,
@@ -78,6 +82,8 @@ def run(
                 pipe.close()
     if check and process.returncode:
         raise ProgramError(argv, process.returncode, stderr or stdout or "")
+    if aside is not None:
+        aside.append(stderr or "")
     return stdout or ""
 
 

@@ -41,6 +41,11 @@ def require_safe(path: str, what: str) -> None:
 
 def require_program(path: str, what: str) -> None:
     """Raise SockwakeError when others than root can replace or write a program that root runs."""
+    require_unwritable(path, what)
+
+
+def require_unwritable(path: str, what: str) -> None:
+    """Raise SockwakeError when others than root can replace or write a file or directory."""
     require_safe(path, what)
     if not scope.is_user() and (flaw := _is_others(path, os.stat(path))):
         raise SockwakeError(f"{what} {path} can be written by others than root: it {flaw}")

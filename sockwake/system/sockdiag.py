@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Iterator, Sequence
 
+    Places = Sequence[tuple[str, int]]  # addresses, or paths, of an instance, each with its port
+
 _NETLINK_SOCK_DIAG = 4
 _DESTROYED = 1 << 0 | 1 << 2  # SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY
 _SO_ATTACH_FILTER = 26
@@ -28,8 +30,8 @@ _OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 
 _FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
 
 
-def listen(port: int, addresses: Sequence[str]) -> int:
-    """Open a descriptor for read() that hears of connections to a TCP port of these addresses.
+def listen(places: Places) -> int:
+    """Open a descriptor for read() that hears of connections to TCP ports of addresses.
 
     Raises OSError where the kernel does not offer this.
     """
@@ -38,7 +40,7 @@ def listen(port: int, addresses: Sequence[str]) -> int:
     sock = _socket.socket(
         _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG
     )
-    _attach_filter(sock, port, addresses)
+    _attach_filter(sock, places)
     sock.bind((0, _DESTROYED))
     sock.setblocking(False)
     return sock.detach()
@@ -58,13 +60,13 @@ def read(fd: int) -> Iterator[tuple[bytes, int]]:
         yield message, _received(message)
 
 
-def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) -> None:
+def _attach_filter(sock: _socket.socket, places: Places) -> None:
     """Let the kernel drop the messages of all other ports (socket(7), SO_ATTACH_FILTER)."""
     import struct
     from _socket import SOL_SOCKET
     from array import array  # late: 0.5 MB that the watcher does not need
 
-    steps = _filter(port, addresses)
+    steps = _filter(places)
     program = array("B", b"".join(struct.pack(_SOCK_FILTER, *step) for step in steps))
     sock.setsockopt(
         SOL_SOCKET,
@@ -73,8 +75,8 @@ def _attach_filter(sock: _socket.socket, port: int, addresses: Sequence[str]) ->
     )
 
 
-def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """The BPF program that passes only messages of the port at one of the addresses.
+def _filter(places: Places) -> list[tuple[int, int, int, int]]:
+    """The BPF program that passes only messages of a port at its address.
 
     A step is (code, jump if true, jump if false, operand); loads are big-endian.
     """
@@ -83,9 +85,12 @@ def _filter(port: int, addresses: Sequence[str]) -> list[tuple[int, int, int, in
     from sockwake.system import procnet
 
     passed, kept_back = (_GIVE, 0, 0, _LONGEST_MESSAGE), (_GIVE, 0, 0, 0)
-    steps = [(_LOAD_HALF, 0, 0, _OUR_PORT), (_JUMP_IF_EQUAL, 1, 0, port), kept_back]
-    for packed in filter(None, map(procnet.octets, addresses)):
-        tests = [(_LOAD_BYTE, _FAMILY, AF_INET if len(packed) == 4 else AF_INET6)]
+    steps: list[tuple[int, int, int, int]] = []
+    for address, port in places:
+        if not (packed := procnet.octets(address)):
+            continue
+        family = AF_INET if len(packed) == 4 else AF_INET6
+        tests = [(_LOAD_HALF, _OUR_PORT, port), (_LOAD_BYTE, _FAMILY, family)]
         for at in range(0, len(packed) if any(packed) else 0, 4):
             tests.append(
                 (_LOAD_WORD, _OUR_ADDRESS + at, int.from_bytes(packed[at : at + 4], "big"))

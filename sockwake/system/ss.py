@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    Places = Sequence[tuple[str, int]]  # addresses, or paths, of an instance, each with its port
+
 # without an acknowledgement: a living peer sends one every minute (keepalive), or with data on the
 # way every two (retransmission, probe of a closed window)
 _GONE_AFTER = 150  # seconds
@@ -47,9 +49,9 @@ _TIMES = ("lastsnd", "lastrcv", "lastack")
 _STATES = ("state", "established", "state", "close-wait")
 
 
-def each(listen: Sequence[str], port: int) -> Iterator[Connection]:
+def each(places: Places) -> Iterator[Connection]:
     """Every connection to an instance that is open, or closed by the client's side alone."""
-    if not (ends := at(listen, port)):
+    if not (ends := at(places)):
         return iter(())
     said = process.run(
         ["ss", "--no-header", "--oneline", "--tcp", "--numeric", "--info", *_STATES, *ends]
@@ -57,21 +59,20 @@ def each(listen: Sequence[str], port: int) -> Iterator[Connection]:
     return map(Connection, said.splitlines())
 
 
-def kill(listen: Sequence[str], port: int, remote: str) -> None:
+def kill(places: Places, remote: str) -> None:
     """Reset a connection (ss --kill), which only root may; does nothing when it has closed."""
     process.run(
-        ["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(listen, port), "dst", remote],
-        check=False,
+        ["ss", "--kill", "--tcp", "--numeric", *_STATES, *at(places), "dst", remote], check=False
     )
 
 
-def at(listen: Sequence[str], port: int) -> list[str]:
+def at(places: Places) -> list[str]:
     """The filter of ss for the TCP addresses of an instance, empty when it has none.
 
     By address, because another instance may have the same port at other addresses.
     """
     words: list[str] = []
-    for item in listen:
+    for item, port in places:
         if packed := procnet.octets(item):
             host = item if any(packed) else f"{item}/0"
             end = f"[{host}]:{port}" if ":" in item else f"{host}:{port}"
@@ -79,9 +80,9 @@ def at(listen: Sequence[str], port: int) -> list[str]:
     return [*words, ")"] if words else []
 
 
-def dropped(listen: Sequence[str], port: int) -> int:
+def dropped(places: Places) -> int:
     """How many packets the listening port has dropped: several for each client."""
-    if not (ends := at(listen, port)):
+    if not (ends := at(places)):
         return 0
     said = process.run(
         ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--memory", *ends]

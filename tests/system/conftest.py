@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import figures
+import project as projects
 import redis_server
 import traces
 from account import WEB, Account, MakeOwn, Own, logged_in
@@ -23,6 +24,7 @@ from database import IMAGE, Database
 from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
 from intruder import Intruder, logged_in_intruder
 from program import installed, must, run
+from project import MakeProject, Project
 from service import Service
 from stranger import drop_in
 from webshop import NGINX, container
@@ -215,6 +217,23 @@ def service(made: Instances, machine: None) -> MakeService:
         return made.make(Service(name), "--kind", kind, *options, idle=idle, enable=enable)
 
     return make
+
+
+@pytest.fixture
+def project(made: Instances, nginx: str) -> Iterator[MakeProject]:
+    """project(SOURCE, *options, name=…, status=…) makes an instance of a copy of projects/SOURCE."""
+
+    def make(source: str, *options: str, name: str = "shop", status: int = 0) -> Project:
+        directory = projects.FOLDER / source
+        if not directory.exists():
+            projects.lay_out(source)
+        one = made.know(Project(name, directory))
+        one.made = projects.new(name, directory, *options).expect(status)
+        return one
+
+    yield make
+    made.remove()
+    projects.sweep()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from database import Database
 from instances import Make, MakeService
 from moment import until
 from program import run
+from project import MakeProject, Project
 from service import Service
 from web import get, staying
 
@@ -131,6 +132,22 @@ class Container(Subject):
         return staying(self.service.port)
 
 
+class Whole(Container):
+    """A project of two services, with a proxy for each of its ports."""
+
+    def __init__(self, service: Project) -> None:
+        super().__init__(service)
+        self.project = service
+
+    def victims(self) -> dict[str, Callable[[], list[int]]]:
+        one = self.project
+        return super().victims() | {
+            "server": lambda: [one.pid_of("web")],
+            "database": lambda: [one.pid_of("db")],
+            "proxies": lambda: self._running("systemd-socket-proxyd"),
+        }
+
+
 class Command(Subject):
     has_container, is_program = False, True
 
@@ -157,7 +174,7 @@ class Native(Container):
 
 
 def one_of_each(
-    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+    instance: Make, service: MakeService, project: MakeProject, nginx: str, redis: str, program: str
 ) -> tuple[Subject, ...]:
     """An instance of each kind."""
     return (
@@ -165,6 +182,7 @@ def one_of_each(
         Container(service("container", "--image", nginx, "--container-port", "80", name="shop")),
         Command(service("command", "--exec", f"{redis} --port {{port}}", name="cache")),
         Native(service("native", "--exec", program, "--check-every", "1s", name="own")),
+        Whole(project("two-services", name="whole")),
     )
 
 

@@ -25,6 +25,7 @@ class Instances:
 
     def __init__(self) -> None:
         self._services: list[Service] = []
+        self._problems: list[str] = []
 
     def know(self, service: S) -> S:
         """Remove it after the test, which makes it by itself, however far it came."""
@@ -38,9 +39,15 @@ class Instances:
         service.made = ran.expect(0)
         return service
 
+    def remove(self) -> None:
+        """Remove them now; what goes wrong is told by take_away()."""
+        self._problems += self.take_away()
+        self._services.clear()
+
     def take_away(self) -> list[str]:
         """Remove them with their data; returns what went wrong, a failed socket included."""
-        problems = []
+        problems = self._problems
+        self._problems = []
         for service in reversed(self._services):
             if service.state(service.socket) == "failed":
                 figures.count("sockets left failed")

@@ -21,6 +21,7 @@ from ending import SIGNALS, Postgres, Subject, one_of_each, send
 from instances import Make, MakeService
 from moment import until
 from program import run
+from project import MakeProject
 
 pytestmark = [pytest.mark.fault, pytest.mark.kills]
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
@@ -128,9 +129,9 @@ def go_through(subject: Subject, turn: int) -> list[str]:
 
 
 def test_the_next_client_is_served_and_ls_tells_the_truth(
-    instance: Make, service: MakeService, nginx: str, redis: str, program: str
+    instance: Make, service: MakeService, project: MakeProject, nginx: str, redis: str, program: str
 ) -> None:
-    subjects = one_of_each(instance, service, nginx, redis, program)
+    subjects = one_of_each(instance, service, project, nginx, redis, program)
     with ThreadPoolExecutor(len(subjects)) as pool:
         problems = [
             problem

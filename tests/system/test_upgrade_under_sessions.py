@@ -13,6 +13,7 @@ from ending import Subject, one_of_each
 from instances import Make, MakeService
 from moment import until
 from package import DEB, build, install, is_installed, unpack
+from project import MakeProject
 
 pytestmark = [
     pytest.mark.fault,
@@ -75,9 +76,15 @@ def replaced_under_sessions(subjects: tuple[Subject, ...], deb: str, *, stays: b
 
 
 def test_clients_come_and_go_and_it_sleeps_and_wakes(
-    instance: Make, service: MakeService, nginx: str, redis: str, program: str, renamed: str
+    instance: Make,
+    service: MakeService,
+    project: MakeProject,
+    nginx: str,
+    redis: str,
+    program: str,
+    renamed: str,
 ) -> None:
-    subjects = one_of_each(instance, service, nginx, redis, program)
+    subjects = one_of_each(instance, service, project, nginx, redis, program)
     for deb in (renamed, DEB):
         replaced_under_sessions(subjects, deb, stays=deb == DEB)
     for subject in subjects:

@@ -1,0 +1,118 @@
+"""The files that a compose project is made of: an edit of one has the next wake make it anew.
+
+compose tells what it made of them and not which they were, so they are looked for here: the compose
+files, what these include and extend, `.env`, and the files that services name. A path with a variable
+in it is not followed.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+if (_OF_DEBIAN := "/usr/lib/python3/dist-packages") not in sys.path:
+    sys.path.append(_OF_DEBIAN)  # python3-yaml: the programs that systemd runs start without it
+
+import yaml
+
+from sockwake.engine.compose_project import DEFAULT_FILES, ComposeProject
+
+_OVERRIDES = tuple(name.replace(".y", ".override.y") for name in DEFAULT_FILES)
+_MOST = 200  # files; more are no project that anybody wrote
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with compose's own tags (!reset, !override), whose values are taken as they stand."""
+
+
+def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+def inputs(project: ComposeProject) -> list[str]:
+    """Absolute paths of the files a project is made of, whether they are there or not."""
+    found: list[str] = [f"{project.directory}/.env"]
+    names = project.files or [f"{project.directory}/{name}" for name in _default_files(project)]
+    todo = list(names)
+    while todo and len(found) < _MOST:
+        path = todo.pop(0)
+        if path in found:
+            continue
+        found.append(path)
+        definition = _read(path)
+        directory = os.path.dirname(path)
+        todo += [os.path.join(directory, name) for name in _further(definition)]
+        found += [os.path.join(directory, name) for name in _beside(definition)]
+    return list(dict.fromkeys(os.path.normpath(path) for path in found))
+
+
+def _default_files(project: ComposeProject) -> list[str]:
+    """What compose reads in a directory when it is told no file. COMPOSE_FILE= may stand in .env."""
+    try:
+        with open(f"{project.directory}/.env", encoding="utf-8", errors="replace") as file:
+            said = [
+                line.partition("=")[2].strip() for line in file if line.startswith("COMPOSE_FILE=")
+            ]
+    except OSError:
+        said = []
+    if said:
+        return said[-1].strip("\"'").split(":")
+    return [
+        name
+        for name in (*DEFAULT_FILES, *_OVERRIDES)
+        if os.path.exists(f"{project.directory}/{name}")
+    ]
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            read = yaml.load(file, _Loader)
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _further(definition: dict[str, Any]) -> Iterator[str]:
+    """The compose files that one includes and extends."""
+    for each in _list(definition.get("include")):
+        if isinstance(each, dict):
+            yield from _paths(each.get("path"))
+        else:
+            yield from _paths(each)
+    for service in _dict(definition.get("services")).values():
+        yield from _paths(_dict(_dict(service).get("extends")).get("file"))
+
+
+def _beside(definition: dict[str, Any]) -> Iterator[str]:
+    """The other files whose content it takes."""
+    for each in _list(definition.get("include")):
+        yield from _paths(_dict(each).get("env_file"))
+    for service in _dict(definition.get("services")).values():
+        for key in ("env_file", "label_file"):
+            for each in _list(_dict(service).get(key)):
+                yield from _paths(each.get("path") if isinstance(each, dict) else each)
+    for key in ("secrets", "configs"):
+        for each in _dict(definition.get(key)).values():
+            yield from _paths(_dict(each).get("file"))
+
+
+def _paths(value: Any) -> Iterator[str]:
+    for each in _list(value):
+        if isinstance(each, str) and each and "$" not in each and "://" not in each:
+            yield each
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,209 @@
+"""The containers of a compose project: which there are, made of which files, and making them."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from sockwake.config.instance import Instance
+from sockwake.engine import belongings, images
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.container import Container
+from sockwake.errors import SockwakeError
+from sockwake.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.engine.compose_project import ComposeProject
+
+STARTED, HEALTHY, COMPLETED = (
+    "service_started",
+    "service_healthy",
+    "service_completed_successfully",
+)
+_RUNS = ("running", "paused", "restarting")  # the states of a container that has processes
+_MADE_OF = "io.sockwake.config"  # a fingerprint of all that it was made of
+_MADE_AS = "io.sockwake.project"  # JSON: services and inputs of the project, restart of the service
+_SERVICE = "com.docker.compose.service"
+_DEPENDS_ON = "com.docker.compose.depends_on"
+
+
+@dataclass(frozen=True)
+class Member:
+    """The container of one service. depends_on: other services, each with compose's condition."""
+
+    service: str
+    id: str
+    depends_on: dict[str, str]
+    restart: str
+    is_running: bool
+
+
+def members(engine: Engine, instance: Instance) -> list[Member]:
+    """The project's containers, when all are there and made of the present files; else none."""
+    listed = _labelled(engine, instance)
+    found, labels = [each for each, _ in listed], [label for _, label in listed]
+    try:
+        made_as = [json.loads(each[_MADE_AS]) for each in labels]
+        services = sorted(each[_SERVICE] for each in labels)
+        if not made_as or services != sorted(made_as[0]["services"]):
+            return []
+        fingerprint = _fingerprint(instance, made_as[0]["inputs"])
+        if any(each[_MADE_OF] != fingerprint for each in labels):
+            return []
+        return [
+            Member(
+                label[_SERVICE],
+                each["Id"],
+                _depends_on(label.get(_DEPENDS_ON, "")),
+                made["restart"],
+                each.get("State") in _RUNS,
+            )
+            for each, label, made in zip(found, labels, made_as)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []  # made by another version, or edited: they are made anew
+
+
+def create(
+    engine: Engine, instance: Instance, project: ComposeProject, *, timeout: float
+) -> list[Member]:
+    """Make the project's containers, networks and volumes, as far as they are missing or outdated.
+
+    Never asks a registry and never builds. Raises SockwakeError when an image is not here, or
+    compose fails; timeout: seconds it may take.
+    """
+    for service in project.services.values():
+        images.require_image(engine, service.image)
+    path = f"{instance.run}/project.json"
+    text = project.definition(_labels(instance, project))
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    command = project.command(
+        "create", "--force-recreate", "--no-build", "--pull=never", definition=path
+    )
+    try:
+        process.run(command, env=environment(engine), cwd=project.directory, timeout=timeout)
+    except process.Overdue as error:
+        raise SockwakeError(f"compose {error.waited}: {project.directory}") from error
+    except process.ProgramError as error:
+        raise SockwakeError(
+            f"compose could not make the project in {project.directory}", said=error.said
+        ) from error
+    finally:
+        os.unlink(path)
+    return members(engine, instance)
+
+
+def environment(engine: Engine) -> dict[str, str]:
+    """What leads compose to the engine."""
+    return {"DOCKER_HOST": f"unix://{engine.path}"}
+
+
+def stop_all(engine: Engine, instance: Instance) -> None:
+    """Stop the project's containers that run, each when none that depends on it does any more.
+
+    Raises the first error, when it has tried to stop all.
+    """
+    errors: list[EngineError] = []
+    running = {
+        str(label.get(_SERVICE)): (each["Id"], _depends_on(label.get(_DEPENDS_ON, "")))
+        for each, label in _labelled(engine, instance)
+        if each.get("State") in _RUNS
+    }
+    while running:
+        needed = {other for _, depends_on in running.values() for other in depends_on}
+        name = next((name for name in running if name not in needed), next(iter(running)))
+        try:
+            Container(running.pop(name)[0], engine).stop()
+        except EngineError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def running(engine: Engine, instance: Instance) -> list[str]:
+    """The services whose containers run, by the engine."""
+    return sorted(
+        str(label.get(_SERVICE) or instance.name)
+        for each, label in _labelled(engine, instance)
+        if each.get("State") in _RUNS
+    )
+
+
+def require_asleep(engine: Engine, project: ComposeProject) -> None:
+    """Raise SockwakeError when the project runs, or another directory's project has its name."""
+    wanted = json.dumps({"label": [f"com.docker.compose.project={project.name}"]})
+    for each in json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}")):
+        where = (each.get("Labels") or {}).get("com.docker.compose.project.working_dir", "")
+        if os.path.realpath(where) != project.directory:
+            raise SockwakeError(
+                f"there is another compose project '{project.name}', of {where}",
+                "give one of them another name: in the compose file",
+            )
+        if each.get("State") == "running":
+            raise SockwakeError(
+                f"the project in {project.directory} runs, and has its ports",
+                f"cd {project.directory} && docker compose stop",
+            )
+
+
+def _labelled(engine: Engine, instance: Instance) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """(container, labels) of each that was made for the instance."""
+    wanted = json.dumps({"label": [f"{belongings.LABEL}={instance.name}"]})
+    found = json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}"))
+    return [(each, each.get("Labels") or {}) for each in found]
+
+
+def _labels(instance: Instance, project: ComposeProject) -> dict[str, dict[str, str]]:
+    """The labels of each service's container; under "" those of all that is made."""
+    from sockwake.engine import (
+        compose_inputs,
+    )  # with YAML, which a wake that finds all goes without
+
+    files = compose_inputs.inputs(project)
+    made_of = _fingerprint(instance, files)
+    labels = {"": belongings.label(instance)}
+    for name, service in project.services.items():
+        made_as = {
+            "services": sorted(project.services),
+            "inputs": files,
+            "restart": service.restart,
+        }
+        labels[name] = {_MADE_OF: made_of, _MADE_AS: json.dumps(made_as)}
+    return labels
+
+
+def _fingerprint(instance: Instance, files: list[str]) -> str:
+    """What tells edited files from those that containers were made of."""
+    value = size = 0
+    for path in [instance.env_file, *files]:
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError:
+            content = b"\0"  # it is not there: that it comes is an edit, too
+        value = binascii.crc32(content, value)
+        size += len(content)
+    return f"{size}-{value:08x}"
+
+
+def _depends_on(label: str) -> dict[str, str]:
+    """compose's label: SERVICE:CONDITION:RESTART, with commas between."""
+    found = [each.split(":") for each in label.split(",") if each]
+    return {name: condition for name, condition, *_ in found}
+
+
+def inspect(engine: Engine, container: str) -> dict[str, Any]:
+    """All that the engine knows of a container."""
+    try:
+        found: dict[str, Any] = json.loads(engine.call("GET", f"/containers/{container}/json"))
+        return found
+    except ValueError:
+        raise EngineError(
+            "the container engine's answer about a container makes no sense"
+        ) from None
