@@ -74,8 +74,8 @@ def create(
 ) -> list[Member]:
     """Make the project's containers, networks and volumes, as far as they are missing or outdated.
 
-    Never asks a registry and never builds. Raises SockwakeError when an image is not here, or compose
-    fails; timeout: seconds it may take.
+    Never asks a registry and never builds. Raises SockwakeError when an image is not here, or
+    compose fails; timeout: seconds it may take.
     """
     for service in project.services.values():
         images.require_image(engine, service.image)
@@ -161,7 +161,7 @@ def _labels(instance: Instance, project: ComposeProject) -> dict[str, dict[str, 
 
 
 def _fingerprint(instance: Instance, files: list[str]) -> str:
-    """What tells edited files from those containers were made of. Against edits, not against malice."""
+    """What tells edited files from those it was made of. Against edits, not against malice."""
     value = size = 0
     for path in [instance.env_file, *files]:
         try:

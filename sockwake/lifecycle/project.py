@@ -72,7 +72,7 @@ def _read(settings: Settings) -> ComposeProject:
 
 
 class Backend(NamedTuple):
-    """One server: how many of the listening sockets are its, its address, and the file of its door."""
+    """One server: how many listening sockets are its, its address, and the file of its door."""
 
     sockets: int
     address: str
@@ -82,7 +82,7 @@ class Backend(NamedTuple):
 class Doors:
     """The ports of a project on their way to being served: each opens when its server answers.
 
-    A project is awake with its first port. Clients of another wait in its queue until that opens, too.
+    A project is awake with its first port. Clients of another wait in its queue until that opens.
     """
 
     def __init__(self, services: Services, settings: Settings) -> None:

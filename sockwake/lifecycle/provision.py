@@ -92,7 +92,7 @@ def _provision_project(
     *,
     quiet: bool,
 ) -> float:
-    """The images and containers of a compose project, tried out; returns how many seconds it took."""
+    """The images and containers of a compose project, tried out; returns the seconds it took."""
     for image in project.images(settings):
         images.pull(engine, image, quiet=quiet)
     runtime.prepare(instance)

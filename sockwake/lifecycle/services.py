@@ -85,7 +85,7 @@ class Services:
                 raise run.how_it_ended()
 
     def relay(self, timeout: float) -> list[ServiceRun]:
-        """Pass on what services wrote within timeout ms; returns those that have ended meanwhile."""
+        """Pass on what services wrote within timeout ms; returns those that ended meanwhile."""
         poll = select.poll()
         streams = {run.container.fd: run for run in self.runs.values() if run.container.fd >= 0}
         for fd in streams:
@@ -93,7 +93,7 @@ class Services:
         ended = []
         for fd, _ in poll.poll(timeout):
             run = streams[fd]
-            if not run.container.relay(lambda text, name=run.name: self._write(name, text)):
+            if not run.container.relay(lambda text, name=run.name: self._write(name, text)):  # type: ignore[misc]
                 self._note_end(run)
                 ended.append(run)
         return ended
@@ -109,7 +109,7 @@ class Services:
         self._set(run, RUNNING)
 
     def stop(self) -> None:
-        """Stop all in reverse order, each in its own grace period; raises the first error behind all."""
+        """Stop all in reverse order, each in its grace period; raises the first error."""
         self._error = None
         threads = [
             threading.Thread(target=self._guarded, args=(self._take_down, run), daemon=True)

@@ -68,7 +68,8 @@ def is_idle(settings: Settings, seen: Observation) -> bool:
     """Whether an instance without a check program has been silent for IDLE.
 
     With CHECK=none every client must have left, too; also those of a native program and of a
-    project, whose end would close their connections. Whether a PostgreSQL works for a silent client is asked apart.
+    project, whose end would close their connections. Whether a PostgreSQL works for a silent client
+    is asked apart.
     """
     is_silent = seen.silent >= settings.idle
     if settings.check == NONE or settings.counts_clients:

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(instance: Instance) -> None:
-    """Wake the project, stay until it is to sleep, and put it to sleep; return when no client waits.
+    """Wake the project, stay until it is to sleep, put it to sleep; return when no client waits.
 
     Raises what went wrong, with nothing left running, and the reason left for bin/refuse.
     """
@@ -75,7 +75,7 @@ def run(instance: Instance) -> None:
         watch(instance, settings, services)
     except Exception as error:
         journal.aside(runtime.withdraw_ready, instance)
-        journal.aside(proxy.hang_up, instance, only_serving=True)
+        journal.aside(lambda: proxy.hang_up(instance, only_serving=True))
         if services:
             journal.aside(services.stop)
         journal.aside(files.remove, instance.ending_file)
@@ -103,7 +103,7 @@ def _open_later(instance: Instance, settings: Settings, doors: project.Doors) ->
 
 
 def watch(instance: Instance, settings: Settings, services: Services) -> None:
-    """Carry the logs until a stop is asked for, and stop; raises SockwakeError when it ends by itself."""
+    """Carry the logs until a stop is asked for; raises SockwakeError when it ends by itself."""
     asked = _Stop()
     monitor = ClientMonitor(instance, Orders.of(settings))
     restarts = _Restarts(services)
@@ -133,7 +133,7 @@ class _Restarts:
         self._pauses: dict[str, float] = {}
 
     def note_end(self, ended: ServiceRun) -> None:
-        """Go on without the service, or restart it as its file says; raises when clients need it."""
+        """Go on without the service, or restart it as its file says; raises if clients need it."""
         if ended.exit_code < 0:
             raise SockwakeError("the container engine has ended under it")
         if ended.name in self._services.serving:
