@@ -21,8 +21,10 @@ _OVERRIDES = tuple(name.replace(".y", ".override.y") for name in DEFAULT_FILES)
 _MOST = 200  # files; a project of more is none that was written by hand
 
 
-def _plain(loader: Any, _suffix: str, node: Any) -> Any:
-    """The value behind one of compose's own tags (!reset, !override), as it stands."""
+def _plain(loader: Any, tag: str, node: Any) -> Any:
+    """The value behind one of compose's own tags: with !reset none, with !override as it stands."""
+    if tag == "reset":
+        return None
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
