@@ -50,9 +50,9 @@ def decide(arguments: Namespace) -> Request:
     _require_what_is_named(request, arguments)
     if request.engine == "podman":
         request.lines["ENGINE"] = request.engine
-    if kind.definition == COMPOSE:
-        if request.data or (request.keeps_data and not request.has_cluster):
-            request.lines["DATA"] = request.data_directory
+    keeps_data = request.data or (request.keeps_data and not request.has_cluster)
+    if kind.definition == COMPOSE and keeps_data:
+        request.lines["DATA"] = request.data_directory
     return request
 
 

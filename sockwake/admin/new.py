@@ -83,14 +83,14 @@ def make(
     settings = None
     try:
         settings = load(begun.instance)
+        if request.copy_from:
+            begun.claim_data(request.root + request.data_directory, make=True)
+            project_copy.copy(request.copy_from, request.root + request.data_directory)
         if provision:
             if request.keeps_data and not request.adopt:
                 begun.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not _has_state(request):
                 begun.claim_data(request.data_directory, make=False)
-            if request.copy_from:
-                begun.claim_data(request.data_directory, make=True)
-                project_copy.copy(request.copy_from, request.data_directory)
             if request.kind.definition != SERVICE:
                 _provision(begun.instance, settings, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
@@ -235,14 +235,7 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
     files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
     etc = request.final.etc
-    commands = (
-        []
-        if arguments.no_provision or request.root or request.kind.definition != COMPOSE
-        else [
-            f"{request.lines.get('ENGINE', 'docker')} pull {request.image}  # if it is not here",
-            f"docker-compose --project-name {request.final.container} create",
-        ]
-    )
+    commands = [] if arguments.no_provision or request.root else _commands(request)
     if arguments.enable:
         commands.append(request.enabling())
     if arguments.json:
@@ -256,3 +249,18 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
         print(f"# {etc}/{name} ({mode:04o})\n{text}")
     for command in commands:
         print(f"$ {command}")
+
+
+def _commands(request: Request) -> list[str]:
+    """What make() has other programs do for the instance, but for opening its port."""
+    if request.kind.definition == COMPOSE:
+        return [
+            f"{request.lines.get('ENGINE', 'docker')} pull {request.image}  # if it is not here",
+            f"docker-compose --project-name {request.final.container} create",
+        ]
+    if request.endpoints:
+        copy = (
+            [f"cp -R {request.copy_from}/. {request.data_directory}"] if request.copy_from else []
+        )
+        return [*copy, f"docker-compose --project-directory {request.lines['PROJECT']} create"]
+    return []

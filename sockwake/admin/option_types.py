@@ -65,11 +65,9 @@ def data_path(path: str) -> str:
     return f"/{os.path.normpath(path).lstrip('/')}"
 
 
-def existing_path(path: str) -> str:
-    """The absolute path of a file or directory that is there."""
-    if not os.path.exists(path):
-        raise SockwakeError(f"there is no {path}", status=USAGE)
-    return os.path.abspath(path)
+def compose_path(path: str) -> str:
+    """The absolute path of a compose project or file, which instance.env is going to name."""
+    return values.check_value(os.path.abspath(path), "the path of the project")
 
 
 def profile(text: str) -> str:

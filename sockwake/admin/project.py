@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from contextlib import suppress
+from dataclasses import replace
 
+from sockwake.admin import inventory
 from sockwake.admin.request import Request
 from sockwake.config.endpoint import Endpoint
-from sockwake.engine import compose_inputs, compose_project, project_containers
+from sockwake.config.settings import load_if_valid
+from sockwake.engine import compose_inputs, compose_limits, compose_project, project_containers
 from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.compose_project import ComposeProject, Port
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import EXISTS, USAGE, SockwakeError
 
 
 def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None:
@@ -29,27 +32,50 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     request.endpoints = endpoints(
         found, service=arguments.service or "", port=arguments.port, listen=addresses
     )
-    request.warnings += warnings(found)
+    request.warnings += compose_limits.warnings(found)
+    engine = Engine(socket_of(request.engine))
     if arguments.copy:
         is_directory = os.path.isdir(request.root + path)
         request.copy_from = request.root + (path if is_directory else os.path.dirname(path))
         request.data = request.data_directory
         request.lines["DATA"] = request.data
         path = request.data + ("" if is_directory else f"/{os.path.basename(path)}")
+        found = _moved(found, request.data)
     elif not request.root:
         compose_project.require_safe(found.directory, compose_inputs.inputs(found))
-        engine = Engine(socket_of(request.engine))
+    require_unclaimed(found, request.root)
+    if not request.root:
         with suppress(EngineError):  # which --no-provision can do without
             project_containers.require_asleep(engine, found)
+            compose_limits.require_present(engine, found)
     request.lines["PROJECT"] = path
 
 
 def read(path: str, profiles: tuple[str, ...], *, root: str = "") -> ComposeProject:
     """The project at a path, which can be put to sleep; raises SockwakeError."""
     project = compose_project.read(root + path, profiles)
-    project.require_possible()
+    compose_limits.require_possible(project)
     project.require_set()
     return project
+
+
+def require_unclaimed(found: ComposeProject, root: str) -> None:
+    """Raise SockwakeError (exists) when another instance has the project, or its compose name."""
+    for other in (*inventory.unfinished(root), *inventory.instances(root)):
+        settings = load_if_valid(other)
+        if not settings or not settings.is_project:
+            continue
+        try:
+            theirs = compose_project.read(root + settings.project, settings.profiles)
+        except SockwakeError:
+            continue  # it was moved, or cannot be read: it is not this one
+        if theirs.name == found.name:
+            where = "" if theirs.directory == found.directory else f", in {theirs.directory}"
+            raise SockwakeError(
+                f"instance '{other.name}' has the compose project '{found.name}' already{where}",
+                "one project is one instance; another one needs a name: of its own in its file",
+                EXISTS,
+            )
 
 
 def endpoints(
@@ -72,19 +98,29 @@ def endpoints(
         where = f"service '{service}'" if service else f"the project in {project.directory}"
         published = ", ".join(f"{each.port} ({each.service})" for each in project.ports)
         raise SockwakeError(f"{where} publishes {what}", f"published are {published}", USAGE)
-    return [
+    found = [
         Endpoint(address, each.port, each.service, each.target)
         for each in chosen
         for address in (listen or each.addresses)
     ]
+    places: dict[tuple[str, int], Endpoint] = {}
+    for one in found:  # with --listen a port may be published at several addresses
+        other = places.setdefault((one.address, one.port), one)
+        if other.backend != one.backend:
+            raise SockwakeError(
+                f"port {one.port} at {one.address} is both service '{other.service}' and "
+                f"'{one.service}' of the project in {project.directory}",
+                "take one with --service",
+                USAGE,
+            )
+    return list(places.values())
 
 
-def warnings(project: ComposeProject) -> list[str]:
-    """What compose has warned of, a sentence each."""
-    return [
-        f"variable {name} is not set in {project.directory}/.env: it is taken as empty"
-        for name in project.unset
-    ]
+def _moved(found: ComposeProject, directory: str) -> ComposeProject:
+    """The project as it will be in another directory, which may give it its name."""
+    by_place = compose_project.name_of(found.directory)
+    name = compose_project.name_of(directory) if found.name == by_place else found.name
+    return replace(found, directory=directory, config={**found.config, "name": name})
 
 
 def _is_asked_for(each: Port, service: str, port: int | None) -> bool:

@@ -3,6 +3,7 @@
 import os
 
 from sockwake.admin import claims, draft, inventory, new
+from sockwake.admin.handback import hand_back
 from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -118,6 +119,9 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
     """Remove the containers, and delete or leave the volumes of compose; one sentence for each."""
     said = []
     for engine in [] if instance.root else engines_of(settings):
+        if settings and settings.is_project and inventory.is_finished(instance):
+            said += hand_back(engine, instance, settings, purge=purge)
+            continue
         names = belongings.volumes(engine, instance)
         is_project = settings is not None and settings.is_project
         belongings.remove(engine, instance, volumes=not is_project)

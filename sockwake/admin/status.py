@@ -1,10 +1,13 @@
 """sockwake status: all facts of one instance."""
 
+from contextlib import suppress
+
 from sockwake.admin import ls
-from sockwake.admin.facts import address, last_wake, slow, units
+from sockwake.admin.facts import address, last_wake, more_addresses, slow, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
+from sockwake.engine.api import Engine, EngineError
 from sockwake.postgres import tls
 from sockwake.system import ss
 
@@ -16,18 +19,35 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
     machine was started. "certificate_expires": null without a certificate that can be read.
     """
     took = last_wake(instance)
-    return ls.row(instance, settings) | {
-        "address": address(instance, settings),
-        "dropped": ss.dropped(settings.places) if settings.allow and not instance.root else 0,
-        "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
-        "check": settings.check,
-        "check_every_seconds": settings.check_every if settings.has_check else None,
-        "last_wake_seconds": took,
-        "slow": slow(took, settings),
-        "start_timeout_seconds": settings.start_timeout,
-        "config": instance.etc,
-        "units": units(instance, settings),
-    }
+    return (
+        ls.row(instance, settings)
+        | {
+            "address": address(instance, settings),
+            "dropped": ss.dropped(settings.places) if settings.allow and not instance.root else 0,
+            "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
+            "check": settings.check,
+            "check_every_seconds": settings.check_every if settings.has_check else None,
+            "last_wake_seconds": took,
+            "slow": slow(took, settings),
+            "start_timeout_seconds": settings.start_timeout,
+            "config": instance.etc,
+            "units": units(instance, settings),
+        }
+        | _of_project(instance, settings)
+    )
+
+
+def _of_project(instance: Instance, settings: Settings) -> dict[str, object]:
+    """The profiles of a project, and its services, null when the engine cannot be asked."""
+    if not settings.is_project:
+        return {}
+    from sockwake.engine import belongings
+
+    services = None
+    if not instance.root:
+        with suppress(EngineError):
+            services = belongings.states(Engine.of(settings), instance)
+    return {"profiles": list(settings.profiles), "services": services}
 
 
 def sentences(facts: dict[str, object], instance: Instance, settings: Settings) -> str:
@@ -38,10 +58,13 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
     dropped = f"({facts['dropped']} packets from others dropped)"
     lines = [f"{instance.name} is {facts['state']}, with {clients} client{plural}."]
     shown = {
-        "address": facts["address"],
+        "address": ", ".join([str(facts["address"]), *more_addresses(settings)]),
         "allow": f"{', '.join(settings.allow)} {dropped}" if settings.allow else "",
         "kind": f"{settings.kind} {settings.version}".strip(),
         "image": facts["image"],
+        "project": settings.project,
+        "profiles": ", ".join(settings.profiles),
+        "services": _services(facts.get("services")),
         "data": facts["data"],
         "idle": f"{facts['idle']}, check {settings.check}",
         "last wake": f"{took} s" if took is not None else "none since the machine was started",
@@ -54,3 +77,11 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "log": scope.command("journalctl", f"-u {instance.backend_unit}"),
     }
     return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown.items() if value])
+
+
+def _services(states: object) -> str:
+    """The services of a project, each with its state."""
+    if not isinstance(states, dict):
+        return ""
+    shown = ", ".join(f"{name} ({state})" for name, state in sorted(states.items()))
+    return shown or "none made: the next wake makes them"

@@ -65,11 +65,16 @@ def _rm(arguments: Namespace) -> None:
 
 
 def _compose(arguments: Namespace) -> None:
+    from sockwake.engine import compose_project, project_containers
     from sockwake.engine.api import Engine
     from sockwake.engine.compose import Project
 
     instance = Instance(arguments.name)
     settings = load(instance)
+    if settings.is_project:
+        environment = project_containers.environment(Engine.of(settings))
+        command = compose_project.by_hand(settings.project, settings.profiles, environment)
+        os.execvp(command[0], [*command, *arguments.rest])
     project = Project(instance, settings, Engine.of(settings))
     command = project.command(*arguments.rest)
     os.execvpe(command[0], command, os.environ | project.environment)

@@ -13,7 +13,7 @@ _RULE = "write it as in 127.0.0.1:8080=web:80, with [ ] around an IPv6 address"
 
 
 class Endpoint:
-    """Where clients come to (address, port), and where their server is (target, a port of service)."""
+    """Where clients come to (address, port), and their server (target, a port of service)."""
 
     __slots__ = ("address", "port", "service", "target")
 
@@ -33,7 +33,7 @@ class Endpoint:
 
 
 def parse(text: str) -> tuple[Endpoint, ...]:
-    """The endpoints in the value of PORTS=; raises SockwakeError for what is none, or stands twice."""
+    """The endpoints in the value of PORTS=; raises SockwakeError for what is none, or is twice."""
     found = tuple(_parse_one(item) for item in text.split(","))
     places = [(each.address, each.port) for each in found]
     if twice := next((place for place in places if places.count(place) > 1), None):

@@ -57,8 +57,9 @@ class Settings:
     idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
     data: the directory of its data on the host, "" when it keeps none.
     backend_port: where its server is in its own network namespace; 0 for a unix socket.
-    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that protocol, which none of these
-        tells, has the client speak first. check: "none", "builtin" or a program.
+    ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that
+        protocol, which none of these tells, has the client speak first. check: "none", "builtin"
+        or a program.
     """
 
     __slots__ = (

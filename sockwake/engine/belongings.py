@@ -6,6 +6,7 @@ Not on the wake path.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from sockwake.system import safe_path
 
 LABEL = "io.sockwake.instance"
 _PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_ANONYMOUS = re.compile("[0-9a-f]{64}")  # the name that an engine gives one
 _DEFINITIONS = "com.docker.compose.project.config_files"
 _CONTAINERS, _NETWORKS, _VOLUMES = "/containers/json", "/networks", "/volumes"
 _GONE, _IN_USE = 404, (403, 409)
@@ -31,13 +34,22 @@ def label(instance: Instance) -> dict[str, str]:
 def remove(engine: Engine, instance: Instance, *, volumes: bool = True) -> None:
     """Remove the instance's containers, running or not, and its networks.
 
-    A network that other containers have joined stays. volumes: whether volumes without a name go,
-    too, of which an administrator's project may have some with data.
+    A network that other containers have joined stays, also when they do not run. volumes: whether
+    volumes without a name go, too, of which an administrator's project may have some with data.
     """
     containers = _own_containers(engine, instance)
+    ours = {each["Id"] for each in containers}
+    needed = {
+        name
+        for each in _listed(engine, _CONTAINERS, {})
+        if each["Id"] not in ours
+        for name in _networks_of(each)
+    }
     joined = {name for each in containers for name in _networks_of(each)}
     networks = [
-        each for each in _of(engine, instance, _NETWORKS) if _is_own(each, instance, used=joined)
+        each
+        for each in _of(engine, instance, _NETWORKS)
+        if _is_own(each, instance, used=joined) and each["Name"] not in needed
     ]
     for each in containers:
         _delete(engine, f"/containers/{each['Id']}?force=1{'&v=1' if volumes else ''}")
@@ -62,6 +74,27 @@ def running(engine: Engine) -> set[str]:
     """The names of all instances that have a container that runs; raises EngineError."""
     filters = {"label": [LABEL], "status": ["running", "paused", "restarting"]}
     return {_label(each, LABEL) for each in _listed(engine, _CONTAINERS, filters)}
+def states(engine: Engine, instance: Instance) -> dict[str, str]:
+    """The services of a project's containers, each with its state in the engine's words."""
+    return {
+        _label(each, _SERVICE): _text(each, "State")
+        for each in _listed(engine, _CONTAINERS, {"label": [f"{LABEL}={instance.name}"]})
+    }
+
+
+def with_anonymous_volumes(engine: Engine, instance: Instance) -> list[str]:
+    """The services of a project whose containers have volumes without a name."""
+    return [
+        _label(each, _SERVICE)
+        for each in _listed(engine, _CONTAINERS, {"label": [f"{LABEL}={instance.name}"]})
+        if any(_ANONYMOUS.fullmatch(_text(mount, "Name")) for mount in _mounts(each))
+    ]
+
+
+def labelled_volumes(engine: Engine, instance: Instance) -> list[str]:
+    """The names of the volumes that were made for a project, and none that it had before."""
+    label = {"label": [f"{LABEL}={instance.name}"]}
+    return [each["Name"] for each in _listed(engine, _VOLUMES, label)]
 
 
 def volumes(engine: Engine, instance: Instance) -> list[str]:

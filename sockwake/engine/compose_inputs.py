@@ -1,10 +1,11 @@
 """The files that a compose project is made of: an edit of one has the next wake make it anew.
 
 compose tells what it made of them and not which they were, so they are looked for here: the compose
-files, what these include and extend, `.env`, and the files that services name. A path with a variable
-in it is not followed.
+files, what these include and extend, `.env`, and the files that services name. A path with a
+variable in it is not followed.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -13,19 +14,17 @@ from typing import Any
 if (_OF_DEBIAN := "/usr/lib/python3/dist-packages") not in sys.path:
     sys.path.append(_OF_DEBIAN)  # python3-yaml: the programs that systemd runs start without it
 
-import yaml
-
 from sockwake.engine.compose_project import DEFAULT_FILES, ComposeProject
 
+yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 _OVERRIDES = tuple(name.replace(".y", ".override.y") for name in DEFAULT_FILES)
-_MOST = 200  # files; more are no project that anybody wrote
+_MOST = 200  # files; a project of more is none that was written by hand
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with compose's own tags (!reset, !override), whose values are taken as they stand."""
-
-
-def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+def _plain(loader: Any, tag: str, node: Any) -> Any:
+    """The value behind one of compose's own tags: with !reset none, with !override as it stands."""
+    if tag == "reset":
+        return None
     if isinstance(node, yaml.MappingNode):
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
@@ -33,6 +32,7 @@ def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
     return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
 
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
 _Loader.add_multi_constructor("!", _plain)
 
 
@@ -54,7 +54,7 @@ def inputs(project: ComposeProject) -> list[str]:
 
 
 def _default_files(project: ComposeProject) -> list[str]:
-    """What compose reads in a directory when it is told no file. COMPOSE_FILE= may stand in .env."""
+    """What compose reads when it is told no file; COMPOSE_FILE= in .env may say it."""
     try:
         with open(f"{project.directory}/.env", encoding="utf-8", errors="replace") as file:
             said = [

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sockwake.config import values
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import process, safe_path
 
@@ -40,11 +39,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """One service that the profiles enable. restart: whether an end by itself is not its last."""
+    """One service that the profiles enable. restart: whether an end by itself is not its last.
+
+    is_built: compose builds its image, and no registry has it.
+    """
 
     name: str
     image: str
     restart: str
+    is_built: bool = False
 
 
 @dataclass
@@ -63,45 +66,36 @@ class ComposeProject:
 
     @property
     def services(self) -> dict[str, Service]:
-        return {name: _service(name, each) for name, each in self._definitions.items()}
+        return {name: self._service(name, each) for name, each in self.definitions.items()}
 
     @property
     def ports(self) -> list[Port]:
         """Every TCP port that it publishes, in the order of its file."""
         return [
             _port(name, each)
-            for name, definition in self._definitions.items()
+            for name, definition in self.definitions.items()
             for each in definition.get("ports") or ()
             if each.get("protocol", "tcp") == "tcp"
         ]
 
     @property
-    def _definitions(self) -> dict[str, Definition]:
-        return self.config.get("services") or {}
+    def definitions(self) -> dict[str, Definition]:
+        """What the compose file says of each service that has a container."""
+        every = self.config.get("services") or {}
+        return {name: each for name, each in every.items() if replicas(each) != 0}
 
-    def volumes(self) -> list[str]:
-        """The names of the volumes that compose makes for it when they are missing."""
-        return [each["name"] for each in _made_by_compose(self.config, "volumes").values()]
+    def _service(self, name: str, definition: Definition) -> Service:
+        is_built = bool(definition.get("build"))
+        image = definition.get("image") or (f"{self.name}-{name}" if is_built else "")
+        return Service(name, str(image), str(definition.get("restart") or "no"), is_built)
 
-    def require_possible(self) -> None:
-        """Raise SockwakeError (usage), with the way out, for what cannot be put to sleep."""
-        if not self._definitions:
-            known = _all_profiles(self)
-            raise SockwakeError(
-                f"the project in {self.directory} has no service"
-                + (" without a profile" if known else ""),
-                f"--profile {known[0]}" if known else "",
-                USAGE,
-            )
-        for name, definition in self._definitions.items():
-            _require_service(self.directory, name, definition)
-        if not self.ports:
-            raise SockwakeError(
-                f"the project in {self.directory} publishes no TCP port, so no client can wake it",
-                "publish one in the compose file, as in ports: ['127.0.0.1:8080:80']"
-                + _only_udp(self._definitions),
-                USAGE,
-            )
+    def profiles_there_are(self) -> list[str]:
+        """The profiles that its files know."""
+        return process.run([*self.said_by_hand(), "config", "--profiles"], check=False).split()
+
+    def said_by_hand(self, environment: dict[str, str] | None = None) -> list[str]:
+        """The compose command line as its owner would type it in its directory."""
+        return _command(self.directory, self.files, self.profiles, environment)
 
     def require_set(self) -> None:
         """Raise SockwakeError for a variable that is not set and makes an image or a secret."""
@@ -125,10 +119,13 @@ class ComposeProject:
         config: Definition = json.loads(json.dumps(self.config))
         services: Definition = config.get("services") or {}
         for name, service in services.items():
+            if name not in labels:
+                continue  # it has no container
             depends_on = (service.get("depends_on") or {}).items()  # also on what has a profile
             service["depends_on"] = {each: how for each, how in depends_on if each in services}
             service.pop("ports", None)
             service.pop("build", None)
+            service["image"] = self.services[name].image
             service.pop("profiles", None)
             service["restart"] = "no"
             service.get("deploy", {}).pop("restart_policy", None)
@@ -140,7 +137,7 @@ class ComposeProject:
         return json.dumps(config)
 
     def command(self, *arguments: str, definition: str) -> list[str]:
-        """The compose command line for its containers. definition: the path of what definition() said."""
+        """The compose command line for its containers. definition: its path."""
         return [
             *program(),
             *("--project-name", self.name),
@@ -151,7 +148,7 @@ class ComposeProject:
 
 
 def read(path: str, profiles: tuple[str, ...] = ()) -> ComposeProject:
-    """The project in a directory, or of a file in it; raises SockwakeError with compose's own words."""
+    """The project in a directory, or of a file in it; raises SockwakeError in compose's words."""
     directory, files = _locate(path)
     text, warnings = _config(directory, files, profiles)
     unset = list(dict.fromkeys(_UNSET.findall(warnings)))
@@ -172,9 +169,40 @@ def require_safe(directory: str, files: Iterable[str]) -> None:
         raise SockwakeError(error.message, way_out, error.status) from None
 
 
+def name_of(directory: str) -> str:
+    """The name that compose gives a project whose file has none: its directory's."""
+    plain = re.sub(r"[^a-z0-9_-]", "", os.path.basename(directory).lower())
+    return plain.lstrip("_-")
+
+
 def program() -> list[str]:
     """compose, as Debian or as Docker packages it."""
     return ["docker-compose"] if process.exists("docker-compose") else ["docker", "compose"]
+
+
+def by_hand(path: str, profiles: tuple[str, ...], environment: dict[str, str]) -> list[str]:
+    """The compose command line for a project that need not be right, to be run in its directory."""
+    directory, files = _locate(path)
+    return ["env", f"--chdir={directory}", *_command(directory, files, profiles, environment)[1:]]
+
+
+def _command(
+    directory: str,
+    files: tuple[str, ...],
+    profiles: tuple[str, ...],
+    environment: dict[str, str] | None = None,
+) -> list[str]:
+    """compose with the files and profiles of a project.
+
+    In an environment of its own: a wake has none of the variables of an administrator's shell.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    argv = ["env", "-i", f"PATH={path}", "HOME=/root", "LC_ALL=C.UTF-8"]
+    argv += [f"{name}={value}" for name, value in (environment or {}).items()]
+    argv += program()
+    argv += ["--project-directory", directory]
+    argv += [word for file in files for word in ("--file", file)]
+    return argv + [word for profile in profiles for word in ("--profile", profile)]
 
 
 def _locate(path: str) -> tuple[str, tuple[str, ...]]:
@@ -188,7 +216,11 @@ def _locate(path: str) -> tuple[str, tuple[str, ...]]:
             )
         return directory, ()
     if not os.path.exists(path):
-        raise SockwakeError(f"there is no {path}", status=USAGE)
+        raise SockwakeError(
+            f"there is no compose project at {path}",
+            "after a move: sockwake rm, and sockwake-new with --compose and its new path",
+            USAGE,
+        )
     real = os.path.realpath(path)
     return os.path.dirname(real), (real,)
 
@@ -197,22 +229,27 @@ def _config(
     directory: str, files: tuple[str, ...], profiles: tuple[str, ...], *more: str
 ) -> tuple[str, str]:
     """(what compose makes of the files, as JSON; its warnings)."""
-    argv = [*program(), "--project-directory", directory]
-    argv += [word for file in files for word in ("--file", file)]
-    argv += [word for profile in profiles for word in ("--profile", profile)]
     warnings: list[str] = []
+    argv = [*_command(directory, files, profiles), "config", "--format", "json", *more]
     try:
-        argv += ["config", "--format", "json", *more]
         return process.run(argv, cwd=directory, aside=warnings), warnings[0]
     except process.ProgramError as error:
+        said = _without_warnings(error.said) or error.message
         raise SockwakeError(
-            f"compose cannot read the project in {directory}: {error.said or error.message}",
-            status=USAGE,
+            f"compose cannot read the project in {directory}: {said}", status=USAGE
         ) from None
 
 
-def _service(name: str, definition: Definition) -> Service:
-    return Service(name, str(definition.get("image") or ""), str(definition.get("restart") or "no"))
+def _without_warnings(said: str) -> str:
+    """What a compose that failed said of its error, in one line."""
+    lines = [line.strip() for line in said.splitlines() if "level=warning" not in line]
+    return " ".join(line.removeprefix("Error: ") for line in lines if line)
+
+
+def replicas(definition: Definition) -> int:
+    """How many containers of a service compose makes."""
+    said = (definition.get("deploy") or {}).get("replicas", definition.get("scale", 1))
+    return int(1 if said is None else said)
 
 
 def _port(service: str, definition: Definition) -> Port:
@@ -226,53 +263,6 @@ def _port(service: str, definition: Definition) -> Port:
     )
 
 
-def _require_service(directory: str, name: str, definition: Definition) -> None:
-    """Raise SockwakeError for a service that cannot be woken as compose would start it."""
-    where = f"service '{name}' of the project in {directory}"
-    replicas = (definition.get("deploy") or {}).get("replicas", definition.get("scale", 1))
-    if replicas not in (0, 1):
-        raise SockwakeError(
-            f"{where} has {replicas} replicas", "one port wakes one: set it to 1", USAGE
-        )
-    if definition.get("ports") and str(definition.get("network_mode", "")).startswith("service:"):
-        raise SockwakeError(
-            f"{where} publishes a port in the network of another service",
-            "publish it in that service, whose network it is",
-            USAGE,
-        )
-    if not definition.get("image"):
-        raise SockwakeError(
-            f"{where} names no image: a wake never builds",
-            f"docker compose build, and name it with image: in the service '{name}'",
-            USAGE,
-        )
-    for port in definition.get("ports") or ():
-        published = str(port.get("published") or _UNNAMED)
-        if not published.isdigit() or int(published) == 0:
-            raise SockwakeError(
-                f"{where} publishes port {port['target']} at no one port of the host",
-                f"give it one, as in '8080:{port['target']}'",
-                USAGE,
-            )
-        values.port(published)
-
-
-def _only_udp(definitions: dict[str, Definition]) -> str:
-    has_udp = any(
-        port.get("protocol") == "udp"
-        for definition in definitions.values()
-        for port in definition.get("ports") or ()
-    )
-    return "; a UDP packet cannot wake anything" if has_udp else ""
-
-
-def _all_profiles(project: ComposeProject) -> list[str]:
-    """The profiles that its files know."""
-    argv = [*program(), "--project-directory", project.directory]
-    argv += [word for file in project.files for word in ("--file", file)]
-    return process.run([*argv, "config", "--profiles"], check=False).split()
-
-
 def _made_by_compose(config: Definition, what: str) -> dict[str, Definition]:
     """The "networks" or "volumes" that compose makes when they are missing."""
     return {
@@ -283,7 +273,7 @@ def _made_by_compose(config: Definition, what: str) -> dict[str, Definition]:
 
 
 def _secret_place(raw: Any, variable: str, key: str = "") -> str:
-    """The key whose value, before interpolation, has the variable in an image or a secret; or ""."""
+    """The key of an image or a secret that the variable is in before interpolation; or ""."""
     if isinstance(raw, dict):
         return next(filter(None, (_secret_place(raw[name], variable, name) for name in raw)), "")
     if isinstance(raw, list):

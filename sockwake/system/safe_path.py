@@ -19,6 +19,7 @@ _MIGHTY = (0, 50)
 _LONGEST_WAY = 200  # steps; links may lead in circles
 # the kernel's include/uapi/linux/posix_acl.h and posix_acl_xattr.h
 _ACCESS_LIST, _DEFAULT_LIST = "system.posix_acl_access", "system.posix_acl_default"
+LISTS = (_ACCESS_LIST, _DEFAULT_LIST)
 _VERSION, _HEADER, _ENTRY, _WRITE = 2, 4, 8, 2
 _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
@@ -111,7 +112,7 @@ def _is_others(path: str, found: os.stat_result) -> str:
     """Why others than root can write a file or directory, or ""."""
     if found.st_uid not in (0, os.geteuid()):
         return f"belongs to {_name(found.st_uid)}"
-    lists = [name for name in os.listxattr(path) if name in (_ACCESS_LIST, _DEFAULT_LIST)]
+    lists = [name for name in os.listxattr(path) if name in LISTS]
     if any(_grants_others(os.getxattr(path, name), found.st_gid) for name in lists):
         return "can be written by others, or what is made in it: see getfacl(1)"
     # with an access list the group's bits are no group's but the mask

@@ -34,6 +34,12 @@ COMMAND = {
     "DATA": "/var/lib/sockwake/pg1",
 }
 NATIVE = COMMAND | {"KIND": "native"}
+PROJECT = {
+    "KIND": "project",
+    "PROJECT": "/srv/shop",
+    "PORTS": "127.0.0.1:8080=web:80,[::1]:8080=web:80,127.0.0.1:2222=git:22",
+    "IDLE": "3min",
+}
 
 
 def env(**changed: str) -> str:

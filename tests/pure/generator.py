@@ -16,6 +16,7 @@ TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
 
 TITLE = (
     rb"(PostgreSQL( [A-Za-z0-9._-]+)? '[a-z0-9-]+'"
+    rb"|Project '[a-z0-9-]+'"
     rb"|Container '[a-z0-9-]+'( \([A-Za-z0-9._/:@-]+\))?"
     rb"|Program '[a-z0-9-]+' \([a-z0-9-]+\))"
 )
@@ -94,7 +95,7 @@ def socket_lines(files: dict[str, bytes], name: str) -> bytes:
 def require_refused(base: Path, text: str) -> None:
     """Require that this instance.env leads to a complaint, and leaves its neighbour alone."""
     ran, files = generate(base, {b"bad": text.encode(), b"good": env().encode()})
-    keys = "ALLOW, KIND, LISTEN, PORT, SOCKET_USER or SOCKET_MODE"
+    keys = "ALLOW, KIND, LISTEN, PORT, PORTS, SOCKET_USER or SOCKET_MODE"
     complaint = f"{keys} cannot be used, so pg-proxy@bad.socket will not start"
     assert ran.status == 0
     assert ran.stderr == f"sockwake-generator: {base}/etc/bad/instance.env: {complaint}\n"

@@ -39,6 +39,8 @@ KEYS = [
     b"KIND=",
     b"LISTEN=",
     b"PORT=",
+    b"PORTS=",
+    b"KIND=project\nPORTS=",
     b"TLS=",
     b"VERSION=",
     b"BACKEND_PORT=",
@@ -177,6 +179,9 @@ def test_without_a_kind_nothing_listens(tmp_path: Path) -> None:
 @example(b"LISTEN=/a\\nb\nPORT=1")
 @example(b"KIND=../../../etc\nLISTEN=::\nPORT=1")
 @example(b"KIND=command\nLISTEN=::\nPORT=1\nBACKEND_PORT=]\n[Service]1")
+@example(b"KIND=project\nPORTS=127.0.0.1:1=a:1,[::1]]:1=b:1")
+@example(b"KIND=project\nPORTS=[127.0.0.1]:1=a:1")
+@example(b"KIND=project\nPORTS=0.0.0.0:1=a:1\nSOCKET_MODE=0660\nALLOW=::1")
 @example(env(VERSION="%H").encode())
 @example(env(VERSION="18\\").encode())
 @example(env(KIND="container", IMAGE="x)\\").encode())

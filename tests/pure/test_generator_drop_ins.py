@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from env_file import COMMAND, CONTAINER, NATIVE, env, text_of
+from env_file import COMMAND, CONTAINER, NATIVE, PROJECT, env, text_of
 from generator import (
     GENERATOR,
     KIND_DROP_INS,
@@ -38,6 +38,7 @@ from tree import run
         (text_of(CONTAINER, IMAGE=""), "Container 'a'"),
         (text_of(CONTAINER, IMAGE="nginx%n"), "Container 'a'"),
         (text_of(CONTAINER, IMAGE="x" * 256), "Container 'a'"),
+        (text_of(PROJECT), "Project 'a'"),
         (text_of(COMMAND), "Program 'a' (command)"),
         (text_of(NATIVE), "Program 'a' (native)"),
     ],
@@ -158,7 +159,8 @@ def test_an_instance_gets_the_drop_ins_of_its_kind_and_its_own(
     tmp_path: Path, shell: str, kind: str
 ) -> None:
     """As links: what they lead to is what an administrator edits, and what an upgrade brings."""
-    generate(tmp_path / "g", {b"a": env(KIND=kind).encode(), b"b": env(KIND=kind).encode()}, shell)
+    text = (text_of(PROJECT) if kind == "project" else env(KIND=kind)).encode()
+    generate(tmp_path / "g", {b"a": text, b"b": text}, shell)
     (tmp_path / "g/etc/a/service.conf").write_text("[Service]\n")
     again = tmp_path / "again"
     again.mkdir()

@@ -88,17 +88,18 @@ def test_the_required_keys_are_named() -> None:
     text = (SOURCE / "docs/man/instance.env.5").read_text().partition(".Sh KEYS")[0]
     named = re.findall(r"^\.Ev ([A-Z_ ,.]+)$", text, re.MULTILINE)
     keys = {key for line in named for key in re.findall(r"[A-Z_]+", line)}
-    assert keys == {*settings._REQUIRED, *KINDS["postgres"].keys}
-    assert [name for name, kind in KINDS.items() if kind.keys] == ["postgres"]
+    needed = {key for kind in KINDS.values() for key in kind.keys}
+    assert keys == {*settings._REQUIRED, *settings._OF_ONE_PORT, *needed}
+    assert [name for name, kind in KINDS.items() if kind.keys] == ["postgres", "project"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_defaults_of_every_kind_are_in_the_entries_of_their_keys(kind: str) -> None:
     ready, check = (entry_of(key).partition("Default: ")[2] for key in ("READY", "CHECK"))
     if not KINDS[kind].has_cluster:
-        said = {"container": "of a container", "command": "of a command"}
+        said = {"container": "of a container", "project": "of a project", "command": "or a command"}
         of_kind = said.get(kind, f"of a {kind} program")
-        assert f"{KINDS[kind].ready} {of_kind}" in ready
+        assert re.search(rf"{KINDS[kind].ready} (of a project )?{of_kind}", ready)
     assert (kind in check.partition(", else none")[0]) == (KINDS[kind].check == "builtin")
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from database import IMAGE, Database
 from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
 from intruder import Intruder, logged_in_intruder
 from program import installed, must, run
-from project import MakeProject, Project
+from project import MakeProject
 from service import Service
 from stranger import drop_in
 from webshop import NGINX, container
@@ -221,17 +222,9 @@ def service(made: Instances, machine: None) -> MakeService:
 
 @pytest.fixture
 def project(made: Instances, nginx: str) -> Iterator[MakeProject]:
-    """project(SOURCE, *options, name=…, status=…) makes an instance of a copy of projects/SOURCE."""
+    """project(SOURCE, *options, name=…, status=…) makes one of a copy of projects/SOURCE."""
 
-    def make(source: str, *options: str, name: str = "shop", status: int = 0) -> Project:
-        directory = projects.FOLDER / source
-        if not directory.exists():
-            projects.lay_out(source)
-        one = made.know(Project(name, directory))
-        one.made = projects.new(name, directory, *options).expect(status)
-        return one
-
-    yield make
+    yield partial(projects.make, made.know)
     made.remove()
     projects.sweep()
 

@@ -95,3 +95,19 @@ def new(name: str, directory: Path, *options: str) -> Ran:
         *("--idle", "1s", "--enable", *options),
         timeout=120,
     )
+
+
+def make(
+    know: Callable[[Project], Project],
+    source: str,
+    *options: str,
+    name: str = "shop",
+    status: int = 0,
+) -> Project:
+    """The instance of a copy of projects/SOURCE. know: has it removed when the test has ended."""
+    directory = FOLDER / source
+    if not directory.exists():
+        lay_out(source)
+    one = know(Project(name, directory))
+    one.made = new(name, directory, *options).expect(status)
+    return one

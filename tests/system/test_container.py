@@ -58,12 +58,10 @@ def test_a_dozen_at_once_onto_a_sleeping_one(service: MakeService, nginx: str) -
     shop.asleep()
 
 
-def test_published_port_of_a_compose_file_is_taken_over(
-    service: MakeService, nginx: str, tmp_path: Path
-) -> None:
+def test_nothing_is_published_by_an_edited_compose_yaml(service: MakeService, nginx: str) -> None:
     before = opened_since(set())
-    shop = slow_to_get_up(service, tmp_path)
-    assert shop.port == 25480
+    shop = slow_to_get_up(service)
+    shop.edit("compose.yaml", "    command:\n", '    ports: ["25481:8080"]\n    command:\n')
     assert opened_since(before) == {"127.0.0.1:25480"}
     assert get(25480).text == "up"
     assert must(
@@ -75,52 +73,17 @@ def test_published_port_of_a_compose_file_is_taken_over(
     shop.asleep()
 
 
-def test_one_of_several_services_sleeps_and_wakes_and_its_dependencies_are_not_made(
-    service: MakeService, nginx: str, tmp_path: Path
-) -> None:
-    ours = {
-        "image": nginx,
-        "ports": ["127.0.0.1:25480:80"],
-        "depends_on": ["worker"],
-        "tty": True,
-        "restart": "always",
-        "deploy": {"restart_policy": {"condition": "on-failure", "max_attempts": 3}},
-    }
-    (tmp_path / "compose.yaml").write_text(
-        json.dumps({"services": {"worker": {"image": nginx}, "web": ours}})
-    )
-    new = ("sockwake-new", "no", "--kind", "container", "--compose", f"{tmp_path}/compose.yaml")
-    run(*new, "--service", "x").expect(2, "has no service 'x'", "it has web, worker")
-    run(*new, "--service", "worker").expect(2, "publishes 0 ports")
-    run(*new, "--container-port", "80").expect(1, "has 2 services", "say which by --service")
-    shop = service("container", "--compose", f"{tmp_path}/compose.yaml")
-    assert (shop.port, shop.setting("SERVICE"), get(25480).status) == (25480, "web", 200)
-    assert must("docker", "ps", "--all", "--format={{.Names}}") == f"{shop.container}\n"
-    ends = must(
-        "docker",
-        "inspect",
-        "--format={{.HostConfig.RestartPolicy.Name}} {{.Config.Tty}}",
-        shop.container,
-    )
-    assert ends == "no false\n", "only a client starts it, and its log is the journal's"
-    shop.asleep()
-    assert get(25480).status == 200
-    shop.asleep()
-
-
-def test_ready_by_http_waits_for_more_than_503(
-    service: MakeService, nginx: str, tmp_path: Path
-) -> None:
-    shop = slow_to_get_up(service, tmp_path, "--ready", "http:/health")
+def test_ready_by_http_waits_for_more_than_503(service: MakeService, nginx: str) -> None:
+    shop = slow_to_get_up(service, "--ready", "http:/health")
     for _ in range(2):
         assert (get(shop.port).status, get(shop.port, "/health").text) == (200, "up")
         shop.asleep()
 
 
 def test_ready_by_tcp_leaves_it_to_the_server_what_it_says(
-    service: MakeService, nginx: str, tmp_path: Path
+    service: MakeService, nginx: str
 ) -> None:
-    shop = slow_to_get_up(service, tmp_path, "--ready", "tcp", late=8)
+    shop = slow_to_get_up(service, "--ready", "tcp", late=8)
     answer = get(shop.port)
     assert answer.status == 503 and "sockwake" not in answer.text and "nginx" in answer.text
     until("its server is up", lambda: get(shop.port).text == "up")
@@ -146,22 +109,26 @@ def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, ngi
     assert not again.etc.exists() and not Path("/var/lib/sockwake/svc1").exists()
 
 
-def test_volume_of_a_compose_file_outlives_all_but_purge(
-    service: MakeService, nginx: str, tmp_path: Path
+def test_a_volume_that_an_edited_compose_yaml_names_outlives_all_but_purge(
+    service: MakeService, nginx: str
 ) -> None:
-    content = "image: nginx:local, ports: ['25480:80'], volumes: ['pages:/var/www/html']"
-    compose = f"services: {{shop: {{{content}}}}}\nvolumes: {{pages: {{}}}}\n"
-    (tmp_path / "compose.yaml").write_text(compose)
-
     def make() -> Service:
-        return service("container", "--compose", f"{tmp_path}/compose.yaml")
+        shop = container(service, nginx)
+        (shop.etc / "compose.yaml").write_text(
+            (shop.etc / "compose.yaml").read_text().rstrip()
+            + "\n    volumes: ['pages:/var/www/html']\nvolumes: {pages: {}}\n"
+        )
+        get(shop.port)
+        shop.asleep()
+        return shop
 
     volume = "sockwake-svc1_pages"
-    shop = make()
+    make()
     folder = Path(must("docker", "volume", "inspect", "--format={{.Mountpoint}}", volume).strip())
     (folder / "page").write_text("kept")
     run("sockwake", "rm", "svc1").expect(0, f"left the volume {volume}")
-    assert get(make().port, "/page").text == "kept"
+    shop = make()
+    assert get(shop.port, "/page").text == "kept"
     shop.asleep()
     run("sockwake", "rm", "svc1", "--purge").expect(0, f"deleted the volume {volume}")
     assert must("docker", "volume", "ls", "--quiet") == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -83,11 +82,11 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
     served(shop)
 
 
-@pytest.mark.parametrize("more", ["", "network_mode: none"], ids=["bridge", "no network"])
+@pytest.mark.parametrize("network", ["bridge", "none"])
 def test_no_request_reaches_another_listener_while_it_sleeps(
-    service: MakeService, nginx: str, tmp_path: Path, more: str
+    service: MakeService, nginx: str, network: str
 ) -> None:
-    shop = slow_to_get_up(service, tmp_path, more=more)
+    shop = slow_to_get_up(service, "--network", network)
     with squatting() as catch:
         for _ in range(3):
             assert get(shop.port).text == "up"
@@ -98,9 +97,9 @@ def test_no_request_reaches_another_listener_while_it_sleeps(
 
 @pytest.mark.fault
 def test_on_the_hosts_network_another_program_on_its_port_is_noticed(
-    service: MakeService, nginx: str, tmp_path: Path
+    service: MakeService, nginx: str
 ) -> None:
-    shop = slow_to_get_up(service, tmp_path, more="network_mode: host")
+    shop = slow_to_get_up(service, "--network", "host")
     with squatting(range(8080, 8081)) as catch:
         assert catch.ports == 1
         unserved(shop, "port 8080 is in use by another program (process ")

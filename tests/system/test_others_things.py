@@ -12,6 +12,9 @@ import pytest
 from instances import Make, MakeService
 from moment import until
 from program import must, run
+from refusal import ASLEEP_OR_FAILED
+from web import get
+from webshop import container
 
 EXISTS = 3  # exit status of sockwake-new
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80")
@@ -28,12 +31,6 @@ def others_container(nginx: str) -> Iterator[str]:
 
 def has_its_page(container: str) -> bool:
     return must("docker", "exec", container, "cat", "/data/page") == "precious\n"
-
-
-def with_a_volume(nginx: str, **volume: str) -> str:
-    """A compose file of a web server with a volume."""
-    web = {"image": nginx, "ports": ["25480:80"], "volumes": ["pages:/d"]}
-    return json.dumps({"services": {"web": web}, "volumes": {"pages": volume}})
 
 
 @pytest.mark.makes
@@ -77,16 +74,15 @@ def test_a_container_made_while_it_slept_is_stopped_by_neither_a_wake_nor_rm(
 
 def test_a_compose_project_of_the_name_keeps_all_it_has(nginx: str, tmp_path: Path) -> None:
     """Compose would take its container for one of the project, and make it anew."""
-    theirs, ours = tmp_path / "theirs.yaml", tmp_path / "ours.yaml"
+    theirs = tmp_path / "theirs.yaml"
     web = {"image": nginx, "volumes": ["pages:/data"]}
     theirs.write_text(json.dumps({"services": {"web": web}, "volumes": {"pages": {}}}))
-    ours.write_text(with_a_volume(nginx))
     project = ("docker-compose", "--project-name", "sockwake-shop", "--file", str(theirs))
     try:
         must(*project, "up", "--detach")
         container = must(*project, "ps", "--quiet").strip()
         must("docker", "exec", container, "sh", "-c", "echo precious >/data/page")
-        new = ("sockwake-new", "shop", "--kind", "container", "--compose", str(ours))
+        new = ("sockwake-new", "shop", *CONTAINER)
         run(*new).expect(
             EXISTS, "there is a container sockwake-shop-web-1 that is not of instance 'shop'"
         )
@@ -105,30 +101,24 @@ def test_a_compose_project_of_the_name_keeps_all_it_has(nginx: str, tmp_path: Pa
 
 @pytest.mark.parametrize("what", ["network", "volume"])
 def test_a_network_or_volume_of_the_name_is_an_error_and_stays(
-    nginx: str, tmp_path: Path, what: str
+    service: MakeService, nginx: str, what: str
 ) -> None:
-    ours = tmp_path / "ours.yaml"
-    name = "sockwake-shop_default" if what == "network" else "precious"
-    ours.write_text(with_a_volume(nginx, name="precious"))
+    name = "sockwake-svc1_default" if what == "network" else "precious"
     must("docker", what, "create", name)
     try:
-        run("sockwake-new", "shop", "--kind", "container", "--compose", str(ours)).expect(
-            EXISTS, f"there is a {what} {name} that is not of"
+        shop = container(service, nginx, "--no-provision", enable=False)
+        file = shop.etc / "compose.yaml"
+        text = file.read_text().replace("    network_mode: bridge\n", "").rstrip()
+        more = "    volumes: [pages:/d]\nvolumes: {pages: {name: precious}}\n"
+        file.write_text(f"{text}\n{more}")
+        must("systemctl", "enable", "--now", shop.socket)
+        answer = get(shop.port)
+        assert (answer.status, f"there is a {what} {name} that is not of" in answer.text) == (
+            503,
+            True,
         )
+        shop.asleep(backend=ASLEEP_OR_FAILED)
         assert name in must("docker", what, "ls", "--format={{.Name}}").split()
-        assert must("docker", "ps", "--all", "--quiet") == "" and not Path("/etc/sockwake").exists()
+        assert must("docker", "ps", "--all", "--quiet") == ""
     finally:
         must("docker", what, "rm", name)
-
-
-def test_all_that_is_made_has_the_label_and_is_removed_with_it(
-    service: MakeService, nginx: str, tmp_path: Path
-) -> None:
-    (tmp_path / "compose.yaml").write_text(with_a_volume(nginx))
-    service("container", "--compose", f"{tmp_path}/compose.yaml")
-    for what in ("network", "volume", "container"):
-        every = ["--all"] if what == "container" else []
-        label = "--filter=label=io.sockwake.instance=svc1"
-        listed = must("docker", what, "ls", *every, "--quiet", label)
-        assert len(listed.split()) == 1, what
-    must("sockwake", "rm", "svc1", "--purge")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from pathlib import Path
@@ -74,16 +73,11 @@ def test_an_instance_with_broken_files_is_removed_and_its_data_stay(instance: Ma
     must("rm", "-r", "/var/lib/sockwake/pg1")
 
 
-def test_removing_a_slow_instance_holds_up_no_other(
-    service: MakeService, nginx: str, tmp_path: Path
-) -> None:
-    slow = {"image": nginx, "ports": ["25480:80"]}
-    slow |= {"stop_grace_period": "20s", "stop_signal": "SIGWINCH"}
-    (tmp_path / "compose.yaml").write_text(json.dumps({"services": {"web": slow}}))
-    shop = service(
-        "container", "--compose", f"{tmp_path}/compose.yaml", "--ready", "tcp", "--idle", "10min"
-    )
-    get(25480)
+def test_removing_a_slow_instance_holds_up_no_other(service: MakeService, nginx: str) -> None:
+    slow = "    stop_grace_period: 20s\n    stop_signal: SIGWINCH\n"
+    shop = container(service, nginx, "--idle", "10min")
+    shop.edit("compose.yaml", "    image: ${IMAGE}\n", "    image: ${IMAGE}\n" + slow)
+    get(shop.port)
     must("systemctl", "stop", shop.proxy)
     remover = subprocess.Popen(["sockwake", "rm", "svc1"], stdout=subprocess.DEVNULL)
     time.sleep(1)

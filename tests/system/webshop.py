@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from instances import MakeService
 from program import must
 from refusal import ASLEEP_OR_FAILED
@@ -13,11 +11,6 @@ from web import get
 NGINX = "nginx:local"  # a web server on port 80
 # a server of its own on port 8080, that says 503 for its first seconds
 SLOW_TO_GET_UP = """\
-services:
-  shop:
-    image: nginx:local
-    ports: ["25480:8080"]
-    {more}
     command:
       - sh
       - -c
@@ -38,11 +31,14 @@ def container(service: MakeService, image: str, *options: str, **more: object) -
     return service("container", "--image", image, "--container-port", "80", *options, **more)
 
 
-def slow_to_get_up(
-    service: MakeService, folder: Path, *options: str, more: str = "", late: int = 1
-) -> Service:
-    (folder / "compose.yaml").write_text(SLOW_TO_GET_UP.format(more=more, late=late))
-    return service("container", "--compose", f"{folder}/compose.yaml", *options)
+def slow_to_get_up(service: MakeService, *options: str, late: int = 1) -> Service:
+    """Its port is 25480. late: seconds until it answers with anything but 503."""
+    image = ("--image", NGINX, "--container-port", "8080", "--port", "25480")
+    shop = service("container", *image, *options, "--no-provision", enable=False)
+    file = shop.etc / "compose.yaml"
+    file.write_text(file.read_text().rstrip() + "\n" + SLOW_TO_GET_UP.format(late=late))
+    must("systemctl", "enable", "--now", shop.socket)
+    return shop
 
 
 def unserved(shop: Service, reason: str, words: str = "") -> None:

@@ -14,17 +14,31 @@ yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 CONTAINER = ("--kind", "container", "--image", "nginx:1.26", "--container-port", "80")
 COMMAND = ("--kind", "command", "--exec", "/bin/true --bind 127.0.0.1 {port}")
 NATIVE = ("--kind", "native", "--exec", "/bin/true 'a b' {data}")
+PROJECT = ("--kind", "project", "--compose", "/srv/shop")
+# as people have them: a database in front of which is a web server with two ports
+COMPOSE_FILE = """\
+services:
+  web:
+    image: nginx:1.26
+    ports: ["127.0.0.1:8080:80", "[::1]:8080:80", "2222:22"]
+    depends_on: [db]
+  db:
+    image: postgres:18
+"""
 OF_KIND = {
     "postgres": ("--version", "18"),
     "container": CONTAINER,
+    "project": PROJECT,
     "command": COMMAND,
     "native": NATIVE,
 }
 
 
 def with_program(path: Path) -> Tree:
-    """A tree with a program in it."""
+    """A tree with a program and a compose project in it."""
     tree = Tree(path)
+    (tree.path / "srv/shop").mkdir(parents=True)
+    (tree.path / "srv/shop/compose.yaml").write_text(COMPOSE_FILE)
     (tree.path / "bin").mkdir()
     shutil.copy("/bin/true", tree.path / "bin/true")
     return tree

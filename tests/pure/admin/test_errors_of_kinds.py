@@ -19,7 +19,7 @@ CONTAINER = ["--kind", "container", "--image", "nginx:1.26", "--container-port",
 COMMAND = ["--kind", "command", "--exec", "/bin/true {port}"]
 NATIVE = ["--kind", "native", "--exec", "/bin/true"]
 POSTGRES = ["--version", "18"]
-KINDS_THERE_ARE = "postgres, container, command, native"
+KINDS_THERE_ARE = "postgres, container, project, command, native"
 FINITE = "is not a finite time of a second or more"
 
 # arguments after `sockwake new a`, message, hint; the tree's programs are /bin/true and /bin/check
@@ -126,28 +126,18 @@ BAD_OPTIONS_OF_KINDS: list[tuple[list[str], str, str]] = [
     ([*CONTAINER, "--engine", "lxc"], "engine 'lxc' is not known: docker, podman", ""),
     (["--version", "18", "--engine", "Docker"], "engine 'Docker' is not known: docker, podman", ""),
     (
-        ["--kind", "container", "--compose", "/nonexistent", "--container-port", "80"],
-        "cannot read /nonexistent: no such file or directory",
-        "",
+        ["--compose", "/nonexistent", "--container-port", "80"],
+        "--container-port is not for an instance of kind 'project'",
+        "it is for kind container",
     ),
+    (["--compose", "/srv/a$b"], f"the path of the project {UNQUOTED}", ""),
+    (["--kind", "project"], "--compose is missing", "--compose /srv/shop"),
+    (["--compose", "/srv", "--service", "a#b"], f"the value of --service {UNQUOTED}", ""),
+    (["--compose", "/srv", "--profile", "a b"], "'a b' is not the name of a compose profile", ""),
     (
-        [
-            "--kind",
-            "container",
-            "--compose",
-            "/etc/hostname",
-            "--container-port",
-            "80",
-            "--service",
-            "a#b",
-        ],
-        f"the value of --service {UNQUOTED}",
-        "",
-    ),
-    (
-        ["--kind", "container", "--compose", "/etc", "--container-port", "80"],
-        "cannot read /etc: is a directory",
-        "",
+        ["--compose", "/srv", "--listen", "/run/s"],
+        "a project has no unix socket",
+        "--listen takes its addresses",
     ),
     (
         ["--kind", "container", "--compose", "/etc/hostname", "--mount", "/data"],
@@ -223,16 +213,19 @@ OTHER_KINDS = [
     (CONTAINER, "--tls", None, "postgres"),
     (CONTAINER, "--session-idle", "1h", "postgres"),
     (CONTAINER, "--exec", "/bin/true", "command or native"),
+    (CONTAINER, "--profile", "full", "project"),
+    (CONTAINER, "--copy", None, "project"),
+    (["--compose", "/srv/shop"], "--exec", "/bin/true", "command or native"),
     (CONTAINER, "--run-as", "root", "command or native"),
     (COMMAND, "--image", "nginx", "postgres or container"),
     (COMMAND, "--container-port", "80", "container"),
     (COMMAND, "--data", "/srv/a", "postgres or container"),
-    (COMMAND, "--engine", "podman", "postgres or container"),
+    (COMMAND, "--engine", "podman", "postgres or container or project"),
     (NATIVE, "--mount", "/data", "container"),
-    (POSTGRES, "--ready", "tcp", "container or command or native"),
+    (POSTGRES, "--ready", "tcp", "container or project or command or native"),
     (POSTGRES, "--exec", "/bin/true", "command or native"),
     (POSTGRES, "--container-port", "5432", "container"),
-    (POSTGRES, "--compose", "/etc/hostname", "container"),
+    ([*POSTGRES, "--kind", "postgres"], "--compose", "/etc/hostname", "container or project"),
 ]
 
 
@@ -243,7 +236,8 @@ def test_new_refuses_an_option_of_another_kind(
     before = tree.snapshot_of_names()
     given = [*options, flag, *([value] if value else [])]
     ended = undisturbed(lambda: cli.main(["new", "a", "--root", str(tree), *given]))
-    kind = options[1] if options[0] == "--kind" else "postgres"
+    kind = "project" if options[0] == "--compose" else "postgres"
+    kind = options[1] if options[0] == "--kind" else kind
     message = f"{flag} is not for an instance of kind '{kind}'"
     assert (ended.status, ended.stderr) == (USAGE, told(message, f"it is for kind {theirs}"))
     assert tree.snapshot_of_names() == before

@@ -1,10 +1,21 @@
 """The files of sockwake-new for each kind, as waker, proxy and systemd read them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from kind_examples import COMMAND, CONTAINER, NATIVE, OF_KIND, container, lines, make, with_program
+from kind_examples import (
+    COMMAND,
+    CONTAINER,
+    NATIVE,
+    OF_KIND,
+    PROJECT,
+    container,
+    lines,
+    make,
+    with_program,
+)
 
 from sockwake.admin import facts
 from sockwake.config import settings
@@ -26,6 +37,7 @@ def test_every_kind_is_tried_here() -> None:
     [
         ("postgres", ["compose.yaml", "instance.env", "uninitialised"]),
         ("container", ["compose.yaml", "instance.env"]),
+        ("project", ["instance.env"]),
         ("command", ["instance.env", "service.conf"]),
         ("native", ["instance.env", "service.conf"]),
     ],
@@ -47,35 +59,18 @@ def test_each_has_its_files_and_reads_them_as_its_own(
     assert (row["kind"], row["state"], row["data"]) == (kind, "off", described["data"])
 
 
+WHERE = ("--listen", "/run/a/s", "--listen", "::1", "--port", "7777")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_takes_what_is_every_kind_s(tree: Tree, kind: str) -> None:
-    make(
-        tree,
-        "a",
-        [
-            *OF_KIND[kind],
-            "--listen",
-            "/run/a/s",
-            "--listen",
-            "::1",
-            "--port",
-            "7777",
-            "--idle",
-            "1h",
-            "--socket-user",
-            "me",
-            "--socket-mode",
-            "660",
-            "--check",
-            "/bin/true",
-            "--check-every",
-            "10s",
-        ],
-    )
+    owner = ("--socket-user", "me", "--socket-mode", "660")
+    check = ("--check", "/bin/true", "--check-every", "10s")
+    where = ("--listen", "::1", "--port", "8080") if kind == "project" else WHERE
+    make(tree, "a", [*OF_KIND[kind], *where, "--idle", "1h", *owner, *check])
     socket = "/run/a/s/.s.PGSQL.7777" if kind == "postgres" else "/run/a/s"
-    assert {
-        f"LISTEN={socket},::1",
-        "PORT=7777",
+    places = {f"LISTEN={socket},::1", "PORT=7777"}
+    assert (places if kind != "project" else {"PORTS=[::1]:8080=web:80"}) | {
         "IDLE=1h",
         "SOCKET_USER=me",
         "SOCKET_MODE=0660",
@@ -87,7 +82,7 @@ def test_each_takes_what_is_every_kind_s(tree: Tree, kind: str) -> None:
         3600,
         "/bin/true",
         10,
-        (socket, "::1"),
+        ("::1",) if kind == "project" else (socket, "::1"),
     )
 
 
@@ -131,29 +126,41 @@ def test_its_data_are_mounted_where_asked_for(tree: Tree) -> None:
     assert lines(tree, "b")[-1] == "DATA=/srv/b"
 
 
-def test_a_compose_file_is_taken_as_it_is(tree: Tree) -> None:
-    mine = tree.path / "mine.yaml"
-    mine.write_text("services:\n  web:\n    image: x:${TAG}  # ü\n")
-    make(tree, "a", ["--kind", "container", "--compose", str(mine), "--container-port", "8000"])
-    assert Path(tree.instance("a").compose_file).read_text() == mine.read_text()
-    assert "BACKEND_PORT=8000" in lines(tree) and not [
-        line for line in lines(tree) if line.startswith(("IMAGE=", "SERVICE="))
+def test_a_project_stays_where_it_is_with_every_port_at_its_own_address(tree: Tree) -> None:
+    before = (tree.path / "srv/shop/compose.yaml").read_text()
+    made = make(tree, "a", ["--kind", "container", "--compose", "/srv/shop"])
+    places = [
+        "127.0.0.1:8080=web:80",
+        "[::1]:8080=web:80",
+        "0.0.0.0:2222=web:22",
+        "[::]:2222=web:22",
     ]
-    make(
-        tree,
-        "b",
-        [
-            "--kind",
-            "container",
-            "--compose",
-            str(mine),
-            "--container-port",
-            "8000",
-            "--service",
-            "web",
-        ],
+    assert lines(tree) == [
+        "KIND=project",
+        "PROJECT=/srv/shop",
+        f"PORTS={','.join(places)}",
+        "IDLE=3min",
+    ]
+    assert (made["project"], made["ports"]) == ("/srv/shop", places)
+    assert sorted(path.name for path in (tree.path / "srv/shop").iterdir()) == ["compose.yaml"]
+    assert (tree.path / "srv/shop/compose.yaml").read_text() == before
+
+
+def test_one_project_is_one_instance(tree: Tree) -> None:
+    make(tree, "a", PROJECT)
+    ran = tree.sockwake("new", "b", *PROJECT)
+    assert (ran.status, "instance 'a' has the compose project 'shop' already" in ran.stderr) == (
+        3,
+        True,
     )
-    assert "SERVICE=web" in lines(tree, "b")
+    shutil.copytree(tree.path / "srv/shop", tree.path / "opt/shop")
+    ran = tree.sockwake("new", "b", "--compose", "/opt/shop")
+    assert ran.status == 3 and f"already, in {tree}/srv/shop" in ran.stderr
+    opt = (tree.path / "opt/shop/compose.yaml").read_text().replace("2222", "2223")
+    (tree.path / "opt/shop/compose.yaml").write_text(opt)
+    make(tree, "c", ["--compose", "/opt/shop", "--copy", "--port", "2223", "--listen", "127.0.0.7"])
+    assert "PROJECT=/var/lib/sockwake/c" in lines(tree, "c")
+    assert (tree.path / "var/lib/sockwake/c/compose.yaml").is_file()
 
 
 def test_the_engine_is_the_one_asked_for_or_the_one_there_is(tree: Tree) -> None:

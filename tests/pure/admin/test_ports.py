@@ -82,6 +82,12 @@ def test_a_file_too_broken_to_run_keeps_its_port(tree: Tree, broken: str) -> Non
     assert tree.new("pg1")["port"] == 25433 + broken.count("25433")
 
 
+def test_every_port_of_a_project_is_claimed(tree: Tree) -> None:
+    tree.write_env("shop", "KIND=project\nPORTS=127.0.0.1:25432=web:80,[::1]:25434=git:22\n")
+    assert ports.claims(str(tree)) == dict.fromkeys((25432, 25434), "instance 'shop'")
+    assert [tree.new(name)["port"] for name in ("a", "b")] == [25433, 25435]
+
+
 def test_an_unfinished_instance_keeps_its_port(tree: Tree) -> None:
     draft = tree.path / "etc/sockwake/.new-other"
     draft.mkdir(parents=True)

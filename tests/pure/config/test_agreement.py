@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from env_file import COMMAND, CONTAINER, GOOD, NATIVE, env
+from env_file import COMMAND, CONTAINER, GOOD, NATIVE, PROJECT, env
 from fuzz import cases
 from generator import DROP_IN, GOOD_DROP_IN, TCP_DROP_IN, generate, streams
 from sockwake.config.instance import Instance, Name
@@ -59,7 +59,15 @@ VALUES = {
     "SOCKET_USER": st.one_of(st.from_regex(r"[a-zA-Z0-9_.-]{0,8}", fullmatch=True), TEXT),
     "SOCKET_MODE": st.one_of(st.from_regex(r"[0-9]{3,5}", fullmatch=True), TEXT),
 }
-BASES = st.sampled_from([GOOD, CONTAINER, COMMAND, NATIVE])
+PORT_ITEMS = st.tuples(
+    st.sampled_from(
+        ["127.0.0.1", "[::1]", "0.0.0.0", "[::]", "[127.0.0.1]", "::1", "[]", "", "/x"]
+    ),
+    NUMBERS,
+    st.sampled_from(["=web:80", "=a_b.c-d:1", "=web", "", "=:80", "=w b:80", "=web:080", "=[x]:1"]),
+).map(lambda item: f"{item[0]}:{item[1]}{item[2]}")
+VALUES["PORTS"] = st.one_of(st.lists(PORT_ITEMS, min_size=1, max_size=3).map(",".join), TEXT)
+BASES = st.sampled_from([GOOD, CONTAINER, COMMAND, NATIVE, PROJECT])
 LINES = st.lists(
     st.sampled_from(
         [
@@ -115,6 +123,9 @@ def owner(files: dict[str, bytes], key: str) -> str:
     ["# PORT=1"],
 )
 @example(COMMAND, {}, ["PORT=1"])
+@example(PROJECT, {}, [])
+@example(PROJECT, {"PORTS": "[127.0.0.1]:80=web:80"}, [])
+@example(PROJECT, {"PORTS": "[::1]:80=web:80,1.2.3.4:65535=a_b.c-d:1"}, [])
 def test_what_the_waker_accepts_systemd_is_told_the_same(
     base: dict[str, str], changed: dict[str, str], more: list[str]
 ) -> None:
@@ -126,12 +137,8 @@ def test_what_the_waker_accepts_systemd_is_told_the_same(
     if not read:
         return  # the port may be open all the same: its clients get the reason
     assert streams(files, "a") == [
-        item
-        if item.startswith("/")
-        else f"[{item}]:{read.port}"
-        if ":" in item
-        else f"{item}:{read.port}"
-        for item in read.listen
+        item if item.startswith("/") else f"[{item}]:{port}" if ":" in item else f"{item}:{port}"
+        for item, port in read.places
     ]
     assert files.get("pg-proxy@a.service.d/tcp.conf") == (
         TCP_DROP_IN if read.backend_port else None

@@ -2,7 +2,18 @@
 
 import pytest
 
-from env_file import COMMAND, CONTAINER, FILE, GOOD, NATIVE, env, refused, settings, text_of
+from env_file import (
+    COMMAND,
+    CONTAINER,
+    FILE,
+    GOOD,
+    NATIVE,
+    PROJECT,
+    env,
+    refused,
+    settings,
+    text_of,
+)
 
 
 def test_a_container_is_reached_over_tcp_and_ready_when_it_answers_http() -> None:
@@ -120,13 +131,18 @@ def test_each_kind_can_be_ready_in_its_own_ways_alone(
             {"CHECK_EVERY": "infinity"},
             "check interval 'infinity' is not a finite time of a second or more",
         ),
+        (PROJECT, {"PORT": "80"}, "PORT is not for an instance of kind 'project'"),
+        (CONTAINER, {"PORTS": "::1"}, "PORTS is not for an instance of kind 'container'"),
+        (CONTAINER, {"PROJECT": "/srv"}, "PROJECT is not for an instance of kind 'container'"),
+        (PROJECT, {"PROJECT": "srv"}, "PROJECT 'srv' is not an absolute path"),
+        (PROJECT, {"PORTS": ""}, "key 'PORTS' is missing"),
         (CONTAINER, {"SOCKET_MODE": "660"}, "socket mode '660' is not valid"),
         (CONTAINER, {"SOCKET_USER": "a b"}, "'a b' is not the name of a user"),
         (CONTAINER, {"SOCKET_USER": "%u"}, "'%u' is not the name of a user"),
         (
             CONTAINER,
             {"KIND": "Container"},
-            "kind 'Container' is not known: postgres, container, command, native",
+            "kind 'Container' is not known: postgres, container, project, command, native",
         ),
     ],
     ids=str,

@@ -48,7 +48,9 @@ class Cut(Engine):
         self.answer = answer
         self.asked: list[str] = []
 
-    def begin(self, method: str, target: str, timeout: float | None = None) -> socket.socket:
+    def begin(
+        self, method: str, target: str, timeout: float = 0, body: bytes = b""
+    ) -> socket.socket:
         self.asked.append(f"{method} {target.partition('?')[0]}")
         ours, theirs = socket.socketpair()
         ours.settimeout(5)

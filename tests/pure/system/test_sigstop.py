@@ -62,5 +62,5 @@ def test_a_program_is_continued_when_the_check_ends_in_between(
     settings = load(instance)
     seen = idleness.look(instance, settings, 0)
     with pytest.raises(end):
-        Check(instance, settings)._stop_program(seen)
+        Check(instance, settings)._stop_accepting(seen)
     assert sent == ["STOP", "CONT"]

@@ -29,7 +29,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 @pytest.fixture
 def hearing(listener: socket.socket) -> Iterator[int]:
     host, port = listener.getsockname()[:2]
-    fd = sockdiag.listen(port, [host])
+    fd = sockdiag.listen([(host, port)])
     yield fd
     os.close(fd)
 
@@ -95,7 +95,7 @@ def test_only_connections_to_the_instance_s_own_addresses_are_told(
         port = one.getsockname()[1]
         two = stack.enter_context(socket.create_server(("127.0.0.2", port)))
         three = stack.enter_context(socket.create_server(("::1", port), family=socket.AF_INET6))
-        fd = sockdiag.listen(port, addresses)
+        fd = sockdiag.listen([(address, port) for address in addresses])
         stack.callback(os.close, fd)
         for number, server in enumerate((one, two, three), 1):
             visit(server, b"x" * number)

@@ -14,6 +14,10 @@ SAID = (
 )
 
 
+def at_port(listen: str, port: int) -> list[tuple[str, int]]:
+    return [(item, port) for item in listen.split(",")]
+
+
 @pytest.mark.parametrize(
     ("outstanding", "lastack", "gone"),
     [(1, 149_999, False), (1, 150_000, True), (0, 7_200_000, False)],
@@ -40,7 +44,12 @@ def test_a_client_with_old_unacknowledged_data_has_vanished_and_one_without_data
     ],
 )
 def test_ss_is_asked_for_the_addresses_of_the_instance(listen: str, words: str) -> None:
-    assert " ".join(ss.at(listen.split(","), 7)) == words
+    assert " ".join(ss.at(at_port(listen, 7))) == words
+
+
+def test_ss_is_asked_for_every_port_of_a_project() -> None:
+    places = [("127.0.0.1", 80), ("::", 80), ("127.0.0.1", 2222)]
+    assert " ".join(ss.at(places)) == "( src 127.0.0.1:80 or src [::/0]:80 or src 127.0.0.1:2222 )"
 
 
 @pytest.mark.skipif(not shutil.which("ss"), reason="ss is not installed")
@@ -74,7 +83,7 @@ def test_connections_of_another_instance_at_that_port_are_not_told(
                 else f"127.0.0.1:{sock.getsockname()[1]}"
                 for address, sock in (("127.0.0.1", a), ("127.0.0.2", b), ("::1", c))
             }
-            theirs = {connection.remote for connection in ss.each(listen.split(","), port)}
+            theirs = {connection.remote for connection in ss.each(at_port(listen, port))}
             assert theirs == {clients[address] for address in found}
-            assert ss.dropped(listen.split(","), port) == 0
+            assert ss.dropped(at_port(listen, port)) == 0
             assert {one, two, three}
