@@ -13,12 +13,19 @@ def warning(settings: Settings) -> str:
     is_guarded = settings.tls or settings.allow
     if not beyond or is_guarded:
         return ""
-    what = (
-        "can try passwords, and read what is not encrypted (--tls, --allow)"
-        if settings.has_cluster
-        else "can use it (--allow)"
-    )
-    return f"it listens on {beyond}: every machine that reaches it {what}"
+    return f"it listens on {beyond}: every machine that reaches it {_what_it_can(settings)}"
+
+
+def _what_it_can(settings: Settings) -> str:
+    """What a client of another machine can do, by where the server sees it come from."""
+    if settings.has_cluster:
+        return "can try passwords, and read what is not encrypted (--tls, --allow)"
+    if settings.is_native:
+        return "can use it (--allow)"
+    way_out = "(--allow, or a password in the server)"
+    if settings.is_project:
+        return f"can use it, and the servers see their engine's gateway as the client {way_out}"
+    return f"can use it, and the server takes it for a client on localhost {way_out}"
 
 
 def aloud(instance: Instance, settings: Settings, more: list[str]) -> str:

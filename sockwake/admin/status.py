@@ -8,6 +8,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
+from sockwake.lifecycle import wakes
 from sockwake.postgres import tls
 from sockwake.system import ss
 
@@ -29,6 +30,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "check_every_seconds": settings.check_every if settings.has_check else None,
             "last_wake_seconds": took,
             "slow": slow(took, settings),
+            **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
             "config": instance.etc,
             "units": units(instance, settings),
@@ -68,6 +70,7 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "data": facts["data"],
         "idle": f"{facts['idle']}, check {settings.check}",
         "last wake": f"{took} s" if took is not None else "none since the machine was started",
+        "wakes": wakes.sentence(wakes.in_the_last_hour(instance)),
         "certificate": tls.validity(instance.tls_certificate) if settings.tls else "",
         "note": facts["slow"],
         "warning": facts.get("warning"),

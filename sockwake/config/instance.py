@@ -139,6 +139,16 @@ class Instance:
         return f"{self.run}/last-wake"
 
     @property
+    def wakes_file(self) -> str:
+        """The last wakes, one on a line: seconds since the boot, seconds it had slept, client."""
+        return f"{self.run}/wakes"
+
+    @property
+    def asleep_since(self) -> str:
+        """When it has fallen asleep, in seconds since the boot; gone with the next wake."""
+        return f"{self.run}/asleep-since"
+
+    @property
     def failure_file(self) -> str:
         """Why the last wake failed: one line, for the waiting clients."""
         return f"{self.run}/failure"

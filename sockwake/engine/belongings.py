@@ -74,6 +74,8 @@ def running(engine: Engine) -> set[str]:
     """The names of all instances that have a container that runs; raises EngineError."""
     filters = {"label": [LABEL], "status": ["running", "paused", "restarting"]}
     return {_label(each, LABEL) for each in _listed(engine, _CONTAINERS, filters)}
+
+
 def states(engine: Engine, instance: Instance) -> dict[str, str]:
     """The services of a project's containers, each with its state in the engine's words."""
     return {

@@ -87,8 +87,11 @@ class Orders:
 
     @property
     def has_work(self) -> bool:
-        """Whether a monitor is needed where no other process stays for the backend."""
-        return self.look_every > 0 or self.events_fd >= 0
+        """Whether a monitor is needed where no other process stays for the backend.
+
+        It is for a check, too, whose timer it makes again, on a unix socket as well.
+        """
+        return self.look_every > 0 or self.events_fd >= 0 or self.check_every > 0
 
 
 def _listen(settings: Settings) -> int:

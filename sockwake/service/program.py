@@ -24,6 +24,7 @@ from sockwake.lifecycle import (
     proxy_netns,
     runtime,
     start_attempt,
+    wakes,
 )
 from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import Orders
@@ -95,6 +96,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     journal.aside(journal.say, f"woken by {client} in {1000 * took:.0f} ms")
     journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
+    journal.aside(wakes.note, instance, client, took)
     journal.aside(_monitor_clients, instance, settings)
 
 
@@ -177,6 +179,7 @@ def clean_up(instance: Instance) -> None:
         proxy_netns.lead_somewhere(instance)  # a proxy may still be starting in there
     else:
         proxy_netns.forget(instance)
+    journal.aside(wakes.note_sleep, instance)
     journal.say("asleep")
 
 

@@ -24,7 +24,7 @@ from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, failure
-from sockwake.lifecycle import check_timer, proxy_netns, runtime
+from sockwake.lifecycle import check_timer, proxy_netns, runtime, wakes
 from sockwake.lifecycle.monitor import Orders
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.lifecycle.runtime import WAKING
@@ -224,6 +224,7 @@ def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: S
     if not sdnotify.ENDING & _signal.sigpending():  # the timer would hold awake what shall stop
         journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
+    journal.aside(wakes.note, instance, client, stopwatch.total)
 
 
 def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import sys
+import time
 
 from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import Engine, EngineError
@@ -62,13 +63,13 @@ class Watcher:
             if has_ended:
                 self._lose_container()
         self._turn_clients_away()
+        began = time.monotonic()
         try:
             self._stop_container()
         except EngineError:
-            self._end_server()
+            self._end_server(max(_SHUTDOWN - (time.monotonic() - began), _LAST_WORDS))
             raise
-        while self.container.relay(journal.write):
-            pass
+        self._relay_last_words()
         proxy_netns.forget(self.instance)
         files.remove(self.instance.ending_file)
         journal.say("asleep")
@@ -84,31 +85,50 @@ class Watcher:
         proxy.hang_up(self.instance)
 
     def _stop_container(self) -> None:
-        """Have the engine stop the container, and relay its log meanwhile."""
+        """Have the engine stop the container, and relay its log meanwhile.
+
+        Raises EngineError when it has not answered after the container's grace period and some.
+        """
         answer = self.container.begin_stop()
-        while answer.fileno() not in readable(answer.fileno(), self.container.fd):
-            self.container.relay(journal.write)
+        patience = answer.gettimeout() or 0
+        deadline = time.monotonic() + patience
+        ready: set[int] = set()
+        while answer.fileno() not in ready:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                answer.close()
+                raise EngineError(
+                    f"the container engine has not stopped its container within {patience:g} s"
+                )
+            ready = readable(answer.fileno(), self.container.fd, timeout=left)
+            if self.container.fd in ready:
+                self.container.relay(journal.write)
         self.container.engine.finish(answer)
 
     def _lose_container(self) -> None:
         """Raise SockwakeError: why the container, or its engine, has ended unasked."""
         self._turn_clients_away()
-        while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
-            self.container.relay(journal.write)
+        self._relay_last_words()
         if self._end_server():
             raise SockwakeError("the container engine has ended under it")
         raise self.container.how_it_ended()
 
-    def _end_server(self) -> bool:
+    def _relay_last_words(self) -> None:
+        """Relay what a container that has ended wrote, as long as the engine passes it on."""
+        while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
+            self.container.relay(journal.write)
+
+    def _end_server(self, patience: float = _SHUTDOWN) -> bool:
         """Stop the server that its engine has left running; False when it has ended by itself.
 
+        patience: seconds from the stop signal to SIGKILL.
         An engine that is being stopped may be about to stop it, and gets _LAST_WORDS for that.
         """
         if self._server < 0 or readable(self._server, timeout=_LAST_WORDS):
             return False
         try:
             _signal.pidfd_send_signal(self._server, self._stop)
-            if not readable(self._server, timeout=_SHUTDOWN):
+            if not readable(self._server, timeout=patience):
                 _signal.pidfd_send_signal(self._server, _signal.SIGKILL)
         except ProcessLookupError:
             pass  # it has just ended

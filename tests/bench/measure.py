@@ -17,6 +17,7 @@ import awake
 import cold
 import kinds
 import making
+import project
 import python_cost
 import traces
 
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "asleep": lambda quick: awake.measure_asleep(),
     "python": lambda quick: python_cost.measure(10 if quick else 60),
     "kinds": lambda quick: kinds.measure(2 if quick else 8, 12 if quick else 200),
+    "project": lambda quick: project.measure(2 if quick else 11),
     "making": lambda quick: making.measure(2 if quick else 7),
 }
 

@@ -31,6 +31,9 @@ _NOTES = """\
   it is ready there, and the native program is simply started by its socket. Those run as root and
   without a sandbox, and never say why they do not start; the native one never sleeps, either.
   Requests per second: `ab` with eight connections and `redis-benchmark`, taking turns.
+- The project is `tests/system/projects/two-services`: an nginx that depends on a healthy
+  PostgreSQL. A cold start is a GET until the page is there; compose's lasts until it says that both
+  are healthy.
 - MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all
   instances share them: another awake instance costs the part that is not shared.
 """

@@ -35,6 +35,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
         "awake": _awake,
         "asleep": _asleep,
         "kinds": _kinds,
+        "project": _project,
         "making": _making,
         "reload": _reload,
     }
@@ -175,6 +176,15 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
             "0",
             failed == 0 and cold >= attacked["wanted"],
         )
+
+
+def _project(part: dict[str, Any]) -> Iterator[Row]:
+    samples, failed = part["samples"], len(part["failures"])
+    yield _timed("project of two services: cold start, sockwake", samples["sockwake"])
+    yield _timed("    `docker compose up -d --wait`, its containers exist", samples["compose"])
+    middle = {contestant: statistics.median(took) for contestant, took in samples.items()}
+    yield _ratio("    the one against the other", middle["sockwake"] / middle["compose"], 0.6)
+    yield _count("    failures in those, sockwake", failed)
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:

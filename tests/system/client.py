@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import select
 import socket
 import struct
 
@@ -98,6 +99,10 @@ class Client:
     def say_no_more(self) -> None:
         """Close this half, and go on listening."""
         self._sock.shutdown(socket.SHUT_WR)
+
+    def is_spoken_to(self) -> bool:
+        """Whether the server has said something unasked, or has closed the connection."""
+        return bool(select.select([self._sock], [], [], 0)[0])
 
     def vanish(self) -> None:
         """Close without a goodbye."""

@@ -127,6 +127,33 @@ def test_a_timer_that_was_never_made_keeps_nothing_awake(instance: Make, script:
         database.asleep()
 
 
+@pytest.mark.parametrize("kind", ["command", "native"])
+def test_a_timer_that_was_never_made_keeps_no_program_awake_on_a_unix_socket(
+    service: MakeService, redis: str, program: str, kind: str
+) -> None:
+    """There the kernel reports no closed connection: the monitor is for the timer alone."""
+    path = f"/run/{kind}-of-the-tests.sock"
+    which = f"{redis} --port {{port}}" if kind == "command" else program
+    one = service(
+        kind,
+        *("--exec", which, "--listen", path, "--check", "builtin"),
+        *("--check-every", f"{CHECK_EVERY}s"),
+    )
+    one.asleep()
+    with in_place_of_systemd_run("exit 0"), closing(socket.socket(socket.AF_UNIX)) as client:
+        client.connect(path)
+        one.await_awake()
+        STAND_IN.unlink()
+        until(
+            "its timer is there",
+            lambda: one.state(one.check) == "active",
+            CHECK_EVERY + 3 * TIMER_COMES_WITHIN,
+        )
+        if kind == "native":
+            client.close()
+        one.asleep()
+
+
 def test_a_proxy_that_comes_late_refuses_no_client(instance: Make) -> None:
     database = instance("--check", "none")
     with changed(database.proxy, f"ExecStartPre=/bin/sleep {LATE}"):

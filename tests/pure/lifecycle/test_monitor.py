@@ -113,7 +113,7 @@ def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(
     read = Settings(env(LISTEN="/run/s", **changed), Instance(Name("pg1")))
     orders = Orders.of(read)
     assert orders.to_argv() == [every, "-1", "8", "30.000" if read.has_check else "0.000"]
-    assert orders.has_work == (every != "0")
+    assert orders.has_work == (read.has_check or every != "0")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_without_a_check_it_looks_a_little_after_the_proxy_would_have_left(
         (Orders(), False),
         (Orders(look_every=182), True),
         (Orders(events_fd=0, goodbye=18), True),
-        (Orders(check_every=0.5), False),
+        (Orders(check_every=0.5), True),
     ],
 )
 def test_orders_reach_the_program_that_carries_them_out(orders: Orders, has_work: bool) -> None:

@@ -1,0 +1,126 @@
+"""The last wakes of an instance: when, by which client, and how soon after it had fallen asleep.
+
+Written by the wake itself. When it fell asleep is noted by what systemd runs behind the end of a
+backend (ExecStopPost= of pg-postgres@NAME.service), the first time after each wake: what is turned
+away afterwards, or fails to start, has not slept in between.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sockwake.system import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from sockwake.config.instance import Instance
+
+_MOST = 16  # wakes that are kept
+_AN_HOUR = 3600  # seconds
+_SOON = 30  # seconds
+_UNKNOWN = "-"
+_OFTEN = 3  # wakes by one client, each soon after it fell asleep: it does not let it sleep
+
+
+class Wake:
+    """One wake. at: seconds since the boot. slept: seconds before it, None when not known."""
+
+    __slots__ = ("at", "client", "slept")
+
+    def __init__(self, at: float, slept: float | None, client: str) -> None:
+        self.at: Final = at
+        self.slept: Final = slept
+        self.client: Final = client
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether the instance had only just fallen asleep."""
+        return self.slept is not None and self.slept <= _SOON
+
+    @property
+    def host(self) -> str:
+        """The client's address without its port; a description where it had none."""
+        host, colon, port = self.client.rpartition(":")
+        return host.strip("[]") if colon and port.isdigit() else self.client
+
+
+def note(instance: Instance, client: str, took: float) -> None:
+    """Add the wake that has just succeeded, and took so many seconds."""
+    at = now() - took
+    try:
+        slept = f"{max(at - float(files.text_of(instance.asleep_since)), 0):.2f}"
+    except ValueError:  # it was never noted, or only half
+        slept = _UNKNOWN
+    kept = files.text_of(instance.wakes_file).splitlines()[1 - _MOST :]
+    lines = [*kept, f"{at:.2f} {slept} {client}"]
+    files.replace_volatile(instance.wakes_file, "\n".join(lines) + "\n")
+    files.remove(instance.asleep_since)
+
+
+def note_sleep(instance: Instance) -> None:
+    """Note that it has fallen asleep; the unit of a container does that in sh."""
+    try:
+        with open(instance.asleep_since, "x", encoding="ascii") as file:
+            file.write(f"{now():.2f}\n")
+    except FileExistsError:
+        pass
+
+
+def in_the_last_hour(instance: Instance) -> list[Wake]:
+    """The wakes of the last hour that are known, the oldest first."""
+    found = []
+    for line in files.text_of(instance.wakes_file).splitlines():
+        try:
+            at, slept, client = line.split(" ", 2)
+            wake = Wake(float(at), None if slept == _UNKNOWN else float(slept), client)
+        except ValueError:
+            continue  # half a line
+        if now() - wake.at <= _AN_HOUR:
+            found.append(wake)
+    return found
+
+
+def facts(wakes: list[Wake]) -> dict[str, object]:
+    """What sockwake status --json says of them."""
+    return {
+        "wakes": len(wakes),
+        "wakes_within_seconds": round(_span(wakes)),
+        "wakes_soon_after_sleep": sum(wake.is_soon for wake in wakes),
+        "flapping_client": flapping_client(wakes),
+    }
+
+
+def flapping_client(wakes: list[Wake]) -> str | None:
+    """The client that wakes the instance time and again when it has just fallen asleep, if any."""
+    soon = [wake.host for wake in wakes if wake.is_soon]
+    most = max(soon, key=soon.count, default="")
+    return most if soon.count(most) >= _OFTEN else None
+
+
+def sentence(wakes: list[Wake]) -> str:
+    """What sockwake status says of them; "" when there were none."""
+    if not wakes:
+        return ""
+    span = _span(wakes)
+    when = "hour" if span == _AN_HOUR else f"{max(round(span / 60), 1)} min"
+    said = f"{len(wakes)} in the last {when}"
+    soon = sum(wake.is_soon for wake in wakes)
+    if not (client := flapping_client(wakes)):
+        return said
+    return (
+        f"{said}, {soon} of them within {_SOON} s after it fell asleep, by {client}: "
+        "a pool that keeps a minimum of connections (let it keep none), or a monitor that asks "
+        "(let it only connect); or give the instance a longer IDLE"
+    )
+
+
+def now() -> float:
+    """Seconds since the boot, whatever becomes of the clock; those of /proc/uptime."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _span(wakes: list[Wake]) -> float:
+    """The seconds that the wakes are all of: an hour, unless older ones of it were dropped."""
+    return _AN_HOUR if len(wakes) < _MOST else now() - wakes[0].at
