@@ -95,6 +95,13 @@ def ready(text: str, kind_name: str) -> str:
     return text
 
 
+def probe_host(text: str) -> str:
+    """text, when it can be the Host of a request: a name or an address, with a port or without."""
+    if text.strip(_LETTERS + _LETTERS.upper() + "0123456789.-_:[]"):
+        raise SockwakeError(f"'{text}' is not the name of a host", status=USAGE)
+    return text
+
+
 def user(text: str) -> str:
     """text, when it can be the name of a user."""
     letters = _LETTERS + _LETTERS.upper() + "_"

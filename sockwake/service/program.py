@@ -9,6 +9,7 @@ ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
@@ -27,6 +28,7 @@ from sockwake.lifecycle import (
 )
 from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import Orders
+from sockwake.lifecycle.probe import LONGER
 from sockwake.lifecycle.readiness import await_server
 from sockwake.system import files, journal, namespaces, pids, process, sdnotify, systemctl
 
@@ -109,16 +111,22 @@ def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     """Return once the program of process pid serves; raises SockwakeError when it never does."""
 
-    def wait() -> None:
-        time.sleep(_LOOK_EVERY)
+    server = main_process.descriptor()
+
+    def wait(seconds: float, fd: int) -> None:
+        poll = select.poll()
+        for each in (server, fd):
+            if each >= 0:
+                poll.register(each, select.POLLIN)
+        poll.poll(1000 * seconds)
         main_process.executable(pid)
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
         while not done():
-            wait()
+            wait(_LOOK_EVERY, -1)
             if time.monotonic() > deadline:
-                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
+                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s", LONGER)
 
     # until then it is in the host's network, where any process can listen
     await_that(
