@@ -79,6 +79,11 @@ class Instance:
         return f"{self.etc}/service.conf"
 
     @property
+    def variables_file(self) -> str:
+        """Variables of its container's environment, for compose; missing when there are none."""
+        return f"{self.etc}/environment"
+
+    @property
     def data(self) -> str:
         """The data directory unless DATA= names another, as the running system sees it."""
         return f"{scope.data()}/{self.name}"
@@ -134,6 +139,16 @@ class Instance:
         return f"{self.run}/last-wake"
 
     @property
+    def killed_file(self) -> str:
+        """A sentence about a last sleep that ended in SIGKILL; missing after any other."""
+        return f"{self.run}/killed"
+
+    @property
+    def process_one_file(self) -> str:
+        """Which shell runs a server and stays process 1, and the container's fingerprint."""
+        return f"{self.run}/process-1"
+
+    @property
     def failure_file(self) -> str:
         """Why the last wake failed: one line, for the waiting clients."""
         return f"{self.run}/failure"
@@ -170,16 +185,18 @@ class Instance:
         return f"pg-postgres@{self.name}.service"
 
     def fingerprint(self) -> str:
-        """A checksum of instance.env and compose.yaml, to see whether a container is made of both.
+        """A checksum of the files that a container is made of, to see whether it still is.
 
         Detects edits, not attacks. Raises SockwakeError when one cannot be read.
         """
         value = size = 0
-        for path in (self.env_file, self.compose_file):
+        for path in (self.env_file, self.compose_file, self.variables_file):
             try:
                 with open(path, "rb") as file:
                     content = file.read()
             except OSError as error:
+                if path == self.variables_file and isinstance(error, FileNotFoundError):
+                    continue
                 raise SockwakeError(f"cannot read {path}: {reason(error)}") from None
             value = binascii.crc32(content, value)
             size += len(content)

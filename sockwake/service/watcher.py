@@ -12,6 +12,7 @@ from __future__ import annotations
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import sys
+import time
 
 from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import Engine, EngineError
@@ -85,10 +86,12 @@ class Watcher:
 
     def _stop_container(self) -> None:
         """Have the engine stop the container, and relay its log meanwhile."""
+        began = time.monotonic()
         answer = self.container.begin_stop()
         while answer.fileno() not in readable(answer.fileno(), self.container.fd):
             self.container.relay(journal.write)
         self.container.engine.finish(answer)
+        journal.aside(runtime.note_stop, self.instance, self.container, time.monotonic() - began)
 
     def _lose_container(self) -> None:
         """Raise SockwakeError: why the container, or its engine, has ended unasked."""
