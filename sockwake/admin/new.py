@@ -233,6 +233,7 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
     port = choose_port(request)
     secret = "(secret)\n" if request.has_cluster else ""
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
+    request.environment = "(secret)\n" if request.environment else ""
     files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
     etc = request.final.etc
     commands = (

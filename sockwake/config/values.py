@@ -158,7 +158,9 @@ def start_timeout(text: str) -> float:
     """Seconds that a start may take."""
     seconds = timespan.parse(text)
     if not 1 <= seconds < timespan.INFINITY:
-        raise SockwakeError(f"start timeout '{text}' is not a finite time of a second or more")
+        raise SockwakeError(
+            f"start timeout '{text}' is not a finite time of a second or more", status=USAGE
+        )
     return seconds
 
 
