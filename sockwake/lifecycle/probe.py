@@ -9,6 +9,11 @@ from sockwake.protocol import http
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Callable
+
+    # lets so many seconds pass, less when the descriptor (-1 for none) can be read; raises
+    # SockwakeError when there is nothing left to wait for
+    Wait = Callable[[float, int], None]
 
 HTTP = "http:"
 # what a probe finds: the server serves, says that it does not yet (503), says nothing so far, or

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
     from sockwake.engine.container import Container
-
-    # lets so many seconds pass, less when the descriptor (-1 for none) can be read; raises
-    # SockwakeError when there is nothing left to wait for
-    Wait = Callable[[float, int], None]
+    from sockwake.lifecycle.probe import Wait
 
 _PATIENCE = 1  # seconds for a connection to a server that is there
 # seconds between two looks at the process table, or at a port that is closed, which cost a sleeping
@@ -47,22 +44,44 @@ def await_ready(
         while not is_over:
             found = [each for each, _ in poll.poll(1000 * max(deadline - time.monotonic(), 0))]
             if container.fd in found and not container.relay(write):
-                raise container.how_it_ended()
+                raise ended_early(container)
             is_over = fd in found or time.monotonic() >= deadline
+
+    def stays(deadline: float) -> bool:
+        from sockwake.lifecycle import entrypoint
+
+        return entrypoint.stays(container, instance, settings, wait, deadline)
 
     if settings.has_cluster:
         await_postgres(instance, settings, wait)
     else:
-        await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
+        pid = container.pid() if settings.backend_port else 0
+        await_server(pid, instance, settings, wait, stays)
 
 
-def await_server(pid: int, instance: Instance, settings: Settings, wait: Wait) -> None:
+def ended_early(container: Container) -> SockwakeError:
+    """The error to raise for a container that has ended before it was ready."""
+    from sockwake.lifecycle import early_end
+
+    return early_end.explained(container)
+
+
+def await_server(
+    pid: int,
+    instance: Instance,
+    settings: Settings,
+    wait: Wait,
+    stays: Callable[[float], bool] = lambda _: True,
+) -> None:
     """Return once the server in the namespace of process pid, or on its unix socket, answers.
 
+    stays: whether the server that has answered is there to stay; may take until the deadline.
     A server that is only BUSY after start_timeout is handed over: it can tell its clients itself.
     """
     deadline = time.monotonic() + settings.start_timeout
     sight = _ask_until_ready(pid, instance, settings, wait, deadline)
+    while sight.state == READY and not stays(deadline):
+        sight = _ask_until_ready(pid, instance, settings, wait, deadline)
     if sight.state in (SILENT, WRONG):
         raise SockwakeError(
             f"{_unanswered(settings)} within {settings.start_timeout:g} s: {sight.what}",
