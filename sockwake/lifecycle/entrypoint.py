@@ -7,7 +7,6 @@ ends, and the script becomes the real one by exec.
 from __future__ import annotations
 
 import os
-import re
 import time
 
 from sockwake.errors import SockwakeError
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _SHELLS = ("sh", "ash", "bash", "busybox", "dash", "ksh", "mksh", "zsh")
 _INITS = ("catatonit", "docker-init", "dumb-init", "podman-init", "tini", "tini-static")
 # at the beginning of a command, and not for a redirection alone
-_EXEC = re.compile(r"(?m)(?:^|[;&|({]|\b(?:then|else|do))\s*exec\s+(?![0-9]*[<>])\S")
+_EXEC = r"(?m)(?:^|[;&|({]|\b(?:then|else|do))\s*exec\s+(?![0-9]*[<>])\S"
 _LONGEST_SCRIPT = 1 << 18  # characters
 _LINKS = 4  # at most, on the way to a script
 _SETTLING = 1.0  # seconds that a server has to stay that a shell runs
@@ -97,12 +96,14 @@ def _listening(pid: int, port: int) -> set[str]:
 
 def _will_exec(main: Main) -> bool:
     """Whether a shell runs a script that has it replaced by another program."""
+    import re  # 7 ms, of which no other container's wake has any use
+
     pid, _, words = main
     arguments = [word.decode(errors="replace") for word in words.split(b"\0")[1:] if word]
     while arguments and arguments[0].startswith("-"):
         if "c" in arguments.pop(0) and arguments:
-            return bool(_EXEC.search(arguments[0]))
-    return bool(arguments) and bool(_EXEC.search(_script(pid, arguments[0])))
+            return bool(re.search(_EXEC, arguments[0]))
+    return bool(arguments) and bool(re.search(_EXEC, _script(pid, arguments[0])))
 
 
 def _script(pid: int, path: str) -> str:

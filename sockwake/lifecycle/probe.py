@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from sockwake.protocol import http
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
@@ -78,6 +76,8 @@ class Probe:
 
     def __init__(self, sock: _socket.socket, ready: str, host: str) -> None:
         """ready: READY= of instance.env. host: PROBE_HOST=."""
+        from sockwake.protocol import http  # late: PostgreSQL has no use for it
+
         self._sock = sock
         self._answer = b""
         self._is_http = ready.startswith(HTTP)
@@ -103,6 +103,8 @@ class Probe:
         self._sock.close()
 
     def _look(self) -> Sight:
+        from sockwake.protocol import http
+
         try:
             while http.may_be_cut(self._answer) and (chunk := self._sock.recv(4096)):
                 self._answer += chunk
@@ -117,6 +119,8 @@ class Probe:
 
 def judge(answer: bytes) -> Sight:
     """What is seen of a server by its answer to a request, all of which was read."""
+    from sockwake.protocol import http
+
     status = http.status_of(answer)
     if http.is_ready(status):
         return Sight(READY)
