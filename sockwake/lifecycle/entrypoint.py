@@ -32,13 +32,18 @@ _LISTENING = "0A"  # include/net/tcp_states.h
 
 
 def stays(
-    container: Container, instance: Instance, settings: Settings, wait: Wait, deadline: float
+    container: Container,
+    pid: int,
+    instance: Instance,
+    settings: Settings,
+    wait: Wait,
+    deadline: float,
 ) -> bool:
     """Whether it is not a temporary one, and the healthcheck passes, if the container has one.
 
-    Raises SockwakeError when that does not in time. False: ask the server again.
+    pid: of its process 1. False: ask the server again. Raises SockwakeError when the healthcheck
+    does not pass in time.
     """
-    pid = container.pid()
     main = _main_process(pid)
     if os.path.basename(main[1]) in _SHELLS:
         known = f"{instance.fingerprint()} {main[1]}\n"

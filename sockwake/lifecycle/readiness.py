@@ -50,12 +50,13 @@ def await_ready(
     def stays(deadline: float) -> bool:
         from sockwake.lifecycle import entrypoint
 
-        return entrypoint.stays(container, instance, settings, wait, deadline)
+        first = pid or container.pid()
+        return entrypoint.stays(container, first, instance, settings, wait, deadline)
 
+    pid = container.pid() if settings.backend_port and not settings.has_cluster else 0
     if settings.has_cluster:
         await_postgres(instance, settings, wait)
     else:
-        pid = container.pid() if settings.backend_port else 0
         await_server(pid, instance, settings, wait, stays)
 
 

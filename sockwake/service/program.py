@@ -177,7 +177,7 @@ def clean_up(instance: Instance) -> None:
     has_said_why = start_attempt.has_said_why(instance)
     if has_said_why or _has_failed(instance, was_ready):
         if was_ready or not has_said_why:
-            runtime.leave_failure(instance, _why())
+            runtime.leave_failure(instance, _why(was_ready=was_ready))
         # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
@@ -195,11 +195,16 @@ def _has_failed(instance: Instance, was_ready: bool) -> bool:
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
-def _why() -> SockwakeError:
+def _why(*, was_ready: bool) -> SockwakeError:
     """Why the program has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     if status in (_NOT_FOUND, _NOT_EXECUTED):
         return SockwakeError("its program cannot be run")
+    if os.environ.get("SERVICE_RESULT") == "timeout" and was_ready:
+        return SockwakeError(
+            "its program did not end at its stop signal and was killed "
+            "(KillSignal= or TimeoutStopSec= in service.conf)"
+        )
     if os.environ.get("SERVICE_RESULT") == "timeout":
         return SockwakeError("its program did not say it was ready in time")
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
