@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PATIENCE = 1  # seconds for a connection to a server that is there
 # seconds between two looks at the process table, or at a port that is closed, which cost a sleeping
 # server nothing and us 30 µs; and between two questions that a server has to answer
-_LOOKS = (0.001, 0.02, 0.25, 0.2)
+_LOOKS = (0.001, 0.04, 0.25, 0.2)
 _QUESTIONS = (0.005, 0.2, 1.0)
 
 
@@ -105,9 +105,10 @@ def _ask_until_ready(
     Every question stays open until it is answered: the first page of some takes its time.
     """
     looks, questions = Pace(*_LOOKS), None
+    door = _Door(pid, instance, settings)
     sight = probing.unopened(settings.backend_port)
     while (left := deadline - time.monotonic()) > 0:
-        sock = _connect(pid, instance, settings, min(left, _PATIENCE))
+        sock = door.open(min(left, _PATIENCE))
         if not sock:
             wait(min(looks.pause(), left), -1)
             continue
@@ -122,19 +123,40 @@ def _ask_until_ready(
             break
         questions = questions or Pace(*_QUESTIONS)
         wait(max(min(questions.pause(), deadline - time.monotonic()), 0), -1)
+    door.close()
     return sight
 
 
-def _connect(
-    pid: int, instance: Instance, settings: Settings, timeout: float
-) -> _socket.socket | None:
-    """A connection to the server; None while it does not listen."""
-    try:
-        if settings.backend_port:
-            return namespaces.connect(pid, settings.backend_port, timeout)
-        return unix_socket.connect(f"{instance.backend}/{settings.socket_name}", timeout)
-    except OSError:
-        return None
+class _Door:
+    """Where a server is to answer. While it is closed one socket serves for every look at it."""
+
+    def __init__(self, pid: int, instance: Instance, settings: Settings) -> None:
+        self._pid = pid
+        self._port = settings.backend_port
+        self._path = f"{instance.backend}/{settings.socket_name}"
+        self._sock: _socket.socket | None = None
+
+    def open(self, timeout: float) -> _socket.socket | None:
+        """A connection to the server; None while it does not listen."""
+        try:
+            if not self._port:
+                return unix_socket.connect(self._path, timeout)
+            sock = self._sock or namespaces.stream_in(self._pid)
+            self._sock = sock
+            sock.settimeout(timeout)
+            sock.connect(("127.0.0.1", self._port))
+        except ConnectionRefusedError:
+            return None
+        except OSError:
+            self.close()
+            return None
+        self._sock = None
+        return sock
+
+    def close(self) -> None:
+        if self._sock:
+            self._sock.close()
+            self._sock = None
 
 
 def _unanswered(settings: Settings) -> str:

@@ -18,6 +18,7 @@ import cold
 import kinds
 import making
 import python_cost
+import starts
 import traces
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
@@ -26,7 +27,10 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "awake": lambda quick: awake.measure(2 if quick else 5),
     "asleep": lambda quick: awake.measure_asleep(),
     "python": lambda quick: python_cost.measure(10 if quick else 60),
-    "kinds": lambda quick: kinds.measure(2 if quick else 8, 12 if quick else 200),
+    "kinds": lambda quick: (
+        kinds.measure(2 if quick else 8, 12 if quick else 200)
+        | {"starts": starts.measure(1 if quick else 3)}
+    ),
     "making": lambda quick: making.measure(2 if quick else 7),
 }
 
