@@ -146,8 +146,13 @@ def test_a_server_that_opens_late_is_found_a_few_percent_later(tmp_path: Path) -
 def test_a_start_of_any_length_costs_some_hundred_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    for pace, most in ((Pace(*readiness._LOOKS), 1000), (Pace(*readiness._QUESTIONS), 130)):
+    for figures, most in (
+        (readiness._LOOKS, 1000),
+        (readiness._KNOCKS, 700),
+        (readiness._QUESTIONS, 130),
+    ):
         looks, now = 0, 0.0
+        pace = Pace(*figures)
         while now < 90:
             looks += 1
             now += pace.pause()
