@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sockwake.admin import claims, host, option_types, project
+from sockwake.admin import claims, environment, host, option_types, project
 from sockwake.admin.defaults import settle
 from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.request import Request
@@ -47,6 +47,8 @@ def decide(arguments: Namespace) -> Request:
         _decide_program(request, arguments, network)
     elif kind.has_several_ports:
         project.decide(request, arguments, addresses)
+    if arguments.env or arguments.env_file:
+        request.environment = environment.text(arguments, request)
     _require_what_is_named(request, arguments)
     if request.engine == "podman":
         request.lines["ENGINE"] = request.engine

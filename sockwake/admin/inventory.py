@@ -21,6 +21,7 @@ WRITTEN = (
     "instance.env",
     COMPOSE,
     SERVICE,
+    "environment",
     "password",
     "server.crt",
     "server.key",

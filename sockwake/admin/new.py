@@ -19,6 +19,8 @@ from sockwake.lifecycle import proxy_netns
 from sockwake.postgres import cluster, password
 from sockwake.system import deletion, files, process, safe_path, systemctl
 
+_OTHER_PROOF = "; --start-timeout gives it longer, --ready and --probe-host another proof"
+
 
 def choose_port(request: Request) -> int:
     """The port asked for, if it is free, or the next free one."""
@@ -210,7 +212,7 @@ def _try_out(instance: Instance, settings: Settings) -> None:
         why = facts.last_failure(instance) or "systemd did not start it"
         raise SockwakeError(
             f"instance '{instance.name}' cannot start: {why}",
-            f"journalctl -u {instance.backend_unit}",
+            f"journalctl -u {instance.backend_unit}{_OTHER_PROOF if ' within ' in why else ''}",
         )
 
 
@@ -233,6 +235,7 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
     port = choose_port(request)
     secret = "(secret)\n" if request.has_cluster else ""
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
+    request.environment = "(secret)\n" if request.environment else ""
     files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
     etc = request.final.etc
     commands = [] if arguments.no_provision or request.root else _commands(request)

@@ -1,6 +1,7 @@
 """The options of sockwake-new: one declaration each (docs/decisions.md, "Making instances")."""
 
 from sockwake.admin import option_types as types
+from sockwake.admin import start_options
 from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
 from sockwake.config import values
 from sockwake.config.settings import ENGINES
@@ -293,4 +294,5 @@ OPTIONS = (
     Option("--json", help="say what was made as JSON", group=_HOW),
     Option("--quiet", help="say nothing but errors", group=_HOW),
     Option("--debug", help="show the server's log, and a traceback with an error", group=_HOW),
+    *start_options.OPTIONS,
 )

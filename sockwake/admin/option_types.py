@@ -15,6 +15,7 @@ from sockwake.config.settings import ENGINES
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import KINDS
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _RESERVED = ("listen_addresses", "unix_socket_directories", "port", "data_directory")
 _LONGEST_GUC_SPAN = 2**31 - 1  # ms, guc.c
@@ -43,6 +44,24 @@ def check_every(text: str) -> str:
     """The interval of checks, as instance.env has it."""
     values.check_every(text)
     return " ".join(text.split())
+
+
+def start_timeout(text: str) -> str:
+    """The longest time of a start, as instance.env has it."""
+    values.start_timeout(text)
+    return " ".join(text.split())
+
+
+def variable(text: str) -> str:
+    """KEY=VALUE for a container, or KEY, whose value is then that of our own environment."""
+    key, equals, _ = text.partition("=")
+    if not _VARIABLE.fullmatch(key):
+        raise SockwakeError(f"'{key}' is not the name of a variable", "--env KEY=VALUE", USAGE)
+    if equals:
+        return text
+    if key not in os.environ:
+        raise SockwakeError(f"variable {key} is not set here", f"--env {key}=VALUE", USAGE)
+    return f"{key}={os.environ[key]}"
 
 
 def session_idle(text: str) -> float:

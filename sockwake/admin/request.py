@@ -10,7 +10,8 @@ from sockwake.kinds.table import KINDS, Kind
 
 _ORDER = (
     "KIND ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER SOCKET_MODE "
-    "BACKEND_PORT READY CLIENT_FIRST IDLE CHECK CHECK_EVERY DB_USER DB_NAME DATA SERVICE TLS"
+    "BACKEND_PORT READY CLIENT_FIRST PROBE_HOST IDLE CHECK CHECK_EVERY START_TIMEOUT "
+    "DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
 
@@ -25,6 +26,7 @@ class Request:
     tls: texts of certificate and key; ("", "") where the first wake makes them.
     adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
+    environment: the text of the file of its container's variables.
     warnings: sentences that sockwake-new prints.
     """
 
@@ -44,6 +46,7 @@ class Request:
     engine: str = ""
     endpoints: list[Endpoint] = field(default_factory=list)
     copy_from: str = ""
+    environment: str = ""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -124,6 +127,7 @@ class Request:
             "name": self.name,
             "settings": settings,
             "tls": bool(self.tls),
+            "environment": bool(self.environment),
             "port": settings.get("BACKEND_PORT", ""),
             "ready": settings.get("READY", ""),
             "exec": option_types.exec_line(self.words, places),
@@ -133,6 +137,8 @@ class Request:
         if name := self.kind.definition:
             definition = self.definition or render(f"{self.kind_name}/{name}", values)
             files[name] = (0o644, definition)
+        if self.environment:
+            files["environment"] = (0o600, self.environment)
         if password:
             files["password"] = (0o600, password)
         if self.tls and self.tls[0]:

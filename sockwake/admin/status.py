@@ -10,11 +10,13 @@ from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.lifecycle import wakes
 from sockwake.postgres import tls
-from sockwake.system import ss
+from sockwake.system import files, ss
 
 
 def of(instance: Instance, settings: Settings) -> dict[str, object]:
     """The row of sockwake ls, and more.
+
+    "killed": a sentence, null unless its last sleep ended in SIGKILL.
 
     "dropped": packets since the port was opened. "last_wake_seconds": null without a wake since the
     machine was started. "certificate_expires": null without a certificate that can be read.
@@ -30,6 +32,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "check_every_seconds": settings.check_every if settings.has_check else None,
             "last_wake_seconds": took,
             "slow": slow(took, settings),
+            "killed": files.text_of(instance.killed_file).strip() or None,
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
             "config": instance.etc,
@@ -73,6 +76,7 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "wakes": wakes.sentence(wakes.in_the_last_hour(instance)),
         "certificate": tls.validity(instance.tls_certificate) if settings.tls else "",
         "note": facts["slow"],
+        "last sleep": facts["killed"],
         "warning": facts.get("warning"),
         "failure": facts.get("error"),
         "config": instance.etc,

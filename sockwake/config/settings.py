@@ -29,6 +29,7 @@ _DEFAULTS = {
     "LISTEN": "",
     "PORT": "",
     "PORTS": "",
+    "PROBE_HOST": "",
     "PROFILES": "",
     "PROJECT": "",
     "READY": "",
@@ -57,6 +58,7 @@ class Settings:
     idle, check_every, start_timeout: seconds. major: the first number of version, 0 without one.
     data: the directory of its data on the host, "" when it keeps none.
     backend_port: where its server is in its own network namespace; 0 for a unix socket.
+    probe_host: the name that the server is asked for by HTTP, "" for localhost.
     ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that
         protocol, which none of these tells, has the client speak first. check: "none", "builtin"
         or a program.
@@ -80,6 +82,7 @@ class Settings:
         "places",
         "port",
         "ports",
+        "probe_host",
         "profiles",
         "project",
         "ready",
@@ -126,6 +129,7 @@ class Settings:
         if self.tls:
             self.backend_port = _POSTGRES_PORT
         self.ready = values.ready(lines["READY"] or kind.ready, self.kind)
+        self.probe_host = values.probe_host(lines["PROBE_HOST"])
         self.client_first = _is_yes(lines, "CLIENT_FIRST")
         self.check = values.check(lines["CHECK"] or kind.check)
         every = lines["CHECK_EVERY"]
@@ -158,6 +162,10 @@ class Settings:
             )
         if lines["BACKEND_PORT"] and (self.has_cluster or self.is_native or self.is_project):
             raise SockwakeError(f"BACKEND_PORT is not for an instance of kind '{self.kind}'")
+        if self.probe_host and not self.ready.startswith("http:"):
+            raise SockwakeError(
+                f"PROBE_HOST is not for what is ready by '{self.ready}'", "READY=http:/ asks for it"
+            )
         if lines["SOCKET_MODE"]:
             values.socket_mode(lines["SOCKET_MODE"])
         if lines["SOCKET_USER"]:

@@ -95,6 +95,13 @@ def ready(text: str, kind_name: str) -> str:
     return text
 
 
+def probe_host(text: str) -> str:
+    """text, when it can be the Host of a request: a name or an address, with a port or without."""
+    if text.strip(_LETTERS + _LETTERS.upper() + "0123456789.-_:[]"):
+        raise SockwakeError(f"'{text}' is not the name of a host", status=USAGE)
+    return text
+
+
 def user(text: str) -> str:
     """text, when it can be the name of a user."""
     letters = _LETTERS + _LETTERS.upper() + "_"
@@ -151,7 +158,9 @@ def start_timeout(text: str) -> float:
     """Seconds that a start may take."""
     seconds = timespan.parse(text)
     if not 1 <= seconds < timespan.INFINITY:
-        raise SockwakeError(f"start timeout '{text}' is not a finite time of a second or more")
+        raise SockwakeError(
+            f"start timeout '{text}' is not a finite time of a second or more", status=USAGE
+        )
     return seconds
 
 

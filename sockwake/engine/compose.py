@@ -12,7 +12,7 @@ from typing import Any
 from sockwake.config import values
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, images
+from sockwake.engine import belongings, images, process_one
 from sockwake.engine.api import Engine
 from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import USAGE, SockwakeError
@@ -38,6 +38,7 @@ class Project:
         self.environment = {
             "DOCKER_HOST": f"unix://{engine.path}",
             "SOCKWAKE_NAME": instance.name,
+            "SOCKWAKE_ETC": instance.etc,
             "SOCKWAKE_BACKEND": instance.backend,
             "SOCKWAKE_DATA": data or settings.data,
         }
@@ -92,10 +93,14 @@ class Project:
         """
         config = self.config()
         service, definition = self.service(config)
-        images.require_image(self.engine, definition.get("image", ""))
+        image = images.require_image(self.engine, definition.get("image", ""))
         self.require_free(config, is_new=False)
         label = belongings.label(self.instance)
         overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
+        if not self.settings.has_cluster and process_one.may_be_init(
+            self.engine, definition, image
+        ):
+            overlay["init"] = True
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         around = {

@@ -20,6 +20,8 @@ _PIECE = 8192  # bytes for each read; a larger buffer would stay in memory
 _SHORT_ANSWER = 30  # seconds for each step
 _GRACE = 300  # seconds to stop, when the engine does not tell the container's StopTimeout
 _MARGIN = 30  # seconds for the engine to kill a container that did not stop, and to answer
+_ENGINES_GRACE = 10  # seconds to stop, of a container without a StopTimeout
+_TAIL = 4096  # bytes
 _FAILED_STOP = 30  # seconds to stop for a container that never became ready
 
 
@@ -62,6 +64,9 @@ class Container:
         self.name = name
         self.engine = engine
         self.last_line = b""
+        self.tail = b""  # of its output
+        self.inspected = b""  # what the engine said of it when it was asked for pid()
+        self.grace = _GRACE  # seconds from its stop signal to SIGKILL, known from begin_stop() on
         self.fd = stream  # what to poll for relay()
         self._frames = bytearray()
 
@@ -92,6 +97,7 @@ class Container:
         Cut out of the answer as text: a JSON parser would cost every wake 7 ms.
         """
         answer = self.engine.call("GET", f"/containers/{self.name}/json")
+        self.inspected = answer
         pid, comma, _ = answer.partition(b'"Pid":')[2].partition(b",")
         # half a number would be another process
         if not comma or not pid.strip().isdigit() or len(pid) > _LONGEST_PID:
@@ -108,6 +114,7 @@ class Container:
             chunk = b""
         self._frames += chunk
         if text := split_frames(self._frames):
+            self.tail = (self.tail + text)[-_TAIL:]
             self.last_line = text.rstrip(b"\n").rpartition(b"\n")[2]
             write(text)
         if not chunk:
@@ -159,6 +166,19 @@ class Container:
         patience = (self._grace() if seconds is None else seconds) + _MARGIN
         return self.engine.begin("POST", f"/containers/{self.name}/stop{limit}", patience)
 
+    def was_killed(self, took: float) -> bool:
+        """Whether a stop that took so many seconds ended in SIGKILL.
+
+        The engine is asked only after a stop that took all the time there was.
+        """
+        if took < self.grace:
+            return False
+        try:
+            answer = self.engine.call("GET", f"/containers/{self.name}/json", SIGN_OF_LIFE)
+        except EngineError:
+            return False
+        return b'"ExitCode":137' in answer and b'"OOMKilled":true' not in answer
+
     def _grace(self) -> int:
         """The container's StopTimeout in seconds."""
         try:
@@ -171,7 +191,11 @@ class Container:
             .partition(b",")[0]
             .strip()
         )
-        return int(found) if found.isdigit() else _GRACE
+        if not found.isdigit():
+            self.grace = _ENGINES_GRACE
+            return _GRACE
+        self.grace = int(found)
+        return self.grace
 
     def stop(self, seconds: int | None = None, insist: str = "") -> None:
         """Stop it and wait; does nothing when it does not run or exist.

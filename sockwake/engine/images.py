@@ -11,10 +11,10 @@ _NAMES = {
 }
 
 
-def require_image(engine: Engine, image: str) -> None:
-    """Raise SockwakeError unless the image is on this machine."""
+def require_image(engine: Engine, image: str) -> bytes:
+    """What the engine says of the image; raises SockwakeError unless it is on this machine."""
     try:
-        engine.call("GET", f"/images/{quoted(image)}/json")
+        return engine.call("GET", f"/images/{quoted(image)}/json")
     except EngineError as error:
         if error.code != 404:
             raise

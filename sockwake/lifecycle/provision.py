@@ -147,6 +147,8 @@ def _try_out(
         await_ready(container, instance, settings, write)
         took = time.monotonic() - began
         container.stop()
+        if killed := runtime.note_stop(instance, container, time.monotonic() - began - took):
+            print(f"sockwake: warning: its server {killed}", file=sys.stderr)
     except SockwakeError:
         container.give_up()
         raise

@@ -6,6 +6,8 @@ import select
 import time
 
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import probe as probing
+from sockwake.lifecycle.probe import HTTP, LONGER, READY, SILENT, WRONG, Pace, Probe, Sight
 from sockwake.postgres import postmaster
 from sockwake.protocol import postgres
 from sockwake.system import namespaces, unix_socket
@@ -18,49 +20,76 @@ if TYPE_CHECKING:
     from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
     from sockwake.engine.container import Container
+    from sockwake.lifecycle.probe import Wait
 
-_PATIENCE = 10  # seconds for each step of a connection
-_PROBE_EVERY = 1  # ms; a probe of a sleeping server costs 30 µs
-_HTTP = "http:"
-# what a probe finds: the server serves, says that it does not yet (503), or says nothing. No enum,
-# which would cost the wake 5 ms
-READY, BUSY, NOTHING = "ready", "busy", "nothing"
+_PATIENCE = 1  # seconds for a connection to a server that is there
+# seconds between two looks at the process table of a PostgreSQL, or at a closed port, which cost
+# the server nothing and us 100 µs; and between two questions that a server has to answer
+_LOOKS = (0.001, 0.04, 0.25, 0.2)
+_KNOCKS = (0.001, 0.04, 0.25, 0.05)
+_QUESTIONS = (0.005, 0.2, 1.0)
 
 
 def await_ready(
     container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]
 ) -> None:
     """Return once the server in a container serves; raises SockwakeError when it never does."""
-    poll = select.poll()
-    poll.register(container.fd, select.POLLIN)
 
-    def wait() -> None:
-        if poll.poll(_PROBE_EVERY) and not container.relay(write):
-            raise container.how_it_ended()
+    def wait(seconds: float, fd: int) -> None:
+        deadline = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(container.fd, select.POLLIN)
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+        is_over = False
+        while not is_over:
+            found = [each for each, _ in poll.poll(1000 * max(deadline - time.monotonic(), 0))]
+            if container.fd in found and not container.relay(write):
+                raise ended_early(container)
+            is_over = fd in found or time.monotonic() >= deadline
 
+    def stays(deadline: float) -> bool:
+        from sockwake.lifecycle import entrypoint
+
+        first = pid or container.pid()
+        return entrypoint.stays(container, first, instance, settings, wait, deadline)
+
+    pid = container.pid() if settings.backend_port and not settings.has_cluster else 0
     if settings.has_cluster:
         await_postgres(instance, settings, wait)
     else:
-        await_server(container.pid() if settings.backend_port else 0, instance, settings, wait)
+        await_server(pid, instance, settings, wait, stays)
+
+
+def ended_early(container: Container) -> SockwakeError:
+    """The error to raise for a container that has ended before it was ready."""
+    from sockwake.lifecycle import early_end
+
+    return early_end.explained(container)
 
 
 def await_server(
-    pid: int, instance: Instance, settings: Settings, wait: Callable[[], None]
+    pid: int,
+    instance: Instance,
+    settings: Settings,
+    wait: Wait,
+    stays: Callable[[float], bool] = lambda _: True,
 ) -> None:
     """Return once the server in the namespace of process pid, or on its unix socket, answers.
 
-    wait: lets a moment pass; raises SockwakeError when there is nothing left to wait for.
+    stays: whether the server that has answered is there to stay; may take until the deadline.
     A server that is only BUSY after start_timeout is handed over: it can tell its clients itself.
     """
-    answer = NOTHING
     deadline = time.monotonic() + settings.start_timeout
-    while answer != READY and time.monotonic() < deadline:
-        wait()
-        sock = _connect(pid, instance, settings)
-        if sock:
-            answer = probe(sock, settings.ready)
-    if answer == NOTHING:
-        raise SockwakeError(f"{_unanswered(settings)} within {settings.start_timeout:g} s")
+    sight = _ask_until_ready(pid, instance, settings, wait, deadline)
+    while sight.state == READY and not stays(deadline):
+        sight = _ask_until_ready(pid, instance, settings, wait, deadline)
+    if sight.state in (SILENT, WRONG):
+        raise SockwakeError(
+            f"{_unanswered(settings)} within {settings.start_timeout:g} s: {sight.what}",
+            sight.hint,
+            said=sight.said,
+        )
     if not settings.backend_port:
         _lengthen_queue(postmaster.listener(f"{instance.backend}/{settings.socket_name}"))
     elif pid and namespaces.is_shared(pid):
@@ -69,40 +98,78 @@ def await_server(
         port_owner.require_owner(settings.backend_port, pid)
 
 
-def probe(sock: _socket.socket, ready: str) -> str:
-    """What a server says on a fresh connection, by the proof of READY=; closes the connection."""
-    if not ready.startswith(_HTTP):
-        sock.close()
-        return READY
-    from sockwake.protocol import http
+def _ask_until_ready(
+    pid: int, instance: Instance, settings: Settings, wait: Wait, deadline: float
+) -> Sight:
+    """What was seen last: READY, or what the server still was at the deadline.
 
-    status = http.ask(sock, ready.removeprefix(_HTTP))
-    if http.is_ready(status):
-        return READY
-    return BUSY if status else NOTHING
+    Every question stays open until it is answered: the first page of some takes its time.
+    """
+    knocks, questions = Pace(*_KNOCKS), None
+    door = _Door(pid, instance, settings)
+    sight = probing.unopened(settings.backend_port)
+    while (left := deadline - time.monotonic()) > 0:
+        sock = door.open(min(left, _PATIENCE))
+        if not sock:
+            wait(min(knocks.pause(), left), -1)
+            continue
+        probe = Probe(sock, settings.ready, settings.probe_host)
+        try:
+            while (sight := probe.read()).state == SILENT and left > 0:
+                wait(left, probe.fd)
+                left = deadline - time.monotonic()
+        finally:
+            probe.close()
+        if sight.state == READY:
+            break
+        questions = questions or Pace(*_QUESTIONS)
+        wait(max(min(questions.pause(), deadline - time.monotonic()), 0), -1)
+    door.close()
+    return sight
 
 
-def _connect(pid: int, instance: Instance, settings: Settings) -> _socket.socket | None:
-    """A connection to the server; None while it does not listen."""
-    try:
-        if settings.backend_port:
-            return namespaces.connect(pid, settings.backend_port, _PATIENCE)
-        return unix_socket.connect(f"{instance.backend}/{settings.socket_name}", _PATIENCE)
-    except OSError:
-        return None
+class _Door:
+    """Where a server is to answer. While it is closed one socket serves for every look at it."""
+
+    def __init__(self, pid: int, instance: Instance, settings: Settings) -> None:
+        self._pid = pid
+        self._port = settings.backend_port
+        self._path = f"{instance.backend}/{settings.socket_name}"
+        self._sock: _socket.socket | None = None
+
+    def open(self, timeout: float) -> _socket.socket | None:
+        """A connection to the server; None while it does not listen."""
+        try:
+            if not self._port:
+                return unix_socket.connect(self._path, timeout)
+            sock = self._sock or namespaces.stream_in(self._pid)
+            self._sock = sock
+            sock.settimeout(timeout)
+            sock.connect(("127.0.0.1", self._port))
+        except ConnectionRefusedError:
+            return None
+        except OSError:
+            self.close()
+            return None
+        self._sock = None
+        return sock
+
+    def close(self) -> None:
+        if self._sock:
+            self._sock.close()
+            self._sock = None
 
 
 def _unanswered(settings: Settings) -> str:
-    protocol = "HTTP " if settings.ready.startswith(_HTTP) else ""
+    protocol = "HTTP " if settings.ready.startswith(HTTP) else ""
     if settings.backend_port:
         return f"its server did not answer {protocol}on port {settings.backend_port}"
     return f"its server did not answer {protocol}on socket {settings.socket_name}"
 
 
-def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], None]) -> None:
+def await_postgres(instance: Instance, settings: Settings, wait: Wait) -> None:
     """Return once the server takes queries, and asks for a password.
 
-    wait: as in await_server().
     A server that is alive but still recovering after start_timeout is handed over as it is: it
     tells its clients so itself, as it would without us, and stopping it would only start its
     recovery anew.
@@ -110,8 +177,9 @@ def await_postgres(instance: Instance, settings: Settings, wait: Callable[[], No
     deadline = time.monotonic() + settings.start_timeout
     socket_path = f"{instance.backend}/{settings.socket_name}"
     server = 0
-    while time.monotonic() < deadline:
-        wait()
+    looks = Pace(*_LOOKS)
+    while (left := deadline - time.monotonic()) > 0:
+        wait(min(looks.pause(), left), -1)
         if not server:
             pid = postmaster.listener(socket_path)
             server = pid if postmaster.is_main_process(pid) else 0
@@ -158,4 +226,4 @@ def _judge(answer: str, waited: str) -> None:
             "its server lets strangers in without a password", "pg_hba.conf must not say trust"
         )
     if answer == postgres.SILENT:
-        raise SockwakeError(f"its server did not answer {waited}")
+        raise SockwakeError(f"its server did not answer {waited}", LONGER)

@@ -7,13 +7,14 @@ import os
 
 from sockwake.config.instance import Instance
 from sockwake.errors import IN_USE, SockwakeError, reason
-from sockwake.system import files, locks, safe_path
+from sockwake.system import files, journal, locks, safe_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sockwake.config.settings import Settings
+    from sockwake.engine.container import Container
 
 _WAKE_LOCK = 30  # seconds; a proxy holds it, shared, for a moment
 _PREPARATION = 3600  # seconds to make a cluster and a container; bin/proxy knows it, too
@@ -141,6 +142,20 @@ def take_data(instance: Instance, path: str) -> int:
             "its file system cannot keep two servers apart, as NFS cannot: use a local one",
         ) from None
     return lock
+
+
+def note_stop(instance: Instance, container: Container, took: float) -> str:
+    """Leave for `sockwake status` that a stop ended in SIGKILL; returns the sentence, or ""."""
+    if not container.was_killed(took):
+        files.remove(instance.killed_file)
+        return ""
+    sentence = (
+        f"did not end at its stop signal and was killed after {container.grace} s "
+        "(stop_signal: or stop_grace_period: in compose.yaml, or init: true)"
+    )
+    files.replace_volatile(instance.killed_file, f"{sentence}\n")
+    journal.say(sentence)
+    return sentence
 
 
 def leave_failure(instance: Instance, error: SockwakeError) -> None:

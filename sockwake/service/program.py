@@ -9,6 +9,7 @@ ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
@@ -28,6 +29,7 @@ from sockwake.lifecycle import (
 )
 from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import Orders
+from sockwake.lifecycle.probe import LONGER
 from sockwake.lifecycle.readiness import await_server
 from sockwake.system import files, journal, namespaces, pids, process, sdnotify, systemctl
 
@@ -111,16 +113,22 @@ def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     """Return once the program of process pid serves; raises SockwakeError when it never does."""
 
-    def wait() -> None:
-        time.sleep(_LOOK_EVERY)
+    server = main_process.descriptor()
+
+    def wait(seconds: float, fd: int) -> None:
+        poll = select.poll()
+        for each in (server, fd):
+            if each >= 0:
+                poll.register(each, select.POLLIN)
+        poll.poll(1000 * seconds)
         main_process.executable(pid)
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
         while not done():
-            wait()
+            wait(_LOOK_EVERY, -1)
             if time.monotonic() > deadline:
-                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s")
+                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s", LONGER)
 
     # until then it is in the host's network, where any process can listen
     await_that(
@@ -171,7 +179,7 @@ def clean_up(instance: Instance) -> None:
     has_said_why = start_attempt.has_said_why(instance)
     if has_said_why or _has_failed(instance, was_ready):
         if was_ready or not has_said_why:
-            runtime.leave_failure(instance, _why())
+            runtime.leave_failure(instance, _why(was_ready=was_ready))
         # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
@@ -190,11 +198,16 @@ def _has_failed(instance: Instance, was_ready: bool) -> bool:
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
-def _why() -> SockwakeError:
+def _why(*, was_ready: bool) -> SockwakeError:
     """Why the program has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     if status in (_NOT_FOUND, _NOT_EXECUTED):
         return SockwakeError("its program cannot be run")
+    if os.environ.get("SERVICE_RESULT") == "timeout" and was_ready:
+        return SockwakeError(
+            "its program did not end at its stop signal and was killed "
+            "(KillSignal= or TimeoutStopSec= in service.conf)"
+        )
     if os.environ.get("SERVICE_RESULT") == "timeout":
         return SockwakeError("its program did not say it was ready in time")
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"

@@ -26,7 +26,7 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import check_timer, proxy_netns, runtime, wakes
 from sockwake.lifecycle.monitor import Orders
-from sockwake.lifecycle.readiness import await_ready
+from sockwake.lifecycle.readiness import await_ready, ended_early
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, journal, pids, process, sdnotify
 
@@ -257,7 +257,7 @@ def _lead_proxy(instance: Instance, settings: Settings, container: Container) ->
             raise
         while container.relay(journal.write):
             pass
-        raise container.how_it_ended() from None
+        raise ended_early(container) from None
 
 
 def process_of(container: Container) -> int:

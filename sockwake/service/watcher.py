@@ -89,9 +89,10 @@ class Watcher:
 
         Raises EngineError when it has not answered after the container's grace period and some.
         """
+        began = time.monotonic()
         answer = self.container.begin_stop()
         patience = answer.gettimeout() or 0
-        deadline = time.monotonic() + patience
+        deadline = began + patience
         ready: set[int] = set()
         while answer.fileno() not in ready:
             left = deadline - time.monotonic()
@@ -104,6 +105,7 @@ class Watcher:
             if self.container.fd in ready:
                 self.container.relay(journal.write)
         self.container.engine.finish(answer)
+        journal.aside(runtime.note_stop, self.instance, self.container, time.monotonic() - began)
 
     def _lose_container(self) -> None:
         """Raise SockwakeError: why the container, or its engine, has ended unasked."""

@@ -34,14 +34,7 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
 
     timeout: seconds for this and for every later step on the connection.
     """
-    if scope.is_user():
-        theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            sock = _sent_from(theirs)
-        finally:
-            os.close(theirs)
-    else:
-        sock = socket_in(pid, _socket.AF_INET, _socket.SOCK_STREAM)
+    sock = stream_in(pid)
     sock.settimeout(timeout)
     try:
         sock.connect(("127.0.0.1", port))
@@ -49,6 +42,17 @@ def connect(pid: int, port: int, timeout: float) -> _socket.socket:
         sock.close()
         raise
     return sock
+
+
+def stream_in(pid: int) -> _socket.socket:
+    """Open a TCP socket in the network namespace of process pid; raises OSError."""
+    if not scope.is_user():
+        return socket_in(pid, _socket.AF_INET, _socket.SOCK_STREAM)
+    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _sent_from(theirs)
+    finally:
+        os.close(theirs)
 
 
 def socket_in(pid: int, family: int, kind: int, protocol: int = 0) -> _socket.socket:

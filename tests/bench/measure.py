@@ -19,6 +19,7 @@ import kinds
 import making
 import project
 import python_cost
+import starts
 import traces
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
@@ -27,7 +28,10 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "awake": lambda quick: awake.measure(2 if quick else 5),
     "asleep": lambda quick: awake.measure_asleep(),
     "python": lambda quick: python_cost.measure(10 if quick else 60),
-    "kinds": lambda quick: kinds.measure(2 if quick else 8, 12 if quick else 200),
+    "kinds": lambda quick: (
+        kinds.measure(2 if quick else 8, 12 if quick else 200)
+        | {"starts": starts.measure(1 if quick else 3)}
+    ),
     "project": lambda quick: project.measure(2 if quick else 11),
     "making": lambda quick: making.measure(2 if quick else 7),
 }

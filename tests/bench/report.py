@@ -176,6 +176,19 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
             "0",
             failed == 0 and cold >= attacked["wanted"],
         )
+    yield from _starts(part["starts"])
+
+
+def _starts(part: dict[str, Any]) -> Iterator[Row]:
+    for what, name, unit, bound in (
+        ("container: processor time of the probe, start of 20 s", "probe", "ms", 50),
+        ("container: sockwake-new when process 1 ignores SIGTERM", "stubborn", "s", 5),
+    ):
+        middle = statistics.median(part[name])
+        bounded = f"≤ {bound} {unit}"
+        yield Row(
+            what, f"{middle:.1f} {unit}", _span(part[name], unit, 1), bounded, middle <= bound
+        )
 
 
 def _project(part: dict[str, Any]) -> Iterator[Row]:

@@ -83,10 +83,8 @@ def of_kinds() -> dict[str, str]:
 
 def in_synopsis(option: Option) -> str:
     """How the synopsis has an option that it has to have, without brackets."""
-    metavar = "".join(f" Ar {part}" for part in option.metavar.split("=", 1) if part)
-    return f"Fl {option.flag[1:]}{metavar}".replace("GUC Ar", "GUC Ns = Ns Ar") + (
-        " ..." if option.repeatable else ""
-    )
+    metavar = " Ns = Ns ".join(f"Ar {part}" for part in option.metavar.split("=", 1) if part)
+    return f"Fl {option.flag[1:]} {metavar}".rstrip() + (" ..." if option.repeatable else "")
 
 
 def test_help_has_every_option_that_is_declared_and_no_other() -> None:

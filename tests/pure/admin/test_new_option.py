@@ -18,7 +18,7 @@ def span(text: str) -> str:
 
 
 ADDED = Option(
-    "--start-timeout",
+    "--patience",
     "TIME",
     "how long a start may take",
     type=span,
@@ -47,10 +47,10 @@ def test_help_has_it_under_the_kinds_it_is_for(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         cli.main(["new", "--help"])
     title, _, listed = capsys.readouterr().out.partition("of kinds postgres and command:\n")
-    assert title and "--start-timeout TIME" in listed and "(default: 2min)" in listed
+    assert title and "--patience TIME" in listed and "(default: 2min)" in listed
 
 
-@pytest.mark.parametrize(("given", "line"), [((), "2min"), (("--start-timeout", "5min"), "5min")])
+@pytest.mark.parametrize(("given", "line"), [((), "2min"), (("--patience", "5min"), "5min")])
 def test_its_value_or_its_default_gets_into_instance_env(
     tree: Tree, capsys: pytest.CaptureFixture[str], given: tuple[str, ...], line: str
 ) -> None:
@@ -61,11 +61,11 @@ def test_its_value_or_its_default_gets_into_instance_env(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--version", "18", "--start-timeout", "soon"], "'soon' is not a time span"),
-        (["--version", "18", "--start-timeout", ""], "the value of --start-timeout is empty"),
+        (["--version", "18", "--patience", "soon"], "'soon' is not a time span"),
+        (["--version", "18", "--patience", ""], "the value of --patience is empty"),
         (
-            ["--kind", "native", "--exec", "/bin/x", "--start-timeout", "5s"],
-            "--start-timeout is not for an instance of kind 'native'",
+            ["--kind", "native", "--exec", "/bin/x", "--patience", "5s"],
+            "--patience is not for an instance of kind 'native'",
         ),
     ],
 )
@@ -77,7 +77,7 @@ def test_its_value_and_its_kind_are_checked(
 
 
 def test_the_completion_knows_it() -> None:
-    assert "--start-timeout" in completion.script()
+    assert "--patience" in completion.script()
 
 
 def test_every_kind_that_an_option_names_is_in_the_table() -> None:

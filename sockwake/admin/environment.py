@@ -1,0 +1,53 @@
+"""The variables of a container's environment for sockwake-new: --env and --env-file as one file.
+
+In compose's format of an env_file:, which has no value that cannot be written.
+"""
+
+import re
+from argparse import Namespace
+
+from sockwake.admin.request import Request
+from sockwake.errors import USAGE, SockwakeError, reason
+
+# what is made of other options, and the option
+_OWN = {
+    "PGDATA": "--data",
+    "POSTGRES_DB": "--db-name",
+    "POSTGRES_HOST_AUTH_METHOD": "a password is asked for by every connection",
+    "POSTGRES_PASSWORD": "the superuser's password is made, in /etc/sockwake/NAME/password",
+    "POSTGRES_PASSWORD_FILE": "the superuser's password is made, in /etc/sockwake/NAME/password",
+    "POSTGRES_USER": "--db-user",
+}
+_KEY = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]", re.MULTILINE)
+_ESCAPED = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
+
+
+def text(arguments: Namespace, request: Request) -> str:
+    """The content of the file; raises SockwakeError (usage)."""
+    if request.definition:
+        raise SockwakeError(
+            "--env and --env-file are for --image", "write it into the compose file", USAGE
+        )
+    copied = _read(arguments.env_file) if arguments.env_file else ""
+    if copied and not copied.endswith("\n"):
+        copied += "\n"
+    whole = copied + "".join(map(_line, arguments.env))
+    if request.has_cluster and (own := sorted(_OWN.keys() & set(_KEY.findall(whole)))):
+        raise SockwakeError(f"variable {own[0]} is sockwake's own", _OWN[own[0]], USAGE)
+    return whole
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except OSError as error:
+        raise SockwakeError(f"cannot read {path}: {reason(error)}", status=USAGE) from None
+    except UnicodeDecodeError:
+        raise SockwakeError(f"cannot read {path}: it is not UTF-8", status=USAGE) from None
+
+
+def _line(variable: str) -> str:
+    """KEY="VALUE", of which compose reads the value as it was."""
+    key, _, value = variable.partition("=")
+    return f'{key}="{"".join(_ESCAPED.get(c, c) for c in value)}"\n'
