@@ -82,6 +82,16 @@ class Project:
             )
         return name, services[name]
 
+    def variables(self, config: dict[str, Any]) -> dict[str, str]:
+        """The variables of the service's container: the image's, with those of the files."""
+        _, definition = self.service(config)
+        image = str(definition.get("image") or "")
+        images.require_image(self.engine, image)
+        theirs = definition.get("environment") or {}
+        return images.environment(images.config(self.engine, image)) | {
+            name: str(value or "").replace("$$", "$") for name, value in theirs.items()
+        }
+
     def create(
         self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()
     ) -> None:
@@ -95,7 +105,8 @@ class Project:
         images.require_image(self.engine, definition.get("image", ""))
         self.require_free(config, is_new=False)
         label = belongings.label(self.instance)
-        overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
+        around_it = _WOKEN | self._process_1(definition)
+        overlay = {"container_name": container, **around_it, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         around = {
@@ -111,6 +122,20 @@ class Project:
             self._run(self.command(*create, overlay=path, project=container))
         finally:
             os.unlink(path)
+
+    def _process_1(self, definition: dict[str, Any]) -> dict[str, object]:
+        """What makes a PostgreSQL process 1 of its container, whatever the engine's default is.
+
+        Only so it gets its stop signal, and can be told from the one that initialises.
+        """
+        if not self.settings.has_cluster:
+            return {}
+        if definition.get("init"):
+            raise SockwakeError(
+                "the server has to be the container's process 1",
+                "compose.yaml must not say init: true",
+            )
+        return {"init": False}
 
     def create_everyday(self, made_of: str) -> None:
         """Make the container that every wake starts, labelled with a fingerprint of its files."""

@@ -15,7 +15,7 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
-from sockwake.postgres import cluster, tls
+from sockwake.postgres import cluster, initdb_arguments, tls
 from sockwake.system import files
 
 _LATE_PORTS = 10  # seconds the other ports of a project get beside its first
@@ -27,6 +27,7 @@ def make_what_is_missing(
     container: Container,
     made_of: str,
     write: Callable[[bytes], object],
+    tell: Callable[[str], object] = len,
 ) -> bool:
     """Make the cluster if it was never made, and the container if the files have changed.
 
@@ -37,7 +38,7 @@ def make_what_is_missing(
     if not settings.has_cluster:
         files.remove(instance.uninitialised_file)
     elif os.path.exists(instance.uninitialised_file):
-        initdb.initialise(instance, settings, container.engine, write)
+        initdb.initialise(instance, settings, container.engine, write, tell)
     elif not cluster.exists(settings):
         raise SockwakeError(
             f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
@@ -49,7 +50,11 @@ def make_what_is_missing(
 
 
 def provision(
-    instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
+    instance: Instance,
+    settings: Settings,
+    write: Callable[[bytes], object],
+    *,
+    quiet: bool,
 ) -> float:
     """Make image, data and container, for which a first wake would have to wait, and try them out.
 
@@ -66,6 +71,8 @@ def provision(
         belongings.require_unseen(engine, instance, settings.data)
     image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
+    if os.path.exists(instance.uninitialised_file) and settings.has_cluster:
+        initdb_arguments.merged(made_by_compose.variables(config))
     runtime.prepare(instance)
     locks = []
     try:
@@ -75,7 +82,9 @@ def provision(
             cluster.check_adoptable(settings.cluster, settings.major)
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
-        is_running = make_what_is_missing(instance, settings, container, made_of, write)
+        is_running = make_what_is_missing(
+            instance, settings, container, made_of, write, len if quiet else _tell
+        )
         if settings.tls:
             tls.place(instance, settings)
         return _try_out(instance, settings, container, is_running, write)
@@ -115,6 +124,10 @@ def _provision_project(
         return took
     finally:
         services.stop()
+
+
+def _tell(sentence: str) -> None:
+    print(f"sockwake: {sentence}", file=sys.stderr, flush=True)
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:
