@@ -139,6 +139,11 @@ OPTIONS = (
         otherwise="15min",
     ),
     Option(
+        "--fix-hba",
+        help="have an adopted cluster ask clients for passwords; the old pg_hba.conf stays beside",
+        kinds=_DATABASE,
+    ),
+    Option(
         "--image",
         "REF",
         "what it is made of",

@@ -25,6 +25,7 @@ class Request:
     tls: texts of certificate and key; ("", "") where the first wake makes them.
     adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
+    fix_hba: whether to write into an adopted cluster what lets clients log in.
     warnings: sentences that sockwake-new prints.
     """
 
@@ -44,6 +45,7 @@ class Request:
     engine: str = ""
     endpoints: list[Endpoint] = field(default_factory=list)
     copy_from: str = ""
+    fix_hba: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -15,7 +15,9 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
-from sockwake.postgres import cluster, initdb_arguments, tls
+from sockwake.postgres import adoption, cluster, initdb_arguments, tls
+from sockwake.postgres.adoption import Mending
+from sockwake.postgres.hba import Client
 from sockwake.system import files
 
 _LATE_PORTS = 10  # seconds the other ports of a project get beside its first
@@ -53,11 +55,13 @@ def provision(
     instance: Instance,
     settings: Settings,
     write: Callable[[bytes], object],
+    mending: Mending | None = None,
     *,
     quiet: bool,
 ) -> float:
     """Make image, data and container, for which a first wake would have to wait, and try them out.
 
+    mending: of a cluster that is adopted; the caller undoes it when anything fails.
     Returns how many seconds the start took; the container is stopped again.
     """
     engine = Engine.of(settings)
@@ -79,7 +83,7 @@ def provision(
         if settings.data:
             locks.append(runtime.take_data(instance, settings.data))
         if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
-            cluster.check_adoptable(settings.cluster, settings.major)
+            _require_adoptable(settings, mending)
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
         is_running = make_what_is_missing(
@@ -91,6 +95,15 @@ def provision(
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _require_adoptable(settings: Settings, mending: Mending | None) -> None:
+    """Raise SockwakeError unless the cluster can be adopted, after mending what was asked for."""
+    cluster.check_adoptable(settings.cluster, settings.major)
+    if mending:
+        mending.mend()
+    client = Client(settings.db_user, settings.db_name, settings.tls)
+    adoption.require_login(settings.cluster, settings.major, client)
 
 
 def _provision_project(
