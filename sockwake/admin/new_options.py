@@ -138,11 +138,7 @@ OPTIONS = (
         kinds=_DATABASE,
         otherwise="15min",
     ),
-    Option(
-        "--fix-hba",
-        help="have an adopted cluster ask clients for passwords; the old pg_hba.conf stays beside",
-        kinds=_DATABASE,
-    ),
+    Option("--fix-hba", help="have an adopted cluster ask for passwords", kinds=_DATABASE),
     Option(
         "--image",
         "REF",

@@ -58,6 +58,11 @@ class Instance:
         return f"{self.etc}/password"
 
     @property
+    def password_copy(self) -> str:
+        """The password, for the container's user, while the cluster is made."""
+        return f"{self.run}/password"
+
+    @property
     def tls_certificate(self) -> str:
         return f"{self.etc}/server.crt"
 
@@ -132,6 +137,11 @@ class Instance:
     def wake_file(self) -> str:
         """How many seconds the last wake took."""
         return f"{self.run}/last-wake"
+
+    @property
+    def collation_file(self) -> str:
+        """Databases whose indexes the image's C library may sort otherwise; may be missing."""
+        return f"{self.run}/collation"
 
     @property
     def failure_file(self) -> str:

@@ -41,6 +41,12 @@ def environment(config: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def server_arguments(engine: Engine, image: str) -> list[str]:
+    """What a derived image has its server do beside the official one, as by CMD postgres -c …"""
+    program, *arguments = config(engine, image).get("Cmd") or [""]
+    return [str(each) for each in arguments] if program == "postgres" else []
+
+
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:
     """Pull the image unless it is here; the engine's client shows the progress on stderr."""
     try:

@@ -1,5 +1,6 @@
 """The image's entrypoint while it makes a cluster: what it is at, and whether it gets on."""
 
+import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import re
 import select
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.postgres import postmaster
-from sockwake.system import files
+from sockwake.system import files, sdnotify
 
 _LOOK_EVERY = 200  # ms
 _MEASURE_EVERY = 1.0  # seconds, or longer where the measuring itself takes long
@@ -90,6 +91,10 @@ class Progress:
         self._every = max(_MEASURE_EVERY, 20 * (time.monotonic() - now))
 
 
+def keep_quiet(_sentence: str) -> None:
+    """Tell nothing of the progress."""
+
+
 def processor_time(pid: int) -> float:
     """Seconds that all processes in the control group of one have worked; 0 if it is not known."""
     group = re.search(r"^0::(.*)$", files.text_of(f"/proc/{pid}/cgroup"), re.MULTILINE)
@@ -137,6 +142,8 @@ def await_server(
     while not postmaster.has_taken_over(pid):
         if poll.poll(_LOOK_EVERY) and not container.relay(heard):
             raise words.failure(container.how_it_ended())
+        if sdnotify.ENDING & _signal.sigpending():  # of a wake, which masks them
+            raise SockwakeError("it was stopped while its cluster was made", "wake it again")
         if progress.is_over():
             raise words.failure(_stuck(patience), "START_TIMEOUT, if it only needs longer")
         if time.monotonic() - told > _TELL_EVERY:

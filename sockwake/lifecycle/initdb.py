@@ -1,11 +1,12 @@
 """Making a database cluster, with the image's own entrypoint."""
 
 import os
+import shutil
 from collections.abc import Callable
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
-from sockwake.engine import belongings
+from sockwake.engine import belongings, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
@@ -28,7 +29,7 @@ def initialise(
     settings: Settings,
     engine: Engine,
     write: Callable[[bytes], object],
-    tell: Callable[[str], object] = len,
+    tell: Callable[[str], object] = entrypoint.keep_quiet,
 ) -> None:
     """Make the cluster with the image's own entrypoint, in a container that is thrown away.
 
@@ -78,22 +79,26 @@ def _run_entrypoint(
         "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
         "POSTGRES_USER": settings.db_user,
     }
-    # the entrypoint reads it while it is still root, so that 0600 will do
     password_file = {
         "type": "bind",
-        "source": instance.password_file,
+        "source": instance.password_copy,
         "target": _PASSWORD_IN_CONTAINER,
         "read_only": True,
     }
     overlay: dict[str, object] = {"environment": environment, "volumes": [password_file]}
+    shutil.copy(instance.password_file, instance.password_copy)  # with its mode 0600
     try:
         # the key is not in the cluster before there is one
         project.create(container.name, overlay, ["-c", "ssl=off"])
+        if user := users.uid_of(engine, container.name):  # root takes what it needs by itself
+            for path in (data, instance.backend, instance.password_copy):
+                os.chown(path, user, -1)
         container.start(_ENTRYPOINT_TIMEOUT)
         entrypoint.await_server(container, data, settings.start_timeout, write, tell)
         await_ready(container, instance, settings, write)
         container.stop()
     finally:
+        files.remove(instance.password_copy)
         container.close()
         belongings.remove_container(engine, instance, container.name)
 

@@ -1,5 +1,6 @@
 """From the files of an instance to a container that only has to be started."""
 
+import json
 import os
 import sys
 import time
@@ -8,18 +9,19 @@ from typing import Any
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, images
+from sockwake.engine import belongings, images, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import initdb, project, runtime
+from sockwake.lifecycle import entrypoint, initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import adoption, cluster, initdb_arguments, tls
 from sockwake.postgres.adoption import Mending
 from sockwake.postgres.hba import Client
 from sockwake.system import files
 
+_SERVER = "    command:\n      - postgres\n"  # as the template has it
 _LATE_PORTS = 10  # seconds the other ports of a project get beside its first
 
 
@@ -29,7 +31,7 @@ def make_what_is_missing(
     container: Container,
     made_of: str,
     write: Callable[[bytes], object],
-    tell: Callable[[str], object] = len,
+    tell: Callable[[str], object] = entrypoint.keep_quiet,
 ) -> bool:
     """Make the cluster if it was never made, and the container if the files have changed.
 
@@ -71,12 +73,14 @@ def provision(
     made_by_compose = Project(instance, settings, engine)
     config = made_by_compose.config()
     made_by_compose.require_free(config, is_new=True)
+    if settings.has_cluster:
+        users.require_unmapped(engine, made_by_compose.service(config)[1])
     if settings.data:
         belongings.require_unseen(engine, instance, settings.data)
     image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
-    if os.path.exists(instance.uninitialised_file) and settings.has_cluster:
-        initdb_arguments.merged(made_by_compose.variables(config))
+    if settings.has_cluster:
+        _heed(instance, image, made_by_compose, config)
     runtime.prepare(instance)
     locks = []
     try:
@@ -86,15 +90,32 @@ def provision(
             _require_adoptable(settings, mending)
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
-        is_running = make_what_is_missing(
-            instance, settings, container, made_of, write, len if quiet else _tell
-        )
+        tell = entrypoint.keep_quiet if quiet else _tell
+        is_running = make_what_is_missing(instance, settings, container, made_of, write, tell)
+        if settings.has_cluster:
+            runtime.lend_backend(instance, settings)
         if settings.tls:
             tls.place(instance, settings)
         return _try_out(instance, settings, container, is_running, write)
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _heed(instance: Instance, image: str, project: Project, config: dict[str, Any]) -> None:
+    """Heed what a derived image says of its server.
+
+    Its arguments are written into compose.yaml, whose command counts. Raises SockwakeError when
+    those of initdb contradict ours.
+    """
+    if os.path.exists(instance.uninitialised_file):
+        initdb_arguments.merged(project.variables(config))
+    arguments = images.server_arguments(project.engine, image)
+    with open(instance.compose_file, encoding="utf-8") as file:
+        text = file.read()
+    lines = "".join(f"      - {json.dumps(each).replace('$', '$$')}\n" for each in arguments)
+    if lines and lines not in text:
+        files.replace(instance.compose_file, 0o644, text.replace(_SERVER, _SERVER + lines, 1))
 
 
 def _require_adoptable(settings: Settings, mending: Mending | None) -> None:

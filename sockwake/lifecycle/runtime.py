@@ -28,6 +28,7 @@ def prepare(instance: Instance) -> None:
         instance.ending_file,
         instance.handover_socket,
         instance.nobody_file,
+        instance.collation_file,
     )
     for path in (*told, instance.last_visit, instance.activity):
         files.remove(path)
@@ -141,6 +142,19 @@ def take_data(instance: Instance, path: str) -> int:
             "its file system cannot keep two servers apart, as NFS cannot: use a local one",
         ) from None
     return lock
+
+
+def lend_backend(instance: Instance, settings: Settings) -> None:
+    """Give the directory of its socket to the user whose cluster it is.
+
+    The image's entrypoint does so only when it is root.
+    """
+    try:
+        owner = os.lstat(f"{settings.cluster}/PG_VERSION").st_uid
+    except OSError:
+        return
+    if os.lstat(instance.backend).st_uid != owner:
+        os.chown(instance.backend, owner, -1)
 
 
 def leave_failure(instance: Instance, error: SockwakeError) -> None:

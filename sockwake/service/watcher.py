@@ -19,6 +19,7 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import proxy, proxy_netns, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, Orders, readable
+from sockwake.lifecycle.server_log import ServerLog
 from sockwake.system import files, journal, sdnotify
 
 _SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
@@ -47,6 +48,7 @@ class Watcher:
         self.stopping = False
         self._server = server
         self._stop = stop
+        self._log = ServerLog(instance)
         self._catch_the_end()
 
     def run(self) -> None:
@@ -58,7 +60,7 @@ class Watcher:
             ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
             has_ended = self._server in ready
             if not has_ended and self.container.fd in ready:
-                has_ended = not self.container.relay(journal.write)
+                has_ended = not self.container.relay(self._log.write)
             if has_ended:
                 self._lose_container()
         self._turn_clients_away()
@@ -67,7 +69,7 @@ class Watcher:
         except EngineError:
             self._end_server()
             raise
-        while self.container.relay(journal.write):
+        while self.container.relay(self._log.write):
             pass
         proxy_netns.forget(self.instance)
         files.remove(self.instance.ending_file)
@@ -87,14 +89,14 @@ class Watcher:
         """Have the engine stop the container, and relay its log meanwhile."""
         answer = self.container.begin_stop()
         while answer.fileno() not in readable(answer.fileno(), self.container.fd):
-            self.container.relay(journal.write)
+            self.container.relay(self._log.write)
         self.container.engine.finish(answer)
 
     def _lose_container(self) -> None:
         """Raise SockwakeError: why the container, or its engine, has ended unasked."""
         self._turn_clients_away()
         while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
-            self.container.relay(journal.write)
+            self.container.relay(self._log.write)
         if self._end_server():
             raise SockwakeError("the container engine has ended under it")
         raise self.container.how_it_ended()

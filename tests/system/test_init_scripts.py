@@ -100,6 +100,21 @@ def test_a_script_that_fails_is_named_with_its_line() -> None:
     nothing_is_left()
 
 
+def test_a_stop_is_heeded_in_the_middle_of_a_script(instance: Make) -> None:
+    with derived(IMAGE, {f"{SCRIPTS}/10-slow.sh": "sleep 600\n"}) as image:
+        database = instance("--no-provision", "--image", image)
+        client = database.start_psql()
+        until(
+            "initdb is done",
+            Path("/var/lib/sockwake/pg1/.initialising/18/docker/PG_VERSION").exists,
+        )
+        must("systemctl", "stop", database.proxy, database.backend, timeout=50)
+        assert run("docker", "inspect", "sockwake-pg1_init").status != 0
+        client.kill()
+        client.communicate()
+        must("sockwake", "rm", "pg1", "--purge", timeout=120)
+
+
 def test_progress_is_shown_and_an_interrupted_one_can_be_run_again(known: Know) -> None:
     known("pg1")
     with derived(IMAGE, {f"{SCRIPTS}/10-slow.sh": "sleep 14\n"}) as image:
