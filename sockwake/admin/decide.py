@@ -9,6 +9,7 @@ from sockwake.admin.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, KINDS, SERVICE
+from sockwake.postgres import cluster
 
 _CONTAINER, _PROJECT = "container", "project"
 _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
@@ -99,8 +100,14 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
         )
     gucs = option_types.server_settings(arguments.set, arguments.session_idle, major)
     request.values["gucs"] = gucs | (_TLS_GUCS if request.tls else {})
-    # where the official image has its volume
-    request.values["mount"] = f"/var/lib/postgresql{'' if major >= 18 else '/data'}"
+    request.values["mount"] = cluster.mount(major)
+    request.fix_hba = bool(arguments.fix_hba)
+    if request.fix_hba and (arguments.no_provision or request.root):
+        raise SockwakeError(
+            "--fix-hba mends a cluster that is tried out",
+            "leave out --no-provision and --root",
+            USAGE,
+        )
 
 
 def _decide_image(request: Request, arguments: Namespace) -> None:

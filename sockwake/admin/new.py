@@ -13,10 +13,12 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load, load_if_valid, pgdata
 from sockwake.engine import resources
 from sockwake.engine.api import EngineError
-from sockwake.errors import SockwakeError
+from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, SERVICE
 from sockwake.lifecycle import proxy_netns
-from sockwake.postgres import cluster, password
+from sockwake.postgres import adoption, cluster, password
+from sockwake.postgres.adoption import Mending
+from sockwake.postgres.hba import Client
 from sockwake.system import deletion, files, process, safe_path, systemctl
 
 _OTHER_PROOF = "; --start-timeout gives it longer, --ready and --probe-host another proof"
@@ -51,17 +53,25 @@ def finds_data(request: Request) -> bool:
     if request.has_cluster or "DATA" in request.lines or os.path.exists(path):
         claims.require_own(path, request.root)
     if request.has_cluster:
-        return _finds_cluster(path, values.version(request.version))
+        return _finds_cluster(request, path, values.version(request.version))
     if os.path.exists(path) and not os.path.isdir(path):
         raise SockwakeError(f"{path} is not a directory")
     return request.keeps_data and os.path.isdir(path) and bool(os.listdir(path))
 
 
-def _finds_cluster(path: str, major: int) -> bool:
+def _finds_cluster(request: Request, path: str, major: int) -> bool:
     found = pgdata(path, major)
     if os.path.exists(f"{found}/PG_VERSION"):
         cluster.check_adoptable(found, major)
+        if not request.fix_hba:
+            adoption.require_login(found, major, _client(request))
         return True
+    if request.fix_hba:
+        raise SockwakeError(
+            f"--fix-hba is for a cluster that is there already, and {path} has none",
+            "leave it out: a new cluster asks for passwords",
+            USAGE,
+        )
     try:
         entries = deletion.entries(path)
     except FileNotFoundError:
@@ -76,25 +86,32 @@ def _finds_cluster(path: str, major: int) -> bool:
     return False
 
 
+def _client(request: Request) -> Client:
+    """How clients will come to the server."""
+    return Client(request.lines["DB_USER"], request.lines["DB_NAME"], bool(request.tls))
+
+
 def make(
     request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool
 ) -> tuple[Instance, Settings]:
     """Make the instance, whole or not at all; returns it and what its instance.env says."""
     provision = provision and not request.root
     begun = _begin(request)
-    settings = None
+    settings = mending = None
     try:
         settings = load(begun.instance)
         if request.copy_from:
             begun.claim_data(request.root + request.data_directory, make=True)
             project_copy.copy(request.copy_from, request.root + request.data_directory)
+        if request.fix_hba:
+            mending = adoption.Mending(settings.cluster, settings.major, _client(request))
         if provision:
             if request.keeps_data and not request.adopt:
                 begun.claim_data(request.data_directory, make=True)
             elif request.kind.definition == SERVICE and not _has_state(request):
                 begun.claim_data(request.data_directory, make=False)
             if request.kind.definition != SERVICE:
-                _provision(begun.instance, settings, quiet=quiet, debug=debug)
+                _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
         made = begun.publish()
@@ -109,8 +126,11 @@ def make(
             systemctl.reload()
     except BaseException:
         undo(request, begun, settings)
+        if mending:
+            mending.undo()
         raise
     begun.release()
+    request.warnings += mending.said if mending else []
     if request.adopt and provision and request.has_cluster:
         password.forget_password(settings.data)
     return made, settings
@@ -185,14 +205,16 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
             systemctl.reload()
 
 
-def _provision(instance: Instance, settings: Settings, *, quiet: bool, debug: bool) -> None:
+def _provision(
+    instance: Instance, settings: Settings, mending: Mending | None, *, quiet: bool, debug: bool
+) -> None:
     from sockwake.lifecycle.provision import provision
 
     def log(text: bytes) -> None:
         if debug:
             sys.stderr.write(text.decode(errors="replace"))
 
-    took = provision(instance, settings, log, quiet=quiet)
+    took = provision(instance, settings, log, mending, quiet=quiet)
     files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
 
 
@@ -239,6 +261,10 @@ def dry_run(request: Request, arguments: argparse.Namespace) -> None:
     files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
     etc = request.final.etc
     commands = [] if arguments.no_provision or request.root else _commands(request)
+    if request.fix_hba:
+        commands.append(
+            f"# {_client(request).line}  # above all of pg_hba.conf, where it is needed"
+        )
     if arguments.enable:
         commands.append(request.enabling())
     if arguments.json:

@@ -140,6 +140,7 @@ OPTIONS = (
         kinds=_DATABASE,
         otherwise="15min",
     ),
+    Option("--fix-hba", help="have an adopted cluster ask for passwords", kinds=_DATABASE),
     Option(
         "--image",
         "REF",

@@ -27,6 +27,7 @@ class Request:
     adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
     environment: the text of the file of its container's variables.
+    fix_hba: whether to write into an adopted cluster what lets clients log in.
     warnings: sentences that sockwake-new prints.
     """
 
@@ -47,6 +48,7 @@ class Request:
     endpoints: list[Endpoint] = field(default_factory=list)
     copy_from: str = ""
     environment: str = ""
+    fix_hba: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

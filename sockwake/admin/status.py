@@ -9,7 +9,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.lifecycle import wakes
-from sockwake.postgres import tls
+from sockwake.postgres import adoption, preloaded, tls
 from sockwake.system import files, ss
 
 
@@ -33,6 +33,8 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "last_wake_seconds": took,
             "slow": slow(took, settings),
             "killed": files.text_of(instance.killed_file).strip() or None,
+            "collation_changed": files.text_of(instance.collation_file).splitlines(),
+            "preloaded": _preloaded(instance, settings),
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
             "config": instance.etc,
@@ -78,6 +80,8 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "note": facts["slow"],
         "last sleep": facts["killed"],
         "warning": facts.get("warning"),
+        "collation": _collation(instance) if settings.has_cluster else "",
+        "jobs": _jobs(instance, settings),
         "failure": facts.get("error"),
         "config": instance.etc,
         "units": " ".join(units(instance, settings)),
@@ -92,3 +96,29 @@ def _services(states: object) -> str:
         return ""
     shown = ", ".join(f"{name} ({state})" for name, state in sorted(states.items()))
     return shown or "none made: the next wake makes them"
+
+
+def _collation(instance: Instance) -> str:
+    """What to do about databases that the server has warned of in this or the last wake, or ""."""
+    if not (names := files.text_of(instance.collation_file).splitlines()):
+        return ""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"the image sorts texts otherwise than the one before: REINDEX DATABASE and "
+        f"ALTER DATABASE … REFRESH COLLATION VERSION for {listed}"
+    )
+
+
+def _preloaded(instance: Instance, settings: Settings) -> list[str]:
+    """The libraries that its server loads at its start."""
+    if not settings.has_cluster:
+        return []
+    configured = adoption.setting(settings.cluster, "shared_preload_libraries")
+    return preloaded.libraries(files.text_of(instance.compose_file), configured)
+
+
+def _jobs(instance: Instance, settings: Settings) -> str:
+    """A note about the jobs of such libraries, or ""."""
+    names = preloaded.with_jobs(_preloaded(instance, settings))
+    listed = ", ".join(names)
+    return f"those of {listed} run only while it is awake, and none wakes it" if names else ""

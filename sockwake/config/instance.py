@@ -58,6 +58,11 @@ class Instance:
         return f"{self.etc}/password"
 
     @property
+    def password_copy(self) -> str:
+        """The password, for the container's user, while the cluster is made."""
+        return f"{self.run}/password"
+
+    @property
     def tls_certificate(self) -> str:
         return f"{self.etc}/server.crt"
 
@@ -112,6 +117,11 @@ class Instance:
     def process_one_file(self) -> str:
         """Which shell runs a server and stays process 1, and the container's fingerprint."""
         return f"{self.run}/process-1"
+
+    @property
+    def collation_file(self) -> str:
+        """Databases whose indexes the image's C library may sort otherwise; may be missing."""
+        return f"{self.run}/collation"
 
     @property
     def failure_file(self) -> str:

@@ -83,6 +83,16 @@ class Project:
             )
         return name, services[name]
 
+    def variables(self, config: dict[str, Any]) -> dict[str, str]:
+        """The variables of the service's container: the image's, with those of the files."""
+        _, definition = self.service(config)
+        image = str(definition.get("image") or "")
+        images.require_image(self.engine, image)
+        theirs = definition.get("environment") or {}
+        return images.environment(images.config(self.engine, image)) | {
+            name: str(value or "").replace("$$", "$") for name, value in theirs.items()
+        }
+
     def create(
         self, container: str, overlay: dict[str, object], arguments: Sequence[str] = ()
     ) -> None:
@@ -96,11 +106,8 @@ class Project:
         image = images.require_image(self.engine, definition.get("image", ""))
         self.require_free(config, is_new=False)
         label = belongings.label(self.instance)
-        overlay = {"container_name": container, **_WOKEN, "labels": label, **overlay}
-        if not self.settings.has_cluster and process_one.may_be_init(
-            self.engine, definition, image
-        ):
-            overlay["init"] = True
+        around_it = _WOKEN | self._process_1(definition, image)
+        overlay = {"container_name": container, **around_it, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
         around = {
@@ -116,6 +123,22 @@ class Project:
             self._run(self.command(*create, overlay=path, project=container))
         finally:
             os.unlink(path)
+
+    def _process_1(self, definition: dict[str, Any], image: dict[str, Any]) -> dict[str, object]:
+        """What is laid over about process 1: an init where that may be, and a PostgreSQL itself.
+
+        Only as process 1 a PostgreSQL gets its stop signal, whatever the engine's default is, and
+        can be told from the one that initialises.
+        """
+        if not self.settings.has_cluster:
+            may_be_init = process_one.may_be_init(self.engine, definition, image)
+            return {"init": True} if may_be_init else {}
+        if definition.get("init"):
+            raise SockwakeError(
+                "the server has to be the container's process 1",
+                "compose.yaml must not say init: true",
+            )
+        return {"init": False}
 
     def create_everyday(self, made_of: str) -> None:
         """Make the container that every wake starts, labelled with a fingerprint of its files."""

@@ -1,5 +1,8 @@
 """Images of an engine: check that one is on this machine, and pull it."""
 
+import json
+from typing import Any
+
 from sockwake.config import scope
 from sockwake.engine.api import Engine, EngineError, quoted
 from sockwake.errors import SockwakeError
@@ -21,6 +24,27 @@ def require_image(engine: Engine, image: str) -> bytes:
         raise SockwakeError(
             f"image {image} is not on this machine", f"{engine.program} pull {image}"
         ) from None
+
+
+def config(engine: Engine, image: str) -> dict[str, Any]:
+    """What the image says of its containers: "Env", "User", "Cmd" …; raises EngineError."""
+    answer = engine.call("GET", f"/images/{quoted(image)}/json")
+    try:
+        return dict(json.loads(answer)["Config"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise EngineError(f"the container engine does not tell what image {image} is") from None
+
+
+def environment(config: dict[str, Any]) -> dict[str, str]:
+    """The variables that an image sets, by its config()."""
+    pairs = (str(line).partition("=") for line in config.get("Env") or ())
+    return {name: value for name, _, value in pairs}
+
+
+def server_arguments(engine: Engine, image: str) -> list[str]:
+    """What a derived image has its server do beside the official one, as by CMD postgres -c …"""
+    program, *arguments = config(engine, image).get("Cmd") or [""]
+    return [str(each) for each in arguments] if program == "postgres" else []
 
 
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:

@@ -1,35 +1,42 @@
-"""Making a database cluster, with the image's own entrypoint."""
+"""Making a database cluster, with the image's own init_scripts."""
 
 import os
+import shutil
 from collections.abc import Callable
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
-from sockwake.engine import belongings
+from sockwake.engine import belongings, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import init_scripts
 from sockwake.lifecycle.readiness import await_ready
-from sockwake.postgres import cluster, password, tls
+from sockwake.postgres import cluster, initdb_arguments, password, tls
 from sockwake.postgres.cluster import MADE, STAGED
 from sockwake.system import deletion, files, safe_path
 
 _PASSWORD_IN_CONTAINER = "/run/sockwake-password"
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
-_AUTHENTICATION = "--auth-local=scram-sha-256 --auth-host=scram-sha-256"
-_INITDB = f"{_AUTHENTICATION} --data-checksums --encoding=UTF8"
+# each can come from NAME_FILE, too, and the entrypoint refuses both
+_TOLD = ("POSTGRES_DB", "POSTGRES_INITDB_ARGS", "POSTGRES_PASSWORD", "POSTGRES_USER")
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
 
 
 def initialise(
-    instance: Instance, settings: Settings, engine: Engine, write: Callable[[bytes], object]
+    instance: Instance,
+    settings: Settings,
+    engine: Engine,
+    write: Callable[[bytes], object],
+    tell: Callable[[str], object] = init_scripts.keep_quiet,
 ) -> None:
     """Make the cluster with the image's own entrypoint, in a container that is thrown away.
 
     The everyday container so never sees the password. The cluster is made beside its place and
     moved there when its server has proven itself and stopped cleanly; after an interruption at any
     point the next call goes on or starts over. Removes the instance's "uninitialised" mark last.
+    tell: gets a sentence now and then, when the image's own scripts take long.
     """
     staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
     if not cluster.exists(settings) and not os.path.exists(made):
@@ -40,7 +47,7 @@ def initialise(
         os.mkdir(staged, 0o711)
         password.write_password(instance)
         tls.make_missing(instance, settings)
-        _run_entrypoint(instance, settings, engine, staged, write)
+        _run_entrypoint(instance, settings, engine, staged, write, tell)
         if not os.path.exists(f"{pgdata(staged, settings.major)}/PG_VERSION"):
             raise SockwakeError(
                 f"the image has made no cluster in {settings.cluster}",
@@ -60,30 +67,38 @@ def _run_entrypoint(
     engine: Engine,
     data: str,
     write: Callable[[bytes], object],
+    tell: Callable[[str], object],
 ) -> None:
     """Run the entrypoint of the image on the empty directory data, until its server is ready."""
     container = Container(instance.init_container, engine)
-    environment = {
+    project = Project(instance, settings, engine, data)
+    arguments = initdb_arguments.merged(project.variables(project.config()))
+    environment = dict.fromkeys([*_TOLD, *(f"{name}_FILE" for name in _TOLD)], "") | {
         "POSTGRES_DB": settings.db_name,
-        "POSTGRES_INITDB_ARGS": _INITDB,
+        "POSTGRES_INITDB_ARGS": arguments.replace("$", "$$"),  # compose fills in variables
         "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
         "POSTGRES_USER": settings.db_user,
     }
-    # the entrypoint reads it while it is still root, so that 0600 will do
     password_file = {
         "type": "bind",
-        "source": instance.password_file,
+        "source": instance.password_copy,
         "target": _PASSWORD_IN_CONTAINER,
         "read_only": True,
     }
     overlay: dict[str, object] = {"environment": environment, "volumes": [password_file]}
+    shutil.copy(instance.password_file, instance.password_copy)  # with its mode 0600
     try:
         # the key is not in the cluster before there is one
-        Project(instance, settings, engine, data).create(container.name, overlay, ["-c", "ssl=off"])
+        project.create(container.name, overlay, ["-c", "ssl=off"])
+        if user := users.uid_of(engine, container.name):  # root takes what it needs by itself
+            for path in (data, instance.backend, instance.password_copy):
+                os.chown(path, user, -1)
         container.start(_ENTRYPOINT_TIMEOUT)
+        init_scripts.await_server(container, data, settings.start_timeout, write, tell)
         await_ready(container, instance, settings, write)
         container.stop()
     finally:
+        files.remove(instance.password_copy)
         container.close()
         belongings.remove_container(engine, instance, container.name)
 

@@ -1,5 +1,6 @@
 """From the files of an instance to a container that only has to be started."""
 
+import json
 import os
 import sys
 import time
@@ -8,16 +9,19 @@ from typing import Any
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, images
+from sockwake.engine import belongings, images, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import initdb, project, runtime
+from sockwake.lifecycle import init_scripts, initdb, project, runtime
 from sockwake.lifecycle.readiness import await_ready
-from sockwake.postgres import cluster, tls
+from sockwake.postgres import adoption, cluster, initdb_arguments, tls
+from sockwake.postgres.adoption import Mending
+from sockwake.postgres.hba import Client
 from sockwake.system import files
 
+_SERVER = "    command:\n      - postgres\n"  # as the template has it
 _LATE_PORTS = 10  # seconds the other ports of a project get beside its first
 
 
@@ -27,6 +31,7 @@ def make_what_is_missing(
     container: Container,
     made_of: str,
     write: Callable[[bytes], object],
+    tell: Callable[[str], object] = init_scripts.keep_quiet,
 ) -> bool:
     """Make the cluster if it was never made, and the container if the files have changed.
 
@@ -37,7 +42,7 @@ def make_what_is_missing(
     if not settings.has_cluster:
         files.remove(instance.uninitialised_file)
     elif os.path.exists(instance.uninitialised_file):
-        initdb.initialise(instance, settings, container.engine, write)
+        initdb.initialise(instance, settings, container.engine, write, tell)
     elif not cluster.exists(settings):
         raise SockwakeError(
             f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
@@ -54,10 +59,16 @@ def make_anew(instance: Instance, settings: Settings, container: Container) -> N
 
 
 def provision(
-    instance: Instance, settings: Settings, write: Callable[[bytes], object], *, quiet: bool
+    instance: Instance,
+    settings: Settings,
+    write: Callable[[bytes], object],
+    mending: Mending | None = None,
+    *,
+    quiet: bool,
 ) -> float:
     """Make image, data and container, for which a first wake would have to wait, and try them out.
 
+    mending: of a cluster that is adopted; the caller undoes it when anything fails.
     Returns how many seconds the start took; the container is stopped again.
     """
     engine = Engine.of(settings)
@@ -67,26 +78,58 @@ def provision(
     made_by_compose = Project(instance, settings, engine)
     config = made_by_compose.config()
     made_by_compose.require_free(config, is_new=True)
+    if settings.has_cluster:
+        users.require_unmapped(engine, made_by_compose.service(config)[1])
     if settings.data:
         belongings.require_unseen(engine, instance, settings.data)
     image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
+    if settings.has_cluster:
+        _heed(instance, image, made_by_compose, config)
     runtime.prepare(instance)
     locks = []
     try:
         if settings.data:
             locks.append(runtime.take_data(instance, settings.data))
         if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
-            cluster.check_adoptable(settings.cluster, settings.major)
+            _require_adoptable(settings, mending)
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
-        is_running = make_what_is_missing(instance, settings, container, made_of, write)
+        tell = init_scripts.keep_quiet if quiet else _tell
+        is_running = make_what_is_missing(instance, settings, container, made_of, write, tell)
+        if settings.has_cluster:
+            runtime.lend_backend(instance, settings)
         if settings.tls:
             tls.place(instance, settings)
         return _try_out(instance, settings, container, is_running, write)
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _heed(instance: Instance, image: str, project: Project, config: dict[str, Any]) -> None:
+    """Heed what a derived image says of its server.
+
+    Its arguments are written into compose.yaml, whose command counts. Raises SockwakeError when
+    those of initdb contradict ours.
+    """
+    if os.path.exists(instance.uninitialised_file):
+        initdb_arguments.merged(project.variables(config))
+    arguments = images.server_arguments(project.engine, image)
+    with open(instance.compose_file, encoding="utf-8") as file:
+        text = file.read()
+    lines = "".join(f"      - {json.dumps(each).replace('$', '$$')}\n" for each in arguments)
+    if lines and lines not in text:
+        files.replace(instance.compose_file, 0o644, text.replace(_SERVER, _SERVER + lines, 1))
+
+
+def _require_adoptable(settings: Settings, mending: Mending | None) -> None:
+    """Raise SockwakeError unless the cluster can be adopted, after mending what was asked for."""
+    cluster.check_adoptable(settings.cluster, settings.major)
+    if mending:
+        mending.mend()
+    client = Client(settings.db_user, settings.db_name, settings.tls)
+    adoption.require_login(settings.cluster, settings.major, client)
 
 
 def _provision_project(
@@ -121,6 +164,10 @@ def _provision_project(
         return took
     finally:
         services.stop()
+
+
+def _tell(sentence: str) -> None:
+    print(f"sockwake: {sentence}", file=sys.stderr, flush=True)
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ def prepare(instance: Instance) -> None:
         instance.ending_file,
         instance.handover_socket,
         instance.nobody_file,
+        instance.collation_file,
     )
     for path in (*told, instance.last_visit, instance.activity):
         files.remove(path)
@@ -156,6 +157,19 @@ def note_stop(instance: Instance, container: Container, took: float) -> str:
     files.replace_volatile(instance.killed_file, f"{sentence}\n")
     journal.say(sentence)
     return sentence
+
+
+def lend_backend(instance: Instance, settings: Settings) -> None:
+    """Give the directory of its socket to the user whose cluster it is.
+
+    The image's entrypoint does so only when it is root.
+    """
+    try:
+        owner = os.lstat(f"{settings.cluster}/PG_VERSION").st_uid
+    except OSError:
+        return
+    if os.lstat(instance.backend).st_uid != owner:
+        os.chown(instance.backend, owner, -1)
 
 
 def leave_failure(instance: Instance, error: SockwakeError) -> None:

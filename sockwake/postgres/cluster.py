@@ -10,6 +10,11 @@ from sockwake.system import files
 STAGED, MADE = ".initialising", ".initialised"
 
 
+def mount(major: int) -> str:
+    """Where the official image has its volume."""
+    return f"/var/lib/postgresql{'' if major >= 18 else '/data'}"
+
+
 def exists(settings: Settings) -> bool:
     """Whether the directory of the settings has a cluster."""
     return os.path.exists(f"{settings.cluster}/PG_VERSION")

@@ -44,3 +44,15 @@ def is_settled(pid: int) -> bool:
     except OSError:
         return False
     return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
+
+
+def has_taken_over(pid: int) -> bool:
+    """Whether process 1 of a container, by the host's number, has become a server that is settled.
+
+    Asks nothing of the temporary server of an entrypoint that still initialises.
+    """
+    try:
+        with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:
+            return file.readline().strip() == "1" and is_settled(pid)
+    except OSError:
+        return False

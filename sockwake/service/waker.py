@@ -161,6 +161,8 @@ def make_missing(
         is_running = provision.make_what_is_missing(
             instance, settings, container, made_of, journal.write
         )
+    if settings.has_cluster:
+        runtime.lend_backend(instance, settings)
     if settings.tls:
         from sockwake.postgres import tls
 

@@ -20,6 +20,7 @@ from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import proxy, proxy_netns, runtime
 from sockwake.lifecycle.monitor import ClientMonitor, Orders, readable
+from sockwake.lifecycle.server_log import ServerLog
 from sockwake.system import files, journal, sdnotify
 
 _SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
@@ -48,6 +49,7 @@ class Watcher:
         self.stopping = False
         self._server = server
         self._stop = stop
+        self._log = ServerLog(instance)
         self._catch_the_end()
 
     def run(self) -> None:
@@ -59,7 +61,7 @@ class Watcher:
             ready = self.monitor.wait(self._wakeup, self.container.fd, self._server)
             has_ended = self._server in ready
             if not has_ended and self.container.fd in ready:
-                has_ended = not self.container.relay(journal.write)
+                has_ended = not self.container.relay(self._log.write)
             if has_ended:
                 self._lose_container()
         self._turn_clients_away()
@@ -103,7 +105,7 @@ class Watcher:
                 )
             ready = readable(answer.fileno(), self.container.fd, timeout=left)
             if self.container.fd in ready:
-                self.container.relay(journal.write)
+                self.container.relay(self._log.write)
         self.container.engine.finish(answer)
         journal.aside(runtime.note_stop, self.instance, self.container, time.monotonic() - began)
 
@@ -118,7 +120,7 @@ class Watcher:
     def _relay_last_words(self) -> None:
         """Relay what a container that has ended wrote, as long as the engine passes it on."""
         while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
-            self.container.relay(journal.write)
+            self.container.relay(self._log.write)
 
     def _end_server(self, patience: float = _SHUTDOWN) -> bool:
         """Stop the server that its engine has left running; False when it has ended by itself.

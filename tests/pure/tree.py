@@ -78,6 +78,8 @@ class Tree:
         directory = Path(f"{self}{path}")
         directory.mkdir(parents=True)
         (directory / "PG_VERSION").write_text(f"{version}\n")
+        (directory / "postgresql.conf").write_text("")
+        (directory / "pg_hba.conf").write_text("local all all scram-sha-256\n")
 
     def snapshot(self) -> dict[str, tuple[int, str]]:
         """Everything in the tree: path to (mode, content or link target)."""

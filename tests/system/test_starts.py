@@ -96,7 +96,7 @@ def test_a_first_page_of_twelve_seconds_is_ready_after_twelve(
 
 def test_a_start_takes_as_long_as_it_is_told(service: MakeService, tmp_path: Path) -> None:
     slow = images.script(tmp_path, "trial:1", 'sleep 5\nexec "$@"\n')
-    said, took = refused(slow, "--start-timeout", "2s")
+    said, _ = refused(slow, "--start-timeout", "2s")
     assert "within 2 s: nothing accepted connections there" in said
     assert "--start-timeout" in said and "START_TIMEOUT=" in said
     shop = container(service, slow, "--start-timeout", "1min")

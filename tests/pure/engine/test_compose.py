@@ -78,6 +78,7 @@ class Compose:
     def overlay(self) -> dict[str, Any]:
         """The keys laid over the service, but those that every service gets."""
         overlay: dict[str, Any] = self.file()["services"]["db"]
+        assert overlay.pop("init", None) == (False if self.project.settings.has_cluster else None)
         assert (overlay.pop("restart"), overlay.pop("deploy"), overlay.pop("tty")) == (
             "no",
             {"restart_policy": {"condition": "none", "max_attempts": 0}},
@@ -125,6 +126,12 @@ def test_arguments_follow_what_the_command_has(
     }
 
 
+def test_a_file_that_asks_for_an_init_is_no_place_for_a_postgresql(compose: Compose) -> None:
+    with pytest.raises(SockwakeError, match="has to be the container's process 1") as refused:
+        compose.defines(init=True).create_everyday("12-0badcafe")
+    assert refused.value.hint == "compose.yaml must not say init: true"
+
+
 def test_the_overlay_is_removed_afterwards(compose: Compose) -> None:
     compose.defines().create("sockwake-pg1", {})
     assert os.listdir(compose.instance.run) == []
@@ -170,7 +177,8 @@ def test_a_service_that_is_no_database_publishes_nothing_and_depends_on_nothing(
     Path(compose.instance.env_file).write_text(text_of(CONTAINER))
     engine = compose.project.engine
     service = Project(compose.instance, settings.load(compose.instance), engine)
-    compose.defines(ports=["80:80"], depends_on=["other"])
+    compose.project = service
+    compose.defines(ports=["80:80"], depends_on=["other"], init=True)
     service.create("sockwake-pg1", {"labels": {"mine": "it's “true”: yes # no"}})
     assert compose.overlay() == {
         "container_name": "sockwake-pg1",

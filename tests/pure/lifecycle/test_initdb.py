@@ -96,7 +96,7 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
     settings = load(instance)
 
     def makes_that_of_another_version(
-        instance: Instance, settings: object, engine: Engine, staged: str, write: object
+        instance: Instance, settings: object, engine: Engine, staged: str, *_: object
     ) -> None:
         os.mkdir(f"{staged}/data")
         Path(staged, "data/PG_VERSION").write_text("17")

@@ -1,0 +1,164 @@
+"""The image's entrypoint while it makes a cluster: what it is at, and whether it gets on."""
+
+import _signal  # type: ignore  # the typeshed has no stub for it
+import os
+import re
+import select
+import time
+from collections.abc import Callable
+
+from sockwake.engine.container import Container
+from sockwake.errors import SockwakeError
+from sockwake.postgres import postmaster
+from sockwake.system import files, sdnotify
+
+_LOOK_EVERY = 200  # ms
+_MEASURE_EVERY = 1.0  # seconds, or longer where the measuring itself takes long
+_TELL_EVERY = 10.0  # seconds
+# a server without work takes less of a processor, in each second: no progress
+_AT_WORK = 0.02
+_SCRIPT = re.compile(r"(?:running|sourcing) (/docker-entrypoint-initdb\.d/.+)")
+_DONE = "PostgreSQL init process complete"
+_PROBLEM = re.compile(r"\b(?:ERROR|FATAL|PANIC|error)\b:?")
+
+
+class Words:
+    """What the entrypoint says: the script it is in, and the line that tells what went wrong."""
+
+    def __init__(self) -> None:
+        self.script = ""
+        self._problem = ""
+        self._rest = b""
+
+    def hear(self, text: bytes) -> None:
+        """Take a piece of its output."""
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        for line in lines:
+            self._take(line.decode(errors="replace").strip())
+
+    def _take(self, line: str) -> None:
+        if found := _SCRIPT.search(line):
+            self.script, self._problem = found[1], ""
+        elif line.startswith(_DONE):
+            self.script = ""
+        elif self.script and f"{self.script}:" in line:
+            self._problem = line  # as psql and sh put it: file, line, reason
+        elif _PROBLEM.search(line) and not (self.script and f"{self.script}:" in self._problem):
+            self._problem = line
+
+    def failure(self, error: SockwakeError, hint: str = "") -> SockwakeError:
+        """error, with the script it happened in and that script's own words."""
+        if not self.script:
+            return error
+        self._take(self._rest.decode(errors="replace").strip())
+        return SockwakeError(
+            f"{error.message} in init script {self.script} of its image",
+            hint or error.hint or "mend it in the image; nothing was kept of this attempt",
+            said=self._problem or error.said,
+        )
+
+
+class Progress:
+    """Whether the processes of a container get on: by output, processor time or growth of data."""
+
+    def __init__(self, pid: int, data: str, patience: float) -> None:
+        """pid: its process 1. patience: seconds without any progress, after which it is over."""
+        self._pid = pid
+        self._data = data
+        self._patience = patience
+        self._last = self._measured = time.monotonic()
+        self._every = _MEASURE_EVERY
+        self._worked = processor_time(pid)
+        self.size = 0
+
+    def mark(self) -> None:
+        """There is progress."""
+        self._last = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether there has been none for too long; measures now and then."""
+        now = time.monotonic()
+        if now - self._measured >= self._every:
+            self._measure(now)
+        return now - self._last > self._patience
+
+    def _measure(self, now: float) -> None:
+        worked, size = processor_time(self._pid), size_of(self._data)
+        at_work = worked - self._worked > _AT_WORK * (now - self._measured)
+        if at_work or size > self.size:
+            self._last = now
+        self._worked, self.size, self._measured = worked, size, now
+        self._every = max(_MEASURE_EVERY, 20 * (time.monotonic() - now))
+
+
+def keep_quiet(_sentence: str) -> None:
+    """Tell nothing of the progress."""
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that all processes in the control group of one have worked; 0 if it is not known."""
+    group = re.search(r"^0::(.*)$", files.text_of(f"/proc/{pid}/cgroup"), re.MULTILINE)
+    said = files.text_of(f"/sys/fs/cgroup{group[1]}/cpu.stat") if group else ""
+    used = re.search(r"^usage_usec (\d+)$", said, re.MULTILINE)
+    return int(used[1]) / 1e6 if used else 0.0
+
+
+def size_of(directory: str) -> int:
+    """Bytes that the files below a directory take on the disk."""
+    size = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                size += os.lstat(f"{folder}/{name}").st_blocks * 512
+            except OSError:
+                pass  # it has just gone
+    return size
+
+
+def await_server(
+    container: Container,
+    data: str,
+    patience: float,
+    write: Callable[[bytes], object],
+    tell: Callable[[str], object],
+) -> None:
+    """Return when the entrypoint has made the cluster in data, and has become its server.
+
+    It may take as long as it makes progress. patience: as in Progress. tell: gets a sentence about
+    that now and then. Raises SockwakeError with the script of the image that failed, or hangs.
+    """
+    words = Words()
+    pid = container.pid()
+    progress = Progress(pid, data, patience)
+    poll = select.poll()
+    poll.register(container.fd, select.POLLIN)
+    began = told = time.monotonic()
+
+    def heard(text: bytes) -> None:
+        progress.mark()
+        words.hear(text)
+        write(text)
+
+    while not postmaster.has_taken_over(pid):
+        if poll.poll(_LOOK_EVERY) and not container.relay(heard):
+            raise words.failure(container.how_it_ended())
+        if sdnotify.ENDING & _signal.sigpending():  # of a wake, which masks them
+            raise SockwakeError("it was stopped while its cluster was made", "wake it again")
+        if progress.is_over():
+            raise words.failure(_stuck(patience), "START_TIMEOUT, if it only needs longer")
+        if time.monotonic() - told > _TELL_EVERY:
+            told = time.monotonic()
+            tell(_state(told - began, progress.size, words.script))
+
+
+def _stuck(patience: float) -> SockwakeError:
+    return SockwakeError(
+        f"its container made no progress within {patience:g} s "
+        "(no output, no processor time, no growth of its data)",
+        "START_TIMEOUT, if it only needs longer",
+    )
+
+
+def _state(seconds: float, size: int, script: str) -> str:
+    where = f", in {script}" if script else ""
+    return f"making the cluster: {seconds:.0f} s, {size >> 20} MB{where}"

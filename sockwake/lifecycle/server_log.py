@@ -1,0 +1,42 @@
+"""A server's log on its way to the journal: what it says that the administrator has to know."""
+
+from __future__ import annotations
+
+from sockwake.system import files, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.config.instance import Instance
+
+# PostgreSQL's postinit.c, since version 15
+_MISMATCH = b'" has a collation version mismatch'
+_DATABASE = b'database "'
+_LONGEST = 63 * 4  # bytes of a name
+
+
+class ServerLog:
+    """The log of one instance while it is awake."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._told: list[str] = []
+
+    def write(self, text: bytes) -> None:
+        """Pass it on, and note databases whose collation is another's than that of the image."""
+        journal.write(text)
+        if _MISMATCH in text:
+            for before in text.split(_MISMATCH)[:-1]:
+                name = before.rpartition(_DATABASE)[2][:_LONGEST].decode(errors="replace")
+                if name not in self._told:
+                    journal.aside(self._tell, name)
+
+    def _tell(self, name: str) -> None:
+        self._told.append(name)
+        shown = "".join(char if char.isprintable() else " " for char in name)
+        journal.say(
+            f'the image sorts texts otherwise than the one before: indexes of database "{shown}" '
+            f'may be wrong. REINDEX DATABASE "{shown}"; '
+            f'ALTER DATABASE "{shown}" REFRESH COLLATION VERSION; (administration.md)'
+        )
+        names = "".join(f"{each}\n" for each in self._told)
+        files.replace_volatile(self._instance.collation_file, names)
