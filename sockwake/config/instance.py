@@ -114,6 +114,51 @@ class Instance:
         return f"{self.run}/ending"
 
     @property
+    def handover_socket(self) -> str:
+        """The unix socket over which the proxy passes its listening sockets to the waker."""
+        return f"{self.run}/door"
+
+    @property
+    def nobody_file(self) -> str:
+        """There after a start was skipped for want of a client, until the next start."""
+        return f"{self.run}/nobody"
+
+    @property
+    def last_visit(self) -> str:
+        """When the last client left that had sent data: seconds of CLOCK_MONOTONIC; or missing."""
+        return f"{self.run}/last-visit"
+
+    @property
+    def activity(self) -> str:
+        """What the last check measured, and since when. May be missing."""
+        return f"{self.run}/activity"
+
+    @property
+    def wake_lock(self) -> str:
+        """Locked by the waker from its first moment until the ready file or its own end."""
+        return f"{self.run}/wake.lock"
+
+    @property
+    def wake_file(self) -> str:
+        """How many seconds the last wake took."""
+        return f"{self.run}/last-wake"
+
+    @property
+    def wakes_file(self) -> str:
+        """The last wakes, one on a line: seconds since the boot, seconds it had slept, client."""
+        return f"{self.run}/wakes"
+
+    @property
+    def asleep_since(self) -> str:
+        """When it has fallen asleep, in seconds since the boot; gone with the next wake."""
+        return f"{self.run}/asleep-since"
+
+    @property
+    def killed_file(self) -> str:
+        """What did not end at its stop signal in the last stop, a sentence for each; or missing."""
+        return f"{self.run}/killed"
+
+    @property
     def process_one_file(self) -> str:
         """Which shell runs a server and stays process 1, and the container's fingerprint."""
         return f"{self.run}/process-1"

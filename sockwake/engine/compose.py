@@ -124,7 +124,7 @@ class Project:
         finally:
             os.unlink(path)
 
-    def _process_1(self, definition: dict[str, Any], image: dict[str, Any]) -> dict[str, object]:
+    def _process_1(self, definition: dict[str, Any], image: bytes) -> dict[str, object]:
         """What is laid over about process 1: an init where that may be, and a PostgreSQL itself.
 
         Only as process 1 a PostgreSQL gets its stop signal, whatever the engine's default is, and

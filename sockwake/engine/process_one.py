@@ -1,7 +1,7 @@
 """Process 1 of a container: whether the engine's init may have its place.
 
-The kernel drops the stop signal of a process 1 that has no handler of it: a shell then runs on until
-it is killed, a minute after every client. As a child of an init it ends at once.
+The kernel drops the stop signal of a process 1 that has no handler of it: a shell then runs on
+until it is killed, a minute after every client. As a child of an init it ends at once.
 """
 
 import json
