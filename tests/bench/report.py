@@ -180,15 +180,11 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _starts(part: dict[str, Any]) -> Iterator[Row]:
-    for what, name, unit, bound in (
-        ("container: processor time of the probe, start of 20 s", "probe", "ms", 50),
-        ("container: sockwake-new when process 1 ignores SIGTERM", "stubborn", "s", 5),
-    ):
-        middle = statistics.median(part[name])
-        bounded = f"≤ {bound} {unit}"
-        yield Row(
-            what, f"{middle:.1f} {unit}", _span(part[name], unit, 1), bounded, middle <= bound
-        )
+    probe, stubborn = "processor time of the probe, start of 20 s", "sockwake-new of a stubborn one"
+    for what, name, unit, bound in ((probe, "probe", "ms", 50), (stubborn, "stubborn", "s", 5)):
+        middle, limit = statistics.median(part[name]), f"≤ {bound} {unit}"
+        spread = _span(part[name], unit, 1)
+        yield Row(f"container: {what}", f"{middle:.1f} {unit}", spread, limit, middle <= bound)
 
 
 def _project(part: dict[str, Any]) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from sockwake.lifecycle import entrypoint
 def shell(*words: str, folder: Path) -> Iterator[int]:
     """A shell that runs; the number of its process."""
     with subprocess.Popen(["sh", *words], cwd=folder, stdin=subprocess.PIPE) as running:
+        while not Path(f"/proc/{running.pid}/cmdline").read_bytes():
+            time.sleep(0.01)  # within execve(2)
         yield running.pid
         running.communicate(b"\n")
 
