@@ -26,8 +26,8 @@ TIMEOUT_S = 120.0
 
 def measure(rounds: int) -> dict[str, Any]:
     """rounds of both in turn, behind a round of warm-up. Milliseconds, and what failed."""
-    for directory, port in ASLEEP_AND_BY_HAND:
-        _lay_out(directory, port)
+    for directory, published in ASLEEP_AND_BY_HAND:
+        _lay_out(directory, published)
     _compose("up", "--detach", "--wait")
     _compose("stop")
     port = _make()
@@ -49,8 +49,8 @@ def measure(rounds: int) -> dict[str, Any]:
     return {"samples": samples, "failures": failures}
 
 
-def _lay_out(directory: str, port: str) -> None:
-    """The project as an administrator would have it, with this port."""
+def _lay_out(directory: str, published: str) -> None:
+    """The project as an administrator would have it, with these ports published."""
     os.makedirs(directory, mode=0o755)
     shutil.copy(SOURCE, directory)
     path = f"{directory}/compose.yaml"
@@ -58,7 +58,7 @@ def _lay_out(directory: str, port: str) -> None:
     if "8093:80" not in text:
         raise BenchError(f"{SOURCE} publishes another port")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace("8093:80", port))
+        file.write(text.replace("8093:80", published))
 
 
 def _make() -> int:
