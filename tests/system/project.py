@@ -63,7 +63,6 @@ def sweep() -> None:
         run(
             "docker-compose", "--profile", "*", "down", "--volumes", cwd=str(directory), timeout=120
         )
-    run("docker", "volume", "prune", "--force")  # those without a name outlive compose's down
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 

@@ -8,6 +8,8 @@ import shutil
 import pytest
 
 import project as projects
+from client import Lost
+from moment import until
 from program import must, run
 from project import MakeProject
 from refusal import ASLEEP_OR_FAILED
@@ -38,8 +40,18 @@ def test_rm_leaves_the_project_as_it_was_with_its_anonymous_volumes(project: Mak
     before = volumes()
     must("sockwake", "rm", "shop")
     assert volumes() == before and must("docker", "ps", "--all", "--quiet", LABEL) == ""
-    shop.compose("up", "--detach")
-    assert get(shop_port(shop.compose("port", "web", "80")), "/page.html").text == "kept\n"
+    shop.compose("up", "--detach", "--wait")
+    port = shop_port(shop.compose("port", "web", "80"))
+    until("its server listens", lambda: text_at(port, "/page.html") == "kept\n")
+    shop.compose("down")
+    must("docker", "volume", "rm", *before)
+
+
+def text_at(port: int, path: str) -> str:
+    try:
+        return get(port, path).text
+    except Lost:
+        return ""
 
 
 def shop_port(said: str) -> int:
