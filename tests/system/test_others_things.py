@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_a_network_or_volume_of_the_name_is_an_error_and_stays(
     try:
         shop = container(service, nginx, "--no-provision", enable=False)
         file = shop.etc / "compose.yaml"
-        text = file.read_text().replace("    network_mode: bridge\n", "").rstrip()
+        text = re.sub(r"    network_mode: .*\n", "", file.read_text()).rstrip()
         more = "    volumes: [pages:/d]\nvolumes: {pages: {name: precious}}\n"
         file.write_text(f"{text}\n{more}")
         must("systemctl", "enable", "--now", shop.socket)

@@ -9,6 +9,7 @@ import pytest
 
 import project as projects
 from client import Lost
+from moment import until
 from program import must, run
 from project import MakeProject
 from refusal import ASLEEP_OR_FAILED
@@ -39,8 +40,18 @@ def test_rm_leaves_the_project_as_it_was_with_its_anonymous_volumes(project: Mak
     before = volumes()
     must("sockwake", "rm", "shop")
     assert volumes() == before and must("docker", "ps", "--all", "--quiet", LABEL) == ""
-    shop.compose("up", "--detach")
-    assert get(shop_port(shop.compose("port", "web", "80")), "/page.html").text == "kept\n"
+    shop.compose("up", "--detach", "--wait")
+    port = shop_port(shop.compose("port", "web", "80"))
+    until("its server listens", lambda: text_at(port, "/page.html") == "kept\n")
+    shop.compose("down")
+    must("docker", "volume", "rm", *before)
+
+
+def text_at(port: int, path: str) -> str:
+    try:
+        return get(port, path).text
+    except Lost:
+        return ""
 
 
 def shop_port(said: str) -> int:
@@ -81,18 +92,11 @@ def test_after_a_move_clients_read_where_it_was_and_rm_works(project: MakeProjec
     shop = project("dotenv")
     moved = shop.directory.with_name("moved")
     shop.directory.rename(moved)
-    assert get_text(shop.port) == ""
+    assert f"there is no compose project at {shop.directory}" in get(shop.port).text
     shop.asleep(backend=ASLEEP_OR_FAILED)
     assert f"there is no compose project at {shop.directory}" in str(shop.ls()["error"])
     must("sockwake", "rm", "shop")
     moved.rename(shop.directory)
-
-
-def get_text(port: int) -> str:
-    try:
-        return get(port).text
-    except Lost:
-        return ""
 
 
 def test_one_project_is_one_instance_and_a_name_is_one_directory_s(project: MakeProject) -> None:
