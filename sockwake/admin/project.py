@@ -29,6 +29,7 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     request.endpoints = endpoints(
         found, service=arguments.service or "", port=arguments.port, listen=addresses
     )
+    _require_reachable(found, request.endpoints)
     request.warnings += warnings(found)
     if arguments.copy:
         is_directory = os.path.isdir(request.root + path)
@@ -77,6 +78,25 @@ def endpoints(
         for each in chosen
         for address in (listen or each.addresses)
     ]
+
+
+def _require_reachable(project: ComposeProject, chosen: list[Endpoint]) -> None:
+    """Raise SockwakeError (usage) for a port that its service cannot have or be reached at."""
+    for each in chosen:
+        mode = project.config["services"][each.service].get("network_mode")
+        where = f"service '{each.service}' of the project in {project.directory}"
+        if mode == "none":
+            raise SockwakeError(
+                f"{where} has no network, so no client can be led to its port {each.target}",
+                f"leave out network_mode: none, or the port {each.port}",
+                USAGE,
+            )
+        if mode == "host" and each.port == each.target:
+            raise SockwakeError(
+                f"{where} takes port {each.port} of the host itself (network_mode: host)",
+                f"have its server listen on another, as in ports: ['{each.port}:8080']",
+                USAGE,
+            )
 
 
 def warnings(project: ComposeProject) -> list[str]:
