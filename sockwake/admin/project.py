@@ -32,6 +32,7 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     request.endpoints = endpoints(
         found, service=arguments.service or "", port=arguments.port, listen=addresses
     )
+    _require_reachable(found, request.endpoints)
     request.warnings += compose_limits.warnings(found)
     engine = Engine(socket_of(request.engine))
     if arguments.copy:
@@ -121,6 +122,19 @@ def _moved(found: ComposeProject, directory: str) -> ComposeProject:
     by_place = compose_project.name_of(found.directory)
     name = compose_project.name_of(directory) if found.name == by_place else found.name
     return replace(found, directory=directory, config={**found.config, "name": name})
+
+
+def _require_reachable(project: ComposeProject, chosen: list[Endpoint]) -> None:
+    """Raise SockwakeError (usage) for a port of the host that its service takes itself."""
+    for each in chosen:
+        mode = project.config["services"][each.service].get("network_mode")
+        where = f"service '{each.service}' of the project in {project.directory}"
+        if mode == "host" and each.port == each.target:
+            raise SockwakeError(
+                f"{where} takes port {each.port} of the host itself (network_mode: host)",
+                f"have its server listen on another, as in ports: ['{each.port}:8080']",
+                USAGE,
+            )
 
 
 def _is_asked_for(each: Port, service: str, port: int | None) -> bool:

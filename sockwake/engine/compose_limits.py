@@ -96,7 +96,7 @@ def _require_service(directory: str, name: str, definition: dict[str, Any]) -> N
             "publish it in that one, whose network it is",
             USAGE,
         )
-    if ports and mode in ("host", "none"):
+    if ports and mode == "none":
         raise SockwakeError(
             f"{where} publishes a port and has network_mode: {mode}, with which there is none",
             "take network_mode away",

@@ -127,21 +127,24 @@ def _script(pid: int, path: str) -> str:
 def _await_health(container: Container, settings: Settings, wait: Wait, deadline: float) -> None:
     import json
 
-    from sockwake.engine import healthcheck
     from sockwake.engine.api import EngineError
+    from sockwake.engine.healthcheck import Healthcheck
 
-    test = healthcheck.test_of(json.loads(container.inspected))
+    check = Healthcheck(json.loads(container.inspected))
+    said = ""
     pace = Pace(0.02, 0.2, 1.0)
-    while test and (left := deadline - time.monotonic()) > 0:
+    while check.test and (left := deadline - time.monotonic()) > 0:
         try:
-            if healthcheck.passes(container.engine, container.name, test, left):
+            passes, said = check.ask(container.engine, container.name, left)
+            if passes:
                 return
         except EngineError:
             pass  # it has ended, as wait() finds, or it takes too long
         wait(max(min(pace.pause(), deadline - time.monotonic()), 0), -1)
-    if test:
+    if check.test:
         raise SockwakeError(
             f"its healthcheck did not pass within {settings.start_timeout:g} s",
             "healthcheck: {disable: true} in compose.yaml, if the server is well without it; or "
             "--start-timeout TIME (START_TIMEOUT=)",
+            said=said,
         )

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from program import Ran, must, run
@@ -70,7 +70,7 @@ def lay_out(source: str, name: str = "") -> Path:
     return directory
 
 
-def write(name: str, services: dict[str, object], **sections: object) -> Path:
+def write(name: str, services: Mapping[str, object], **sections: object) -> Path:
     """A project of these services, where an administrator would have it."""
     directory = FOLDER / name
     directory.mkdir(parents=True, exist_ok=True)

@@ -128,6 +128,16 @@ def test_in_any_network_its_server_is_reached(
     put_to_sleep(shop)
 
 
+def test_in_the_host_s_network_its_port_is_another_than_its_clients(
+    make: Callable[..., Project],
+) -> None:
+    both = {"web": web(network_mode="host", ports=["80:80"])}
+    make(both, status=2).made.expect(2, "takes port 80 of the host itself", "'80:8080'")
+    shop = make({"web": web(network_mode="host")})
+    assert get(shop.port).status == 200
+    put_to_sleep(shop)
+
+
 def test_what_had_to_be_killed_is_told(make: Callable[..., Project]) -> None:
     stubborn = {"image": NGINX, "entrypoint": STUBBORN, "stop_grace_period": "2s"}
     shop = make({"web": web(), "db": stubborn})

@@ -140,7 +140,7 @@ def test_a_secret_or_an_image_of_a_variable_that_is_not_set_is_refused(
             "services: {web: {image: n, ports: ['8000-8005:80']}}",
             "publishes port 80 at no one port of the host (hint: give it one, as in '8080:80')",
         ),
-        (WEB % ", network_mode: host", "has network_mode: host, with which there is none"),
+        (WEB % ", network_mode: none", "has network_mode: none, with which there is none"),
         (WEB % ", network_mode: 'container:x'", "in the network of another container"),
         ("services: [", "compose cannot read the project in %s: "),
         (WEB % ", extends: {file: gone.yaml, service: x}", "%s/gone.yaml"),
@@ -236,15 +236,3 @@ def test_ports_are_narrowed_down_by_service_port_and_address(tmp_path: Path) -> 
     ):
         with pytest.raises(SockwakeError, match=said):
             chosen(**asked)
-
-
-def test_a_copy_is_root_s_alone(tmp_path: Path) -> None:
-    source, target = lay_out(tmp_path, WEB % "", run="x"), tmp_path / "copy"
-    (source / "data").mkdir()
-    for path in (source, source / "data", source / "run"):
-        path.chmod(0o777)
-    (source / "link").symlink_to("/etc/passwd")
-    admin.copy(str(source), str(target))
-    modes = [oct(path.lstat().st_mode & 0o777) for path in (target, *sorted(target.iterdir()))]
-    assert modes == ["0o755", "0o644", "0o755", "0o777", "0o755"], "the fourth is a link"
-    assert (target / "link").is_symlink()
