@@ -76,8 +76,8 @@ def test_other_files_are_read_where_they_are_named(tmp_path: Path) -> None:
     (more / "20-b.conf").write_text("local all all reject\n")
     (more / "10-a.conf").write_text("local all @../users md5\n")
     (more / "00-no").write_text("local all all trust\n")
-    users = {"users": "# some\nother,\napp\n"}
-    assert method(tmp_path, "include_dir more.d\n", **users) == "md5"
+    users = "# some\nother,\napp\n"
+    assert method(tmp_path, "include_dir more.d\n", users=users) == "md5"
     assert method(tmp_path, f'include "{INSIDE}/more.d/20-b.conf"\n') == "reject"
     text = "include_if_exists none.conf\nlocal all all peer\n"
     assert method(tmp_path, text) == "peer"
