@@ -152,22 +152,14 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
         yield _timed(f"{kind}: cold start, sockwake", samples["sockwake"])
         yield _timed(f"    by hand ({software})", samples["handmade"])
         middle = {contestant: statistics.median(samples[contestant]) for contestant in samples}
-        yield Row(
-            "    the one against the other", f"{middle['sockwake'] / middle['handmade']:.2f} ×"
-        )
-        for contestant, label in (
-            ("sockwake", "    requests per second awake, sockwake"),
-            ("handmade", "    by hand"),
-        ):
-            yield Row(
-                label,
-                f"{statistics.median(rates[contestant]):,.0f} /s",
-                f"{_span(rates[contestant], '/s')}, n = {len(rates[contestant])}",
-            )
-        attacked, failed = (
-            found["aimed"],
-            len(found["aimed"]["failures"]) + len(found["failures"]["sockwake"]),
-        )
+        ratio = middle["sockwake"] / middle["handmade"]
+        yield Row("    the one against the other", f"{ratio:.2f} ×")
+        labels = {"sockwake": "    requests per second awake, sockwake", "handmade": "    by hand"}
+        for contestant, label in labels.items():
+            rate, spread = rates[contestant], _span(rates[contestant], "/s")
+            yield Row(label, f"{statistics.median(rate):,.0f} /s", f"{spread}, n = {len(rate)}")
+        attacked = found["aimed"]
+        failed = len(attacked["failures"]) + len(found["failures"]["sockwake"])
         cold = sum(attacked["cold"].values())
         yield Row(
             "    failures of requests aimed at idle exit and stop",

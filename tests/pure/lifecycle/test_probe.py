@@ -16,6 +16,7 @@ import pytest
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import readiness
 from sockwake.lifecycle.probe import BUSY, READY, WRONG, Pace, judge
+from sockwake.postgres import postmaster
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -67,7 +68,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(readiness.postmaster, "listener", lambda _: 0)
+    monkeypatch.setattr(postmaster, "listener", lambda _: 0)
     yield
 
 
