@@ -103,11 +103,12 @@ def _ask_until_ready(
 ) -> Sight:
     """What was seen last: READY, or what the server still was at the deadline.
 
-    Every question stays open until it is answered: the first page of some takes its time.
+    Every question stays open until it is answered: the first page of some takes its time. A wrong
+    answer tells more than the silence of a server that is still busy with that.
     """
     knocks, questions = Pace(*_KNOCKS), None
     door = _Door(pid, instance, settings)
-    sight = probing.unopened(settings.backend_port)
+    sight = wrong = probing.unopened(settings.backend_port)
     while (left := deadline - time.monotonic()) > 0:
         sock = door.open(min(left, _PATIENCE))
         if not sock:
@@ -122,10 +123,11 @@ def _ask_until_ready(
             probe.close()
         if sight.state == READY:
             break
+        wrong = sight if sight.state == WRONG else wrong
         questions = questions or Pace(*_QUESTIONS)
         wait(max(min(questions.pause(), deadline - time.monotonic()), 0), -1)
     door.close()
-    return sight
+    return wrong if sight.state == SILENT and wrong.state == WRONG else sight
 
 
 class _Door:

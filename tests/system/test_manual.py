@@ -98,14 +98,17 @@ def test_the_web_server_in_a_container(known_service: KnowService, nginx: str) -
         run("docker", "rmi", "nginx:1.26")
 
 
-def test_what_a_compose_file_describes(
-    known_service: KnowService, nginx: str, tmp_path: Path
-) -> None:
-    shop = known_service("shop")
-    (tmp_path / "compose.yaml").write_text(COMPOSE)
-    typed(kind("shop"), cwd=tmp_path)
-    assert shop.port == 8099 and get(8099).status == 200
-    falls_asleep(shop)
+def test_what_a_compose_file_describes(known_service: KnowService, nginx: str) -> None:
+    shop, directory = known_service("shop"), Path("/srv/shop")
+    directory.mkdir()
+    try:
+        (directory / "compose.yaml").write_text(COMPOSE)
+        typed(kind("shop"))
+        assert get(8099).status == 200
+        falls_asleep(shop)
+        must("sockwake", "rm", "shop")
+    finally:
+        shutil.rmtree(directory)
 
 
 def test_the_program_of_the_host(known_service: KnowService) -> None:

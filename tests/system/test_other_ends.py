@@ -60,6 +60,7 @@ def test_ending_the_start_condition_of_a_program(
             subject.serves()
             subject.tells_the_truth()
             subject.sleep()
+        until("no look is left", lambda: not is_looking())
     subject.service.asleep()
 
 
