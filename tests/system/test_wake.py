@@ -42,12 +42,8 @@ def test_asleep_means_that_only_the_socket_is_left(instance: Make) -> None:
         == "exited 0\n"
     )
     assert f":{database.port} " in must("ss", "-Hltn")
-    assert sorted(entry.name for entry in database.run.iterdir()) == [
-        "backend",
-        "last-visit",
-        "last-wake",
-        "wake.lock",
-    ]
+    left = "asleep-since backend last-visit last-wake wake.lock wakes"
+    assert sorted(entry.name for entry in database.run.iterdir()) == left.split()
 
 
 def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
