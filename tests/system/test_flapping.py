@@ -10,6 +10,7 @@ import pytest
 
 from client import Lost, Refused
 from database import Database
+from ending import Native
 from instances import Make, MakeSleeper
 from moment import until
 from program import must
@@ -43,7 +44,16 @@ def flaps(service: Service, be_a_client: Callable[[], object]) -> None:
 @pytest.mark.parametrize("kind", ["postgres", "container", "command", "native"])
 def test_a_client_that_never_lets_it_sleep_is_named(sleeper: MakeSleeper, kind: str) -> None:
     one = sleeper(kind)
-    flaps(one, lambda: ask(one))
+    flaps(one, lambda: visit(one))
+
+
+def visit(service: Service) -> None:
+    """Be served; by a program that takes its clients itself, until it has been seen by whom."""
+    if not service.is_native:
+        ask(service)
+        return
+    with Native(service).held():
+        service.await_awake()
 
 
 def test_a_client_that_never_lets_a_project_sleep_is_named(project: MakeProject) -> None:
