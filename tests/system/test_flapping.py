@@ -48,7 +48,7 @@ def test_a_client_that_never_lets_it_sleep_is_named(sleeper: MakeSleeper, kind: 
 
 
 def visit(service: Service) -> None:
-    """Be served; by a program that takes its clients itself, until the wake has noted its address."""
+    """Be served. A native program may have done that before its wake notes the client: stay."""
     if not service.is_native:
         ask(service)
         return
