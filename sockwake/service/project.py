@@ -6,7 +6,6 @@ itself runs only when something of the project is missing or was edited.
 
 from __future__ import annotations
 
-import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import sys
 import time
@@ -150,15 +149,11 @@ def _note_killed(instance: Instance, services: Services) -> None:
 
 
 class _Stop:
-    """A signal that asks for the end is a byte in a pipe: nothing is interrupted half-way."""
+    """Whether a signal has asked for the end; fd can be read when one has."""
 
     def __init__(self) -> None:
         self.for_ = False
-        self.fd, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        _signal.set_wakeup_fd(writer)
-        for number in sdnotify.ENDING:
-            _signal.signal(number, self._on_signal)
-        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, sdnotify.ENDING)
+        self.fd = sdnotify.catch_ending(self._on_signal)
 
     def _on_signal(self, _signal_number: int, _frame: object) -> None:
         self.for_ = True

@@ -10,7 +10,6 @@ All code of ours that may ever be needed is imported at the start: an upgrade ca
 from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
-import os
 import sys
 import time
 
@@ -139,12 +138,7 @@ class Watcher:
         return True
 
     def _catch_the_end(self) -> None:
-        """Turn the signals that ask for the end into bytes in a pipe: they interrupt nothing."""
-        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        _signal.set_wakeup_fd(writer)
-        for number in sdnotify.ENDING:
-            _signal.signal(number, self._on_signal)
-        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, sdnotify.ENDING)
+        self._wakeup = sdnotify.catch_ending(self._on_signal)
 
     def _on_signal(self, _signal_number: int, _frame: object) -> None:
         self.stopping = True

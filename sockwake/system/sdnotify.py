@@ -1,7 +1,14 @@
 """Notify the service manager (sd_notify(3)), and hold back the signals that end a process."""
 
+from __future__ import annotations
+
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 # systemd.kill(5), and what a terminal sends. Most of them count as success (systemd.service(5),
 # SuccessExitStatus=), so that no cleanup would follow
@@ -11,6 +18,19 @@ ENDING = frozenset((_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT, _signal.SIG
 def put_off_ending() -> None:
     """Block the signals of ENDING: they stay pending until they are unblocked."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDING)
+
+
+def catch_ending(handler: Callable[[int, FrameType | None], object]) -> int:
+    """Unblock them, each calling handler; returns a pipe that can be read as soon as one has come.
+
+    So none interrupts anything half-way. For the main thread, once.
+    """
+    fd, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    _signal.set_wakeup_fd(writer)
+    for number in ENDING:
+        _signal.signal(number, handler)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, ENDING)
+    return fd
 
 
 def notify(state: str) -> None:
