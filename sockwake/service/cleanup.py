@@ -11,8 +11,8 @@ import fcntl
 import os
 import sys
 
-from sockwake.config import settings
 from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load_if_valid
 from sockwake.engine import belongings, project_containers
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
@@ -49,25 +49,24 @@ def clean_up(instance: Instance) -> None:
         journal.aside(runtime.leave_failure, instance, killed)
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
-    known = settings.load_if_valid(instance)
+    known = load_if_valid(instance)
     for engine in engines_of(known):
-        if known and known.is_project:
-            project_containers.stop_all(engine, instance)
-        elif belongings.has_container(engine, instance):
-            _stop(instance, Container(instance.container, engine))
-        if not known:  # the broken file may be a project's
+        is_project = known is not None and known.is_project
+        if not is_project and belongings.has_container(engine, instance):
+            _stop(instance, known, Container(instance.container, engine))
+        if is_project or not known:  # a broken file may be a project's
             project_containers.stop_all(engine, instance)
         # the next wake makes its cluster from the start
         belongings.remove_container(engine, instance, instance.init_container)
     files.remove(instance.ending_file)
 
 
-def _stop(instance: Instance, container: Container) -> None:
+def _stop(instance: Instance, known: Settings | None, container: Container) -> None:
     """Stop it with all the time it may take.
 
     But for one that is no database and was never ready: it may not handle its stop signal yet.
     """
-    if _has_cluster(instance):
+    if _has_cluster(instance, known):
         container.stop(insist="SIGINT")
     elif os.path.exists(instance.ending_file):
         container.stop()
@@ -111,12 +110,11 @@ def _is_program(instance: Instance) -> bool:
     return os.path.exists(instance.service_file) and not os.path.exists(instance.compose_file)
 
 
-def _has_cluster(instance: Instance) -> bool:
+def _has_cluster(instance: Instance, known: Settings | None) -> bool:
     """Whether it is a PostgreSQL, which can be sent SIGINT time and again while it shuts down.
 
     Of an instance.env that is broken the line KIND= counts.
     """
-    try:
-        return settings.load(instance).has_cluster
-    except SockwakeError:
-        return "KIND=postgres" in files.text_of(instance.env_file).splitlines()
+    if known:
+        return known.has_cluster
+    return "KIND=postgres" in files.text_of(instance.env_file).splitlines()
