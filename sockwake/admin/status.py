@@ -80,8 +80,8 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "note": facts["slow"],
         "last sleep": facts["killed"],
         "warning": facts.get("warning"),
-        "collation": _collation(instance) if settings.has_cluster else "",
-        "jobs": _jobs(instance, settings),
+        "collation": _collation(facts["collation_changed"]) if settings.has_cluster else "",
+        "jobs": _jobs(facts["preloaded"]),
         "failure": facts.get("error"),
         "config": instance.etc,
         "units": " ".join(units(instance, settings)),
@@ -98,9 +98,9 @@ def _services(states: object) -> str:
     return shown or "none made: the next wake makes them"
 
 
-def _collation(instance: Instance) -> str:
+def _collation(names: object) -> str:
     """What to do about databases that the server has warned of in this or the last wake, or ""."""
-    if not (names := files.text_of(instance.collation_file).splitlines()):
+    if not isinstance(names, list) or not names:
         return ""
     listed = ", ".join(f'"{name}"' for name in names)
     return (
@@ -117,8 +117,8 @@ def _preloaded(instance: Instance, settings: Settings) -> list[str]:
     return preloaded.libraries(files.text_of(instance.compose_file), configured)
 
 
-def _jobs(instance: Instance, settings: Settings) -> str:
-    """A note about the jobs of such libraries, or ""."""
-    names = preloaded.with_jobs(_preloaded(instance, settings))
+def _jobs(libraries: object) -> str:
+    """A note about the jobs of preloaded libraries, or ""."""
+    names = preloaded.with_jobs(libraries if isinstance(libraries, list) else [])
     listed = ", ".join(names)
     return f"those of {listed} run only while it is awake, and none wakes it" if names else ""
