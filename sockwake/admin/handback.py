@@ -36,7 +36,7 @@ def _make_as_before(engine: Engine, instance: Instance, settings: Settings) -> l
     try:
         project = compose_project.read(settings.project, settings.profiles)
         there_are = [name for name in services if name in project.services]
-        create = ["create", "--force-recreate", "--no-build", "--pull=never", *there_are]
+        create = [*compose_project.CREATE, *there_are]
         environment = project_containers.environment(engine)
         process.run(
             [*project.said_by_hand(environment), *create],

@@ -9,7 +9,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
-from sockwake.engine.resources import engines_of
+from sockwake.engine.resources import engines_of, remove_from
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
@@ -123,8 +123,7 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
             said += hand_back(engine, instance, settings, purge=purge)
             continue
         names = belongings.volumes(engine, instance)
-        is_project = settings is not None and settings.is_project
-        belongings.remove(engine, instance, volumes=not is_project)
+        remove_from(engine, instance, settings)
         for name in names:
             if purge:
                 engine.call("DELETE", f"/volumes/{name}")

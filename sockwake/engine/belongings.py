@@ -17,8 +17,8 @@ from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import safe_path
 
 LABEL = "io.sockwake.instance"
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
 _ANONYMOUS = re.compile("[0-9a-f]{64}")  # the name that an engine gives one
 _DEFINITIONS = "com.docker.compose.project.config_files"
 _CONTAINERS, _NETWORKS, _VOLUMES = "/containers/json", "/networks", "/volumes"
@@ -76,19 +76,24 @@ def running(engine: Engine) -> set[str]:
     return {_label(each, LABEL) for each in _listed(engine, _CONTAINERS, filters)}
 
 
+def containers(engine: Engine, label: str, value: str) -> list[Thing]:
+    """The engine's containers with a label of this value, running or not; raises EngineError."""
+    return _listed(engine, _CONTAINERS, {"label": [f"{label}={value}"]})
+
+
 def states(engine: Engine, instance: Instance) -> dict[str, str]:
     """The services of a project's containers, each with its state in the engine's words."""
     return {
-        _label(each, _SERVICE): _text(each, "State")
-        for each in _listed(engine, _CONTAINERS, {"label": [f"{LABEL}={instance.name}"]})
+        _label(each, SERVICE): _text(each, "State")
+        for each in containers(engine, LABEL, instance.name)
     }
 
 
 def with_anonymous_volumes(engine: Engine, instance: Instance) -> list[str]:
     """The services of a project whose containers have volumes without a name."""
     return [
-        _label(each, _SERVICE)
-        for each in _listed(engine, _CONTAINERS, {"label": [f"{LABEL}={instance.name}"]})
+        _label(each, SERVICE)
+        for each in containers(engine, LABEL, instance.name)
         if any(_ANONYMOUS.fullmatch(_text(mount, "Name")) for mount in _mounts(each))
     ]
 
@@ -145,7 +150,7 @@ def require_free(
     for what, path, names in (("network", _NETWORKS, networks), ("volume", _VOLUMES, volumes)):
         wanted = set(names)
         for each in _listed(engine, path, {}):
-            is_of_project = _label(each, _PROJECT) in _projects(instance)
+            is_of_project = _label(each, PROJECT) in _projects(instance)
             is_ours = _label(each, LABEL) == instance.name or (is_of_project and not is_new)
             if (is_of_project or _text(each, "Name") in wanted) and not is_ours:
                 raise _taken(engine, instance, what, _text(each, "Name"))
@@ -180,7 +185,7 @@ def _is_own_container(each: Thing, instance: Instance) -> bool:
         return True
     etc = scope.etc(instance.root)
     folders = (f"{etc}/{instance.name}/", f"{etc}/.new-{instance.name}/")
-    return _label(each, _PROJECT) in _projects(instance) and _label(each, _DEFINITIONS).startswith(
+    return _label(each, PROJECT) in _projects(instance) and _label(each, _DEFINITIONS).startswith(
         folders
     )
 
@@ -189,13 +194,13 @@ def _is_own(each: Thing, instance: Instance, *, used: set[str]) -> bool:
     """Whether a network or volume has the label, or is older and known by use and project."""
     if _label(each, LABEL):
         return _label(each, LABEL) == instance.name
-    return _label(each, _PROJECT) in _projects(instance) and _text(each, "Name") in used
+    return _label(each, PROJECT) in _projects(instance) and _text(each, "Name") in used
 
 
 def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
     """The engine's entries that may be the instance's, by label, project or name."""
     filters = [{"label": [f"{LABEL}={instance.name}"]}]
-    filters += [{"label": [f"{_PROJECT}={project}"]} for project in _projects(instance)]
+    filters += [{"label": [f"{PROJECT}={project}"]} for project in _projects(instance)]
     if path == _CONTAINERS:
         filters.append({"name": [instance.container]})  # the engine finds parts of names
     found = {
@@ -207,7 +212,7 @@ def _of(engine: Engine, instance: Instance, path: str) -> list[Thing]:
         each
         for each in found.values()
         if _label(each, LABEL) == instance.name
-        or _label(each, _PROJECT) in _projects(instance)
+        or _label(each, PROJECT) in _projects(instance)
         or (path == _CONTAINERS and set(_projects(instance)) & set(_names(each)))
     ]
 

@@ -14,6 +14,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings, images, process_one
 from sockwake.engine.api import Engine
+from sockwake.engine.compose_project import CREATE, made_by_compose, program
 from sockwake.engine.container import CONFIG_LABEL
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import process
@@ -50,7 +51,7 @@ class Project:
         """
         files = [self.instance.compose_file, *([overlay] if overlay else [])]
         return [
-            *_program(),
+            *program(),
             *("--project-name", project or self.instance.container),
             *("--project-directory", Instance(self.instance.name, self.instance.root).etc),
             *("--env-file", self.instance.env_file),
@@ -66,7 +67,7 @@ class Project:
     def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
         """Raise SockwakeError (exists) when a name of the project is taken."""
         networks, volumes = (
-            [each["name"] for each in _made_by_compose(config, what).values()]
+            [each["name"] for each in made_by_compose(config, what).values()]
             for what in ("networks", "volumes")
         )
         belongings.require_free(self.engine, self.instance, networks, volumes, is_new=is_new)
@@ -113,14 +114,13 @@ class Project:
         around = {
             section: {name: {"labels": label} for name in made}
             for section in ("networks", "volumes")
-            if (made := _made_by_compose(config, section))
+            if (made := made_by_compose(config, section))
         }
         path = f"{self.instance.run}/{container}.yaml"
         with open(path, "w", encoding="utf-8") as file:
             file.write(_overlay(service, overlay, around, alone=not self.settings.has_cluster))
-        create = ("create", "--force-recreate", "--no-build", "--pull=never", service)
         try:
-            self._run(self.command(*create, overlay=path, project=container))
+            self._run(self.command(*CREATE, service, overlay=path, project=container))
         finally:
             os.unlink(path)
 
@@ -156,7 +156,7 @@ class Project:
             )
         except process.Overdue as error:
             raise SockwakeError(
-                f"{self.instance.compose_file}: {' '.join(_program())} {error.waited}"
+                f"{self.instance.compose_file}: {' '.join(program())} {error.waited}"
             ) from error
         except process.ProgramError as error:
             raise _failure(self.instance.compose_file, error) from error
@@ -169,9 +169,7 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
     clients, if the user asked for one. Raises SockwakeError when the file has not exactly one.
     """
     try:
-        config = json.loads(
-            process.run([*_program(), "--file", path, "config", "--format", "json"])
-        )
+        config = json.loads(process.run([*program(), "--file", path, "config", "--format", "json"]))
     except process.ProgramError as error:
         raise _failure(path, error) from error
     services = config.get("services") or {}
@@ -194,25 +192,10 @@ def published(path: str, service: str, port: int | None) -> tuple[str, str, int]
     )
 
 
-def _program() -> list[str]:
-    """The command of compose, as Debian or as Docker packages it."""
-    return ["docker-compose"] if process.exists("docker-compose") else ["docker", "compose"]
-
-
 def _failure(path: str, error: process.ProgramError) -> SockwakeError:
     return SockwakeError(
-        f"{path}: {' '.join(_program())} failed with status {error.returned}", said=error.said
+        f"{path}: {' '.join(program())} failed with status {error.returned}", said=error.said
     )
-
-
-def _made_by_compose(config: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
-    """The "networks" or "volumes" of a project that are not external, by name in its file."""
-    every = config.get(what) or {}
-    return {
-        name: each
-        for name, each in every.items()
-        if each and each.get("name") and not each.get("external")
-    }
 
 
 def _overlay(

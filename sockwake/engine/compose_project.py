@@ -17,6 +17,8 @@ from sockwake.system import process, safe_path
 
 # https://docs.docker.com/compose/intro/compose-application-model/#the-compose-file
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+# for containers that a wake can start: it asks no registry and builds nothing
+CREATE = ("create", "--force-recreate", "--no-build", "--pull=never")
 _UNSET = re.compile(r'The \\?"([^"\\]+)\\?" variable is not set')
 _SECRET_KEYS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY")
 _UNNAMED = "0"
@@ -131,7 +133,7 @@ class ComposeProject:
             service.get("deploy", {}).pop("restart_policy", None)
             service["labels"] = {**(service.get("labels") or {}), **labels[""], **labels[name]}
         for what in ("networks", "volumes"):
-            for name in _made_by_compose(config, what):
+            for name in made_by_compose(config, what):
                 each = config[what][name]
                 each["labels"] = {**(each.get("labels") or {}), **labels[""]}
         return json.dumps(config)
@@ -263,7 +265,7 @@ def _port(service: str, definition: Definition) -> Port:
     )
 
 
-def _made_by_compose(config: Definition, what: str) -> dict[str, Definition]:
+def made_by_compose(config: Definition, what: str) -> dict[str, Definition]:
     """The "networks" or "volumes" that compose makes when they are missing."""
     return {
         name: each

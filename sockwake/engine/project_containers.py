@@ -7,7 +7,6 @@ import json
 import os
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from sockwake.config.instance import Instance
 from sockwake.engine import belongings, images
@@ -28,7 +27,6 @@ STARTED, HEALTHY, COMPLETED = (
 _RUNS = ("running", "paused", "restarting")  # the states of a container that has processes
 _MADE_OF = "io.sockwake.config"  # a fingerprint of all that it was made of
 _MADE_AS = "io.sockwake.project"  # JSON: services and inputs of the project, restart of the service
-_SERVICE = "com.docker.compose.service"
 _DEPENDS_ON = "com.docker.compose.depends_on"
 
 
@@ -49,7 +47,7 @@ def members(engine: Engine, instance: Instance) -> list[Member]:
     found, labels = [each for each, _ in listed], [label for _, label in listed]
     try:
         made_as = [json.loads(each[_MADE_AS]) for each in labels]
-        services = sorted(each[_SERVICE] for each in labels)
+        services = sorted(each[belongings.SERVICE] for each in labels)
         if not made_as or services != sorted(made_as[0]["services"]):
             return []
         fingerprint = _fingerprint(instance, made_as[0]["inputs"])
@@ -57,7 +55,7 @@ def members(engine: Engine, instance: Instance) -> list[Member]:
             return []
         return [
             Member(
-                label[_SERVICE],
+                label[belongings.SERVICE],
                 each["Id"],
                 _depends_on(label.get(_DEPENDS_ON, "")),
                 made["restart"],
@@ -79,13 +77,13 @@ def create(
     """
     for service in project.services.values():
         images.require_image(engine, service.image)
+    from sockwake.engine import compose_project  # late: the project was read by it
+
     path = f"{instance.run}/project.json"
     text = project.definition(_labels(instance, project))
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-    command = project.command(
-        "create", "--force-recreate", "--no-build", "--pull=never", definition=path
-    )
+    command = project.command(*compose_project.CREATE, definition=path)
     try:
         process.run(command, env=environment(engine), cwd=project.directory, timeout=timeout)
     except process.Overdue as error:
@@ -111,7 +109,7 @@ def stop_all(engine: Engine, instance: Instance) -> None:
     """
     errors: list[EngineError] = []
     running = {
-        str(label.get(_SERVICE)): (each["Id"], _depends_on(label.get(_DEPENDS_ON, "")))
+        str(label.get(belongings.SERVICE)): (each["Id"], _depends_on(label.get(_DEPENDS_ON, "")))
         for each, label in _labelled(engine, instance)
         if each.get("State") in _RUNS
     }
@@ -129,7 +127,7 @@ def stop_all(engine: Engine, instance: Instance) -> None:
 def running(engine: Engine, instance: Instance) -> list[str]:
     """The services whose containers run, by the engine."""
     return sorted(
-        str(label.get(_SERVICE) or instance.name)
+        str(label.get(belongings.SERVICE) or instance.name)
         for each, label in _labelled(engine, instance)
         if each.get("State") in _RUNS
     )
@@ -137,8 +135,7 @@ def running(engine: Engine, instance: Instance) -> list[str]:
 
 def require_asleep(engine: Engine, project: ComposeProject) -> None:
     """Raise SockwakeError when the project runs, or another directory's project has its name."""
-    wanted = json.dumps({"label": [f"com.docker.compose.project={project.name}"]})
-    for each in json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}")):
+    for each in belongings.containers(engine, belongings.PROJECT, project.name):
         where = (each.get("Labels") or {}).get("com.docker.compose.project.working_dir", "")
         if os.path.realpath(where) != project.directory:
             raise SockwakeError(
@@ -154,16 +151,13 @@ def require_asleep(engine: Engine, project: ComposeProject) -> None:
 
 def _labelled(engine: Engine, instance: Instance) -> list[tuple[dict[str, Any], dict[str, str]]]:
     """(container, labels) of each that was made for the instance."""
-    wanted = json.dumps({"label": [f"{belongings.LABEL}={instance.name}"]})
-    found = json.loads(engine.call("GET", f"/containers/json?all=1&filters={quote(wanted)}"))
+    found = belongings.containers(engine, belongings.LABEL, instance.name)
     return [(each, each.get("Labels") or {}) for each in found]
 
 
 def _labels(instance: Instance, project: ComposeProject) -> dict[str, dict[str, str]]:
     """The labels of each service's container; under "" those of all that is made."""
-    from sockwake.engine import (
-        compose_inputs,
-    )  # with YAML, which a wake that finds all goes without
+    from sockwake.engine import compose_inputs  # late: a wake that finds all needs no YAML
 
     files = compose_inputs.inputs(project)
     made_of = _fingerprint(instance, files)

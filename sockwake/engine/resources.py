@@ -35,5 +35,10 @@ def _listens(path: str) -> bool:
 def remove_containers(instance: Instance, settings: Settings | None) -> None:
     """Remove an instance's containers and their networks from the engines that run."""
     for engine in [] if instance.root else engines_of(settings):
-        is_project = settings is not None and settings.is_project
-        belongings.remove(engine, instance, volumes=not is_project)
+        remove_from(engine, instance, settings)
+
+
+def remove_from(engine: Engine, instance: Instance, settings: Settings | None) -> None:
+    """Remove them from one engine; a project, which is not sockwake's, keeps all its volumes."""
+    is_project = settings is not None and settings.is_project
+    belongings.remove(engine, instance, volumes=not is_project)
