@@ -151,23 +151,24 @@ def _throughput(kind: Kind, service: Service, rounds: int) -> dict[str, list[flo
     figures: dict[str, list[float]] = {"sockwake": [], "handmade": []}
     for number in range(max(rounds // 3, 2) + 1):
         for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
-            _await_answer(port, kind.request)
+            _await_answer(kind, port)
             rate = _redis_rate(port) if kind.request == REDIS else _http_rate(port)
             if number:
                 figures[contestant].append(rate)
     return figures
 
 
-def _await_answer(port: int, request: bytes) -> None:
-    """Wake it. Hand-made units refuse clients while they stop, so that these have to retry."""
+def _await_answer(kind: Kind, port: int) -> None:
+    """Wake it. Hand-made units refuse clients while they stop, and may lose their port for good."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            ask(port, request)
+            ask(port, kind.request)
             return
         except ClientError:
             if time.monotonic() > deadline:
                 raise
+            subprocess.run(["systemctl", "start", f"{kind.handmade}.socket"], check=False)
             time.sleep(0.1)
 
 
