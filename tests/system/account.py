@@ -11,6 +11,7 @@ from pathlib import Path
 
 from moment import until
 from program import PATIENCE, Ran, must, run
+from service import is_written_down
 from webshop import NGINX
 
 NAME = "user"
@@ -137,7 +138,12 @@ class Own:
         ).strip()
 
     def journal(self) -> str:
-        """Everything its units have logged."""
+        """Everything its units have logged, with all of its last wake."""
+        files = self.account.runtime / "sockwake" / self.name
+        until(
+            f"the wake of {self.name} is written down",
+            lambda: is_written_down(files, self.property(self.backend, "ActiveState")),
+        )
         must("journalctl", "--sync")
         return must(
             "journalctl",

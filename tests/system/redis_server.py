@@ -40,8 +40,8 @@ def unserved(cache: Service, reason: str) -> None:
     with pytest.raises(Lost):
         ask(cache, "ping")
     until("its failure is listed", lambda: reason in str(cache.ls().get("error", "")))
-    assert reason in cache.journal()
     cache.asleep(backend=ASLEEP_OR_FAILED)
+    assert reason in cache.journal()
 
 
 def served(cache: Service) -> None:

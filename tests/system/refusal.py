@@ -19,8 +19,8 @@ def told(database: Database, reason: str, words: str = "") -> None:
     assert not words or words not in said, (
         "a client that has not logged in reads what may hold a secret"
     )
+    database.asleep(backend=ASLEEP_OR_FAILED)  # until then it has not said all
     facts = str(database.ls()["error"])
     assert reason in facts and words in facts, facts
     journal = database.journal(f"--unit={database.backend}")
     assert reason in journal and words in journal, journal
-    database.asleep(backend=ASLEEP_OR_FAILED)

@@ -26,6 +26,7 @@ class Service:
         self.backend = f"pg-postgres@{name}.service"
         self.check = f"pg-check@{name}.timer"
         self.look = f"pg-check@{name}.service"
+        self.wanted = f"pg-wanted@{name}.service"
         self.container = f"sockwake-{name}"
         self.made = Ran((), 0, "", "")  # sockwake-new's own answer
         self._cursor = (
@@ -126,17 +127,15 @@ class Service:
         assert self.is_listening(), f"{self.socket} is {self.state(self.socket)}"
 
     def _not_asleep(self, backend: tuple[str, ...]) -> list[str]:
-        shown = must(
-            "systemctl", "show", "--value", "--property=ActiveState", self.proxy, self.backend
-        ).split()
-        awake = [
-            f"{unit} is {state}"
-            for unit, state, allowed in (
-                (self.proxy, shown[0], ("inactive",)),
-                (self.backend, shown[1], backend),
-            )
-            if state not in allowed
-        ]
+        units = {self.proxy: ("inactive",), self.backend: backend, self.wanted: ("inactive",)}
+        shown = must("systemctl", "show", "--property=ActiveState,Job", *units).split("\n\n")
+        awake = []
+        for (unit, allowed), text in zip(units.items(), shown, strict=True):
+            facts = dict(line.split("=", 1) for line in text.splitlines())
+            if facts["ActiveState"] not in allowed:
+                awake.append(f"{unit} is {facts['ActiveState']}")
+            elif facts["Job"]:  # it waits for another to start
+                awake.append(f"{unit} has job {facts['Job']}")
         if awake:  # what follows costs more, and would show the same
             return awake
         timers = must("systemctl", "list-timers", "--all", "--no-legend")
@@ -155,14 +154,25 @@ class Service:
         return [
             f"{pid} {' '.join(argv)[:120]}"
             for pid, cgroup, argv in _processes()
-            if re.search(rf"/pg-(proxy|postgres|check)@{self.name}\.service", cgroup)
+            if re.search(rf"/pg-(proxy|postgres|check|wanted)@{self.name}\.service", cgroup)
             or any(key in cgroup or key in argv for key in ids)
         ]
 
     # journal
 
+    def settle(self) -> None:
+        """Wait until a wake that has served a client has written down all that it will.
+
+        It does so beside the client: in the journal, in the files of /run, for status and ls.
+        """
+        until(
+            f"the wake of {self.name} is written down",
+            lambda: is_written_down(self.run, self.state(self.backend)),
+        )
+
     def journal(self, *matches: str) -> str:
-        """What its units have said since this object was made."""
+        """What its units have said since this object was made, with all of its last wake."""
+        self.settle()
         must("journalctl", "--sync")
         return must(
             "journalctl",
@@ -177,6 +187,22 @@ class Service:
 
     def await_journal(self, text: str, *matches: str) -> None:
         until(f"{text!r} is in the journal", lambda: text in self.journal(*matches))
+
+
+def is_written_down(run: Path, backend: str) -> bool:
+    """Whether no wake has still to say what it did. run: the instance's, backend: its unit's state.
+
+    The proxy goes ahead when there is "ready"; "wakes" is written last. A native program may serve
+    clients before both, but systemd does not call it active before they are there.
+    """
+    try:
+        ready = (run / "ready").stat().st_mtime_ns
+    except FileNotFoundError:
+        return backend != "activating"
+    try:
+        return (run / "wakes").stat().st_mtime_ns >= ready
+    except FileNotFoundError:
+        return False
 
 
 def _processes() -> list[tuple[int, str, list[str]]]:

@@ -71,8 +71,8 @@ def test_another_c_library_is_told_of_by_the_wake_that_meets_it(instance: Make) 
         database.asleep()
         assert status("pg1")["collation_changed"] == []
         database.psql()
-        assert status("pg1")["collation_changed"] == ["postgres"]
         database.asleep()
+        assert status("pg1")["collation_changed"] == ["postgres"]
         said = must("sockwake", "status", "pg1")
         assert 'ALTER DATABASE … REFRESH COLLATION VERSION for "postgres"' in said, said
         assert (
@@ -81,8 +81,8 @@ def test_another_c_library_is_told_of_by_the_wake_that_meets_it(instance: Make) 
         database.psql("alter database postgres refresh collation version")
         database.asleep()
         database.psql()
-        assert status("pg1")["collation_changed"] == []
         database.asleep()
+        assert status("pg1")["collation_changed"] == []
         must("sockwake", "rm", "pg1", "--purge")
 
 

@@ -24,6 +24,7 @@ WORDS = "of them within 30 s after it fell asleep, by 127.0.0.1: a pool"
 
 
 def status(service: Service) -> dict[str, object]:
+    service.settle()
     facts: dict[str, object] = json.loads(must("sockwake", "status", service.name, "--json"))
     return facts
 
@@ -86,6 +87,7 @@ def test_a_pool_that_keeps_a_minimum_is_named(instance: Make) -> None:
     try:
         until("it has fallen asleep often", lambda: sleeps(database) > OFTEN, 60)
         until("it is awake", database.is_awake)
+        database.settle()
         assert WORDS in must("sockwake", "status", database.name)
     finally:
         pool.enough.set()

@@ -91,8 +91,10 @@ def test_after_a_reboot_every_port_is_open_and_every_committed_row_is_there() ->
     everything_sleeps()
     every_committed_row_is_there(database)
     assert get(25480).status == 200
-    for unit in (database.backend, "pg-postgres@web1.service"):
-        said = must("journalctl", "--boot", "--output=cat", f"--unit={unit}")
+    for one in (database, Service("web1")):
+        one.settle()
+        must("journalctl", "--sync")
+        said = must("journalctl", "--boot", "--output=cat", f"--unit={one.backend}")
         assert "woken by" in said and "not properly shut down" not in said, said
 
 
