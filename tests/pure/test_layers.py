@@ -12,7 +12,7 @@ LAYERS = (
     ("kinds", "protocol"),
     ("config",),
     ("system",),
-    ("engine", "clients", "postgres"),
+    ("engine", "clients", "postgres", "oci"),
     ("lifecycle",),
     ("service", "admin"),
 )

@@ -1,0 +1,1 @@
+"""Images and containers without an engine. Imports system and what is before it."""

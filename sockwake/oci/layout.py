@@ -1,0 +1,104 @@
+"""From an image as skopeo fetched it to its file system, by umoci(1)."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from sockwake.errors import SockwakeError
+from sockwake.oci import source
+
+_TYPE = "application/vnd.oci.image"
+_TAG = "image"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An image in a directory "dir:" of skopeo's, with all layers uncompressed.
+
+    config, layers: digests; size: bytes of the layers.
+    """
+
+    place: str
+    config: str
+    layers: tuple[str, ...]
+    size: int
+
+    @property
+    def config_file(self) -> str:
+        return f"{self.place}/{_hex(self.config)}"
+
+
+def read(place: str) -> Fetched:
+    """What has been fetched into a directory; raises SockwakeError when it is no image."""
+    try:
+        with open(f"{place}/manifest.json", encoding="utf-8") as file:
+            manifest = json.load(file)
+        layers = tuple(str(layer["digest"]) for layer in manifest["layers"])
+        size = sum(int(layer["size"]) for layer in manifest["layers"])
+        found = Fetched(place, str(manifest["config"]["digest"]), layers, size)
+        with open(found.config_file, encoding="utf-8") as file:
+            if not isinstance(json.load(file)["config"], dict):
+                raise ValueError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise SockwakeError("what was fetched is no image of a container") from None
+    return found
+
+
+def unpack(fetched: Fetched, rootfs: str, name: object) -> None:
+    """Unpack the layers into a new directory; uses up what was fetched, except its configuration.
+
+    umoci verifies each layer against the configuration, and follows no link out of the directory.
+    """
+    layout = f"{fetched.place}.oci"
+    _write(fetched, layout)
+    source.run(["umoci", "raw", "unpack", "--image", f"{layout}:{_TAG}", rootfs], name)
+    shutil.rmtree(layout)
+
+
+def _write(fetched: Fetched, layout: str) -> None:
+    """Write an OCI image layout around the fetched layers, without a copy of them."""
+    blobs = f"{layout}/blobs/sha256"
+    os.makedirs(blobs)
+    for digest in {fetched.config, *fetched.layers}:
+        os.link(f"{fetched.place}/{_hex(digest)}", f"{blobs}/{_hex(digest)}")
+    for digest in set(fetched.layers):
+        os.unlink(f"{fetched.place}/{_hex(digest)}")
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{_TYPE}.manifest.v1+json",
+        "config": _descriptor(blobs, "config.v1+json", fetched.config),
+        "layers": [_descriptor(blobs, "layer.v1.tar", digest) for digest in fetched.layers],
+    }
+    digest = _digest_of_new_blob(blobs, json.dumps(manifest))
+    named = {"annotations": {"org.opencontainers.image.ref.name": _TAG}}
+    index = {
+        "schemaVersion": 2,
+        "manifests": [_descriptor(blobs, "manifest.v1+json", digest) | named],
+    }
+    for name, text in (("index.json", index), ("oci-layout", {"imageLayoutVersion": "1.0.0"})):
+        with open(f"{layout}/{name}", "w", encoding="utf-8") as file:
+            json.dump(text, file)
+
+
+def _descriptor(blobs: str, kind: str, digest: str) -> dict[str, Any]:
+    size = os.stat(f"{blobs}/{_hex(digest)}").st_size
+    return {"mediaType": f"{_TYPE}.{kind}", "digest": digest, "size": size}
+
+
+def _digest_of_new_blob(blobs: str, text: str) -> str:
+    from hashlib import sha256
+
+    name = sha256(text.encode()).hexdigest()
+    with open(f"{blobs}/{name}", "w", encoding="utf-8") as file:
+        file.write(text)
+    return f"sha256:{name}"
+
+
+def _hex(digest: str) -> str:
+    """The name of a blob; raises SockwakeError for a digest that is none, or of another kind."""
+    algorithm, _, name = digest.partition(":")
+    if algorithm != "sha256" or len(name) != 64 or name.strip("0123456789abcdef"):
+        raise SockwakeError(f"'{digest}' is not the digest of a part of an image")
+    return name
