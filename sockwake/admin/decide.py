@@ -8,7 +8,7 @@ from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import COMPOSE, KINDS, SERVICE
+from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, KINDS, SERVICE
 from sockwake.postgres import cluster
 
 _CONTAINER, _PROJECT = "container", "project"
@@ -101,6 +101,8 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
     gucs = option_types.server_settings(arguments.set, arguments.session_idle, major)
     request.values["gucs"] = gucs | (_TLS_GUCS if request.tls else {})
     request.values["mount"] = cluster.mount(major)
+    if _runtime(arguments, network) == CRUN:
+        request.lines["RUNTIME"] = CRUN
     request.fix_hba = bool(arguments.fix_hba)
     if request.fix_hba and (arguments.no_provision or request.root):
         raise SockwakeError(
@@ -108,6 +110,20 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
             "leave out --no-provision and --root",
             USAGE,
         )
+
+
+def _runtime(arguments: Namespace, network: str) -> str:
+    """What wakes a PostgreSQL: crun unless it needs an engine, or one is asked for."""
+    why = ""
+    if scope.is_user():
+        why = "a user's own container is rootless podman's, which maps its users"
+    elif arguments.tls or arguments.tls_cert or arguments.tls_key:
+        why = "with TLS its proxy enters the container's network"
+    elif network not in ("none", "host"):
+        why = f"network '{network}' is an engine's"
+    if arguments.runtime == CRUN and why:
+        raise SockwakeError(f"crun cannot wake it: {why}", "leave out --runtime", USAGE)
+    return arguments.runtime or (ENGINE if why or arguments.engine else CRUN)
 
 
 def _decide_image(request: Request, arguments: Namespace) -> None:

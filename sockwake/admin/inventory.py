@@ -21,6 +21,7 @@ WRITTEN = (
     "instance.env",
     COMPOSE,
     SERVICE,
+    "unit.conf",
     "environment",
     "password",
     "server.crt",

@@ -16,6 +16,7 @@ from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, SERVICE
 from sockwake.lifecycle import proxy_netns
+from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
 from sockwake.postgres.hba import Client
@@ -115,14 +116,14 @@ def make(
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
         made = begun.publish()
-        if provision and request.kind.definition == SERVICE and systemctl.is_running():
+        if provision and not settings.needs_engine and systemctl.is_running():
             systemctl.reload()
             _try_out(made, settings)
         if enable:
             systemctl.enable(
                 made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
             )
-        elif provision and request.kind.definition != SERVICE and systemctl.is_running():
+        elif provision and settings.needs_engine and systemctl.is_running():
             systemctl.reload()
     except BaseException:
         undo(request, begun, settings)
@@ -168,6 +169,7 @@ def discard(unfinished: Instance) -> None:
 
 
 def _discard_files(unfinished: Instance) -> None:
+    bundle.remove(unfinished)
     draft.delete_made_data(unfinished)
     draft.delete(unfinished)
     if not unfinished.root:
@@ -197,7 +199,7 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
     begun.prune()
     if (
         made is begun.final
-        and request.kind.definition == SERVICE
+        and not (settings and settings.needs_engine)
         and not request.root
         and systemctl.is_running()
     ):
@@ -215,7 +217,8 @@ def _provision(
             sys.stderr.write(text.decode(errors="replace"))
 
     took = provision(instance, settings, log, mending, quiet=quiet)
-    files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
+    if settings.needs_engine:
+        files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
 
 
 def _try_out(instance: Instance, settings: Settings) -> None:

@@ -13,7 +13,7 @@ import shlex
 from sockwake.config import timespan, values
 from sockwake.config.settings import ENGINES
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import KINDS
+from sockwake.kinds.table import CRUN, ENGINE, KINDS
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -32,6 +32,11 @@ def kind(text: str) -> str:
 def engine(text: str) -> str:
     """The name of a container engine."""
     return values.one_of(text, ENGINES, "engine")
+
+
+def runtime(text: str) -> str:
+    """What wakes an instance that crun or an engine can wake."""
+    return values.one_of(text, (CRUN, ENGINE), "runtime")
 
 
 def idle(text: str) -> str:

@@ -11,6 +11,7 @@ from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of, remove_from
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.oci import bundle
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
 
@@ -35,6 +36,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         volumes = _volumes(instance, settings, purge=purge)
         said = [*_directory(instance, data, purge=purge), *volumes]
         new.forget_run(instance)
+        bundle.remove(instance)
     if not root and systemctl.is_running():
         systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
         systemctl.reload()

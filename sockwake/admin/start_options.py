@@ -3,10 +3,21 @@
 from sockwake.admin import option_types as types
 from sockwake.admin.option import FILES, Option
 from sockwake.config import values
+from sockwake.kinds.table import CRUN, ENGINE
 
 _IN_CONTAINER = ("postgres", "container")
 
 OPTIONS = (
+    Option(
+        "--runtime",
+        "RUNTIME",
+        "what wakes it: crun, without an engine; or engine",
+        type=types.runtime,
+        group="how it is made",
+        kinds=("postgres",),
+        otherwise="crun; engine with --engine, --user, --tls, or a network that is an engine's",
+        words=(CRUN, ENGINE),
+    ),
     Option(
         "--start-timeout",
         "TIME",

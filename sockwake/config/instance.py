@@ -84,6 +84,11 @@ class Instance:
         return f"{self.etc}/service.conf"
 
     @property
+    def unit_file(self) -> str:
+        """What compose.yaml has systemd do for crun: another drop-in of backend_unit."""
+        return f"{self.etc}/unit.conf"
+
+    @property
     def variables_file(self) -> str:
         """Variables of its container's environment, for compose; missing when there are none."""
         return f"{self.etc}/environment"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sockwake.config import endpoint, envfile, scope, values
 from sockwake.errors import UNKNOWN, SockwakeError, reason
-from sockwake.kinds.table import COMPOSE, KINDS, NONE
+from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, KINDS, NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _DEFAULTS = {
     "PROFILES": "",
     "PROJECT": "",
     "READY": "",
+    "RUNTIME": "",
     "SERVICE": "",
     "SOCKET_MODE": "0666",
     "SOCKET_USER": "",
@@ -62,6 +63,7 @@ class Settings:
     ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that
         protocol, which none of these tells, has the client speak first. check: "none", "builtin"
         or a program.
+    runtime: what wakes the backend: "crun", "engine", or "host" for systemd.
     """
 
     __slots__ = (
@@ -86,6 +88,7 @@ class Settings:
         "profiles",
         "project",
         "ready",
+        "runtime",
         "service",
         "start_timeout",
         "tls",
@@ -135,6 +138,7 @@ class Settings:
         every = lines["CHECK_EVERY"]
         self.check_every = values.check_every(every) if every else min(self.idle, _CHECK_EVERY)
         self.engine = values.one_of(lines["ENGINE"], ENGINES, "engine")
+        self.runtime = values.runtime(lines["RUNTIME"] or kind.runtimes[0], self.kind)
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
         self._require_sense(lines)
 
@@ -216,6 +220,16 @@ class Settings:
     @property
     def is_container(self) -> bool:
         return KINDS[self.kind].definition == COMPOSE or self.is_project
+
+    @property
+    def needs_engine(self) -> bool:
+        """Whether a container engine wakes it."""
+        return self.runtime == ENGINE
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether crun wakes it, from a bundle of its own."""
+        return self.runtime == CRUN
 
     @property
     def cluster(self) -> str:

@@ -95,6 +95,18 @@ def ready(text: str, kind_name: str) -> str:
     return text
 
 
+def runtime(text: str, kind_name: str) -> str:
+    """text, when it names a runtime that can wake an instance of this kind."""
+    known = KINDS[kind_name].runtimes
+    if text not in known:
+        raise SockwakeError(
+            f"an instance of kind '{kind_name}' cannot be woken by '{text}'",
+            f"it can by {' or '.join(known)}",
+            USAGE,
+        )
+    return text
+
+
 def probe_host(text: str) -> str:
     """text, when it can be the Host of a request: a name or an address, with a port or without."""
     if text.strip(_LETTERS + _LETTERS.upper() + "0123456789.-_:[]"):

@@ -41,9 +41,9 @@ def environment(config: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def server_arguments(engine: Engine, image: str) -> list[str]:
+def server_arguments(config: dict[str, Any]) -> list[str]:
     """What a derived image has its server do beside the official one, as by CMD postgres -c …"""
-    program, *arguments = config(engine, image).get("Cmd") or [""]
+    program, *arguments = config.get("Cmd") or [""]
     return [str(each) for each in arguments] if program == "postgres" else []
 
 

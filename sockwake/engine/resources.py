@@ -20,7 +20,7 @@ def engines_of(settings: Settings | None) -> list[Engine]:
         sockets = {api.socket_of("docker"), api.socket_of("podman")}
         return [Engine(path) for path in sockets if _listens(path)]
     path = api.socket_of(settings.engine)
-    return [Engine(path)] if settings.is_container and os.path.exists(path) else []
+    return [Engine(path)] if settings.needs_engine and os.path.exists(path) else []
 
 
 def _listens(path: str) -> bool:

@@ -9,6 +9,9 @@ from __future__ import annotations
 COMPOSE, SERVICE, PROJECT = "compose.yaml", "service.conf", ""
 POSTGRES = "postgres"  # the value of ready= that only a PostgreSQL can have
 NONE, BUILTIN = "none", "builtin"  # values of --check, beside the path of a program
+# what wakes a backend: an OCI runtime in a unit of its own, a container engine, systemd on the host
+CRUN, ENGINE, HOST = "crun", "engine", "host"
+RUNTIMES = (CRUN, ENGINE, HOST)
 
 
 class Kind:
@@ -27,6 +30,8 @@ class Kind:
     network: what --network is when it is not given.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
     has_several_ports: PORTS= has them, and not LISTEN= and PORT=.
+    runtimes: what can wake it; the first does when RUNTIME= is not said, as in every instance.env
+        that version 0.1 wrote.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Kind:
         network: str = NONE,
         takes_socket: bool = False,
         has_several_ports: bool = False,
+        runtimes: tuple[str, ...] = (ENGINE,),
     ) -> None:
         self.definition = definition
         self.keys = keys
@@ -57,6 +63,7 @@ class Kind:
         self.network = network
         self.takes_socket = takes_socket
         self.has_several_ports = has_several_ports
+        self.runtimes = runtimes
 
     @property
     def has_cluster(self) -> bool:
@@ -72,6 +79,7 @@ KINDS = {
         example="sockwake-new NAME --version 18",
         ready=POSTGRES,
         check=BUILTIN,
+        runtimes=(ENGINE, CRUN),
     ),
     "container": Kind(COMPOSE, ready="http:/", network="bridge"),
     "project": Kind(
@@ -82,12 +90,15 @@ KINDS = {
         check=BUILTIN,
         has_several_ports=True,
     ),
-    "command": Kind(SERVICE, example="--exec '/path/of/program --port {port}'", ready="tcp"),
+    "command": Kind(
+        SERVICE, example="--exec '/path/of/program --port {port}'", ready="tcp", runtimes=(HOST,)
+    ),
     "native": Kind(
         SERVICE,
         example="--exec '/path/of/program'",
         ready="start",
         check=BUILTIN,
         takes_socket=True,
+        runtimes=(HOST,),
     ),
 }

@@ -8,7 +8,7 @@ from sockwake.errors import SockwakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sockwake.engine.container import Container
+    from sockwake.lifecycle.attached import Attached
 
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _ONE_WORD = re.compile(r"(?i:variables?|environ\S*|keyerror)\W+([A-Z][A-Z0-9]{2,})\b")
@@ -21,7 +21,7 @@ _ASKS = re.compile(
 _WANTS_TO_BE_FIRST = re.compile(r"(?i)\bpid 1\b|\bprocess 1\b")
 
 
-def explained(container: Container) -> SockwakeError:
+def explained(container: Attached) -> SockwakeError:
     """The error to raise for a container that has ended before it was ready."""
     error = container.how_it_ended()
     lines = container.tail.decode(errors="replace").splitlines()

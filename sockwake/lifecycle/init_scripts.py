@@ -7,10 +7,13 @@ import select
 import time
 from collections.abc import Callable
 
-from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.postgres import postmaster
 from sockwake.system import files, sdnotify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.lifecycle.attached import Started
 
 _LOOK_EVERY = 200  # ms
 _MEASURE_EVERY = 1.0  # seconds, or longer where the measuring itself takes long
@@ -116,7 +119,7 @@ def size_of(directory: str) -> int:
 
 
 def await_server(
-    container: Container,
+    container: "Started",
     data: str,
     patience: float,
     write: Callable[[bytes], object],

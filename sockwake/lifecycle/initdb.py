@@ -6,19 +6,14 @@ from collections.abc import Callable
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
-from sockwake.engine import belongings, users
-from sockwake.engine.api import Engine
-from sockwake.engine.compose import Project
-from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import init_scripts
-from sockwake.lifecycle.readiness import await_ready
+from sockwake.lifecycle.init_container import InitContainer
+from sockwake.lifecycle.readiness import await_postgres, relaying
 from sockwake.postgres import cluster, initdb_arguments, password, tls
 from sockwake.postgres.cluster import MADE, STAGED
 from sockwake.system import deletion, files, safe_path
 
-_PASSWORD_IN_CONTAINER = "/run/sockwake-password"
-_ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
 # each can come from NAME_FILE, too, and the entrypoint refuses both
 _TOLD = ("POSTGRES_DB", "POSTGRES_INITDB_ARGS", "POSTGRES_PASSWORD", "POSTGRES_USER")
 _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments the rest
@@ -27,7 +22,7 @@ _ROOM = 200 << 20  # bytes; a new cluster takes 40 MB, its first WAL segments th
 def initialise(
     instance: Instance,
     settings: Settings,
-    engine: Engine,
+    init: InitContainer,
     write: Callable[[bytes], object],
     tell: Callable[[str], object] = init_scripts.keep_quiet,
 ) -> None:
@@ -42,12 +37,12 @@ def initialise(
     if not cluster.exists(settings) and not os.path.exists(made):
         safe_path.require_safe(staged, "data directory")
         _require_room(settings.data)
-        belongings.remove_container(engine, instance, instance.init_container)
+        init.remove()
         deletion.tree(staged, quietly=True)
         os.mkdir(staged, 0o711)
         password.write_password(instance)
         tls.make_missing(instance, settings)
-        _run_entrypoint(instance, settings, engine, staged, write, tell)
+        _run_entrypoint(instance, settings, init, staged, write, tell)
         if not os.path.exists(f"{pgdata(staged, settings.major)}/PG_VERSION"):
             raise SockwakeError(
                 f"the image has made no cluster in {settings.cluster}",
@@ -64,43 +59,30 @@ def initialise(
 def _run_entrypoint(
     instance: Instance,
     settings: Settings,
-    engine: Engine,
+    init: InitContainer,
     data: str,
     write: Callable[[bytes], object],
     tell: Callable[[str], object],
 ) -> None:
     """Run the entrypoint of the image on the empty directory data, until its server is ready."""
-    container = Container(instance.init_container, engine)
-    project = Project(instance, settings, engine, data)
-    arguments = initdb_arguments.merged(project.variables(project.config()))
     environment = dict.fromkeys([*_TOLD, *(f"{name}_FILE" for name in _TOLD)], "") | {
         "POSTGRES_DB": settings.db_name,
-        "POSTGRES_INITDB_ARGS": arguments.replace("$", "$$"),  # compose fills in variables
-        "POSTGRES_PASSWORD_FILE": _PASSWORD_IN_CONTAINER,
+        "POSTGRES_INITDB_ARGS": initdb_arguments.merged(init.variables()),
+        "POSTGRES_PASSWORD_FILE": init.password_file,
         "POSTGRES_USER": settings.db_user,
     }
-    password_file = {
-        "type": "bind",
-        "source": instance.password_copy,
-        "target": _PASSWORD_IN_CONTAINER,
-        "read_only": True,
-    }
-    overlay: dict[str, object] = {"environment": environment, "volumes": [password_file]}
     shutil.copy(instance.password_file, instance.password_copy)  # with its mode 0600
     try:
-        # the key is not in the cluster before there is one
-        project.create(container.name, overlay, ["-c", "ssl=off"])
-        if user := users.uid_of(engine, container.name):  # root takes what it needs by itself
+        if user := init.create(data, environment):  # root takes what it needs by itself
             for path in (data, instance.backend, instance.password_copy):
                 os.chown(path, user, -1)
-        container.start(_ENTRYPOINT_TIMEOUT)
+        container = init.start()
         init_scripts.await_server(container, data, settings.start_timeout, write, tell)
-        await_ready(container, instance, settings, write)
+        await_postgres(instance, settings, relaying(container, write))
         container.stop()
     finally:
         files.remove(instance.password_copy)
-        container.close()
-        belongings.remove_container(engine, instance, container.name)
+        init.remove()
 
 
 def _require_room(path: str) -> None:

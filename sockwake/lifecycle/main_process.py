@@ -34,6 +34,18 @@ def executable(pid: int) -> str:
         raise Ended("its program has ended") from None
 
 
+def name(pid: int) -> str:
+    """What process pid calls itself, proc_pid_comm(5); raises Ended.
+
+    Of crun, which runs from a copy that has no path, this is what tells it.
+    """
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().rstrip("\n")
+    except OSError:
+        raise Ended("its program has ended") from None
+
+
 def began(pid: int) -> float:
     """The start of process pid in seconds since the boot, proc(5); raises Ended."""
     try:

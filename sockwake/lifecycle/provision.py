@@ -13,8 +13,10 @@ from sockwake.engine import belongings, images, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
+from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import init_scripts, initdb, project, runtime
+from sockwake.lifecycle.init_container import InEngine
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import adoption, cluster, initdb_arguments, tls
 from sockwake.postgres.adoption import Mending
@@ -42,7 +44,8 @@ def make_what_is_missing(
     if not settings.has_cluster:
         files.remove(instance.uninitialised_file)
     elif os.path.exists(instance.uninitialised_file):
-        initdb.initialise(instance, settings, container.engine, write, tell)
+        init = InEngine(instance, settings, container.engine)
+        initdb.initialise(instance, settings, init, write, tell)
     elif not cluster.exists(settings):
         raise SockwakeError(
             f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
@@ -69,8 +72,11 @@ def provision(
     """Make image, data and container, for which a first wake would have to wait, and try them out.
 
     mending: of a cluster that is adopted; the caller undoes it when anything fails.
-    Returns how many seconds the start took; the container is stopped again.
+    Returns how many seconds the start took; the container is stopped again. 0 where systemd tries
+    it out.
     """
+    if settings.is_bundled:
+        return _provision_bundle(instance, settings, write, mending, quiet=quiet)
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
     if settings.is_project:
@@ -85,7 +91,7 @@ def provision(
     image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
     if settings.has_cluster:
-        _heed(instance, image, made_by_compose, config)
+        _heed(instance, images.config(engine, image), made_by_compose.variables(config))
     runtime.prepare(instance)
     locks = []
     try:
@@ -107,20 +113,51 @@ def provision(
             os.close(lock)
 
 
-def _heed(instance: Instance, image: str, project: Project, config: dict[str, Any]) -> None:
+def _heed(instance: Instance, image: dict[str, Any], variables: dict[str, str]) -> bool:
     """Heed what a derived image says of its server.
 
-    Its arguments are written into compose.yaml, whose command counts. Raises SockwakeError when
+    image: its configuration. variables: of its containers. Its arguments are written into
+    compose.yaml, whose command counts; returns whether there were any. Raises SockwakeError when
     those of initdb contradict ours.
     """
     if os.path.exists(instance.uninitialised_file):
-        initdb_arguments.merged(project.variables(config))
-    arguments = images.server_arguments(project.engine, image)
+        initdb_arguments.merged(variables)
     with open(instance.compose_file, encoding="utf-8") as file:
         text = file.read()
+    arguments = images.server_arguments(image)
     lines = "".join(f"      - {json.dumps(each).replace('$', '$$')}\n" for each in arguments)
-    if lines and lines not in text:
+    is_news = bool(lines) and lines not in text
+    if is_news:
         files.replace(instance.compose_file, 0o644, text.replace(_SERVER, _SERVER + lines, 1))
+    return is_news
+
+
+def _provision_bundle(
+    instance: Instance,
+    settings: Settings,
+    write: Callable[[bytes], object],
+    mending: Mending | None,
+    *,
+    quiet: bool,
+) -> float:
+    """Make image, data and bundle of an instance that crun wakes; systemd tries it out, later."""
+    from sockwake.lifecycle import bundled
+
+    for engine in engines_of(None):
+        belongings.require_unseen(engine, instance, settings.data)
+    definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
+    if _heed(instance, definition.image.config, definition.variables()):
+        definition = bundled.Definition(instance, settings)
+    runtime.prepare(instance)
+    lock = runtime.take_data(instance, settings.data)
+    try:
+        if not os.path.exists(instance.uninitialised_file):
+            _require_adoptable(settings, mending)
+        tell = init_scripts.keep_quiet if quiet else _tell
+        bundled.make_what_is_missing(instance, settings, write, tell, definition=definition)
+    finally:
+        os.close(lock)
+    return 0.0
 
 
 def _require_adoptable(settings: Settings, mending: Mending | None) -> None:

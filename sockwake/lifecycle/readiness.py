@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
     from sockwake.engine.container import Container
+    from sockwake.lifecycle.attached import Attached
     from sockwake.lifecycle.probe import Wait
 
 _PATIENCE = 1  # seconds for a connection to a server that is there
@@ -34,19 +35,7 @@ def await_ready(
     container: Container, instance: Instance, settings: Settings, write: Callable[[bytes], object]
 ) -> None:
     """Return once the server in a container serves; raises SockwakeError when it never does."""
-
-    def wait(seconds: float, fd: int) -> None:
-        deadline = time.monotonic() + seconds
-        poll = select.poll()
-        poll.register(container.fd, select.POLLIN)
-        if fd >= 0:
-            poll.register(fd, select.POLLIN)
-        is_over = False
-        while not is_over:
-            found = [each for each, _ in poll.poll(1000 * max(deadline - time.monotonic(), 0))]
-            if container.fd in found and not container.relay(write):
-                raise ended_early(container)
-            is_over = fd in found or time.monotonic() >= deadline
+    wait = relaying(container, write)
 
     def stays(deadline: float) -> bool:
         from sockwake.lifecycle import entrypoint
@@ -61,7 +50,26 @@ def await_ready(
         await_server(pid, instance, settings, wait, stays)
 
 
-def ended_early(container: Container) -> SockwakeError:
+def relaying(container: Attached, write: Callable[[bytes], object]) -> Wait:
+    """A wait() that passes on what a container writes meanwhile, and raises when it ends."""
+
+    def wait(seconds: float, fd: int) -> None:
+        deadline = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(container.fd, select.POLLIN)
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+        is_over = False
+        while not is_over:
+            found = [each for each, _ in poll.poll(1000 * max(deadline - time.monotonic(), 0))]
+            if container.fd in found and not container.relay(write):
+                raise ended_early(container)
+            is_over = fd in found or time.monotonic() >= deadline
+
+    return wait
+
+
+def ended_early(container: Attached) -> SockwakeError:
     """The error to raise for a container that has ended before it was ready."""
     from sockwake.lifecycle import early_end
 

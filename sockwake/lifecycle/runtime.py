@@ -98,6 +98,15 @@ def withdraw_ready(instance: Instance) -> None:
         pass
 
 
+def is_crun(instance: Instance) -> bool:
+    """Whether systemd has crun run the backend, by what the last daemon-reload read."""
+    drop_in = f"/run/systemd/generator/{instance.backend_unit}.d/runtime.conf"
+    try:
+        return "/crun/" in os.readlink(drop_in)
+    except OSError:
+        return False
+
+
 def lock_wake(instance: Instance) -> int:
     """Take the wake lock: the proxy waits until the returned descriptor is closed."""
     lock = os.open(instance.wake_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

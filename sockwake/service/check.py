@@ -207,11 +207,19 @@ class Check:
             return False
         from sockwake.postgres import activity
 
+        pid = self._server()
+        return bool(pid) and activity.is_busy(pid)
+
+    def _server(self) -> int:
+        """The main process of a PostgreSQL; 0 when there is nothing to keep awake."""
+        if self.settings.is_bundled:
+            from sockwake.postgres import postmaster
+
+            return postmaster.listener(f"{self.instance.backend}/{self.settings.socket_name}")
         try:
-            pid = Container(self.instance.container, Engine.of(self.settings)).pid()
+            return Container(self.instance.container, Engine.of(self.settings)).pid()
         except EngineError:
-            return False  # there is nothing to keep awake
-        return activity.is_busy(pid)
+            return 0
 
     def _ask_program(self, seen: Observation) -> bool:
         """What the administrator's check program says; its output goes to the journal."""

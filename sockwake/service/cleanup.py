@@ -92,10 +92,11 @@ def _clean_up_killed(instance: Instance) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if instance.backend_unit not in systemctl.not_cleaned_up():
             return
-        if _is_program(instance):
+        is_bundled = runtime.is_crun(instance)
+        if is_bundled or _is_program(instance):
             # what systemd would tell ExecStopPost=, systemd.exec(5)
             os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
-            program.clean_up(instance)
+            program.clean_up(instance, "container" if is_bundled else "program")
         else:
             clean_up(instance)
         systemctl.reset(instance.backend_unit)

@@ -8,6 +8,7 @@ ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
 
 from __future__ import annotations
 
+import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 import select
 import sys
@@ -16,7 +17,7 @@ import time
 from sockwake.clients import allowlist, connections
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.errors import SockwakeError, failure
+from sockwake.errors import IN_USE, SockwakeError, failure
 from sockwake.lifecycle import (
     check_timer,
     main_process,
@@ -28,26 +29,41 @@ from sockwake.lifecycle import (
     wakes,
 )
 from sockwake.lifecycle.main_process import Ended
-from sockwake.lifecycle.monitor import Orders
+from sockwake.lifecycle.monitor import Orders, readable
 from sockwake.lifecycle.probe import LONGER
-from sockwake.lifecycle.readiness import await_server
-from sockwake.system import files, journal, namespaces, pids, process, sdnotify, systemctl
+from sockwake.lifecycle.readiness import await_postgres, await_server
+from sockwake.system import (
+    files,
+    journal,
+    namespaces,
+    pids,
+    process,
+    safe_path,
+    sdnotify,
+    systemctl,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sockwake.lifecycle.probe import Wait
+
 _LOOK_EVERY = 0.002  # seconds
+_FAILED_STOP = 30  # seconds to stop for a server that never became ready
+_CRUN = "crun"
+_DATA_IN_USE = "75"  # status of bin/container
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 # what the main process runs until its sandbox is set up
 _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 
 
 def main(arguments: list[str]) -> int:
-    """program await NAME [LOCK], or program after NAME, with the environment of systemd.exec(5).
+    """program VERB NAME [LOCK], with the environment of systemd.exec(5).
 
-    LOCK: a descriptor of the wake lock, for which the proxy waits. The status has no meaning: a
-    program that never gets ready is ended.
+    VERB: await and after, beside and behind a program; await-bundle and after-bundle, beside and
+    behind a container that crun runs. LOCK: a descriptor of the wake lock, for which the proxy
+    waits. The status has no meaning: a program that never gets ready is ended.
     """
     verb, name, *lock = arguments
     instance = Instance(Name(name))
@@ -57,10 +73,13 @@ def main(arguments: list[str]) -> int:
         namespaces.leave_sandbox()
         if verb == "await":
             await_ready(instance, *map(int, lock))
+        elif verb == "await-bundle":
+            await_bundle(instance, *map(int, lock))
         else:
-            clean_up(instance)
+            clean_up(instance, "container" if verb == "after-bundle" else "program")
     except Ended as error:
-        print(error, file=sys.stderr)
+        if not os.path.exists(instance.nobody_file):
+            print(error, file=sys.stderr)
         return 1
     except Exception as error:
         problem = failure(error)
@@ -68,6 +87,8 @@ def main(arguments: list[str]) -> int:
         print(problem, file=sys.stderr)
         if verb == "await":
             _end_program()
+        elif verb == "await-bundle":
+            _give_up_server()
         return 1
     return 0
 
@@ -90,16 +111,54 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     if not settings.is_native:
         proxy_netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
+    took = _go_ahead(instance, settings, client, pid, lock)
+    _keep_books(instance, settings, client, took)
+    journal.aside(_monitor_clients, instance, settings)
+
+
+def await_bundle(instance: Instance, lock: int) -> None:
+    """Do the same for a server that bin/container has crun run.
+
+    It has forgotten how the last wake ended before this began.
+    """
+    this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
+    files.replace_volatile(start_attempt.awaited(instance), this_run)
+    settings, pid = load(instance), main_process.pid()
+    runtime.promise_end(lock, settings)
+    client = connections.connecting(settings)
+    allowlist.require_enforced(settings)
+    proxy_netns.require_agreement(instance, bool(settings.backend_port))
+    if settings.data:
+        safe_path.require_safe(settings.data, "data directory")
+    wait = _waiter(pid)
+    while main_process.name(pid) != _CRUN:  # something may have to be made first
+        wait(_LOOK_EVERY, -1)
+    await_postgres(instance, settings, wait)
+    took = _go_ahead(instance, settings, client, pid, lock)
+    if systemctl.is_asked_to_stop(instance.backend_unit):
+        # sent before the server had its handlers, the signal was lost (pid_namespaces(7))
+        pids.send(main_process.descriptor(), _signal.SIGINT)
+    else:
+        _keep_books(instance, settings, client, took)
+    journal.aside(_monitor_clients, instance, settings)
+
+
+def _go_ahead(instance: Instance, settings: Settings, client: str, pid: int, lock: int) -> float:
+    """Let the proxy go ahead; returns how many seconds that took."""
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
     _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)
     journal.aside(files.replace_volatile, instance.wake_file, f"{took:.3f}\n")
     journal.aside(journal.say, f"woken by {client} in {1000 * took:.0f} ms")
+    return took
+
+
+def _keep_books(instance: Instance, settings: Settings, client: str, took: float) -> None:
+    """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
     journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
     journal.aside(wakes.note, instance, client, took)
-    journal.aside(_monitor_clients, instance, settings)
 
 
 def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
@@ -113,15 +172,7 @@ def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     """Return once the program of process pid serves; raises SockwakeError when it never does."""
 
-    server = main_process.descriptor()
-
-    def wait(seconds: float, fd: int) -> None:
-        poll = select.poll()
-        for each in (server, fd):
-            if each >= 0:
-                poll.register(each, select.POLLIN)
-        poll.poll(1000 * seconds)
-        main_process.executable(pid)
+    wait = _waiter(pid)
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
@@ -144,6 +195,21 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     await_server(pid, instance, settings, wait)
 
 
+def _waiter(pid: int) -> Wait:
+    """A wait() that ends with the main process, and raises Ended then."""
+    server = main_process.descriptor()
+
+    def wait(seconds: float, fd: int) -> None:
+        poll = select.poll()
+        for each in (server, fd):
+            if each >= 0:
+                poll.register(each, select.POLLIN)
+        poll.poll(1000 * seconds)
+        main_process.executable(pid)
+
+    return wait
+
+
 def _monitor_clients(instance: Instance, settings: Settings) -> None:
     """Become the monitor of its clients, which ends with the program.
 
@@ -161,25 +227,36 @@ def _monitor_clients(instance: Instance, settings: Settings) -> None:
 
 def _end_program() -> None:
     """Ask a program to end that never got ready; systemd stops it when its proxy has left."""
-    import signal  # 5 ms, which a wake that succeeds saves
-
-    pids.send(main_process.descriptor(), signal.SIGTERM)
+    pids.send(main_process.descriptor(), _signal.SIGTERM)
 
 
-def clean_up(instance: Instance) -> None:
-    """After the end of the program: end its proxy, and leave the reason of an unwanted end."""
+def _give_up_server() -> None:
+    """End a PostgreSQL that never got ready: by SIGKILL after a time, if it does not end before."""
+    server = main_process.descriptor()
+    pids.send(server, _signal.SIGINT)
+    if server != pids.NONE and not readable(server, timeout=_FAILED_STOP):
+        pids.send(server, _signal.SIGKILL)  # systemd kills the rest of the unit
+
+
+def clean_up(instance: Instance, what: str = "program") -> None:
+    """After the end of the backend: end its proxy, and leave the reason of an unwanted end.
+
+    what: to call it, for clients.
+    """
     files.remove(start_attempt.refusal(instance))
     if start_attempt.was_refusing(instance):
         return
     runtime.make_directories(instance)
     was_ready = os.path.exists(instance.ready_file)
     files.remove(instance.ready_file)
+    if os.path.exists(instance.nobody_file):
+        return  # no client has waited: bin/container has started nothing
     proxy.hang_up(instance, only_serving=not was_ready)
     program_socket.hide(instance)
     has_said_why = start_attempt.has_said_why(instance)
     if has_said_why or _has_failed(instance, was_ready):
         if was_ready or not has_said_why:
-            runtime.leave_failure(instance, _why(was_ready=was_ready))
+            runtime.leave_failure(instance, _why(instance, what, was_ready=was_ready))
         # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
@@ -198,22 +275,33 @@ def _has_failed(instance: Instance, was_ready: bool) -> bool:
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
-def _why(*, was_ready: bool) -> SockwakeError:
-    """Why the program has ended: what systemd says, and its own last line."""
+def _why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
+    """Why the backend has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
+    result = os.environ.get("SERVICE_RESULT")
+    if what == "container" and status == _DATA_IN_USE:
+        data = load(instance).data
+        return SockwakeError(f"another instance is using {data}", status=IN_USE)
     if status in (_NOT_FOUND, _NOT_EXECUTED):
-        return SockwakeError("its program cannot be run")
-    if os.environ.get("SERVICE_RESULT") == "timeout" and was_ready:
+        return SockwakeError(f"its {what} cannot be run")
+    if result == "oom-kill":
+        return SockwakeError(f"its {what} was killed for lack of memory")
+    if result == "timeout" and was_ready:
         return SockwakeError(
-            "its program did not end at its stop signal and was killed "
+            f"its {what} did not end at its stop signal and was killed "
             "(KillSignal= or TimeoutStopSec= in service.conf)"
         )
-    if os.environ.get("SERVICE_RESULT") == "timeout":
-        return SockwakeError("its program did not say it was ready in time")
+    if result == "timeout":
+        return SockwakeError(f"its {what} did not say it was ready in time")
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
+    return SockwakeError(f"its {what} {ended}", said=_last_line())
+
+
+def _last_line() -> str:
+    """The last line that the backend has written in this run."""
     invocation = os.environ.get("INVOCATION_ID", "")
     its_output = [f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"]
     argv = ["journalctl", "--lines=5", "--output=cat", *its_output]
     lines = process.run(argv, check=False).splitlines()
     own = [line for line in lines if line and not line.startswith("sockwake: ")]
-    return SockwakeError(f"its program {ended}", said=own[-1] if own else "")
+    return own[-1] if own else ""

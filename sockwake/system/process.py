@@ -111,6 +111,24 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
         raise ProgramError(argv, status, "")
 
 
+def begin(argv: list[str], output: int) -> int:
+    """Start argv in a process group of its own and return its id; the caller waits for it.
+
+    output: the descriptor for its stdout and stderr. stdin is closed. Raises SockwakeError.
+    """
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    places = [
+        (os.POSIX_SPAWN_DUP2, nothing, 0),
+        *((os.POSIX_SPAWN_DUP2, output, n) for n in (1, 2)),
+    ]
+    try:
+        return os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, file_actions=places)
+    except OSError as error:
+        raise _unusable(argv, error) from None
+    finally:
+        os.close(nothing)
+
+
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
     return SockwakeError(f"cannot run {argv[0]}: {reason(error)}")
 

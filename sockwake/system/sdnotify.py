@@ -20,6 +20,11 @@ def put_off_ending() -> None:
     _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDING)
 
 
+def let_end() -> None:
+    """Unblock them: one that has come meanwhile ends this process."""
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, ENDING)
+
+
 def catch_ending(handler: Callable[[int, FrameType | None], object]) -> int:
     """Unblock them, each calling handler; returns a pipe that can be read as soon as one has come.
 

@@ -1,0 +1,168 @@
+"""From the files of an instance to a bundle that crun only has to run, and the data it serves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine.api import Engine
+from sockwake.engine.compose import Project
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import image_source, init_scripts, initdb
+from sockwake.lifecycle.init_container import InBundle
+from sockwake.oci import bundle, spec
+from sockwake.oci.bundle import Bundle
+from sockwake.oci.store import Image
+from sockwake.oci.unit import EVERY_UNIT
+from sockwake.postgres import cluster
+from sockwake.system import files, systemctl
+
+# those of runtimes/crun/pg-postgres@.service.conf, which serve what sockwake-new writes
+_STOP_SIGNAL, _GRACE = "SIGINT", 300  # seconds
+
+
+class Definition:
+    """What compose.yaml says of the server, and the image it says it of.
+
+    made_of: the texts of the files that it was read from.
+    """
+
+    def __init__(
+        self, instance: Instance, settings: Settings, *, may_pull: bool = False, quiet: bool = True
+    ) -> None:
+        self.made_of = bundle.sources(instance)
+        self._instance = instance
+        self._settings = settings
+        self._project = Project(instance, settings, Engine.of(settings))
+        _, self.service = self._project.service(self._project.config())
+        self._require_possible({})  # an image that is not needed is not taken
+        self.image: Image = image_source.obtain(
+            instance, settings, self.reference, may_pull=may_pull, quiet=quiet
+        )
+        self._require_possible(self.image.config)
+
+    def _require_possible(self, image: dict[str, Any]) -> None:
+        """Raise SockwakeError when its container needs an engine."""
+        why = spec.why_engine(self.service, image, has_cluster=self._settings.has_cluster)
+        if why:
+            raise SockwakeError(
+                f"crun cannot run its container: {why}",
+                f"sockwake runtime {self._instance.name} engine",
+            )
+
+    @property
+    def reference(self) -> str:
+        """The image's name in compose.yaml."""
+        image = str(self.service.get("image") or "")
+        if not image:
+            raise SockwakeError(
+                f"{self._instance.compose_file} names no image", "build it, and name it with image:"
+            )
+        return image
+
+    def variables(self) -> dict[str, str]:
+        """The variables that image and compose.yaml give its processes."""
+        return spec.variables_of(self.service, self.image.config)
+
+    def initialising(
+        self, data: str, environment: dict[str, str], binds: list[tuple[str, str]]
+    ) -> Bundle:
+        """The bundle, to be used once, of the container that makes the cluster in a directory."""
+        project = Project(self._instance, self._settings, Engine.of(self._settings), data)
+        _, service = project.service(project.config())
+        name = self._instance.name
+        container = spec.initialising(
+            service,
+            self.image.config,
+            self.image.rootfs,
+            name=name,
+            environment=environment,
+            binds=binds,
+        )
+        return Bundle(container, spec.etc_files(service, name))
+
+    def everyday(self) -> Bundle:
+        """The bundle of the server on its cluster."""
+        name, settings = self._instance.name, self._settings
+        proof = f"{settings.cluster}/PG_VERSION"
+        owner = os.stat(proof)
+        container = spec.everyday(
+            self.service,
+            self.image.config,
+            self.image.rootfs,
+            name=name,
+            owner=(owner.st_uid, owner.st_gid),
+        )
+        return Bundle(
+            container,
+            spec.etc_files(self.service, name),
+            image=self.image.digest,
+            reference=self.reference,
+            lock=settings.data,
+            proof=proof,
+        )
+
+    def unit(self) -> dict[str, str]:
+        """The settings of the unit in which it runs."""
+        made = {
+            name: value
+            for name, value in spec.limits(self.service).items()
+            if name not in EVERY_UNIT
+        }
+        if (signal := spec.stop_signal(self.service, self.image.config)) != _STOP_SIGNAL:
+            made["KillSignal"] = signal
+        if (grace := spec.stop_grace(self.service)) != _GRACE:
+            made["TimeoutStopSec"] = f"{grace:g}"
+        return made
+
+
+def make_what_is_missing(
+    instance: Instance,
+    settings: Settings,
+    write: Callable[[bytes], object],
+    tell: Callable[[str], object] = init_scripts.keep_quiet,
+    *,
+    definition: Definition | None = None,
+) -> None:
+    """Make the cluster if it was never made, and the bundle if the files have changed.
+
+    definition: when it has been read already. Raises SockwakeError when the cluster is missing
+    though it once was made: that is a disk to mount, not a database to create.
+    """
+    is_new = os.path.exists(instance.uninitialised_file)
+    if not is_new and not cluster.exists(settings):
+        raise SockwakeError(
+            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
+        )
+    if not is_new and bundle.is_current(instance):
+        return
+    definition = definition or Definition(instance, settings)
+    if is_new:
+        init = InBundle(instance, definition.variables(), definition.initialising)
+        initdb.initialise(instance, settings, init, write, tell)
+    _write_unit(instance, definition.unit())
+    bundle.write(instance, definition.everyday(), definition.made_of)
+
+
+def _write_unit(instance: Instance, settings: dict[str, str]) -> None:
+    """Write what compose.yaml has systemd do, and have systemd read it."""
+    lines = [f"{name}={value}\n" for name, value in settings.items()]
+    text = "".join([_UNIT.format(name=instance.name), *lines]) if lines else ""
+    if files.text_of(instance.unit_file) == text:
+        return
+    if text:
+        files.replace(instance.unit_file, 0o644, text)
+    else:
+        files.remove(instance.unit_file)
+    if not instance.root and systemctl.is_running():
+        systemctl.reload()
+
+
+_UNIT = """\
+# Limits of the container and its stop signal: a drop-in of pg-postgres@{name}.service.
+# Made of compose.yaml by sockwake, which makes it anew when that is edited.
+[Service]
+"""

@@ -1,0 +1,51 @@
+"""The image of an instance that crun wakes: in the store, or taken from where it is."""
+
+import os
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine import api, images
+from sockwake.engine.api import Engine
+from sockwake.errors import SockwakeError
+from sockwake.oci import bundle, store
+from sockwake.oci.store import Image
+
+_TRANSPORTS = {"docker": "docker-daemon:", "podman": "containers-storage:"}
+
+
+def obtain(
+    instance: Instance, settings: Settings, reference: str, *, may_pull: bool, quiet: bool
+) -> Image:
+    """The image that compose.yaml calls reference; raises SockwakeError when it is not to be had.
+
+    The instance keeps the one it has as long as compose.yaml calls it the same. Otherwise an engine
+    that runs is asked first, as images are built there. may_pull: whether a registry may be asked.
+    """
+    if bundle.reference_of(instance) == reference and (
+        kept := store.find(bundle.image_of(instance), instance.root)
+    ):
+        return kept
+    engine = Engine(api.socket_of(settings.engine))
+    source = f"{_TRANSPORTS[settings.engine]}{reference}"
+    if _is_known_to(engine, reference):
+        return store.take(source, quiet=quiet, name=reference)
+    named = [each for each in store.images(instance.root) if reference in each.notes.names]
+    if named:
+        return named[0]
+    if may_pull and os.path.exists(engine.path):
+        images.pull(engine, reference, quiet=quiet)
+        return store.take(source, quiet=quiet, name=reference)
+    if may_pull:
+        return store.take(f"docker://{reference}", quiet=quiet, name=reference)
+    raise SockwakeError(
+        f"image {reference} is not on this machine", f"sockwake images pull {reference}"
+    )
+
+
+def _is_known_to(engine: Engine, reference: str) -> bool:
+    """Whether an engine runs and has an image of this name."""
+    try:
+        images.require_image(engine, reference)
+    except SockwakeError:
+        return False
+    return True
