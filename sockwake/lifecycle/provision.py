@@ -81,17 +81,7 @@ def provision(
     engine.call("GET", "/_ping")
     if settings.is_project:
         return _provision_project(instance, settings, engine, write, quiet=quiet)
-    made_by_compose = Project(instance, settings, engine)
-    config = made_by_compose.config()
-    made_by_compose.require_free(config, is_new=True)
-    if settings.has_cluster:
-        users.require_unmapped(engine, made_by_compose.service(config)[1])
-    if settings.data:
-        belongings.require_unseen(engine, instance, settings.data)
-    image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
-    images.pull(engine, image, quiet=quiet)
-    if settings.has_cluster:
-        _heed(instance, images.config(engine, image), made_by_compose.variables(config))
+    _provision_image(instance, settings, engine, quiet=quiet)
     runtime.prepare(instance)
     locks = []
     try:
@@ -111,6 +101,23 @@ def provision(
     finally:
         for lock in locks:
             os.close(lock)
+
+
+def _provision_image(
+    instance: Instance, settings: Settings, engine: Engine, *, quiet: bool
+) -> None:
+    """Have the engine get the image, when nothing is in the way of its container."""
+    made_by_compose = Project(instance, settings, engine)
+    config = made_by_compose.config()
+    made_by_compose.require_free(config, is_new=True)
+    if settings.has_cluster:
+        users.require_unmapped(engine, made_by_compose.service(config)[1])
+    if settings.data:
+        belongings.require_unseen(engine, instance, settings.data)
+    image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
+    images.pull(engine, image, quiet=quiet)
+    if settings.has_cluster:
+        _heed(instance, images.config(engine, image), made_by_compose.variables(config))
 
 
 def _heed(instance: Instance, image: dict[str, Any], variables: dict[str, str]) -> bool:

@@ -101,10 +101,7 @@ def withdraw_ready(instance: Instance) -> None:
 def is_crun(instance: Instance) -> bool:
     """Whether systemd has crun run the backend, by what the last daemon-reload read."""
     drop_in = f"/run/systemd/generator/{instance.backend_unit}.d/runtime.conf"
-    try:
-        return "/crun/" in os.readlink(drop_in)
-    except OSError:
-        return False
+    return "/sockwake/container " in files.text_of(drop_in)
 
 
 def lock_wake(instance: Instance) -> int:

@@ -17,8 +17,9 @@ import time
 from sockwake.clients import allowlist, connections
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.errors import IN_USE, SockwakeError, failure
+from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import (
+    backend_end,
     check_timer,
     main_process,
     program_socket,
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 0.002  # seconds
 _FAILED_STOP = 30  # seconds to stop for a server that never became ready
 _CRUN = "crun"
-_DATA_IN_USE = "75"  # status of bin/container
-_NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 # what the main process runs until its sandbox is set up
 _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 
@@ -254,9 +253,9 @@ def clean_up(instance: Instance, what: str = "program") -> None:
     proxy.hang_up(instance, only_serving=not was_ready)
     program_socket.hide(instance)
     has_said_why = start_attempt.has_said_why(instance)
-    if has_said_why or _has_failed(instance, was_ready):
+    if has_said_why or backend_end.has_failed(instance, was_ready=was_ready):
         if was_ready or not has_said_why:
-            runtime.leave_failure(instance, _why(instance, what, was_ready=was_ready))
+            runtime.leave_failure(instance, backend_end.why(instance, what, was_ready=was_ready))
         # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
@@ -266,42 +265,3 @@ def clean_up(instance: Instance, what: str = "program") -> None:
         proxy_netns.forget(instance)
     journal.aside(wakes.note_sleep, instance)
     journal.say("asleep")
-
-
-def _has_failed(instance: Instance, was_ready: bool) -> bool:
-    """Whether its end was not asked for; it has failed, too, when it ended before it was ready."""
-    if os.environ.get("SERVICE_RESULT") != "success":
-        return True
-    return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
-
-
-def _why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
-    """Why the backend has ended: what systemd says, and its own last line."""
-    code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
-    result = os.environ.get("SERVICE_RESULT")
-    if what == "container" and status == _DATA_IN_USE:
-        data = load(instance).data
-        return SockwakeError(f"another instance is using {data}", status=IN_USE)
-    if status in (_NOT_FOUND, _NOT_EXECUTED):
-        return SockwakeError(f"its {what} cannot be run")
-    if result == "oom-kill":
-        return SockwakeError(f"its {what} was killed for lack of memory")
-    if result == "timeout" and was_ready:
-        return SockwakeError(
-            f"its {what} did not end at its stop signal and was killed "
-            "(KillSignal= or TimeoutStopSec= in service.conf)"
-        )
-    if result == "timeout":
-        return SockwakeError(f"its {what} did not say it was ready in time")
-    ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
-    return SockwakeError(f"its {what} {ended}", said=_last_line())
-
-
-def _last_line() -> str:
-    """The last line that the backend has written in this run."""
-    invocation = os.environ.get("INVOCATION_ID", "")
-    its_output = [f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"]
-    argv = ["journalctl", "--lines=5", "--output=cat", *its_output]
-    lines = process.run(argv, check=False).splitlines()
-    own = [line for line in lines if line and not line.startswith("sockwake: ")]
-    return own[-1] if own else ""

@@ -38,10 +38,19 @@ DESCRIBED = {
 }
 
 
-def drop_ins(name: str, title: str, listen: bytes) -> dict[str, bytes]:
+RUNTIMES = {
+    name: (SOURCE / f"sockwake/runtimes/{name}/pg-postgres@.service.conf").read_bytes()
+    for name in ("crun", "engine")
+}
+
+
+def drop_ins(name: str, title: str, listen: bytes, runtime: str = "engine") -> dict[str, bytes]:
     """Those of an instance of no special kind; listen: the lines for its socket."""
     head = f"[Unit]\nDescription=Port of {title}\n[Socket]\n".encode()
-    made = {f"pg-proxy@{name}.socket.d/listen.conf": head + listen}
+    made = {
+        f"pg-proxy@{name}.socket.d/listen.conf": head + listen,
+        f"pg-postgres@{name}.service.d/runtime.conf": RUNTIMES[runtime],
+    }
     for unit, says in DESCRIBED.items():
         text = f"[Unit]\nDescription={says}{title}\n"
         made[f"{unit.format(name)}.d/description.conf"] = text.encode()

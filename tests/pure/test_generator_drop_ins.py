@@ -10,6 +10,7 @@ from generator import (
     GENERATOR,
     KIND_DROP_INS,
     KINDS,
+    RUNTIMES,
     TCP_DROP_IN,
     drop_ins,
     generate,
@@ -48,6 +49,7 @@ def test_every_unit_is_called_by_kind_and_name(
 ) -> None:
     _, files = generate(tmp_path / "g", {b"a": text.encode()}, shell)
     expected = drop_ins("a", title, b"")
+    del expected["pg-postgres@a.service.d/runtime.conf"]
     if title.startswith("Program"):
         condition = f"[Unit]\nDescription=Start condition of {title}\n".encode()
         expected["pg-wanted@a.service.d/description.conf"] = condition
@@ -250,3 +252,27 @@ def test_the_kernel_waits_for_a_word_where_clients_speak_first(
 ) -> None:
     _, files = generate(tmp_path / "g", {b"a": f"LISTEN=::\nPORT=1\n{lines}\n".encode()})
     assert (b"DeferAcceptSec=60\n" in files["pg-proxy@a.socket.d/listen.conf"]) == waits
+
+
+@pytest.mark.parametrize(
+    ("text", "runtime"),
+    [
+        (env(), "engine"),
+        (env(RUNTIME="engine"), "engine"),
+        (env(RUNTIME="crun"), "crun"),
+        (env(RUNTIME=""), "engine"),
+        (env(RUNTIME="no-such"), "engine"),
+        (text_of(CONTAINER), "engine"),
+        (text_of(PROJECT), "engine"),
+        (text_of(COMMAND), ""),
+        (text_of(NATIVE), ""),
+    ],
+)
+def test_the_backend_s_unit_is_that_of_its_runtime(tmp_path: Path, text: str, runtime: str) -> None:
+    _, files = generate(tmp_path / "g", {b"a": text.encode()})
+    (tmp_path / "g/etc/a/unit.conf").write_text("[Service]\n")
+    again = tmp_path / "again"
+    again.mkdir()
+    run("dash", GENERATOR, *[str(again)] * 3, env=places(tmp_path / "g"))
+    assert files.get("pg-postgres@a.service.d/runtime.conf") == RUNTIMES.get(runtime)
+    assert (again / "pg-postgres@a.service.d/unit.conf").is_symlink() == (runtime == "crun")

@@ -16,6 +16,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.engine.api import Engine
 from sockwake.lifecycle import initdb
+from sockwake.lifecycle.init_container import InEngine
 from sockwake.postgres import password
 from sockwake.system import files
 from tree import Tree
@@ -208,7 +209,8 @@ def test_moving_a_new_cluster_into_place_goes_on_after_any_interruption(
     }[version]
 
     def work() -> int:
-        initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
+        init = InEngine(instance, settings, Engine("/nonexistent"))
+        initdb.initialise(instance, settings, init, lambda text: None)
         return 0
 
     for step in range(1, 20):

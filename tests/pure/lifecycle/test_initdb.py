@@ -12,6 +12,7 @@ from sockwake.engine import belongings
 from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import initdb
+from sockwake.lifecycle.init_container import InEngine
 from sockwake.postgres.password import (
     forget_password,
     keep_password,
@@ -96,7 +97,7 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
     settings = load(instance)
 
     def makes_that_of_another_version(
-        instance: Instance, settings: object, engine: Engine, staged: str, *_: object
+        instance: Instance, settings: object, init: InEngine, staged: str, *_: object
     ) -> None:
         os.mkdir(f"{staged}/data")
         Path(staged, "data/PG_VERSION").write_text("17")
@@ -105,7 +106,8 @@ def test_an_image_that_puts_its_cluster_elsewhere_leaves_nothing_that_is_taken_f
     monkeypatch.setattr(belongings, "remove_container", lambda engine, instance, name: None)
     monkeypatch.setattr(initdb, "_run_entrypoint", makes_that_of_another_version)
     with pytest.raises(SockwakeError, match="the image has made no cluster in"):
-        initdb.initialise(instance, settings, Engine("/nonexistent"), lambda text: None)
+        init = InEngine(instance, settings, Engine("/nonexistent"))
+        initdb.initialise(instance, settings, init, lambda text: None)
     assert os.listdir(settings.data) == [".initialising"] and os.path.exists(
         instance.uninitialised_file
     )

@@ -1,0 +1,52 @@
+"""How a backend that systemd runs has ended, by what ExecStopPost= is told (systemd.exec(5))."""
+
+from __future__ import annotations
+
+import os
+
+from sockwake.config.instance import Instance
+from sockwake.config.settings import load
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.system import process, systemctl
+
+_NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
+_DATA_IN_USE = "75"  # status of bin/container
+
+
+def has_failed(instance: Instance, *, was_ready: bool) -> bool:
+    """Whether its end was not asked for; it has failed, too, when it ended before it was ready."""
+    if os.environ.get("SERVICE_RESULT") != "success":
+        return True
+    return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
+
+
+def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
+    """Why the backend has ended: what systemd says, and its own last line."""
+    code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
+    result = os.environ.get("SERVICE_RESULT")
+    if what == "container" and status == _DATA_IN_USE:
+        data = load(instance).data
+        return SockwakeError(f"another instance is using {data}", status=IN_USE)
+    if status in (_NOT_FOUND, _NOT_EXECUTED):
+        return SockwakeError(f"its {what} cannot be run")
+    if result == "oom-kill":
+        return SockwakeError(f"its {what} was killed for lack of memory")
+    if result == "timeout" and was_ready:
+        return SockwakeError(
+            f"its {what} did not end at its stop signal and was killed "
+            "(KillSignal= or TimeoutStopSec= in service.conf)"
+        )
+    if result == "timeout":
+        return SockwakeError(f"its {what} did not say it was ready in time")
+    ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
+    return SockwakeError(f"its {what} {ended}", said=_last_line())
+
+
+def _last_line() -> str:
+    """The last line that the backend has written in this run."""
+    invocation = os.environ.get("INVOCATION_ID", "")
+    its_output = [f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"]
+    argv = ["journalctl", "--lines=5", "--output=cat", *its_output]
+    lines = process.run(argv, check=False).splitlines()
+    own = [line for line in lines if line and not line.startswith("sockwake: ")]
+    return own[-1] if own else ""
