@@ -56,21 +56,23 @@ def unit_path(path: Path) -> str:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The units with the programs of the source tree, and drop-ins for instances of every kind."""
-    units, kinds = tmp_path / "units", tmp_path / "share/sockwake/kinds"
+    units, share = tmp_path / "units", tmp_path / "share/sockwake"
     units.mkdir()
-    shutil.copytree(SOURCE / "sockwake/kinds", kinds)
+    for folder in ("kinds", "runtimes"):
+        shutil.copytree(SOURCE / "sockwake" / folder, share / folder)
     for unit in UNITS:
         shutil.copy(unit, units)
     make_others(tmp_path)
     databases = {
         "pg1": env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432"),
         "pg2": env(TLS="yes", PORT="25433"),
+        "pg3": env(RUNTIME="crun", PORT="25434"),
     }
     for name, text in databases.items():
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
     definitions = (tmp_path / "etc").rglob("service.conf")
-    for path in (*units.iterdir(), *kinds.rglob("*.conf"), *definitions):
+    for path in (*units.iterdir(), *share.rglob("*.conf"), *definitions):
         path.write_text(path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
     places = {"SOCKWAKE_ETC": f"{tmp_path}/etc", "SOCKWAKE_SHARE": f"{tmp_path}/share"}
     ran = run("sh", f"{SOURCE}/systemd/sockwake-generator", *[str(units)] * 3, env=places)
