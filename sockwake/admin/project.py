@@ -35,15 +35,17 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     _require_reachable(found, request.endpoints)
     request.warnings += compose_limits.warnings(found)
     engine = Engine(socket_of(request.engine))
+    if not request.root:
+        files = compose_inputs.inputs(found)
+        compose_project.require_safe(found.directory, files, is_copied=arguments.copy)
     if arguments.copy:
+        _require_whole(found)
         is_directory = os.path.isdir(request.root + path)
         request.copy_from = request.root + (path if is_directory else os.path.dirname(path))
         request.data = request.data_directory
         request.lines["DATA"] = request.data
         path = request.data + ("" if is_directory else f"/{os.path.basename(path)}")
         found = _moved(found, request.data)
-    elif not request.root:
-        compose_project.require_safe(found.directory, compose_inputs.inputs(found))
     require_unclaimed(found, request.root)
     if not request.root:
         with suppress(EngineError):  # which --no-provision can do without
@@ -122,6 +124,16 @@ def _moved(found: ComposeProject, directory: str) -> ComposeProject:
     by_place = compose_project.name_of(found.directory)
     name = compose_project.name_of(directory) if found.name == by_place else found.name
     return replace(found, directory=directory, config={**found.config, "name": name})
+
+
+def _require_whole(project: ComposeProject) -> None:
+    """Raise SockwakeError (usage) when a copy of its directory would lack something."""
+    for path in compose_inputs.left_behind(project):
+        raise SockwakeError(
+            f"--copy takes {project.directory} alone, and the project's file {path} is outside",
+            "move it into the directory, or name it by its absolute path",
+            USAGE,
+        )
 
 
 def _require_reachable(project: ComposeProject, chosen: list[Endpoint]) -> None:

@@ -15,6 +15,7 @@ if (_OF_DEBIAN := "/usr/lib/python3/dist-packages") not in sys.path:
     sys.path.append(_OF_DEBIAN)  # python3-yaml: the programs that systemd runs start without it
 
 from sockwake.engine.compose_project import DEFAULT_FILES, ComposeProject
+from sockwake.system import safe_path
 
 yaml: Any = importlib.import_module("yaml")  # Debian has no type stubs for it
 _OVERRIDES = tuple(name.replace(".y", ".override.y") for name in DEFAULT_FILES)
@@ -38,9 +39,25 @@ _Loader.add_multi_constructor("!", _plain)
 
 def inputs(project: ComposeProject) -> list[str]:
     """Absolute paths of the files a project is made of, whether they are there or not."""
+    return list(dict.fromkeys(map(os.path.normpath, _as_named(project))))
+
+
+def left_behind(project: ComposeProject) -> list[str]:
+    """Those that a copy of its directory would not have: "../common.yaml", but not "/etc/x.env"."""
+    by_its_place = (name for name in _as_named(project) if safe_path.is_in(name, project.directory))
+    paths = list(dict.fromkeys(map(os.path.normpath, by_its_place)))
+    return [
+        path
+        for path in paths
+        if not safe_path.is_in(path, project.directory) and os.path.exists(path)
+    ]
+
+
+def _as_named(project: ComposeProject) -> list[str]:
+    """Their paths as the files have them, absolute, with each ".."."""
     found: list[str] = [f"{project.directory}/.env"]
-    names = project.files or [f"{project.directory}/{name}" for name in _default_files(project)]
-    todo = list(names)
+    names = project.files or _default_files(project)
+    todo = [os.path.join(project.directory, name) for name in names]
     while todo and len(found) < _MOST:
         path = todo.pop(0)
         if path in found:
@@ -50,7 +67,7 @@ def inputs(project: ComposeProject) -> list[str]:
         directory = os.path.dirname(path)
         todo += [os.path.join(directory, name) for name in _further(definition)]
         found += [os.path.join(directory, name) for name in _beside(definition)]
-    return list(dict.fromkeys(os.path.normpath(path) for path in found))
+    return found
 
 
 def _default_files(project: ComposeProject) -> list[str]:

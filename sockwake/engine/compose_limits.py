@@ -51,7 +51,8 @@ def require_present(engine: Engine, project: ComposeProject) -> None:
                 raise SockwakeError(
                     f"service '{service.name}' is to be built, and image {service.image} is not "
                     "on this machine",
-                    f"cd {project.directory} && docker compose build: a wake never builds",
+                    f"cd {project.directory} && {engine.program} compose build: "
+                    "a wake never builds",
                 ) from None
     for what, path in (("network", "networks"), ("volume", "volumes")):
         for name in _external(project.config, path):

@@ -8,7 +8,7 @@ what sockwake changes in it when containers are to be made.
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from sockwake.system import process, safe_path
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 # for containers that a wake can start: it asks no registry and builds nothing
 CREATE = ("create", "--force-recreate", "--no-build", "--pull=never")
+_OR_A_COPY = ", or take a copy of it with --copy"
 _UNSET = re.compile(r'The \\?"([^"\\]+)\\?" variable is not set')
 _SECRET_KEYS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY")
 _UNNAMED = "0"
@@ -157,18 +158,22 @@ def read(path: str, profiles: tuple[str, ...] = ()) -> ComposeProject:
     return ComposeProject(directory, files, profiles, json.loads(text), unset)
 
 
-def require_safe(directory: str, files: Iterable[str]) -> None:
+def require_safe(directory: str, files: Sequence[str], *, is_copied: bool = False) -> None:
     """Raise SockwakeError when others than root can change the project: compose makes it as root.
 
-    files: those that it is made of, whether they are there or not.
+    files: those that it is made of, whether they are there or not. is_copied: root is going to have
+    a copy of the directory.
     """
-    try:
-        safe_path.require_unwritable(directory, "the project's directory")
-        for path in filter(os.path.exists, files):
-            safe_path.require_unwritable(path, "the project's file")
-    except SockwakeError as error:
-        way_out = "have only root write there, or take a copy of it with --copy"
-        raise SockwakeError(error.message, way_out, error.status) from None
+    outside = [path for path in files if not safe_path.is_in(path, directory)]
+    inside = [] if is_copied else [directory, *(path for path in files if path not in outside)]
+    for paths, way_out in ((inside, _OR_A_COPY), (outside, "")):
+        for path in filter(os.path.exists, paths):
+            what = "the project's directory" if path == directory else "the project's file"
+            try:
+                safe_path.require_unwritable(path, what)
+            except SockwakeError as error:
+                hint = f"have only root write there{way_out}"
+                raise SockwakeError(error.message, hint, error.status) from None
 
 
 def name_of(directory: str) -> str:

@@ -28,6 +28,7 @@ _RUNS = ("running", "paused", "restarting")  # the states of a container that ha
 _MADE_OF = "io.sockwake.config"  # a fingerprint of all that it was made of
 _MADE_AS = "io.sockwake.project"  # JSON: services and inputs of the project, restart of the service
 _DEPENDS_ON = "com.docker.compose.depends_on"
+_NO_START_INTERVAL = "leave start_interval out: a wake asks a healthcheck as often as it needs"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def create(
     except process.Overdue as error:
         raise SockwakeError(f"compose {error.waited}: {project.directory}") from error
     except process.ProgramError as error:
+        hint = _NO_START_INTERVAL if "start_interval" in error.said else ""
         raise SockwakeError(
-            f"compose could not make the project in {project.directory}", said=error.said
+            f"compose could not make the project in {project.directory}", hint, said=error.said
         ) from error
     finally:
         os.unlink(path)
@@ -145,7 +147,7 @@ def require_asleep(engine: Engine, project: ComposeProject) -> None:
         if each.get("State") == "running":
             raise SockwakeError(
                 f"the project in {project.directory} runs, and has its ports",
-                f"cd {project.directory} && docker compose stop",
+                f"cd {project.directory} && {engine.program} compose stop",
             )
 
 

@@ -101,7 +101,7 @@ class Doors:
         self._all = len(self._closed)
         self._changed = threading.Condition()
         self._on_change: Callable[[], object] = lambda: None
-        for backend in self._closed:
+        for backend in self.closed:  # of the list itself the first may be gone by the second
             threading.Thread(target=self._probe, args=backend, daemon=True).start()
 
     @property
@@ -160,7 +160,7 @@ class Doors:
                         continue
             except OSError:
                 continue
-            run.addresses.sort(key=lambda each: each != address)
+            run.addresses = sorted(run.addresses, key=lambda each: each != address)
             return True
         return False
 

@@ -12,11 +12,27 @@ import pytest
 
 from database import IMAGE, Database
 from instances import Make
-from moment import until_gone
+from moment import until, until_gone
 from program import must, run
+from project import FOLDER, MakeProject, new, write
 from recovery import awake, heals
+from service import Service
 from web import get
 from webshop import NGINX
+
+WEB_AND_DATABASE: dict[str, dict[str, object]] = {
+    "web": {
+        "image": NGINX,
+        "ports": ["8093:80"],
+        "depends_on": {"db": {"condition": "service_healthy"}},
+    },
+    "db": {
+        "image": IMAGE,
+        "environment": {"POSTGRES_PASSWORD": "x"},
+        "volumes": ["db:/var/lib/postgresql"],
+        "healthcheck": {"test": ["CMD", "pg_isready", "-U", "postgres"], "interval": "2s"},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +58,33 @@ def in_podman(instance: Make, podman: None) -> Make:
     return lambda *options, **more: instance("--engine", "podman", *options, **more)
 
 
+@pytest.fixture
+def compose(project: MakeProject, podman: None) -> Iterator[Callable[..., str]]:
+    """compose(ARGUMENT…) as the owner of project "pair" types it for podman."""
+    directory = FOLDER / "pair"
+
+    def typed(*arguments: str) -> str:
+        return must("podman", "compose", *arguments, cwd=str(directory), timeout=120)
+
+    write(directory.name, WEB_AND_DATABASE, volumes={"db": {}})
+    yield typed
+    run("systemctl", "stop", "pg-proxy@pair.socket", "pg-proxy@pair.service")
+    write(directory.name, WEB_AND_DATABASE, volumes={"db": {}})
+    typed("down", "--volumes")
+
+
+def query(sql: str) -> str:
+    """The database of project "pair" itself is asked, which publishes no port."""
+    psql = ("psql", "-h", "127.0.0.1", "-U", "postgres", "-XAtc", sql)
+    return must("podman", "exec", "--env=PGPASSWORD=x", "pair-db-1", *psql).strip()
+
+
 def containers(*options: str) -> list[str]:
     return must("podman", "ps", *options, "--format={{.Names}}").split()
 
 
-def asleep(database: Database) -> None:
-    """Database.asleep() looks for Docker's processes; here podman is asked."""
+def asleep(database: Service) -> None:
+    """Service.asleep() looks for Docker's processes; here podman is asked."""
     database.asleep()
     until_gone(f"{database} has no container that runs", containers)
 
@@ -96,6 +133,48 @@ def test_a_web_server_wakes_answers_and_sleeps(
         asleep(web)
     run("sockwake", "rm", "web").expect(0)
     assert containers("--all") == []
+
+
+def test_a_project_sleeps_whole_and_is_given_back_with_its_data(
+    project: MakeProject, compose: Callable[..., str]
+) -> None:
+    pair = project("pair", "--engine", "podman", name="pair")
+    assert len(containers("--all")) == 2 and containers() == []
+    assert get(pair.port).status == 200
+    assert sorted(containers()) == ["pair-db-1", "pair-web-1"]
+    query("create table kept as select 7 as n")
+    asleep(pair)
+    ended = "{{.State.FinishedAt.UnixNano}} {{.State.ExitCode}}"
+    said = [
+        must("podman", "inspect", f"--format={ended}", f"pair-{name}-1").split()
+        for name in ("web", "db")
+    ]
+    assert said == sorted(said), "stopped in reverse"
+    assert [code for _, code in said] == ["0", "0"]
+    assert get(pair.port).status == 200
+    assert query("select n from kept") == "7"
+    port = pair.port
+    asleep(pair)
+    assert "pair_db" in must("sockwake", "rm", "pair")
+    assert containers("--all") == []
+    assert "pair" not in must("podman", "network", "ls", "--format={{.Name}}")
+    compose("up", "--detach", "--wait")
+    until("its server is up", lambda: run("curl", "-f", f"http://127.0.0.1:{port}").status == 0)
+    assert query("select n from kept") == "7"
+    again = new("again", pair.directory, "--engine", "podman")
+    again.expect(1, "runs, and has its ports", "podman compose stop")
+
+
+@pytest.mark.fault
+def test_what_compose_does_not_do_with_podman_is_told_with_the_way_out(
+    project: MakeProject, compose: Callable[..., str]
+) -> None:
+    check = {"test": ["CMD", "true"], "interval": "2s", "start_interval": "1s"}
+    database = WEB_AND_DATABASE["db"] | {"healthcheck": check}
+    write("pair", WEB_AND_DATABASE | {"db": database}, volumes={"db": {}})
+    pair = project("pair", "--engine", "podman", name="pair", status=1)
+    pair.made.expect(1, "compose could not make the project in ", "leave start_interval out")
+    assert containers("--all") == [] and not pair.etc.exists()
 
 
 @pytest.mark.fault

@@ -183,7 +183,7 @@ def test_a_service_started_by_hand_is_told_and_stopped_by_a_look(project: MakePr
 def test_a_backup_of_a_database_started_by_hand_copies_none_that_runs(
     instance: Make, tmp_path: Path, look: bool
 ) -> None:
-    database = instance()
+    database = instance("--runtime", "engine")
     must("docker", "start", database.container)
     assert database.ls()["state"] == "unwatched"
     must("systemctl", "stop", database.socket, database.proxy, database.backend)
@@ -199,7 +199,7 @@ def test_a_backup_of_a_database_started_by_hand_copies_none_that_runs(
 
 @pytest.mark.fault
 def test_a_container_started_by_hand_is_put_right_by_the_next_wake(instance: Make) -> None:
-    database: Database = instance()
+    database: Database = instance("--runtime", "engine")
     must("docker", "start", database.container)
     with database.at_work():
         assert database.ls()["state"] == "awake"

@@ -30,7 +30,29 @@ def test_the_files_of_a_directory_and_their_overrides_are_found(tmp_path: Path) 
 
 def test_compose_file_in_dotenv_names_them(tmp_path: Path) -> None:
     write(tmp_path, __env="A=1\nCOMPOSE_FILE='a.yaml:b.yaml'\n", a__yaml="", compose__yaml="")
-    assert inputs(tmp_path) == [".env", "a.yaml", "b.yaml"]
+    project = ComposeProject(str(tmp_path), (), (), {})
+    names = (".env", "a.yaml", "b.yaml")
+    assert compose_inputs.inputs(project) == [f"{tmp_path}/{name}" for name in names]
+
+
+def test_a_copy_of_the_directory_lacks_what_is_outside_by_a_path_of_its_own(tmp_path: Path) -> None:
+    directory = tmp_path / "shop"
+    directory.mkdir()
+    write(
+        directory,
+        compose__yaml=f"""
+services:
+  a: {{extends: {{file: ../common.yaml, service: a}}, env_file: [{tmp_path}/absolute.env, b.env]}}
+  b: {{env_file: [{{path: ../not-there.env, required: false}}, sub/../c.env]}}
+""",
+    )
+    write(tmp_path, common__yaml="services: {a: {env_file: from-common.env}}", absolute__env="")
+    (tmp_path / "from-common.env").write_text("")
+    project = ComposeProject(str(directory), (), (), {})
+    assert compose_inputs.left_behind(project) == [
+        f"{tmp_path}/common.yaml",
+        f"{tmp_path}/from-common.env",
+    ]
 
 
 def test_what_a_file_extends_includes_and_names_is_followed(tmp_path: Path) -> None:
