@@ -22,6 +22,7 @@ BOOTS = {  # in this order
     "power cut": [["kill"], ["start", "--with-parent"]],
 }
 CLOCK = "test_clock"  # sets the clock, and so needs a machine that does not share this host's
+LIMITS = "test_isolation.py::test_a_limit_of_the_service_bites"  # and controllers of its own
 SHORT = ["--quiet", "--no-header"]  # of pytest
 QUIET = "DEBIAN_FRONTEND=noninteractive"
 INSTALL = f"""\
@@ -157,7 +158,8 @@ def clock(run: Run, deb: Path, arguments: list[str]) -> None:
         "SOCKWAKE_CLOCK=1",
         "SOCKWAKE_PATIENCE=180",
     ]
-    pytest = ["/src/debian/tests/system", f"tests/system/{CLOCK}.py", *SHORT, *arguments]
+    chosen = (f"tests/system/{CLOCK}.py", f"tests/system/{LIMITS}")
+    pytest = ["/src/debian/tests/system", *chosen, *SHORT, *arguments]
     command = ["sh", "-c", INSTALL, f"/deb/{deb.name}", "env", *environment, *pytest]
     status = run.stream("clock", [MACHINE, "kernel", *binds, "--", *command])
     if status != 5:

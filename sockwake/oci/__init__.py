@@ -1,1 +1,1 @@
-"""Containers without an engine: images, bundles and crun (OCI image and runtime specifications)."""
+"""Images and containers without an engine. Imports system and what is before it."""

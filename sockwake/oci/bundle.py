@@ -6,6 +6,7 @@
 - wake, for bin/container: the user of the server as UID:GID, the directory that is locked while it
   runs, and the file without which there is nothing to serve, one on a line;
 - image and reference, the digest of the image it is made of, and the name compose.yaml has for it;
+- image-before, the digest of the image that an update has replaced, to go back to;
 - etc, the files that are mounted into the container's /etc;
 - made-of, copies of the files it is made of, by which bin/container finds that they were edited.
 """
@@ -17,7 +18,7 @@ import os
 
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
-from sockwake.system import deletion, files
+from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Bundle:
 
     spec: its config.json. etc: texts of files to mount into the container's /etc, by name.
     image, reference: digest and name of its image. lock: the directory locked while it runs. proof:
-    a file without which there is nothing to serve.
+    a file without which there is nothing to serve. before: the digest of the image that it had
+    before an update, "" for none.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Bundle:
         reference: str = "",
         lock: str = "",
         proof: str = "",
+        before: str = "",
     ) -> None:
         self.spec = spec
         self.etc = etc
@@ -51,6 +54,7 @@ class Bundle:
         self.reference = reference
         self.lock = lock
         self.proof = proof
+        self.before = before
 
     @property
     def user(self) -> str:
@@ -88,6 +92,7 @@ def write(instance: Instance, bundle: Bundle, made_of: dict[str, str]) -> None:
     place = path(instance)
     texts = {
         "image": f"{bundle.image}\n",
+        **({"image-before": f"{bundle.before}\n"} if bundle.before else {}),
         "reference": f"{bundle.reference}\n",
         "wake": f"{bundle.user}\n{bundle.lock}\n{bundle.proof}\n",
         **{f"made-of/{name}": text for name, text in made_of.items()},
@@ -131,9 +136,13 @@ def is_current(instance: Instance) -> bool:
 
 
 def remove(instance: Instance) -> None:
-    """Remove the bundle of an instance, if there is one."""
+    """Remove the bundle of an instance, if there is one, and the directory of the last."""
     for left in (_NEW, _OLD, ""):
         deletion.tree(path(instance) + left, quietly=True)
+    try:
+        os.rmdir(os.path.dirname(path(instance)))
+    except OSError:
+        pass  # there are others
 
 
 def image_of(instance: Instance) -> str:
@@ -146,9 +155,25 @@ def state(instance: Instance) -> str:
     return f"{instance.run}/crun"
 
 
+def image_before(instance: Instance) -> str:
+    """The digest of the image that the last update has replaced, "" for none."""
+    return files.text_of(f"{path(instance)}/image-before").strip()
+
+
 def reference_of(instance: Instance) -> str:
     """The name that compose.yaml had for that image."""
     return files.text_of(f"{path(instance)}/reference").strip()
+
+
+def end_left(instance: Instance) -> None:
+    """End what a killed process has left running: the container that makes its cluster."""
+    try:
+        names = [each for each in os.listdir(state(instance)) if not each.startswith(".")]
+    except OSError:
+        return
+    for each in names:
+        crun = ["crun", "--cgroup-manager=disabled", "--root", state(instance)]
+        process.run([*crun, "delete", "--force", each], check=False)
 
 
 def argv(instance: Instance, directory: str = "", name: str = "", *options: str) -> list[str]:

@@ -8,14 +8,15 @@ DEFAULT = (
     *("CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE"),
     *("CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"),
 )
-EVERY = (
-    *DEFAULT,
-    *("CAP_DAC_READ_SEARCH", "CAP_LINUX_IMMUTABLE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN"),
-    *("CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_PTRACE"),
-    *("CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE"),
-    *("CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_LEASE", "CAP_AUDIT_CONTROL"),
-    *("CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM"),
-    *("CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"),
+EVERY = tuple(
+    f"CAP_{name}"
+    for name in """
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+    NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO
+    SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG
+    MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM
+    BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+    """.split()  # in the order of their numbers
 )
 
 
@@ -26,10 +27,17 @@ def named(said: str) -> str:
     return name if name in ("ALL", *EVERY) else ""
 
 
+def available() -> set[str]:
+    """Those that this process may have, and so give: a machine may itself be a container."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        (mask,) = [int(line.split()[1], 16) for line in file if line.startswith("CapBnd:")]
+    return {name for number, name in enumerate(EVERY) if mask >> number & 1}
+
+
 def granted(add: Sequence[str], drop: Sequence[str]) -> list[str]:
     """What is left of the default by cap_add and cap_drop, as Docker reckons it."""
     added, dropped = ({named(each) for each in names} for names in (add, drop))
     if "ALL" in added:
-        return [each for each in EVERY if each not in dropped]
+        return [each for each in EVERY if each not in dropped and each in available()]
     kept = set() if "ALL" in dropped else set(DEFAULT) - dropped
     return [each for each in EVERY if each in kept | added]

@@ -22,7 +22,7 @@ def server_command(service: Service, image: Image, root: str) -> list[str]:
         words.insert(0, "postgres")
     variables = variables_of(service, image)
     path = rootfs.program(root, words[0], variables["PATH"])
-    has_data = any(each == "-D" or each.startswith(("-D", "--data_dir")) for each in words)
+    has_data = any(each.startswith("-D") for each in words)
     if not has_data and not variables.get("PGDATA"):
         raise SockwakeError("the image does not say where its cluster is (PGDATA)")
     return [path, *([] if has_data else ["-D", variables["PGDATA"]]), *words[1:]]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sockwake.errors import SockwakeError
 from sockwake.oci import source
+from sockwake.oci.names import hex_of
 
 _TYPE = "application/vnd.oci.image"
 _TAG = "image"
@@ -27,22 +28,22 @@ class Fetched:
 
     @property
     def config_file(self) -> str:
-        return f"{self.place}/{_hex(self.config)}"
+        return f"{self.place}/{hex_of(self.config)}"
 
 
-def read(place: str) -> Fetched:
-    """What has been fetched into a directory; raises SockwakeError when it is no image."""
+def read(place: str, name: object) -> Fetched:
+    """What has been fetched into a directory; raises SockwakeError when it is no container's."""
     try:
         with open(f"{place}/manifest.json", encoding="utf-8") as file:
             manifest = json.load(file)
         layers = tuple(str(layer["digest"]) for layer in manifest["layers"])
-        size = sum(int(layer["size"]) for layer in manifest["layers"])
+        size = sum(os.stat(f"{place}/{hex_of(digest)}").st_size for digest in layers)
         found = Fetched(place, str(manifest["config"]["digest"]), layers, size)
         with open(found.config_file, encoding="utf-8") as file:
             if not isinstance(json.load(file)["config"], dict):
                 raise ValueError
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise SockwakeError("what was fetched is no image of a container") from None
+        raise SockwakeError(f"{name} is no image of a container") from None
     return found
 
 
@@ -53,7 +54,7 @@ def unpack(fetched: Fetched, rootfs: str, name: object) -> None:
     """
     layout = f"{fetched.place}.oci"
     _write(fetched, layout)
-    source.run(["umoci", "raw", "unpack", "--image", f"{layout}:{_TAG}", rootfs], name)
+    source.run(["umoci", "raw", "unpack", "--image", f"{layout}:{_TAG}", rootfs], name, "unpacked")
     shutil.rmtree(layout)
 
 
@@ -62,9 +63,9 @@ def _write(fetched: Fetched, layout: str) -> None:
     blobs = f"{layout}/blobs/sha256"
     os.makedirs(blobs)
     for digest in {fetched.config, *fetched.layers}:
-        os.link(f"{fetched.place}/{_hex(digest)}", f"{blobs}/{_hex(digest)}")
+        os.link(f"{fetched.place}/{hex_of(digest)}", f"{blobs}/{hex_of(digest)}")
     for digest in set(fetched.layers):
-        os.unlink(f"{fetched.place}/{_hex(digest)}")
+        os.unlink(f"{fetched.place}/{hex_of(digest)}")
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{_TYPE}.manifest.v1+json",
@@ -83,7 +84,7 @@ def _write(fetched: Fetched, layout: str) -> None:
 
 
 def _descriptor(blobs: str, kind: str, digest: str) -> dict[str, Any]:
-    size = os.stat(f"{blobs}/{_hex(digest)}").st_size
+    size = os.stat(f"{blobs}/{hex_of(digest)}").st_size
     return {"mediaType": f"{_TYPE}.{kind}", "digest": digest, "size": size}
 
 
@@ -94,11 +95,3 @@ def _digest_of_new_blob(blobs: str, text: str) -> str:
     with open(f"{blobs}/{name}", "w", encoding="utf-8") as file:
         file.write(text)
     return f"sha256:{name}"
-
-
-def _hex(digest: str) -> str:
-    """The name of a blob; raises SockwakeError for a digest that is none, or of another kind."""
-    algorithm, _, name = digest.partition(":")
-    if algorithm != "sha256" or len(name) != 64 or name.strip("0123456789abcdef"):
-        raise SockwakeError(f"'{digest}' is not the digest of a part of an image")
-    return name

@@ -14,6 +14,15 @@ _TMPFS = ("nosuid", "noexec", "nodev")
 FILES = ("hosts", "hostname", "resolv.conf")  # in /etc
 # as the images of servers have them; programs may be run from none
 SCRATCH = {"/tmp": ("mode=1777",), "/var/tmp": ("mode=1777",), "/run": ("mode=755",)}
+_FLAGS = {
+    os.ST_RDONLY: "ro",
+    os.ST_NOSUID: "nosuid",
+    os.ST_NODEV: "nodev",
+    os.ST_NOEXEC: "noexec",
+    os.ST_NOATIME: "noatime",
+    os.ST_NODIRATIME: "nodiratime",
+    os.ST_RELATIME: "relatime",
+}
 _SHM = 64 * 1024 * 1024  # bytes
 
 
@@ -57,13 +66,34 @@ def bind(source: str, target: str, *, writable: bool = True, propagation: str = 
         "destination": target,
         "type": "bind",
         "source": source,
-        "options": ["rbind" if spread.startswith("r") else "bind", spread, *options],
+        "options": [
+            *("rbind" if spread.startswith("r") else "bind", spread),
+            *_flags(source),
+            *options,
+        ],
     }
 
 
+def _flags(source: str) -> list[str]:
+    """How the file system that a path of the host is on, or will be on, is mounted.
+
+    crun mounts a bind with no flag but its options, where others leave it as its source is.
+    """
+    while True:
+        try:
+            flags = os.statvfs(source).f_flag
+        except OSError:
+            if source == os.path.dirname(source):
+                return []
+            source = os.path.dirname(source)
+        else:
+            return [name for flag, name in _FLAGS.items() if flags & flag]
+
+
 def memory(target: str, *options: str) -> Mount:
-    """An empty file system in memory."""
-    return _mount(target, "tmpfs", *_TMPFS, *options)
+    """An empty file system in memory. crun does not let exec undo a noexec: it is left out."""
+    usual = [each for each in _TMPFS if each.removeprefix("no") not in options]
+    return _mount(target, "tmpfs", *usual, *options)
 
 
 def of_service(service: dict[str, Any]) -> list[Mount]:
@@ -100,6 +130,22 @@ def ordered(rootfs: str, mounts: Sequence[Mount]) -> list[Mount]:
         made.pop(place, None)
         made[place] = each | {"destination": place}
     return sorted(made.values(), key=lambda mount: _depth(mount["destination"]))
+
+
+def missing(root: str, mounts: Sequence[Mount]) -> list[Mount]:
+    """Those of ordered() mounts whose mount points the image does not have.
+
+    crun makes them in the image, as a directory or a file, where it may.
+    """
+    made: list[str] = []
+    lacking = []
+    for each in mounts:
+        place = each["destination"]
+        if not (f"{place}/".startswith(tuple(made)) or os.path.lexists(root + place)):
+            lacking.append(each)
+        if each["type"] != "bind":
+            made.append(f"{place}/")
+    return lacking
 
 
 def _depth(path: str) -> int:

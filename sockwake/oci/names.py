@@ -1,35 +1,58 @@
-"""The names that a container has for itself and for others: /etc/hosts and its like."""
+"""Names of images, as docker, podman and registries have them."""
 
-from __future__ import annotations
+from string import ascii_letters, digits
 
-from typing import Any
+from sockwake.config import scope
+from sockwake.errors import UNKNOWN, SockwakeError
 
-from sockwake.oci.command import Service, plain
-
-
-def etc_files(service: Service, name: str) -> dict[str, str]:
-    """The files to write into FOLDER of a bundle: hosts, hostname, resolv.conf, and their texts.
-
-    On the host's network the container has the host's own.
-    """
-    own: dict[str, Any] = plain(dict(service))
-    own_name = hostname(own, name)
-    made = {"hostname": f"{own_name}\n"} if own_name else {}
-    if own["network_mode"] == "host":
-        return made
-    pairs = [str(each).replace("=", ":", 1).partition(":") for each in own.get("extra_hosts") or ()]
-    local = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback")
-    made["hosts"] = "".join(
-        f"{line}\n" for line in (*local, *(f"{address}\t{host}" for host, _, address in pairs))
-    )
-    keys = {"dns": "nameserver {}", "dns_search": "search {}", "dns_opt": "options {}"}
-    made["resolv.conf"] = "".join(
-        line.format(each) + "\n" for key, line in keys.items() for each in own.get(key) or ()
-    )
-    return made
+SHORTEST = 12  # hexadecimal digits of a digest that stand for all
+_DIGITS = "0123456789abcdef"
+_HUB = "docker.io"
+_ALLOWED = dict.fromkeys(map(ord, f"{ascii_letters}{digits}._-/:@+"))
 
 
-def hostname(service: Service, name: str) -> str:
-    """Its own host name; "" for the host's."""
-    said = str(service.get("hostname") or "")
-    return said or ("" if service["network_mode"] == "host" else name)
+def is_hex(text: str) -> bool:
+    """Whether this is a whole digest without its algorithm."""
+    return len(text) == 64 and not text.strip(_DIGITS)
+
+
+def hex_of(digest: str) -> str:
+    """The digits of a digest, which may be the name of a file; raises SockwakeError."""
+    algorithm, _, rest = digest.partition(":")
+    if algorithm != "sha256" or not is_hex(rest):
+        raise SockwakeError(f"'{digest}' is not the digest of a part of an image")
+    return rest
+
+
+def beginning(name: str) -> str:
+    """The digits of a digest that may be cut short, "" when it is a name."""
+    rest = name.removeprefix("sha256:")
+    return rest if SHORTEST <= len(rest) <= 64 and not rest.strip(_DIGITS) else ""
+
+
+def normal(name: str) -> str:
+    """The name with all that docker leaves out: "docker.io/library/postgres:18"."""
+    name, at, digest = name.partition("@")
+    first, slash, _ = name.partition("/")
+    if not slash:
+        name = f"{_HUB}/library/{name}"
+    elif not (set(first) & set(".:") or first == "localhost"):
+        name = f"{_HUB}/{name}"
+    tag = "" if ":" in name.rpartition("/")[2] or at else ":latest"
+    return f"{name}{tag}{at}{digest}"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two names are the same, with or without what docker leaves out."""
+    return normal(one) == normal(other)
+
+
+def checked(name: str) -> str:
+    """The name if it may be one, else "": an archive may have anything in that place."""
+    return name if name.isascii() and not name.translate(_ALLOWED) and len(name) < 500 else ""
+
+
+def unknown(name: str) -> SockwakeError:
+    """The error that no image has this name or digest."""
+    hint = f"{scope.command('sockwake images ls')} shows those there are"
+    return SockwakeError(f"there is no image '{name}'", hint, UNKNOWN)

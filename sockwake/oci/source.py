@@ -9,6 +9,7 @@ digests, by which everybody knows an image.
 import os
 from typing import NamedTuple
 
+from sockwake.config import scope
 from sockwake.errors import SockwakeError
 from sockwake.system import process
 
@@ -47,26 +48,49 @@ def parse(text: str) -> Source:
     return Source(transport, place)
 
 
-def resolve(source: Source) -> tuple[Source, str, int]:
-    """The source by the ID that its engine has for it, that ID, and the bytes of the image.
+class Found(NamedTuple):
+    """A source by the ID that its engine has for the image, that ID, and bytes it takes at least.
 
-    "" and 0 where nothing tells. Until the image is fetched its name may get another one.
+    engine_id is "" and size 0 where nothing tells. A name may be another image's in a moment, an ID
+    not.
     """
+
+    source: Source
+    engine_id: str = ""
+    size: int = 0
+
+
+def resolve(source: Source) -> Found:
+    """What the source says of the image before it is fetched; raises SockwakeError."""
+    if source.transport == REGISTRY:
+        return _in_registry(source)
     if source.transport in _FILES:
         try:
-            return source, "", os.stat(source.place.partition(":")[0]).st_size
+            return Found(source, size=os.stat(source.place.partition(":")[0]).st_size)
         except OSError:
-            return source, "", 0
-    program = {_DOCKER: _docker(), _PODMAN: ["podman"]}.get(source.transport)
-    if not program or not process.exists(program[0]):
-        return source, "", 0
+            return Found(source)
+    program = _docker() if source.transport == _DOCKER else [*_outside(), "podman"]
+    if not process.exists(program[-1] if source.transport == _PODMAN else program[0]):
+        return Found(source)
     inspect = ("image", "inspect", "--format", "{{.Id}} {{.Size}}", source.reference)
     found, _, size = process.run([*program, *inspect], check=False).strip().partition(" ")
     if not size.isdigit():
-        return source, "", 0
+        return Found(source)
     name = found.removeprefix("sha256:")
     place = f"@{name}" if source.transport == _PODMAN else f"sha256:{name}"
-    return Source(source.transport, place), f"sha256:{name}", int(size)
+    return Found(Source(source.transport, place), f"sha256:{name}", int(size))
+
+
+def _in_registry(source: Source) -> Found:
+    """The digest of an image's configuration, and how many bytes its layers are to be sent."""
+    from hashlib import sha256
+
+    inspect = ["skopeo", "inspect", "--no-tags"]
+    name = f"{source.transport}:{source.place}"
+    config = run([*inspect, "--config", "--raw", name], source)
+    sizes = run([*inspect, "--format", "{{range .LayersData}}{{.Size}} {{end}}", name], source)
+    size = sum(int(word) for word in sizes.split() if word.isdigit())
+    return Found(source, f"sha256:{sha256(config.encode()).hexdigest()}", size)
 
 
 def fetch(source: Source, into: str, name: object, *, quiet: bool) -> None:
@@ -82,29 +106,42 @@ def fetch(source: Source, into: str, name: object, *, quiet: bool) -> None:
     options = ["--dest-decompress", f"--tmpdir={os.path.dirname(into)}"]
     show = not quiet and source.transport == REGISTRY
     options += [] if show else ["--quiet"]
-    run(
-        ["skopeo", "copy", *options, f"{source.transport}:{source.place}", f"dir:{into}"],
-        name,
-        show=show,
-    )
+    outside = _outside() if source.transport == _PODMAN else []
+    skopeo = [*outside, "podman", "unshare", "skopeo"] if outside else ["skopeo"]
+    names = [f"{source.transport}:{source.place}", f"dir:{into}"]
+    run([*skopeo, "copy", *options, *names], name, show=show)
     if os.path.lexists(saved):
         os.unlink(saved)
 
 
-def run(argv: list[str], name: object, *, show: bool = False) -> str:
-    """Run a program that ends with this process; raises SockwakeError about the named image."""
+def run(argv: list[str], name: object, deed: str = "fetched", *, show: bool = False) -> str:
+    """Run a program that ends with this process; raises SockwakeError about the named image.
+
+    deed: what cannot be done to the image when the program fails.
+    """
     try:
         return process.run([*_MORTAL, *argv], show=show, timeout=None)
     except process.ProgramError as error:
         said = _message(error.said)
-        problem = "there is no room for" if _NO_ROOM in said else f"{argv[0]} cannot give"
-        raise SockwakeError(f"{problem} image {name}", said=said) from None
+        is_full = _NO_ROOM in said
+        problem = (
+            f"there is no room for image {name}" if is_full else f"image {name} cannot be {deed}"
+        )
+        raise SockwakeError(problem, said=said) from None
 
 
 def _message(line: str) -> str:
-    """What skopeo says in a line of its log: time="…" level=fatal msg="…"."""
+    """What skopeo says in a line of its log, msg="…", and umoci after a cross."""
+    line = line.removeprefix("⨯ ")
     _, marker, message = line.partition(' msg="')
     return message.removesuffix('"').replace('\\"', '"') if marker else line
+
+
+def _outside() -> list[str]:
+    """How to run podman, which does not work inside the user namespace that we have entered."""
+    if not scope.is_user():
+        return []
+    return ["systemd-run", "--user", "--quiet", "--collect", "--pipe", "--wait"]
 
 
 def _docker() -> list[str]:

@@ -16,10 +16,12 @@ from sockwake.oci.command import Image, Service, plain
 from sockwake.oci.command import command as command
 from sockwake.oci.command import server_command as server_command
 from sockwake.oci.command import variables_of as variables_of
-from sockwake.oci.names import etc_files as etc_files
-from sockwake.oci.names import hostname
+from sockwake.oci.hosts import etc_files as etc_files
+from sockwake.oci.hosts import hostname
+from sockwake.oci.mounts import missing as missing
 from sockwake.oci.reasons import init_program as init_program
 from sockwake.oci.reasons import why_engine as why_engine
+from sockwake.oci.rootless import rootless as rootless
 from sockwake.oci.unit import limits as limits
 from sockwake.oci.unit import stop_grace as stop_grace
 from sockwake.oci.unit import stop_signal as stop_signal
@@ -43,13 +45,20 @@ _OF_A_NETWORK = {
 
 
 def everyday(
-    service: Service, image: Image, root: str, *, name: str, owner: tuple[int, int]
+    service: Service,
+    image: Image,
+    root: str,
+    *,
+    name: str,
+    owner: tuple[int, int],
+    network: str = "",
 ) -> Spec:
     """A PostgreSQL's: the server alone, as the owner of its cluster, with no capability.
 
-    owner: (uid, gid) in numbers. root: the image's file system.
+    owner: (uid, gid) in numbers. root: the image's file system. network: the path of the network
+    namespace that it is to be in, "" for a new one.
     """
-    return spec(
+    made = spec(
         service,
         image,
         root,
@@ -60,6 +69,10 @@ def everyday(
         new_privileges=False,
         writable=MEMORY,
     )
+    for each in made["linux"]["namespaces"] if network else ():
+        if each["type"] == "network":
+            each["path"] = network
+    return made
 
 
 def initialising(
@@ -71,19 +84,14 @@ def initialising(
     environment: Mapping[str, str],
     binds: Sequence[tuple[str, str]] = (),
 ) -> Spec:
-    """Of the container that makes a PostgreSQL's cluster: the image's entrypoint, as root.
+    """Of the container that makes a PostgreSQL's cluster: the image's entrypoint.
 
+    It is root, with the engines' default capabilities, unless service or image say otherwise.
     environment: beside the service's own. binds: (path of the host, path in the container), to
     write to.
     """
     return spec(
-        dict(service) | {"user": ""},
-        dict(image) | {"User": ""},
-        root,
-        name=name,
-        environment=environment,
-        binds=binds,
-        writable=MEMORY,
+        service, image, root, name=name, environment=environment, binds=binds, writable=MEMORY
     )
 
 
@@ -127,6 +135,7 @@ def spec(
         "process": {**process, **told},
         "root": {"path": root, "readonly": True},
         **_named("hostname", hostname(own, name)),
+        **_named("domainname", own.get("domainname")),
         **_named("annotations", own.get("annotations")),
         "mounts": _mounts(own, root, name, binds, writable),
         "linux": _linux(own, granted),
@@ -201,8 +210,6 @@ def _linux(service: Service, granted: Sequence[str]) -> dict[str, Any]:
     if service["network_mode"] != "host":
         kinds.append("network")
         settings |= _OF_A_NETWORK
-    if service.get("domainname"):
-        settings["kernel.domainname"] = service["domainname"]
     settings |= {key: str(value) for key, value in (service.get("sysctls") or {}).items()}
     return {
         "namespaces": [{"type": each} for each in kinds],

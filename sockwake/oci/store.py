@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError, reason
-from sockwake.oci import layout, notes, source
+from sockwake.errors import IN_USE, SockwakeError, reason
+from sockwake.oci import layout, names, needs, notes, source
 from sockwake.system import deletion, files, locks, process
 
 _SHIPPED = "/usr/share/sockwake/images"  # by packages and machine images; never written
@@ -37,8 +37,20 @@ class Image:
         return f"{self.path}/rootfs"
 
     @property
+    def config_file(self) -> str:
+        return f"{self.path}/config.json"
+
+    @property
     def notes(self) -> notes.Notes:
         return notes.read(self.path)
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is where sockwake never writes."""
+        return self.path.rpartition("/")[0].endswith(_SHIPPED)
+
+    def __str__(self) -> str:
+        return next(iter(self.notes.names), self.digest)
 
 
 def directory(root: str = "") -> str:
@@ -49,7 +61,7 @@ def directory(root: str = "") -> str:
 def find(digest: str, root: str = "") -> Image | None:
     """The image of this digest, of its configuration or an engine's ID, or None."""
     algorithm, _, name = digest.partition(":")
-    if algorithm != "sha256" or not _is_name(name):
+    if algorithm != "sha256" or not names.is_hex(name):
         return None
     for place in _places(root):
         if image := _at(f"{place}/{name}"):
@@ -57,35 +69,73 @@ def find(digest: str, root: str = "") -> Image | None:
     return next((each for each in images(root) if digest in each.notes.engine_ids), None)
 
 
+def named(name: str, root: str = "") -> Image:
+    """The image of a name, or of a digest that may be cut short; raises SockwakeError (unknown)."""
+    every = images(root)
+    digits = names.beginning(name)
+    found = [each for each in every if any(names.same(name, known) for known in each.notes.names)]
+    if digits and not found:
+        found = [each for each in every if each.digest.startswith(f"sha256:{digits}")]
+    if not found:
+        raise names.unknown(name)
+    if len(found) > 1:
+        raise SockwakeError(f"'{name}' may be {' or '.join(each.digest for each in found)}")
+    return found[0]
+
+
 def images(root: str = "") -> list[Image]:
     """All images, in the order of their digests; raises OSError for one who may not read them."""
     found: dict[str, Image] = {}
     for place in _places(root):
         try:
-            names = os.listdir(place)
+            entries = os.listdir(place)
         except FileNotFoundError:
             continue
-        for name in filter(_is_name, names):
+        for name in filter(names.is_hex, entries):
             if name not in found and (image := _at(f"{place}/{name}")):
                 found[name] = image
     return [found[name] for name in sorted(found)]
 
 
-def take(source_name: str, *, quiet: bool, root: str = "", name: str = "") -> Image:
+def take(
+    source_name: str, *, quiet: bool, root: str = "", name: str = "", called: str = ""
+) -> Image:
     """Have the image of a name of skopeo's, as docker-daemon:postgres:18; raises SockwakeError.
 
     One that is here already is not copied again, unless that cannot be known before. name: what it
-    is called here, the reference of the source if not given.
+    is called here, the reference of the source if not given. called: what errors call it.
     """
-    named = source.parse(source_name)
+    wanted = source.parse(source_name)
+    called = called or name or str(wanted)
     with locked(root):
-        wanted, engine_id, size = source.resolve(named)
-        image = find(engine_id, root)
+        found = source.resolve(wanted)
+        image = find(found.engine_id, root)
         if not image:
-            _require_room(directory(root), 2 * size, named)
-            image = _fetched(wanted, root, named, quiet=quiet)
-        _note(image, root, name or named.reference, engine_id)
+            require_room(directory(root), 2 * found.size, f"image {called}")
+            image = _fetched(found.source, root, called, quiet=quiet)
+        _note(image, root, name or wanted.reference, found.engine_id)
     return image
+
+
+def remove(image: Image, root: str = "") -> None:
+    """Remove an image; raises SockwakeError (in use) while instances need it.
+
+    Call it under locked().
+    """
+    if image.is_shipped:
+        raise SockwakeError(f"image {image} is in {_SHIPPED}, where sockwake removes nothing")
+    if instances := needs.needed(root).get(image.digest):
+        several = "s" if len(instances) > 1 else ""
+        raise SockwakeError(
+            f"image {image} is needed by the instance{several} {', '.join(instances)}",
+            status=IN_USE,
+        )
+    deletion.require_no_mount(image.path)
+    place = directory(root)
+    gone = f"{place}/{_GONE}{os.path.basename(image.path)}"
+    os.rename(image.path, gone)
+    files.sync(place)
+    deletion.tree(gone)
 
 
 @contextmanager
@@ -96,23 +146,36 @@ def locked(root: str = "") -> Iterator[None]:
     try:
         os.mkdir(place, 0o700)
     except FileExistsError:
-        pass
+        if os.stat(place).st_mode & 0o077:
+            os.chmod(place, 0o700)
     lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         locks.take(lock, "the lock of the images", _LONGEST_TAKE)
-        _sweep(place)
+        for entry in os.listdir(place):
+            if entry.startswith((_NEW, _GONE)):
+                deletion.tree(f"{place}/{entry}", quietly=True)
+            elif entry.isdecimal() or entry == "PG_VERSION":
+                raise SockwakeError(
+                    f"{place} is for images, and has a database cluster in it",
+                    "an instance that was named so before needs another data directory (DATA=)",
+                )
         yield
     finally:
         os.close(lock)
 
 
-def _sweep(place: str) -> None:
-    for name in os.listdir(place):
-        if name.startswith((_NEW, _GONE)):
-            deletion.tree(f"{place}/{name}", quietly=True)
+def require_room(place: str, size: int, what: str) -> None:
+    """Raise SockwakeError unless so many bytes are free in the directory place."""
+    at = os.statvfs(place)
+    free = at.f_bavail * at.f_frsize
+    if size and free < size + _SLACK:
+        raise SockwakeError(
+            f"there is no room for {what}: it takes {(size + _SLACK) >> 20} MB, "
+            f"and {place} has {free >> 20} MB left"
+        )
 
 
-def _fetched(wanted: source.Source, root: str, name: source.Source, *, quiet: bool) -> Image:
+def _fetched(wanted: source.Source, root: str, name: str, *, quiet: bool) -> Image:
     """Fetch and unpack an image, whole or not at all. Call it under locked().
 
     name: what errors call it.
@@ -123,15 +186,16 @@ def _fetched(wanted: source.Source, root: str, name: source.Source, *, quiet: bo
     work = mkdtemp(prefix=_NEW, dir=place)
     try:
         source.fetch(wanted, f"{work}/fetched", name, quiet=quiet)
-        fetched = layout.read(f"{work}/fetched")
+        fetched = layout.read(f"{work}/fetched", name)
         if image := find(fetched.config, root):
             return image
-        _require_room(place, fetched.size, name)
-        os.mkdir(f"{work}/image")
+        require_room(place, fetched.size, f"image {name}")
+        os.mkdir(f"{work}/image", 0o755)
+        notes.write(f"{work}/image", notes.Notes(size=fetched.size))
         layout.unpack(fetched, f"{work}/image/rootfs", name)
         os.rename(fetched.config_file, f"{work}/image/config.json")
         process.run(["sync", "--file-system", place], timeout=None)
-        final = f"{place}/{fetched.config.partition(':')[2]}"
+        final = f"{place}/{names.hex_of(fetched.config)}"
         os.rename(f"{work}/image", final)
         files.sync(place)
     finally:
@@ -141,36 +205,19 @@ def _fetched(wanted: source.Source, root: str, name: source.Source, *, quiet: bo
     return image
 
 
-def _require_room(place: str, size: int, name: object) -> None:
-    """Raise SockwakeError unless so many bytes are free for the image of that name."""
-    at = os.statvfs(place)
-    free = at.f_bavail * at.f_frsize
-    if size and free < size + _SLACK:
-        raise SockwakeError(
-            f"there is no room for image {name}: it takes {(size + _SLACK) >> 20} MB, "
-            f"and {place} has {free >> 20} MB left"
-        )
-
-
 def _note(image: Image, root: str, name: str, engine_id: str) -> None:
     """Note how an image is known, and that no other has the name any more."""
     engine_id = "" if engine_id == image.digest else engine_id
-    for other in images(root):
-        if other.path.startswith(f"{directory(root)}/"):
-            noted = other.notes
-            wanted = (
-                noted.plus(name, engine_id) if other.digest == image.digest else noted.minus(name)
-            )
-            if wanted != noted:
-                notes.write(other.path, wanted)
+    for each in images(root):
+        before = each.notes
+        is_it = each.digest == image.digest
+        after = before.plus(name, engine_id) if is_it else before.minus(name)
+        if after != before and not each.is_shipped:
+            notes.write(each.path, after)
 
 
 def _places(root: str) -> tuple[str, str]:
     return directory(root), f"{root}{_SHIPPED}"
-
-
-def _is_name(name: str) -> bool:
-    return len(name) == 64 and not name.strip("0123456789abcdef")
 
 
 def _at(path: str) -> Image | None:
@@ -183,6 +230,10 @@ def _at(path: str) -> Image | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        if isinstance(error, PermissionError):
+            raise
         why = reason(error) if isinstance(error, OSError) else "it is damaged"
-        raise SockwakeError(f"cannot read {path}/config.json: {why}") from None
+        raise SockwakeError(
+            f"cannot read {path}/config.json: {why}", f"get the image again after rm -r {path}"
+        ) from None
     return Image(f"sha256:{os.path.basename(path)}", path, config)

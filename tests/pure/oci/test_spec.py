@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,6 +65,13 @@ def test_its_command_line_is_the_service_s(
     assert everyday(root, command=command)["process"]["args"][1:] == args
 
 
+def test_its_network_is_new_or_the_one_that_was_made_for_it(root: str) -> None:
+    assert {"type": "network"} in everyday(root)["linux"]["namespaces"]
+    made = spec.everyday(service(POSTGRES), IMAGE, root, name="a", owner=(1, 1), network="/run/n")
+    networks = [each for each in made["linux"]["namespaces"] if each["type"] == "network"]
+    assert networks == [{"type": "network", "path": "/run/n"}]
+
+
 def test_a_mount_is_made_where_its_links_lead_and_what_is_above_it_before(root: str) -> None:
     made = everyday(root)
     places = [each["destination"] for each in made["mounts"]]
@@ -82,6 +91,22 @@ def test_no_link_of_an_image_leads_out_of_it(root: str) -> None:
         everyday(root, volumes=[{"type": "bind", "source": "/srv", "target": "/loop"}])
 
 
+def test_a_bind_keeps_what_its_file_system_forbids(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """crun would mount it without, where Docker leaves it as it is."""
+
+    def mounted_like(path: str) -> SimpleNamespace:
+        if path != "/srv":
+            raise FileNotFoundError(path)
+        return SimpleNamespace(f_flag=os.ST_NODEV | os.ST_NOSUID | os.ST_NOEXEC | os.ST_RDONLY)
+
+    monkeypatch.setattr(os, "statvfs", mounted_like)
+    volumes = [{"type": "bind", "source": "/srv/not/yet", "target": "/data"}]
+    made = mounted(everyday(root, volumes=volumes), "/data")
+    assert made["options"] == ["rbind", "rprivate", "ro", "nosuid", "nodev", "noexec"]
+
+
 def test_a_link_below_a_mount_is_out_of_sight(root: str) -> None:
     (Path(root) / "run/x").symlink_to("/etc")
     volumes = [{"type": "bind", "source": "/srv", "target": "/var/run/x"}]
@@ -90,7 +115,7 @@ def test_a_link_below_a_mount_is_out_of_sight(root: str) -> None:
 
 def test_the_container_that_initialises_is_the_image_s_own(root: str) -> None:
     made = spec.initialising(
-        service(POSTGRES, user="33"),
+        service(POSTGRES),
         IMAGE,
         root,
         name="pg1",
@@ -121,18 +146,20 @@ def test_every_key_of_a_service_is_translated(root: str) -> None:
         {"type": "RLIMIT_NOFILE", "soft": 1000, "hard": 1000},
         {"type": "RLIMIT_NPROC", "soft": 10, "hard": 2**64 - 1},
     ]
+    assert made["domainname"] == "dd"
     assert made["hostname"] == "hh" and made["annotations"] == {"q": "r"}
     assert linux["sysctl"] == {
-        "kernel.domainname": "dd",
         "kernel.shmmax": "5",
         "net.core.somaxconn": "1024",
         "net.ipv4.ip_unprivileged_port_start": "0",
         "net.ipv4.ping_group_range": "0 2147483647",
     }
-    assert mounted(made, "/a")["options"] == ["rbind", "rprivate", "ro", "rro"]
-    assert mounted(made, "/b")["options"] == ["rbind", "rslave"]
+    assert mounted(made, "/a")["options"][-2:] == ["ro", "rro"]
+    assert mounted(made, "/b")["options"][:2] == ["rbind", "rslave"]
     assert mounted(made, "/t")["options"][-2:] == ["size=10485760", "mode=755"]
-    assert mounted(made, "/tmp2")["options"][-3:] == ["size=10m", "mode=1777", "exec"]
+    assert mounted(made, "/tmp2")["options"] == [
+        *("nosuid", "nodev", "size=10m", "mode=1777", "exec")
+    ]
 
 
 def test_the_names_are_in_files_of_the_bundle(root: str) -> None:
@@ -222,3 +249,18 @@ def test_the_apparmor_profile_is_named_only_where_it_is_loaded(tmp_path: Path) -
     assert apparmor.profile(str(loaded)) == ""
     loaded.write_text("docker-default (enforce)\nsockwake-container (enforce)\n")
     assert apparmor.profile(str(loaded)) == "sockwake-container"
+
+
+def test_mount_points_that_the_image_does_not_have_are_told(root: str) -> None:
+    volumes = [
+        {"type": "bind", "source": "/srv", "target": target}
+        for target in ("/var/run/in-memory", "/data", "/var/here")
+    ]
+    (Path(root) / "var/here").mkdir()
+    for each in ("dev", "proc", "sys", "var/tmp"):
+        (Path(root) / each).mkdir()
+    for each in ("hosts", "hostname", "resolv.conf"):
+        (Path(root) / "etc" / each).touch()
+    made = everyday(root, volumes=volumes)
+    lacking = [each["destination"] for each in spec.missing(root, made["mounts"])]
+    assert lacking == ["/data"]

@@ -1,0 +1,210 @@
+"""sockwake images: the images of containers that are woken without an engine."""
+
+import json
+import sys
+from argparse import Namespace
+
+from sockwake.admin import inventory, option_types
+from sockwake.admin.option import Option
+from sockwake.admin.parser import FILE, IMAGE, Verb
+from sockwake.config import scope
+from sockwake.engine import rootless
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.oci import archive, names, needs, store
+
+_COLUMNS = ("image", "digest", "size", "instances")
+
+
+def _ls(arguments: Namespace) -> None:
+    enter(arguments)
+    listed = rows(arguments.root or "")
+    if arguments.json:
+        print(json.dumps(listed, indent=2))
+    elif listed or arguments.no_header:
+        sys.stdout.write(table(listed, header=not arguments.no_header))
+    else:
+        print(f"There are no images. {scope.command('sockwake images pull')} IMAGE gets one.")
+
+
+def _pull(arguments: Namespace) -> None:
+    enter(arguments)
+    root = arguments.root or ""
+    _say_taken(
+        "Pulled", store.take(f"docker://{arguments.image}", quiet=arguments.quiet, root=root)
+    )
+
+
+def _load(arguments: Namespace) -> None:
+    enter(arguments)
+    with archive.entries(arguments.file) as found:
+        for place, name in found:
+            image = store.take(
+                place,
+                quiet=arguments.quiet,
+                root=arguments.root or "",
+                name=name,
+                called=name or arguments.file,
+            )
+            _say_taken("Loaded", image)
+
+
+def _save(arguments: Namespace) -> None:
+    enter(arguments)
+    image = store.named(arguments.image, arguments.root or "")
+    archive.save(image, arguments.file)
+    print(f"Saved {image} in {arguments.file}.")
+
+
+def _rm(arguments: Namespace) -> None:
+    enter(arguments)
+    root = arguments.root or ""
+    store.named(arguments.image, root)
+    with store.locked(root):
+        image = store.named(arguments.image, root)  # the lock may have taken a while
+        _require_nothing_in_the_making(root)
+        said = f"Removed {_described(image)}."
+        store.remove(image, root)
+    print(said)
+
+
+def _prune(arguments: Namespace) -> None:
+    enter(arguments)
+    root = arguments.root or ""
+    if not _unneeded(root):
+        print("There is no image that no instance needs.")
+        return
+    with store.locked(root):
+        _require_nothing_in_the_making(root)
+        for image in _unneeded(root):
+            said = f"Removed {_described(image)}."
+            store.remove(image, root)
+            print(said, flush=True)
+
+
+def _unneeded(root: str) -> list[store.Image]:
+    needed = needs.needed(root)
+    return [
+        image for image in store.images(root) if image.digest not in needed and not image.is_shipped
+    ]
+
+
+def rows(root: str = "") -> list[dict[str, object]]:
+    """One row for each image; size in bytes, "shipped" for one that is never removed."""
+    needed = needs.needed(root)
+    return [
+        {
+            "image": next(iter(image.notes.names), ""),
+            "names": list(image.notes.names),
+            "digest": image.digest,
+            "size": archive.size_of(image),
+            "instances": needed.get(image.digest, []),
+            "shipped": image.is_shipped,
+        }
+        for image in store.images(root)
+    ]
+
+
+def table(listed: list[dict[str, object]], *, header: bool) -> str:
+    """The rows as text, in columns."""
+    lines = [tuple(name.upper() for name in _COLUMNS)] if header else []
+    lines += [tuple(_cell(column, row[column]) for column in _COLUMNS) for row in listed]
+    widths = [max(len(line[column]) for line in lines or [_COLUMNS]) for column in range(4)]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() + "\n"
+        for line in lines
+    )
+
+
+def enter(arguments: Namespace) -> None:
+    """Enter the user namespace that owns the files of a user's own images."""
+    if arguments.user:
+        rootless.enter()
+
+
+def _cell(column: str, value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, int):
+        return _megabytes(value)
+    text = str(value)
+    return text.removeprefix("sha256:")[: names.SHORTEST] if column == "digest" else text or "-"
+
+
+def _megabytes(size: int) -> str:
+    return f"{-(-size // 1_000_000)} MB"
+
+
+def _described(image: store.Image) -> str:
+    return f"{image} ({_megabytes(archive.size_of(image))})"
+
+
+def _say_taken(done: str, image: store.Image) -> None:
+    print(f"{done} {image} ({image.digest}).")
+
+
+def _require_nothing_in_the_making(root: str) -> None:
+    """Raise SockwakeError (in use) while an instance is being made, which may need any image."""
+    for draft in inventory.unfinished(root):
+        if not inventory.is_abandoned(draft):
+            raise SockwakeError(
+                f"instance '{draft.name}' is being made, and may need the image",
+                "try again when it is there",
+                IN_USE,
+            )
+
+
+ROOT = Option(
+    "--root",
+    "DIR",
+    "work on the system tree DIR, touch nothing that runs",
+    type=option_types.tree,
+    complete="directory",
+)
+_COMMON = (ROOT, Option("--user", help="of the calling user's own images"))
+_DEBUG = Option("--debug", help="show a traceback with an error")
+_QUIET = Option("--quiet", help="show no progress")
+
+VERBS = (
+    Verb(
+        "images ls",
+        _ls,
+        "list the images and the instances that need them",
+        (
+            Option("--json", help="as a JSON array"),
+            Option("--no-header", help="without the line of titles"),
+            *_COMMON,
+            _DEBUG,
+        ),
+    ),
+    Verb(
+        "images pull",
+        _pull,
+        "get an image from its registry",
+        (_QUIET, *_COMMON, _DEBUG),
+        operands=(IMAGE,),
+    ),
+    Verb(
+        "images load",
+        _load,
+        "get the images of an archive",
+        (_QUIET, *_COMMON, _DEBUG),
+        description="Get the images of an archive, of docker's kind or OCI's, without an engine.",
+        operands=(FILE,),
+    ),
+    Verb(
+        "images save",
+        _save,
+        "write an image into an archive",
+        (*_COMMON, _DEBUG),
+        description="Write an image into an archive that docker and podman load, too.",
+        operands=(IMAGE, FILE),
+    ),
+    Verb(
+        "images rm",
+        _rm,
+        "remove an image that no instance needs",
+        (*_COMMON, _DEBUG),
+        operands=(IMAGE,),
+    ),
+    Verb("images prune", _prune, "remove all images that no instance needs", (*_COMMON, _DEBUG)),
+)

@@ -1,0 +1,180 @@
+"""Archives of images: what is in a file, whichever of the two kinds it is, and how to write one."""
+
+import json
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import file_digest, sha256
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, NamedTuple
+
+from sockwake.errors import EXISTS, USAGE, SockwakeError, reason
+from sockwake.oci import names, source, store
+from sockwake.system import deletion, files
+
+_DOCKERS, _OCIS = "manifest.json", "index.json"
+_LONGEST = 16 << 20  # bytes of one of these two
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_VND = "application/vnd.docker"
+
+
+class Entry(NamedTuple):
+    """An image in an archive. place: a name of skopeo's for it. name: "postgres:18", or ""."""
+
+    place: str
+    name: str
+
+
+@contextmanager
+def entries(path: str) -> Iterator[list[Entry]]:
+    """The images in an archive; raises SockwakeError when it is none.
+
+    skopeo splits its names at a colon: a link without one stands for the file meanwhile.
+    """
+    kind, listed = _read(path)
+    with TemporaryDirectory(prefix="sockwake-") as folder:
+        link = f"{folder}/{os.path.basename(path).replace(':', '_') or 'archive'}"
+        os.symlink(os.path.abspath(path), link)
+        found = [*(_dockers if kind == _DOCKERS else _ocis)(link, listed)]
+        if not found:
+            raise SockwakeError(f"{path} has no image in it", status=USAGE)
+        yield found
+
+
+def _read(path: str) -> tuple[str, Any]:
+    """Which of the two lists a tar file has, compressed or not, and what is in it."""
+    found: dict[str, bytes] = {}
+    try:
+        with open(path, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SockwakeError(f"{path} is no file", status=USAGE)
+            with tarfile.open(fileobj=file, mode="r:*") as archive:
+                for member in archive:
+                    name = member.name.removeprefix("./")
+                    if name in (_DOCKERS, _OCIS) and member.isfile():
+                        inside = archive.extractfile(member)
+                        found[name] = inside.read(_LONGEST) if inside else b""
+                    if name == _DOCKERS:
+                        break
+        for kind in (_DOCKERS, _OCIS):
+            if kind in found:
+                return kind, json.loads(found[kind])
+    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
+        hint = "decompress it first" if _is_zstd(path) else ""
+        said = "" if "\n" in str(error) else str(error)  # tarfile tells all that it tried
+        raise SockwakeError(f"{path} is no archive that can be read", hint, said=said) from None
+    except OSError as error:
+        raise SockwakeError(f"cannot read {path}: {reason(error)}", status=USAGE) from None
+    raise SockwakeError(f"{path} is neither an OCI archive nor one of docker's", status=USAGE)
+
+
+def _is_zstd(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x28\xb5\x2f\xfd"
+
+
+def _dockers(link: str, listed: Any) -> Iterator[Entry]:
+    for number, image in enumerate(listed if isinstance(listed, list) else []):
+        tags = image.get("RepoTags") if isinstance(image, dict) else None
+        named = str(tags[0]) if isinstance(tags, list) and tags else ""
+        yield Entry(f"docker-archive:{link}:@{number}", names.checked(named))
+
+
+def _ocis(link: str, listed: Any) -> Iterator[Entry]:
+    manifests = listed.get("manifests") if isinstance(listed, dict) else None
+    images = [each for each in manifests or [] if isinstance(each, dict)]
+    for image in images:
+        said = image.get("annotations")
+        notes = said if isinstance(said, dict) else {}
+        reference = str(notes.get(_NAMES[1], ""))
+        if len(images) > 1 and not reference:
+            continue  # skopeo cannot name it
+        named = next((str(notes[key]) for key in _NAMES if ":" in str(notes.get(key, ""))), "")
+        yield Entry(
+            f"oci-archive:{link}" + (f":{reference}" if len(images) > 1 else ""),
+            names.checked(named),
+        )
+
+
+def save(image: store.Image, path: str) -> None:
+    """Write a new archive of docker's kind, which docker and podman load, whole or not at all.
+
+    The image in it has one layer, and so a digest of its own.
+    """
+    _require_free(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    store.require_room(folder, 2 * size_of(image), path)
+    work = mkdtemp(prefix=".sockwake-", dir=folder)
+    try:
+        _write_fetched(image, f"{work}/image")
+        name = next(iter(image.notes.names), "")
+        archive = f"docker-archive:{work}/archive" + (f":{name}" if name else "")
+        source.run(["skopeo", "copy", "--quiet", f"dir:{work}/image", archive], image, "saved")
+        os.chmod(f"{work}/archive", 0o600)
+        _sync(f"{work}/archive")
+        _require_free(path)  # one may have come meanwhile
+        os.rename(f"{work}/archive", path)
+        files.sync(folder)
+    finally:
+        deletion.tree(work, quietly=True)
+
+
+def _require_free(path: str) -> None:
+    if os.path.lexists(path):
+        raise SockwakeError(f"{path} is there already", "choose another name", EXISTS)
+
+
+def size_of(image: store.Image) -> int:
+    """The bytes of an image; of its files where its notes do not tell."""
+    if size := image.notes.size:
+        return size
+    below = (os.path.join(at, name) for at, _, found in os.walk(image.rootfs) for name in found)
+    return sum(os.lstat(path).st_size for path in below)
+
+
+def _write_fetched(image: store.Image, place: str) -> None:
+    """Write the image as a directory "dir:" of skopeo's, with one layer."""
+    os.mkdir(place)
+    layer = f"{place}/layer"
+    kept = ["--xattrs", "--xattrs-include=*", "--numeric-owner", "--sort=name", "--format=posix"]
+    kept.append("--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime")
+    source.run(
+        ["tar", "--create", f"--file={layer}", *kept, f"--directory={image.rootfs}", "."],
+        image,
+        "saved",
+    )
+    with open(layer, "rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    os.rename(layer, f"{place}/{digest}")
+    with open(image.config_file, encoding="utf-8") as file:
+        whole = json.load(file)
+    whole |= {"rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}, "history": []}
+    text = json.dumps(whole).encode()
+    config = sha256(text).hexdigest()
+    with open(f"{place}/{config}", "wb") as out:
+        out.write(text)
+    size = os.stat(f"{place}/{digest}").st_size
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{_VND}.distribution.manifest.v2+json",
+        "config": _part("container.image.v1+json", config, len(text)),
+        "layers": [_part("image.rootfs.diff.tar", digest, size)],
+    }
+    with open(f"{place}/manifest.json", "w", encoding="utf-8") as lines:
+        json.dump(manifest, lines)
+    with open(f"{place}/version", "w", encoding="utf-8") as lines:
+        lines.write("Directory Transport Version: 1.1\n")
+
+
+def _part(kind: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": f"{_VND}.{kind}", "digest": f"sha256:{digest}", "size": size}
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,43 @@
+"""Which instances need an image: those whose bundles were made of it."""
+
+import os
+
+from sockwake.config import scope
+
+_NAME = "image"  # holds the digest; "image…" is another that must be kept, to go back to
+
+
+def directory(root: str = "") -> str:
+    """The directory of the bundles, in the tree root."""
+    return f"{root}{scope.data()}/bundles"
+
+
+def needed(root: str = "") -> dict[str, list[str]]:
+    """The digests of all images that are needed, and by which instances; raises OSError."""
+    found: dict[str, list[str]] = {}
+    for instance in _entries(directory(root)):
+        bundle = f"{directory(root)}/{instance}"
+        digests = {_text(f"{bundle}/{name}") for name in _entries(bundle) if _is_note(name)}
+        for digest in digests - {""}:
+            found.setdefault(digest, []).append(instance)
+    return found
+
+
+def _is_note(name: str) -> bool:
+    return name.startswith(_NAME)
+
+
+def _entries(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _text(path: str) -> str:
+    """The text of a file, "" when it has gone; an image is kept when that cannot be read."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""

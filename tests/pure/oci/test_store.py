@@ -1,0 +1,134 @@
+"""The images of a system tree: found, listed, kept and removed. They are made here by hand."""
+
+import fcntl
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
+from sockwake.oci import needs, store
+from tree import Tree
+
+PLACE = "var/lib/sockwake/images"
+SHIPPED = "usr/share/sockwake/images"
+
+
+def make(tree: Tree, *names: str, place: str = PLACE, engine_id: str = "") -> str:
+    """An image with these names; its digest."""
+    text = json.dumps({"config": {"Cmd": list(names)}})
+    digits = sha256(text.encode()).hexdigest()
+    image = tree.path / place / digits
+    (image / "rootfs").mkdir(parents=True)
+    image.parent.chmod(0o700)
+    (image / "rootfs/file").write_text("x" * 1000)
+    (image / "config.json").write_text(text)
+    noted = {"names": names, "engine_ids": [engine_id] if engine_id else [], "size": 1000}
+    (image / "notes.json").write_text(json.dumps(noted))
+    return f"sha256:{digits}"
+
+
+def need(tree: Tree, instance: str, digest: str, note: str = "image") -> None:
+    bundle = tree.path / "var/lib/sockwake/bundles" / instance
+    bundle.mkdir(parents=True, exist_ok=True)
+    (bundle / note).write_text(f"{digest}\n")
+
+
+def test_it_is_found_by_digest_by_an_engines_id_and_by_name(tree: Tree) -> None:
+    root, engines = str(tree), f"sha256:{'e' * 64}"
+    digest = make(tree, "postgres:18", engine_id=engines)
+    make(tree, "other:1")
+    for found in (store.find(digest, root), store.find(engines, root)):
+        assert found and (found.digest, found.config) == (digest, {"Cmd": ["postgres:18"]})
+    for name in ("postgres:18", "docker.io/library/postgres:18", digest, digest[7:19]):
+        assert store.named(name, root).digest == digest
+    for missing in (f"sha256:{'0' * 64}", "", "sha256:..", "postgres:18"):
+        assert store.find(missing, root) is None
+    with pytest.raises(SockwakeError, match="there is no image 'postgres:17'"):
+        store.named("postgres:17", root)
+
+
+def test_the_list_has_what_is_shipped_once(tree: Tree) -> None:
+    digest = make(tree, "one:1")
+    assert make(tree, "one:1", place=SHIPPED) == digest
+    shipped = make(tree, "two:2", place=SHIPPED)
+    need(tree, "pg1", shipped)
+    rows = json.loads(tree.sockwake("images", "ls", "--json").stdout)
+    assert {row["digest"]: (row["shipped"], row["instances"], row["size"]) for row in rows} == {
+        digest: (False, [], 1000),
+        shipped: (True, ["pg1"], 1000),
+    }
+
+
+def test_prune_keeps_what_is_needed_now_or_to_go_back(tree: Tree) -> None:
+    kept, before, gone = make(tree, "kept:1"), make(tree, "before:1"), make(tree, "gone:1")
+    shipped = make(tree, "shipped:1", place=SHIPPED)
+    need(tree, "pg1", kept)
+    need(tree, "pg1", before, "image-before")
+    assert needs.needed(str(tree)) == {kept: ["pg1"], before: ["pg1"]}
+    ran = tree.sockwake("images", "prune")
+    assert (ran.status, ran.stdout) == (0, "Removed gone:1 (1 MB).\n")
+    assert store.find(gone, str(tree)) is None
+    assert {image.digest for image in store.images(str(tree))} == {kept, before, shipped}
+
+
+def test_what_is_needed_shipped_or_missing_is_not_removed(tree: Tree) -> None:
+    need(tree, "pg1", make(tree, "kept:1"))
+    make(tree, "shipped:1", place=SHIPPED)
+    before = tree.snapshot()
+    for name, status in (("kept:1", IN_USE), ("shipped:1", 1), ("nothing:1", UNKNOWN)):
+        ran = tree.sockwake("images", "rm", name)
+        assert (ran.status, ran.stdout) == (status, "") and ran.stderr.count("error: ") == 1
+    assert tree.added_to(before) == []
+
+
+def test_nothing_is_removed_while_an_instance_is_being_made(tree: Tree) -> None:
+    make(tree, "one:1")
+    draft = tree.path / "etc/sockwake/.new-pg1"
+    draft.mkdir(parents=True)
+    (draft / "instance.env").write_text("")
+    lock = os.open(draft, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        for arguments in (("prune",), ("rm", "one:1")):
+            ran = tree.sockwake("images", *arguments)
+            assert ran.status == IN_USE and "instance 'pg1' is being made" in ran.stderr
+    finally:
+        os.close(lock)
+    assert tree.sockwake("images", "prune").status == 0
+
+
+def test_leavings_of_a_killed_command_go_and_are_no_images(tree: Tree) -> None:
+    digest = make(tree, "one:1")
+    place = tree.path / PLACE
+    for name in (".new-x1", f".gone-{digest[7:]}"):
+        (place / name / "image/rootfs").mkdir(parents=True)
+    (place / "strange").mkdir()
+    assert [image.digest for image in store.images(str(tree))] == [digest]
+    with store.locked(str(tree)):
+        pass
+    assert sorted(path.name for path in place.iterdir()) == sorted([digest[7:], "strange"])
+
+
+def test_a_damaged_image_is_told_with_the_way_out(tree: Tree) -> None:
+    digest = make(tree, "one:1")
+    image = Path(str(tree), PLACE, digest[7:])
+    (image / "config.json").write_text("{")
+    ran = tree.sockwake("images", "ls")
+    assert ran.status == 1 and f"rm -r {image}" in ran.stderr
+    (image / "config.json").write_text('{"config": {}}')
+    (image / "notes.json").write_text("[]")
+    assert json.loads(tree.sockwake("images", "ls", "--json").stdout)[0]["size"] == 1000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["pull"], ["pull", "--"], ["load", "/nonexistent"], ["load", "/"], ["load", "a", "b"], ["x"]],
+)
+def test_wrong_arguments_make_nothing(tree: Tree, arguments: list[str]) -> None:
+    before = tree.snapshot()
+    ran = tree.sockwake("images", *arguments)
+    assert ran.status == 2 and ran.stderr.startswith("sockwake: error: ")
+    assert tree.added_to(before) == []
