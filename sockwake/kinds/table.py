@@ -17,9 +17,10 @@ RUNTIMES = (CRUN, ENGINE, HOST)
 class Kind:
     """One kind.
 
-    definition: the file beside instance.env that defines the backend: compose.yaml for a container
-        of an engine, service.conf for a program that systemd runs.
-    keys: keys that instance.env must have, beside those of every kind.
+    definition: the file beside instance.env that defines the backend: compose.yaml for a container,
+        service.conf for a program that systemd runs (definition_for()).
+    keys: keys that instance.env must have, beside those of every kind. image_keys: those that it
+        must have where an image is run.
     options: names of options of sockwake-new that it takes, where their own declaration
         (admin/new_options.py) does not name this kind.
     defaults: the text of such an option when it is not given. fixed: of one that cannot be given.
@@ -39,6 +40,7 @@ class Kind:
         definition: str,
         *,
         keys: tuple[str, ...] = (),
+        image_keys: tuple[str, ...] = (),
         options: tuple[str, ...] = (),
         defaults: dict[str, str] | None = None,
         fixed: dict[str, str] | None = None,
@@ -53,6 +55,7 @@ class Kind:
     ) -> None:
         self.definition = definition
         self.keys = keys
+        self.image_keys = image_keys
         self.options = options
         self.defaults = defaults or {}
         self.fixed = fixed or {}
@@ -65,6 +68,14 @@ class Kind:
         self.has_several_ports = has_several_ports
         self.runtimes = runtimes
 
+    def definition_for(self, runtime: str) -> str:
+        """The file that defines the backend of an instance that this runtime wakes."""
+        return SERVICE if runtime == HOST else self.definition
+
+    def keys_for(self, runtime: str) -> tuple[str, ...]:
+        """The keys that instance.env must have for this runtime."""
+        return self.keys if runtime == HOST else self.keys + self.image_keys
+
     @property
     def has_cluster(self) -> bool:
         """Whether its data are a PostgreSQL cluster, which has a password."""
@@ -74,12 +85,13 @@ class Kind:
 KINDS = {
     "postgres": Kind(
         COMPOSE,
-        keys=("VERSION", "IMAGE", "DB_USER", "DB_NAME"),
+        keys=("VERSION", "DB_USER", "DB_NAME"),
+        image_keys=("IMAGE",),
         image="postgres:{version}",
         example="sockwake-new NAME --version 18",
         ready=POSTGRES,
         check=BUILTIN,
-        runtimes=(ENGINE, CRUN),
+        runtimes=(ENGINE, CRUN, HOST),
     ),
     "container": Kind(COMPOSE, ready="http:/", network="bridge"),
     "project": Kind(
