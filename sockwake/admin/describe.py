@@ -1,7 +1,7 @@
 """The report of sockwake-new: facts for --json, sentences for the administrator."""
 
 from sockwake.admin import exposure, inventory
-from sockwake.admin.facts import address, last_wake, more_addresses, slow, units
+from sockwake.admin.facts import address, last_wake, more_addresses, runtime, slow, units
 from sockwake.admin.request import Request
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
@@ -29,6 +29,7 @@ def describe(request: Request, instance: Instance, settings: Settings) -> dict[s
             "adopted": request.adopt,
             "data": settings.data,
             "tls": settings.tls,
+            **runtime(instance, settings),
             "first_wake_seconds": last_wake(instance),
             "config": instance.etc,
             "units": units(instance, settings),

@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
+from sockwake.kinds.table import CRUN, ENGINE
+from sockwake.oci import bundle
 from sockwake.system import files
 
 _PATIENCE_DATABASE = 5  # seconds
@@ -86,3 +88,16 @@ def dsn(instance: Instance, settings: Settings) -> str:
         return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
     verify = f"?sslmode=verify-full&sslrootcert={instance.tls_certificate}" if settings.tls else ""
     return f"postgresql://{user}@{_host(first)}:{settings.port}/{database}{verify}"
+
+
+def runtime(instance: Instance, settings: Settings) -> dict[str, str | None]:
+    """What wakes an instance: "crun", "engine", or "systemd" for a program of the host.
+
+    "engine": which one, else null. "image_digest": of what crun runs, null when it is not known.
+    """
+    known = settings.runtime if settings.runtime in (CRUN, ENGINE) else "systemd"
+    return {
+        "runtime": known,
+        "engine": settings.engine if settings.needs_engine else None,
+        "image_digest": (bundle.image_of(instance) or None) if settings.is_bundled else None,
+    }

@@ -133,6 +133,7 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
         "image": settings.image,
         "data": settings.data,
         "tls": settings.tls,
+        **facts.runtime(instance, settings),
     }
     if settings.is_project:
         row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}

@@ -2,19 +2,23 @@
 
 from contextlib import suppress
 
-from sockwake.admin import ls
+from sockwake.admin import ls, runtimes
 from sockwake.admin.facts import address, last_wake, more_addresses, slow, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
-from sockwake.lifecycle import wakes
+from sockwake.lifecycle import needs_engine, server_log, wakes
 from sockwake.postgres import adoption, preloaded, tls
 from sockwake.system import files, ss
+
+_PATIENCE = 10  # seconds for compose
 
 
 def of(instance: Instance, settings: Settings) -> dict[str, object]:
     """The row of sockwake ls, and more.
+
+    "runtime_reason": why an engine wakes it, null when none does.
 
     "killed": a sentence, null unless its last sleep ended in SIGKILL.
 
@@ -32,8 +36,9 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "check_every_seconds": settings.check_every if settings.has_check else None,
             "last_wake_seconds": took,
             "slow": slow(took, settings),
+            "runtime_reason": needs_engine.told(instance, settings, patience=_PATIENCE) or None,
             "killed": files.text_of(instance.killed_file).strip() or None,
-            "collation_changed": files.text_of(instance.collation_file).splitlines(),
+            "collation_changed": _collation_changed(instance, settings),
             "preloaded": _preloaded(instance, settings),
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
@@ -69,6 +74,7 @@ def sentences(facts: dict[str, object], instance: Instance, settings: Settings) 
         "allow": f"{', '.join(settings.allow)} {dropped}" if settings.allow else "",
         "kind": f"{settings.kind} {settings.version}".strip(),
         "image": facts["image"],
+        "runtime": runtimes.words(facts),
         "project": settings.project,
         "profiles": ", ".join(settings.profiles),
         "services": _services(facts.get("services")),
@@ -98,6 +104,13 @@ def _services(states: object) -> str:
     return shown or "none made: the next wake makes them"
 
 
+def _collation_changed(instance: Instance, settings: Settings) -> list[str]:
+    """The databases that the server has warned of in this run, or the last one."""
+    if settings.has_cluster and not settings.needs_engine:
+        return [] if instance.root else server_log.mismatched_in_last_run(instance)
+    return files.text_of(instance.collation_file).splitlines()
+
+
 def _collation(names: object) -> str:
     """What to do about databases that the server has warned of in this or the last wake, or ""."""
     if not isinstance(names, list) or not names:
@@ -114,7 +127,8 @@ def _preloaded(instance: Instance, settings: Settings) -> list[str]:
     if not settings.has_cluster:
         return []
     configured = adoption.setting(settings.cluster, "shared_preload_libraries")
-    return preloaded.libraries(files.text_of(instance.compose_file), configured)
+    file = instance.compose_file if settings.is_container else instance.service_file
+    return preloaded.libraries(files.text_of(file), configured)
 
 
 def _jobs(libraries: object) -> str:

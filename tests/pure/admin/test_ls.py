@@ -51,6 +51,9 @@ def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
             "image": "postgres:18",
             "data": f"{tree}/var/lib/sockwake/a",
             "tls": False,
+            "runtime": "engine",
+            "engine": "docker",
+            "image_digest": None,
         }
     ]
 

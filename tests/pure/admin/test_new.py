@@ -123,6 +123,9 @@ def test_json_says_the_same(tree: Tree) -> None:
         "data": f"{tree}/var/lib/sockwake/pg1",
         "config": f"{tree}/etc/sockwake/pg1",
         "tls": False,
+        "runtime": "crun",
+        "engine": None,
+        "image_digest": None,
         "first_wake_seconds": None,
         "units": ["pg-proxy@pg1.socket", "pg-proxy@pg1.service", "pg-postgres@pg1.service"],
     }

@@ -1,6 +1,7 @@
 """What is shown instead of done, and what is said for programs."""
 
 import json
+import os
 import re
 
 import pytest
@@ -49,6 +50,8 @@ def test_a_dry_run_on_this_machine_shows_the_commands_and_no_password() -> None:
         "17",
         "--image",
         "my/pg:17",
+        "--engine",
+        "docker",
         "--enable",
         "--dry-run",
         "--json",
@@ -63,6 +66,25 @@ def test_a_dry_run_on_this_machine_shows_the_commands_and_no_password() -> None:
         "docker-compose --project-name sockwake-pure-dry-run create",
         "systemctl enable --now pg-proxy@pure-dry-run.socket",
     ]
+
+
+def test_a_dry_run_of_what_crun_wakes_asks_no_engine_that_is_not_there() -> None:
+    options = ["--version", "18", "--runtime", "crun", "--dry-run", "--json"]
+    shown = json.loads(run(*SOCKWAKE, "new", "pure-dry-run", *options).stdout)
+    assert "RUNTIME=crun\n" in shown["files"]["/etc/sockwake/pure-dry-run/instance.env"]["content"]
+    words = [command.split()[:2] for command in shown["commands"]]
+    engine = os.path.exists("/run/docker.sock")
+    assert words == [
+        ["docker-compose", "--project-name"],
+        *([["docker", "pull"], ["docker", "save"]] if engine else []),
+        ["skopeo", "copy"],
+        ["umoci", "raw"],
+        ["crun", "run"],
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "start"],
+        ["systemctl", "stop"],
+    ]
+    assert ("docker://postgres:18" in shown["commands"][1]) != engine
 
 
 def test_a_dry_run_adopts_like_a_real_one(tree: Tree) -> None:
@@ -87,7 +109,7 @@ def test_files_end_with_one_line_end(tree: Tree) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", ["", "new", "ls", "rm", "compose"])
+@pytest.mark.parametrize("verb", ["", "new", "ls", "runtime", "rm", "compose"])
 def test_help_goes_to_stdout_and_names_the_manual(verb: str) -> None:
     ran = run(*SOCKWAKE, *verb.split(), "--help")
     assert (ran.status, ran.stderr) == (0, "")

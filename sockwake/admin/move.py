@@ -1,0 +1,197 @@
+"""sockwake runtime NAME RUNTIME: have another runtime wake an instance, whole or not at all.
+
+What takes time is done first, beside clients. Then wakes are held back while the line RUNTIME= is
+written, what the new runtime needs is made, and systemd reads both: a client that comes meanwhile
+waits in the socket's queue. A start is the proof; without one all is as before. The file "moving"
+is there from the first change to the proof, so that a move that was killed is finished by the next.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sockwake.admin import inventory, trial
+from sockwake.clients import connections
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load
+from sockwake.engine.api import EngineError
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.kinds.table import CRUN, ENGINE
+from sockwake.lifecycle import destination, needs_engine, runtime, unwatched
+from sockwake.system import files, locks, systemctl
+
+_ABSENT = "-"  # in the file "moving": there was no line RUNTIME=
+_LINE = re.compile(r"^RUNTIME=(.*)(?:\n|\Z)", re.MULTILINE)
+_LONGEST_MOVE = 30  # seconds that the job which holds back wakes may still have their lock
+
+
+def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
+    """Have the runtime `to` wake an instance; returns what was done, as a sentence.
+
+    Raises SockwakeError with nothing changed (in use while clients are connected).
+    """
+    with inventory.held(name, root) as instance:
+        if not inventory.is_finished(instance):
+            raise SockwakeError(
+                f"instance '{name}' was not finished", f"{scope.command('sockwake rm', name)}"
+            )
+        settings = load(instance)
+        require_possible(instance, settings, to)
+        begun = files.text_of(instance.moving_file).strip()
+        if settings.runtime == to and not begun and _is_read(instance, settings):
+            said = destination.forget_other(instance, settings)
+            return "; ".join([f"{name} is woken by {_title(settings)} already", *said])
+        _require_quiet(instance, settings)
+        return _Move(instance, settings, to, begun, quiet=quiet).make()
+
+
+def require_possible(instance: Instance, settings: Settings, to: str) -> None:
+    """Raise SockwakeError when the runtime cannot wake the instance."""
+    if not settings.is_container:
+        raise SockwakeError(
+            f"instance '{instance.name}' is a program, which systemd itself wakes",
+            "crun and engine are for containers",
+        )
+    if to == CRUN and (why := needs_engine.by_files(instance, settings)):
+        raise needs_engine.EngineNeededError(why, f"{settings.engine} goes on to wake it")
+
+
+class _Move:
+    """One move. begun: what a move that was killed has left in the file "moving"."""
+
+    def __init__(
+        self, instance: Instance, settings: Settings, to: str, begun: str, *, quiet: bool
+    ) -> None:
+        self._instance = instance
+        self._old = settings
+        with open(instance.env_file, encoding="utf-8", newline="") as file:
+            text = file.read()
+        line = _LINE.search(text)
+        self._before = begun or (line[1] if line else "") or _ABSENT
+        self._text = with_runtime(text, to)
+        self._old_text = with_runtime(text, "" if self._before == _ABSENT else self._before)
+        self._new = Settings(self._text, instance)
+        self._quiet = quiet
+
+    def make(self) -> str:
+        instance = self._instance
+        if instance.root or not systemctl.is_running():
+            self._write(self._text)
+            files.remove(instance.moving_file)
+            return (
+                f"{instance.name} will be woken by {_title(self._new)}, which makes what it needs"
+            )
+        inventory.say(f"preparing '{instance.name}' for {_title(self._new)}")
+        destination.prepare(instance, self._new, quiet=self._quiet)
+        with _held_back(instance):
+            _stop_unless_in_use(instance, self._old)
+            _stop_what_runs_unwatched(
+                instance, Settings(with_runtime(self._text, ENGINE), instance)
+            )
+            files.replace(instance.moving_file, 0o644, f"{self._before}\n")
+            try:
+                self._write(self._text)
+                destination.make(instance, self._new)
+                systemctl.reload()
+            except BaseException:
+                self._go_back()
+                raise
+        try:
+            trial.try_out(instance, self._new)
+        except BaseException:
+            with _held_back(instance):
+                systemctl.stop(instance.backend_unit)
+                self._go_back()
+            raise
+        files.remove(instance.moving_file)
+        files.sync(instance.etc)
+        said = destination.forget_other(instance, self._new)
+        return "; ".join([f"{instance.name} is woken by {_title(self._new)} now", *said])
+
+    def _go_back(self) -> None:
+        """Have the old runtime wake it again; what it needs has not been touched."""
+        instance = self._instance
+        self._write(self._old_text)
+        systemctl.reload()
+        systemctl.reset(instance.backend_unit, instance.proxy_unit)
+        runtime.forget_failure(instance)
+        files.remove(instance.moving_file)
+        with suppress(SockwakeError):  # the error that led here is the one to tell
+            destination.forget_other(instance, Settings(self._old_text, instance))
+
+    def _write(self, text: str) -> None:
+        path = os.path.realpath(self._instance.env_file)
+        files.replace(path, os.stat(path).st_mode & 0o777, text)
+
+
+def with_runtime(text: str, value: str) -> str:
+    """instance.env with the line RUNTIME=value, "" for none; every other line stays as it is."""
+    if not value:
+        return _LINE.sub("", text)
+    line = f"RUNTIME={value}\n"
+    if _LINE.search(text):
+        return _LINE.sub(line, text)
+    return re.sub(r"^(KIND=.*)$", rf"\1\n{line[:-1]}", text, count=1, flags=re.MULTILINE)
+
+
+def _title(settings: Settings) -> str:
+    return settings.engine if settings.runtime == ENGINE else settings.runtime
+
+
+def _is_read(instance: Instance, settings: Settings) -> bool:
+    """Whether systemd has read the line RUNTIME= that is there."""
+    if instance.root or scope.is_user() or not systemctl.is_running():
+        return True
+    return runtime.is_crun(instance) == settings.is_bundled
+
+
+@contextmanager
+def _held_back(instance: Instance) -> Iterator[None]:
+    """Hold back the wakes of an instance: clients wait in the socket's queue."""
+    runtime.make_directories(instance)
+    lock = os.open(instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        locks.take(lock, f"the lock of the wakes of '{instance.name}'", _LONGEST_MOVE)
+        systemctl.hold_back(instance.backend_unit, instance.run)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _stop_unless_in_use(instance: Instance, settings: Settings) -> None:
+    """Stop proxy and backend; raises SockwakeError (in use) when a client has come.
+
+    The proxy accepts none while the clients are counted, and none behind that.
+    """
+    proxy = instance.proxy_unit
+    try:
+        systemctl.signal(proxy, "STOP", all_processes=True)
+        _require_quiet(instance, settings)
+        systemctl.signal(proxy, "HUP", all_processes=True)  # which it does not catch
+    finally:
+        systemctl.signal(proxy, "CONT", all_processes=True)
+    if systemctl.main_pid(instance.backend_unit):
+        inventory.say(f"waiting for {instance.backend_unit} to stop")
+    systemctl.stop(instance.backend_unit)
+
+
+def _stop_what_runs_unwatched(instance: Instance, settings: Settings) -> None:
+    """Stop a container that was started by hand: two servers would share the data.
+
+    settings: those with the engine that may run it.
+    """
+    with suppress(EngineError):  # one that does not run runs no container
+        unwatched.stop(instance, settings)
+
+
+def _require_quiet(instance: Instance, settings: Settings) -> None:
+    count = connections.connected(settings)
+    if count and systemctl.main_pid(instance.backend_unit):
+        stop = scope.command("systemctl", "stop", instance.backend_unit)
+        raise SockwakeError(
+            f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
+            f"{stop} sends them away, and leaves the port open",
+            IN_USE,
+        )

@@ -1,0 +1,89 @@
+"""sockwake runtime: what wakes each instance, and why."""
+
+from collections.abc import Sequence
+
+from sockwake.admin import facts, inventory
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import load, load_if_valid
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.kinds.table import CRUN, ENGINE
+from sockwake.lifecycle import needs_engine
+from sockwake.system import files
+
+RUNTIMES = (CRUN, ENGINE)
+_PATIENCE = 30  # seconds for compose
+_DIGITS = 19  # of a digest for an administrator: "sha256:" and twelve
+
+
+def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[list[Name], str]:
+    """The instances and the runtime that are named, "" for none.
+
+    The last of several words, or the only one with --all, can be a runtime.
+    """
+    named, runtime = list(words), ""
+    if named and named[-1] in RUNTIMES and (len(named) > 1 or all_of_them):
+        runtime = named.pop()
+    if named and all_of_them:
+        raise SockwakeError(
+            "--all and names exclude each other", "sockwake runtime --all crun", USAGE
+        )
+    if all_of_them or not words:
+        return [
+            each.name for each in inventory.instances(root) if _has_choice(each, runtime)
+        ], runtime
+    return list(dict.fromkeys(map(Name, named))), runtime
+
+
+def _has_choice(instance: Instance, runtime: str) -> bool:
+    """Whether a runtime, if one is named, is for an instance: it is none for a program."""
+    settings = load_if_valid(instance)
+    return not (runtime and settings) or settings.is_container
+
+
+def row(name: Name, root: str) -> dict[str, object]:
+    """What wakes one instance: "name", what facts.runtime() has, "reason" and "interrupted"."""
+    instance = Instance(name, root)
+    settings = load(instance)
+    return {
+        "name": name,
+        **facts.runtime(instance, settings),
+        "reason": needs_engine.told(instance, settings, patience=_PATIENCE) or None,
+        "interrupted": bool(files.text_of(instance.moving_file)),
+    }
+
+
+def rows(names: list[Name], root: str, *, only_valid: bool) -> list[dict[str, object]]:
+    """The rows of instances. only_valid: leave out those with an invalid instance.env."""
+    return [
+        row(name, root) for name in names if not only_valid or load_if_valid(Instance(name, root))
+    ]
+
+
+def table(shown: list[dict[str, object]]) -> str:
+    """The rows as text, in columns."""
+    lines = [("NAME", "RUNTIME", "WHY")]
+    lines += [(str(each["name"]), *_name_and_reason(each)) for each in shown]
+    widths = [max(len(line[column]) for line in lines) for column in (0, 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[2]]).rstrip()
+        for line in lines
+    )
+
+
+def words(shown: dict[str, object]) -> str:
+    """What wakes an instance, for sockwake status. shown: what status.of() says."""
+    name, why = _name_and_reason(shown | {"reason": shown["runtime_reason"]})
+    return f"{name}: {why}" if why else name
+
+
+def _name_and_reason(shown: dict[str, object]) -> tuple[str, str]:
+    name, why = str(shown["runtime"]), str(shown["reason"] or "")
+    if shown["engine"]:
+        name = str(shown["engine"])
+    if digest := shown["image_digest"]:
+        why = f"image {str(digest)[:_DIGITS]}"
+    if shown.get("interrupted"):
+        finish = scope.command("sockwake runtime", f"{shown['name']} {shown['runtime']}")
+        why = f"its move was interrupted: {finish}"
+    return name, why
