@@ -52,15 +52,20 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
     try:
         require_image(engine, image)
     except SockwakeError as missing:
-        command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
         try:
-            process.run(command, show=not quiet, timeout=None)
+            pull_anew(engine, image, quiet=quiet)
         except process.ProgramError as error:
             raise SockwakeError(
                 f"image {image} is neither on this machine nor to be had",
                 f"{_NAMES[engine.program]} {engine.program} load brings one without a registry",
                 said=error.said,
             ) from missing
+
+
+def pull_anew(engine: Engine, image: str, *, quiet: bool) -> None:
+    """Pull what the registry has by this name now; raises ProgramError."""
+    command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
+    process.run(command, show=not quiet, timeout=None)
 
 
 def _client(engine: Engine) -> list[str]:

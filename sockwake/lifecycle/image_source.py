@@ -9,8 +9,9 @@ from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.oci import bundle, store
 from sockwake.oci.store import Image
+from sockwake.system import journal
 
-_TRANSPORTS = {"docker": "docker-daemon:", "podman": "containers-storage:"}
+TRANSPORTS = {"docker": "docker-daemon:", "podman": "containers-storage:"}
 
 
 def obtain(
@@ -26,7 +27,7 @@ def obtain(
     ):
         return kept
     engine = Engine(api.socket_of(settings.engine))
-    source = f"{_TRANSPORTS[settings.engine]}{reference}"
+    source = f"{TRANSPORTS[settings.engine]}{reference}"
     if _is_known_to(engine, reference):
         return store.take(source, quiet=quiet, name=reference)
     named = [each for each in store.images(instance.root) if reference in each.notes.names]
@@ -40,6 +41,27 @@ def obtain(
     raise SockwakeError(
         f"image {reference} is not on this machine", f"sockwake images pull {reference}"
     )
+
+
+def newest(instance: Instance, settings: Settings, reference: str, *, quiet: bool) -> Image:
+    """The newest image of a name: of the registry, through an engine that runs or without one.
+
+    Where the registry does not know it, as one that was built here, that of the engine or the one
+    that is here already. Raises SockwakeError when there is none at all.
+    """
+    engine = Engine(api.socket_of(settings.engine))
+    try:
+        if not os.path.exists(engine.path):
+            return store.take(f"docker://{reference}", quiet=quiet, name=reference)
+        images.pull_anew(engine, reference, quiet=quiet)
+    except SockwakeError as error:
+        if not _is_known_to(engine, reference):
+            named = [each for each in store.images(instance.root) if reference in each.notes.names]
+            if not named:
+                raise
+            return named[0]
+        journal.say(error.whole)
+    return store.take(f"{TRANSPORTS[settings.engine]}{reference}", quiet=quiet, name=reference)
 
 
 def _is_known_to(engine: Engine, reference: str) -> bool:

@@ -1,0 +1,76 @@
+"""An instance that crun wakes gets the newest image of its name when told so, and can go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from derived import derived
+from instances import Make
+from program import must, run
+
+NAME = "minor:18"
+
+
+@pytest.fixture
+def releases(image: str) -> Iterator[tuple[str, str]]:
+    """Two releases of one image, the first of which has its name."""
+    with (
+        derived(image, {}, "ENV RELEASE=1", name="first:18") as first,
+        derived(image, {}, "ENV RELEASE=2", name="second:18") as second,
+    ):
+        must("docker", "tag", first, NAME)
+        yield first, second
+        run("docker", "rmi", NAME)
+    run("sockwake", "images", "prune")
+
+
+def release(pid: int) -> str:
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        variables = dict(each.partition(b"=")[::2] for each in file.read().split(b"\0"))
+    return variables[b"RELEASE"].decode()
+
+
+def test_it_takes_effect_at_the_next_wake_and_can_be_taken_back(
+    instance: Make, releases: tuple[str, str]
+) -> None:
+    database = instance("--image", NAME, "--idle", "1s")
+    database.psql("create table kept as select 1 as n")
+    must("docker", "tag", releases[1], NAME)
+    run("sockwake", "update", "pg1").expect(0, "with its next wake")
+    with database.connect() as client:
+        assert client.value("select n from kept") == "1"
+    database.asleep()
+    found = []
+    for step in ((), ("update", "pg1"), ("update", "--back", "pg1"), ("update", "--all")):
+        if step:
+            run("sockwake", *step).expect(0)
+        with database.connect() as client:
+            found.append(release(database.server_pid()))
+            assert client.value("select n from kept") == "1"
+        database.asleep()
+    assert found == ["2", "2", "1", "2"]
+    run("sockwake", "update", "pg1").expect(0, "has the newest image")
+
+
+def test_an_edit_of_other_things_changes_no_image(
+    instance: Make, releases: tuple[str, str]
+) -> None:
+    database = instance("--image", NAME)
+    must("docker", "tag", releases[1], NAME)
+    database.add_guc("work_mem=7MB")
+    assert database.psql("show work_mem") == "7MB"
+    with database.connect():
+        assert release(database.server_pid()) == "1"
+
+
+def test_what_cannot_be_updated_is_said_and_stays(instance: Make) -> None:
+    instance("--no-provision")
+    run("sockwake", "update", "pg1").expect(1, "has no bundle yet")
+    run("sockwake", "update", "--back", "pg1").expect(1, "has no bundle yet")
+    run("sockwake", "update").expect(2, "say which instances, or --all")
+    run("sockwake", "update", "pg1", "--all").expect(2, "say which instances, or --all")
+    run("sockwake", "update", "nosuch").expect(5)
+    instance("--runtime", "engine", "--no-provision", name="pg2")
+    run("sockwake", "update", "pg2").expect(1, "is not woken by crun")
