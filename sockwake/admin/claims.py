@@ -45,7 +45,8 @@ def is_system_s(path: str, root: str = "") -> bool:
         user.pw_uid >= _FIRST_USER and user.pw_dir.rstrip("/") == path for user in pwd.getpwall()
     ):
         return True  # the home of a user
-    whole: tuple[str, ...] = (*_WHOLE, scope.etc(), scope.run())
+    ours = _in(scope.data(), "bundles images")
+    whole: tuple[str, ...] = (*_WHOLE, scope.etc(), scope.run(), *ours)
     parts: tuple[str, ...] = (scope.data(),)
     if scope.is_user():
         whole += _of_the_user(".local/share/containers")

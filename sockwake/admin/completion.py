@@ -4,7 +4,8 @@
 """
 
 from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
-from sockwake.admin.parser import Verb
+from sockwake.admin.parser import FILE, GROUPS, Verb
+from sockwake.admin.runtimes import RUNTIMES
 from sockwake.admin.verbs import VERBS
 
 _COMPGEN = {DIRECTORIES: "-d", FILES: "-f", USERS: "-u"}
@@ -18,6 +19,9 @@ _sockwake() {
 	case ${1##*/} in
 	sockwake-new) verb=new ;;
 	*) [ "$COMP_CWORD" -gt 1 ] || verb='' ;;
+	esac
+	case $verb in
+	@GROUPS@) [ "$COMP_CWORD" -le 2 ] || verb+=" ${COMP_WORDS[2]}" ;;
 	esac
 
 	# what an option takes comes before what its verb has
@@ -43,8 +47,9 @@ def script() -> str:
     values = [_value(verb, option) for verb in VERBS for option in verb.options if option.metavar]
     parts = {
         "@VALUES@": "\n".join(values),
-        "@VERBS@": " ".join(verb.name for verb in VERBS),
-        "@OPTIONS@": "\n".join(map(_options, VERBS)),
+        "@GROUPS@": " | ".join(GROUPS),
+        "@VERBS@": " ".join(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS)),
+        "@OPTIONS@": "\n".join([*map(_group, GROUPS), *map(_options, VERBS)]),
     }
     text = _SCRIPT
     for place, part in parts.items():
@@ -65,12 +70,28 @@ def _value(verb: Verb, option: Option) -> str:
     )
 
 
+def _group(group: str) -> str:
+    """The branch that completes the verbs of a group."""
+    names = [verb.name.partition(" ")[2] for verb in VERBS if verb.name.startswith(f"{group} ")]
+    return f'\t{group}) words="{" ".join((*names, "--help"))}" ;;'
+
+
 def _options(verb: Verb) -> str:
     """The branch that completes the options of a verb, and the name of an instance there is."""
     flags = " ".join((*(option.flag for option in verb.options), "--help"))
-    names = " $names" if verb.has_name and not verb.makes_name else ""
+    takes_names = verb.names or (verb.has_name and not verb.makes_name)
+    names = " $names" if takes_names else ""
+    if verb.name == "runtime":
+        names += "".join(f" {each}" for each in RUNTIMES)
     first = '[ "$COMP_CWORD" -gt 2 ] || ' if verb.rest else ""
-    return f'\t{verb.name}) {first}words="{flags}{names}" ;;'
+    pattern = f'"{verb.name}"' if " " in verb.name else verb.name
+    if FILE not in verb.operands:
+        return f'\t{pattern}) {first}words="{flags}{names}" ;;'
+    return (
+        f"\t{pattern})\n\t\t[[ $current == -* ]] || {{\n\t\t\tcompopt -o filenames\n"
+        '\t\t\tmapfile -t COMPREPLY < <(compgen -f -- "$current")\n\t\t\treturn\n\t\t}\n'
+        f'\t\twords="{flags}" ;;'
+    )
 
 
 if __name__ == "__main__":

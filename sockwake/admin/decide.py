@@ -2,13 +2,14 @@
 
 from argparse import Namespace
 
-from sockwake.admin import claims, environment, host, option_types, project
+from sockwake.admin import claims, environment, host, option_types, project, server
 from sockwake.admin.defaults import settle
 from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, KINDS, SERVICE
+from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, HOST, KINDS, SERVICE
+from sockwake.lifecycle import needs_engine
 from sockwake.postgres import cluster
 
 _CONTAINER, _PROJECT = "container", "project"
@@ -36,7 +37,9 @@ def decide(arguments: Namespace) -> Request:
         data=arguments.data or "",
         lines=_lines(arguments),
     )
-    if kind.definition != SERVICE:
+    if arguments.runtime == HOST:
+        request.lines["RUNTIME"] = HOST
+    if request.definition_file != SERVICE:
         request.engine = arguments.engine or host.installed_engine(request.root)
     network = arguments.network or host.default_network(kind)
     request.values["network"] = network
@@ -89,7 +92,10 @@ def _require_what_is_named(request: Request, arguments: Namespace) -> None:
 def _decide_postgres(request: Request, arguments: Namespace, network: str) -> None:
     major = values.version(arguments.version)
     request.lines["DB_NAME"] = arguments.db_name or arguments.db_user
-    _decide_image(request, arguments)
+    if request.runtime == HOST:
+        server.require_possible(request, arguments, network)
+    else:
+        _decide_image(request, arguments)
     if arguments.tls or arguments.tls_cert or arguments.tls_key:
         request.tls = host.tls_pair(
             arguments.tls_cert or "",
@@ -101,7 +107,9 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
     gucs = option_types.server_settings(arguments.set, arguments.session_idle, major)
     request.values["gucs"] = gucs | (_TLS_GUCS if request.tls else {})
     request.values["mount"] = cluster.mount(major)
-    if _runtime(arguments, network) == CRUN:
+    if request.runtime == HOST:
+        server.decide(request)
+    elif _runtime(arguments, network) == CRUN:
         request.lines["RUNTIME"] = CRUN
     request.fix_hba = bool(arguments.fix_hba)
     if request.fix_hba and (arguments.no_provision or request.root):
@@ -114,13 +122,8 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
 
 def _runtime(arguments: Namespace, network: str) -> str:
     """What wakes a PostgreSQL: crun unless it needs an engine, or one is asked for."""
-    why = ""
-    if scope.is_user():
-        why = "a user's own container is rootless podman's, which maps its users"
-    elif arguments.tls or arguments.tls_cert or arguments.tls_key:
-        why = "with TLS its proxy enters the container's network"
-    elif network not in ("none", "host"):
-        why = f"network '{network}' is an engine's"
+    tls = bool(arguments.tls or arguments.tls_cert or arguments.tls_key)
+    why = needs_engine.by_kind(arguments.kind) or needs_engine.by_network(network, tls=tls)
     if arguments.runtime == CRUN and why:
         raise SockwakeError(f"crun cannot wake it: {why}", "leave out --runtime", USAGE)
     return arguments.runtime or (ENGINE if why or arguments.engine else CRUN)

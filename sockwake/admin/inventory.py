@@ -27,6 +27,7 @@ WRITTEN = (
     "server.crt",
     "server.key",
     "uninitialised",
+    "moving",
     MADE_DATA,
     DATA_NOTE,
 )

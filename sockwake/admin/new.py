@@ -1,12 +1,10 @@
 """sockwake new: make the instance of a Request, whole or not at all."""
 
-import argparse
-import json
 import os
 import sys
 from contextlib import suppress
 
-from sockwake.admin import claims, draft, facts, inventory, ports, project_copy
+from sockwake.admin import claims, draft, inventory, ports, project_copy, server, trial
 from sockwake.admin.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
@@ -14,15 +12,13 @@ from sockwake.config.settings import Settings, load, load_if_valid, pgdata
 from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import COMPOSE, SERVICE
-from sockwake.lifecycle import proxy_netns
+from sockwake.kinds.table import SERVICE
+from sockwake.lifecycle import hosted, proxy_netns
 from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
 from sockwake.postgres.hba import Client
-from sockwake.system import deletion, files, process, safe_path, systemctl
-
-_OTHER_PROOF = "; --start-timeout gives it longer, --ready and --probe-host another proof"
+from sockwake.system import deletion, files, safe_path, systemctl
 
 
 def choose_port(request: Request) -> int:
@@ -64,8 +60,9 @@ def _finds_cluster(request: Request, path: str, major: int) -> bool:
     found = pgdata(path, major)
     if os.path.exists(f"{found}/PG_VERSION"):
         cluster.check_adoptable(found, major)
+        server.adopt(request, found)
         if not request.fix_hba:
-            adoption.require_login(found, major, _client(request))
+            adoption.require_login(found, major, client(request))
         return True
     if request.fix_hba:
         raise SockwakeError(
@@ -87,7 +84,7 @@ def _finds_cluster(request: Request, path: str, major: int) -> bool:
     return False
 
 
-def _client(request: Request) -> Client:
+def client(request: Request) -> Client:
     """How clients will come to the server."""
     return Client(request.lines["DB_USER"], request.lines["DB_NAME"], bool(request.tls))
 
@@ -105,20 +102,20 @@ def make(
             begun.claim_data(request.root + request.data_directory, make=True)
             project_copy.copy(request.copy_from, request.root + request.data_directory)
         if request.fix_hba:
-            mending = adoption.Mending(settings.cluster, settings.major, _client(request))
+            mending = adoption.Mending(settings.cluster, settings.major, client(request))
         if provision:
             if request.keeps_data and not request.adopt:
                 begun.claim_data(request.data_directory, make=True)
-            elif request.kind.definition == SERVICE and not _has_state(request):
+            elif request.definition_file == SERVICE and not _has_state(request):
                 begun.claim_data(request.data_directory, make=False)
-            if request.kind.definition != SERVICE:
+            if request.definition_file != SERVICE or request.has_cluster:
                 _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
         made = begun.publish()
         if provision and not settings.needs_engine and systemctl.is_running():
             systemctl.reload()
-            _try_out(made, settings)
+            trial.try_out(made, settings)
         if enable:
             systemctl.enable(
                 made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
@@ -169,11 +166,19 @@ def discard(unfinished: Instance) -> None:
 
 
 def _discard_files(unfinished: Instance) -> None:
+    end_making(unfinished)
     bundle.remove(unfinished)
     draft.delete_made_data(unfinished)
     draft.delete(unfinished)
     if not unfinished.root:
         forget_run(unfinished)
+
+
+def end_making(instance: Instance) -> None:
+    """End what a killed process has left at making its cluster, whose data may then be deleted."""
+    hosted.end(instance)
+    if not instance.root:
+        bundle.end_left(instance)
 
 
 def forget_run(instance: Instance) -> None:
@@ -221,26 +226,6 @@ def _provision(
         files.replace_volatile(instance.wake_file, f"{took:.3f}\n")
 
 
-def _try_out(instance: Instance, settings: Settings) -> None:
-    """Start the program once; raises SockwakeError unless it becomes ready."""
-    if settings.is_native:
-        return
-    try:
-        holder = ["flock", instance.wake_lock, "test", "-e", instance.ready_file]
-        systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
-        failed = False
-    except process.ProgramError:
-        failed = True
-    finally:
-        systemctl.stop(instance.backend_unit)
-    if failed:
-        why = facts.last_failure(instance) or "systemd did not start it"
-        raise SockwakeError(
-            f"instance '{instance.name}' cannot start: {why}",
-            f"journalctl -u {instance.backend_unit}{_OTHER_PROOF if ' within ' in why else ''}",
-        )
-
-
 def _password(request: Request) -> str:
     """The content of the password file; "" in a tree, each machine of which makes its own.
 
@@ -251,48 +236,3 @@ def _password(request: Request) -> str:
     if request.adopt:
         return password.kept_password(request.data_directory) + "\n"
     return password.new_password()
-
-
-def dry_run(request: Request, arguments: argparse.Namespace) -> None:
-    """Print the files and commands of make(), which are not written and not run."""
-    inventory.require_free(request.name, request.root)
-    request.adopt = finds_data(request)
-    port = choose_port(request)
-    secret = "(secret)\n" if request.has_cluster else ""
-    request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
-    request.environment = "(secret)\n" if request.environment else ""
-    files = request.files(port, "" if request.root else secret, choose_backend_port(request, port))
-    etc = request.final.etc
-    commands = [] if arguments.no_provision or request.root else _commands(request)
-    if request.fix_hba:
-        commands.append(
-            f"# {_client(request).line}  # above all of pg_hba.conf, where it is needed"
-        )
-    if arguments.enable:
-        commands.append(request.enabling())
-    if arguments.json:
-        shown = {
-            f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text}
-            for name, (mode, text) in files.items()
-        }
-        print(json.dumps({"files": shown, "commands": commands}, indent=2))
-        return
-    for name, (mode, text) in files.items():
-        print(f"# {etc}/{name} ({mode:04o})\n{text}")
-    for command in commands:
-        print(f"$ {command}")
-
-
-def _commands(request: Request) -> list[str]:
-    """What make() has other programs do for the instance, but for opening its port."""
-    if request.kind.definition == COMPOSE:
-        return [
-            f"{request.lines.get('ENGINE', 'docker')} pull {request.image}  # if it is not here",
-            f"docker-compose --project-name {request.final.container} create",
-        ]
-    if request.endpoints:
-        copy = (
-            [f"cp -R {request.copy_from}/. {request.data_directory}"] if request.copy_from else []
-        )
-        return [*copy, f"docker-compose --project-directory {request.lines['PROJECT']} create"]
-    return []

@@ -13,7 +13,7 @@ import shlex
 from sockwake.config import timespan, values
 from sockwake.config.settings import ENGINES
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import CRUN, ENGINE, KINDS
+from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -35,8 +35,8 @@ def engine(text: str) -> str:
 
 
 def runtime(text: str) -> str:
-    """What wakes an instance that crun or an engine can wake."""
-    return values.one_of(text, (CRUN, ENGINE), "runtime")
+    """What wakes an instance of a kind that several can wake."""
+    return values.one_of(text, (CRUN, ENGINE, HOST), "runtime")
 
 
 def idle(text: str) -> str:
@@ -240,6 +240,12 @@ def exec_line(words: list[str], places: dict[str, str]) -> str:
             else escaped
         )
     return " ".join(filled)
+
+
+def unit_path(path: str) -> str:
+    """A path for a unit's BindPaths=, quoted so that systemd takes it literally."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if re.search(r"[^A-Za-z0-9_@%+=,./-]", escaped) else escaped
 
 
 def container_port(text: str) -> int:

@@ -11,19 +11,24 @@ from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
 
 _EXIT_STATUS = (
-    "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port or data taken, 4 in use, "
-    "5 no such instance, 130 interrupted"
+    "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port, data or file taken, 4 in use, "
+    "5 no such instance or image, 130 interrupted"
 )
+FILE, IMAGE = "FILE", "IMAGE"  # operands
+# verbs that have verbs of their own: help, and which of these it is without one
+GROUPS = {"images": ("the images of containers that run without an engine", "ls")}
 
 
 @dataclass(frozen=True)
 class Verb:
     """One verb of sockwake(8).
 
-    run: what it does with its parsed arguments. help: its line in the list of verbs. description:
-        the sentence in its own --help, made of help if "". has_name: it takes the NAME of an
-        instance; of one that there is, unless makes_name. rest: the metavar of arguments that are
-        another program's.
+    name: one word, or two when the first is a group of GROUPS. run: what it does with its parsed
+        arguments. help: its line in the list of verbs. description: the sentence in its own --help,
+        made of help if "". has_name: it takes the NAME of an instance; of one that there is, unless
+        makes_name. names: of any number of names, what is said about them. rest: the metavar of
+        arguments that are another program's. operands: the metavars of other arguments, FILE and
+        IMAGE.
     """
 
     name: str
@@ -33,7 +38,9 @@ class Verb:
     description: str = ""
     has_name: bool = False
     makes_name: bool = False
+    names: str = ""
     rest: str = ""
+    operands: tuple[str, ...] = ()
     manual: str = "sockwake(8)"
 
 
@@ -54,9 +61,13 @@ def build(verbs: Sequence[Verb]) -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    groups = {"": commands}
     for verb in verbs:
-        added = commands.add_parser(
-            verb.name,
+        group, _, name = verb.name.rpartition(" ")
+        if group not in groups:
+            groups[group] = _group(commands, group, verbs)
+        added = groups[group].add_parser(
+            name,
             help=verb.help,
             description=verb.description or f"{verb.help[0].upper()}{verb.help[1:]}.",
             allow_abbrev=False,
@@ -67,17 +78,47 @@ def build(verbs: Sequence[Verb]) -> Parser:
     return parser
 
 
+def _group(commands: Any, name: str, verbs: Sequence[Verb]) -> Any:
+    """Add a group; returns what takes the parsers of its verbs."""
+    text, usual = GROUPS[name]
+    title = f"{text[0].upper()}{text[1:]}."
+    group = commands.add_parser(
+        name,
+        help=text,
+        description=title,
+        allow_abbrev=False,
+        epilog=f"{_EXIT_STATUS}. See sockwake(8).",
+    )
+    verb = next(verb for verb in verbs if verb.name == f"{name} {usual}")
+    values = {option.name: option.default_value() for option in verb.options}
+    group.set_defaults(verb=verb, **values)
+    return group.add_subparsers(metavar="COMMAND")
+
+
 def _add_arguments(parser: Parser, verb: Verb) -> None:
     """Add the operands of a verb, and its options under their titles."""
     if verb.has_name:
         rule = "a-z, 0-9 and '-', starting with a letter" if verb.makes_name else None
         parser.add_argument("name", metavar="NAME", type=Name, help=rule)
+    if verb.names:
+        parser.add_argument("names", metavar="NAME", nargs="*", help=verb.names)
+    for operand in verb.operands:
+        parser.add_argument(operand.lower(), metavar=operand, type=_operand(operand))
     if verb.rest:
         parser.add_argument("rest", metavar=verb.rest, nargs=argparse.REMAINDER)
     titles = dict.fromkeys(option.title for option in verb.options)
     groups = {title: parser.add_argument_group(title) if title else parser for title in titles}
     for option in verb.options:
         groups[option.title].add_argument(option.flag, **_keywords(option))
+
+
+def _operand(metavar: str) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if not text or text.startswith("-") or not text.isprintable():
+            raise SockwakeError(f"'{text}' is no {metavar}", status=USAGE)
+        return text
+
+    return checked
 
 
 def _keywords(option: Option) -> dict[str, Any]:

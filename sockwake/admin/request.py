@@ -56,6 +56,16 @@ class Request:
         return KINDS[self.kind_name]
 
     @property
+    def runtime(self) -> str:
+        """What wakes it."""
+        return self.lines.get("RUNTIME") or self.kind.runtimes[0]
+
+    @property
+    def definition_file(self) -> str:
+        """The file that defines its backend, "" for a project."""
+        return self.kind.definition_for(self.runtime)
+
+    @property
     def final(self) -> Instance:
         return Instance(self.name, self.root)
 
@@ -136,7 +146,7 @@ class Request:
             **self.values,
         }
         files = {"instance.env": (0o644, render("instance.env", values))}
-        if name := self.kind.definition:
+        if name := self.definition_file:
             definition = self.definition or render(f"{self.kind_name}/{name}", values)
             files[name] = (0o644, definition)
         if self.environment:

@@ -63,6 +63,7 @@ def _stop(instance: Instance) -> None:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         systemctl.stop(*units)
+        new.end_making(instance)
 
 
 def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:

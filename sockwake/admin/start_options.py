@@ -3,7 +3,7 @@
 from sockwake.admin import option_types as types
 from sockwake.admin.option import FILES, Option
 from sockwake.config import values
-from sockwake.kinds.table import CRUN, ENGINE
+from sockwake.kinds.table import CRUN, ENGINE, HOST
 
 _IN_CONTAINER = ("postgres", "container")
 
@@ -11,12 +11,12 @@ OPTIONS = (
     Option(
         "--runtime",
         "RUNTIME",
-        "what wakes it: crun, without an engine; or engine",
+        "what wakes it: crun, without an engine; engine; or host, Debian's own server",
         type=types.runtime,
         group="how it is made",
         kinds=("postgres",),
-        otherwise="crun; engine with --engine, --user, --tls, or a network that is an engine's",
-        words=(CRUN, ENGINE),
+        otherwise="crun; engine with --engine, --user, or a network that is an engine's",
+        words=(CRUN, ENGINE, HOST),
     ),
     Option(
         "--start-timeout",

@@ -4,22 +4,38 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 
-from sockwake.admin import describe, exposure, ls, new, option_types, rm, status
+from sockwake.admin import (
+    describe,
+    exposure,
+    images,
+    ls,
+    move,
+    new,
+    option_types,
+    rehearsal,
+    rm,
+    runtimes,
+    status,
+    update,
+)
 from sockwake.admin.decide import decide
 from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.option import DIRECTORIES, Option
 from sockwake.admin.parser import Verb
 from sockwake.config import scope
-from sockwake.config.instance import Instance
+from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle.needs_engine import EngineNeededError
 
 
 def _new(arguments: Namespace) -> None:
     request = decide(arguments)
     _become_owner(arguments)
     if arguments.dry_run:
-        new.dry_run(request, arguments)
+        rehearsal.show(request, arguments)
         return
     made, settings = new.make(
         request,
@@ -64,6 +80,54 @@ def _rm(arguments: Namespace) -> None:
     print(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
+def _runtime(arguments: Namespace) -> None:
+    root = arguments.root or ""
+    names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
+    if to:
+        _become_owner(arguments)
+        _move(names, to, arguments)
+    if arguments.json or not to:
+        rows = runtimes.rows(names, root, only_valid=not arguments.names or arguments.all)
+        print(json.dumps(rows, indent=2) if arguments.json else runtimes.table(rows))
+
+
+def _move(names: Sequence[Name], to: str, arguments: Namespace) -> None:
+    """Move instances; those that cannot be moved keep no other from it."""
+    problem = None
+    for name in names:
+        try:
+            said = move.move(name, to, root=arguments.root or "", quiet=arguments.json)
+        except SockwakeError as error:
+            stays = isinstance(error, EngineNeededError) and arguments.all
+            if len(names) == 1 and not stays:
+                raise
+            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
+            problem = problem if stays else error
+        else:
+            if not arguments.json:
+                print(f"{said}.", flush=True)
+    if problem:
+        raise SockwakeError("not all of them were moved", "run it again", problem.status)
+
+
+def _update(arguments: Namespace) -> None:
+    root = arguments.root or ""
+    problem = None
+    names = update.operands(arguments.names, all_of_them=arguments.all, root=root)
+    for name in names:
+        try:
+            said = update.update(name, back=arguments.back, root=root, quiet=arguments.quiet)
+        except SockwakeError as error:
+            if len(names) == 1:
+                raise
+            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
+            problem = error
+        else:
+            sys.stdout.write("" if arguments.quiet else f"{said}.\n")
+    if problem:
+        raise SockwakeError("not all of them were updated", "run it again", problem.status)
+
+
 def _compose(arguments: Namespace) -> None:
     from sockwake.engine import compose_project, project_containers
     from sockwake.engine.api import Engine
@@ -71,6 +135,11 @@ def _compose(arguments: Namespace) -> None:
 
     instance = Instance(arguments.name)
     settings = load(instance)
+    if not settings.is_container:
+        raise SockwakeError(
+            f"instance '{instance.name}' has no container",
+            f"systemctl cat {instance.backend_unit} shows what systemd runs",
+        )
     if settings.is_project:
         environment = project_containers.environment(Engine.of(settings))
         command = compose_project.by_hand(settings.project, settings.profiles, environment)
@@ -125,6 +194,37 @@ VERBS = (
         has_name=True,
     ),
     Verb(
+        "runtime",
+        _runtime,
+        "show what wakes instances, or have another runtime do it",
+        (
+            Option("--all", help="every instance"),
+            Option("--json", help="as a JSON array"),
+            _ROOT,
+            _USER,
+            _DEBUG,
+        ),
+        description="Show what wakes instances, and why; or have crun or an engine wake them, "
+        "which is tried out, with their data as they are.",
+        names="instances; with crun or engine behind them they are moved there",
+    ),
+    Verb(
+        "update",
+        _update,
+        "give instances the newest image of its name",
+        (
+            Option("--all", help="every instance that crun wakes"),
+            Option("--back", help="give them the image that they had before"),
+            Option("--quiet", help="say nothing but errors"),
+            _USER,
+            _ROOT,
+            _DEBUG,
+        ),
+        description="Give instances that crun wakes the newest image of the name that they have, "
+        "with their next wake; or the one before.",
+        names="instances",
+    ),
+    Verb(
         "rm",
         _rm,
         "remove an instance; its data stay",
@@ -139,4 +239,5 @@ VERBS = (
         has_name=True,
         rest="ARGUMENT",
     ),
+    *images.VERBS,
 )

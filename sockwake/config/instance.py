@@ -79,6 +79,11 @@ class Instance:
         return f"{self.etc}/uninitialised"
 
     @property
+    def moving_file(self) -> str:
+        """There while it is moved to another runtime; has the value of RUNTIME= before, or "-"."""
+        return f"{self.etc}/moving"
+
+    @property
     def service_file(self) -> str:
         """What systemd runs for a program of the host: a drop-in of backend_unit."""
         return f"{self.etc}/service.conf"
@@ -129,6 +134,11 @@ class Instance:
         return f"{self.run}/nobody"
 
     @property
+    def unprepared_file(self) -> str:
+        """There while the host's server lacks something, and so is not started."""
+        return f"{self.run}/unprepared"
+
+    @property
     def last_visit(self) -> str:
         """When the last client left that had sent data: seconds of CLOCK_MONOTONIC; or missing."""
         return f"{self.run}/last-visit"
@@ -147,6 +157,11 @@ class Instance:
     def wake_file(self) -> str:
         """How many seconds the last wake took."""
         return f"{self.run}/last-wake"
+
+    @property
+    def trial_file(self) -> str:
+        """There while a start is a trial, and no client's wake."""
+        return f"{self.run}/trial"
 
     @property
     def wakes_file(self) -> str:
@@ -191,6 +206,11 @@ class Instance:
     def init_container(self) -> str:
         """The container that initialises the cluster, then goes; no Name has a "_" in it."""
         return f"{self.container}_init"
+
+    @property
+    def init_unit(self) -> str:
+        """The passing unit in which the host's initdb makes the cluster."""
+        return f"sockwake-init-{self.name}.service"
 
     @property
     def socket_unit(self) -> str:

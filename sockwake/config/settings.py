@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sockwake.config import endpoint, envfile, scope, values
 from sockwake.errors import UNKNOWN, SockwakeError, reason
-from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, KINDS, NONE
+from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS, NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Settings:
                 )
         kind = KINDS.get(lines.get("KIND", ""))
         one_port = () if kind and kind.has_several_ports else _OF_ONE_PORT
-        for key in _REQUIRED[:1] + one_port + _REQUIRED[1:] + (kind.keys if kind else ()):
+        own = kind.keys_for(lines.get("RUNTIME") or kind.runtimes[0]) if kind else ()
+        for key in _REQUIRED[:1] + one_port + _REQUIRED[1:] + own:
             if not lines.get(key):
                 raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
         try:
@@ -219,7 +220,7 @@ class Settings:
 
     @property
     def is_container(self) -> bool:
-        return KINDS[self.kind].definition == COMPOSE or self.is_project
+        return self.runtime != HOST
 
     @property
     def needs_engine(self) -> bool:

@@ -59,9 +59,13 @@ class Project:
             *arguments,
         ]
 
-    def config(self) -> dict[str, Any]:
-        """What its files define, as `compose config` prints it."""
-        config: dict[str, Any] = json.loads(self._run(self.command("config", "--format", "json")))
+    def config(self, patience: float = 0) -> dict[str, Any]:
+        """What its files define, as `compose config` prints it; needs no engine.
+
+        patience: seconds for compose, as long as a start may take if not given.
+        """
+        command = self.command("config", "--format", "json")
+        config: dict[str, Any] = json.loads(self._run(command, patience))
         return config
 
     def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
@@ -147,12 +151,12 @@ class Project:
             {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}},
         )
 
-    def _run(self, command: list[str]) -> str:
+    def _run(self, command: list[str], patience: float = 0) -> str:
         try:
             return process.run(
                 command,
                 env=self.environment,
-                timeout=max(self.settings.start_timeout, process.PATIENCE),
+                timeout=patience or max(self.settings.start_timeout, process.PATIENCE),
             )
         except process.Overdue as error:
             raise SockwakeError(

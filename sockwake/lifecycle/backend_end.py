@@ -7,10 +7,11 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.system import process, systemctl
+from sockwake.system import files, pids, process, systemctl
 
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
-_DATA_IN_USE = "75"  # status of bin/container
+_DATA_IN_USE = "75"  # status of bin/container, bin/server
+_BY_SIGNAL = 128  # crun's status for a server that a signal has ended, less its number
 
 
 def has_failed(instance: Instance, *, was_ready: bool) -> bool:
@@ -24,12 +25,12 @@ def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
     """Why the backend has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     result = os.environ.get("SERVICE_RESULT")
-    if what == "container" and status == _DATA_IN_USE:
+    if what != "program" and status == _DATA_IN_USE:
         data = load(instance).data
         return SockwakeError(f"another instance is using {data}", status=IN_USE)
     if status in (_NOT_FOUND, _NOT_EXECUTED):
         return SockwakeError(f"its {what} cannot be run")
-    if result == "oom-kill":
+    if result == "oom-kill" or (what == "container" and _lacked_memory()):
         return SockwakeError(f"its {what} was killed for lack of memory")
     if result == "timeout" and was_ready:
         return SockwakeError(
@@ -38,8 +39,28 @@ def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
         )
     if result == "timeout":
         return SockwakeError(f"its {what} did not say it was ready in time")
+    if what == "container" and status.isdigit() and int(status) > _BY_SIGNAL:
+        code, status = "killed", _signal_name(int(status) - _BY_SIGNAL)
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
     return SockwakeError(f"its {what} {ended}", said=_last_line())
+
+
+def _signal_name(number: int) -> str:
+    """The name of a signal without "SIG", its number when it has none."""
+    import signal
+
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return f"{number}"
+
+
+def _lacked_memory() -> bool:
+    """Whether the kernel has killed a process of the unit for lack of memory (cgroup v2)."""
+    events = files.text_of(f"/sys/fs/cgroup{pids.cgroup(os.getpid())}/memory.events")
+    return any(
+        line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines()
+    )
 
 
 def _last_line() -> str:

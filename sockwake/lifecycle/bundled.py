@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,13 @@ from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import image_source, init_scripts, initdb
+from sockwake.lifecycle import image_source, init_scripts, initdb, needs_engine
 from sockwake.lifecycle.init_container import InBundle
-from sockwake.oci import bundle, spec
+from sockwake.oci import bundle, spec, store
 from sockwake.oci.bundle import Bundle
 from sockwake.oci.store import Image
 from sockwake.oci.unit import EVERY_UNIT
-from sockwake.postgres import cluster
+from sockwake.postgres import cluster, tls
 from sockwake.system import files, systemctl
 
 # those of runtimes/crun/pg-postgres@.service.conf, which serve what sockwake-new writes
@@ -27,11 +28,18 @@ _STOP_SIGNAL, _GRACE = "SIGINT", 300  # seconds
 class Definition:
     """What compose.yaml says of the server, and the image it says it of.
 
-    made_of: the texts of the files that it was read from.
+    made_of: the texts of the files that it was read from. image: instead of the one that the
+    instance has, or compose.yaml names.
     """
 
     def __init__(
-        self, instance: Instance, settings: Settings, *, may_pull: bool = False, quiet: bool = True
+        self,
+        instance: Instance,
+        settings: Settings,
+        *,
+        may_pull: bool = False,
+        quiet: bool = True,
+        image: Image | None = None,
     ) -> None:
         self.made_of = bundle.sources(instance)
         self._instance = instance
@@ -39,18 +47,16 @@ class Definition:
         self._project = Project(instance, settings, Engine.of(settings))
         _, self.service = self._project.service(self._project.config())
         self._require_possible({})  # an image that is not needed is not taken
-        self.image: Image = image_source.obtain(
+        self.image: Image = image or image_source.obtain(
             instance, settings, self.reference, may_pull=may_pull, quiet=quiet
         )
         self._require_possible(self.image.config)
 
     def _require_possible(self, image: dict[str, Any]) -> None:
         """Raise SockwakeError when its container needs an engine."""
-        why = spec.why_engine(self.service, image, has_cluster=self._settings.has_cluster)
-        if why:
-            raise SockwakeError(
-                f"crun cannot run its container: {why}",
-                f"sockwake runtime {self._instance.name} engine",
+        if why := needs_engine.by_service(self._settings, self.service, image):
+            raise needs_engine.EngineNeededError(
+                why, f"sockwake runtime {self._instance.name} engine"
             )
 
     @property
@@ -73,6 +79,10 @@ class Definition:
         """The bundle, to be used once, of the container that makes the cluster in a directory."""
         project = Project(self._instance, self._settings, Engine.of(self._settings), data)
         _, service = project.service(project.config())
+        if self._settings.tls:  # the key is not in the cluster before there is one
+            service["command"] = [*(service.get("command") or ["postgres"]), "-c", "ssl=off"]
+        # outside the unit, which limits devices, none is to be made
+        service["cap_drop"] = [*(service.get("cap_drop") or []), "MKNOD"]
         name = self._instance.name
         container = spec.initialising(
             service,
@@ -95,6 +105,7 @@ class Definition:
             self.image.rootfs,
             name=name,
             owner=(owner.st_uid, owner.st_gid),
+            network=self._instance.netns if settings.backend_port else "",
         )
         return Bundle(
             container,
@@ -103,7 +114,15 @@ class Definition:
             reference=self.reference,
             lock=settings.data,
             proof=proof,
+            before=self._before(),
         )
+
+    def _before(self) -> str:
+        """The image that an update has replaced: another than this one, as long as it is here."""
+        had = bundle.image_of(self._instance)
+        if had == self.image.digest:
+            return bundle.image_before(self._instance)
+        return had if bundle.reference_of(self._instance) == self.reference else ""
 
     def unit(self) -> dict[str, str]:
         """The settings of the unit in which it runs."""
@@ -122,14 +141,15 @@ class Definition:
 def make_what_is_missing(
     instance: Instance,
     settings: Settings,
-    write: Callable[[bytes], object],
+    relay: Callable[[bytes], object],
     tell: Callable[[str], object] = init_scripts.keep_quiet,
     *,
     definition: Definition | None = None,
 ) -> None:
-    """Make the cluster if it was never made, and the bundle if the files have changed.
+    """Make the cluster if it was never made, and bundle and certificate if the files have changed.
 
-    definition: when it has been read already. Raises SockwakeError when the cluster is missing
+    relay: gets what the container that makes the cluster writes. definition: when it has been read
+    already. Raises SockwakeError when the cluster is missing
     though it once was made: that is a disk to mount, not a database to create.
     """
     is_new = os.path.exists(instance.uninitialised_file)
@@ -137,14 +157,32 @@ def make_what_is_missing(
         raise SockwakeError(
             f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
         )
-    if not is_new and bundle.is_current(instance):
-        return
-    definition = definition or Definition(instance, settings)
-    if is_new:
-        init = InBundle(instance, definition.variables(), definition.initialising)
-        initdb.initialise(instance, settings, init, write, tell)
+    if not os.access(settings.data, os.W_OK):  # crun would make its own mount of it writable
+        raise SockwakeError(
+            f"data directory {settings.data} cannot be written to",
+            "is its disk mounted read-only?",
+            said=os.strerror(errno.EROFS),
+        )
+    if is_new or not bundle.is_current(instance):
+        definition = definition or Definition(instance, settings)
+        if is_new:
+            init = InBundle(instance, definition.variables(), definition.initialising)
+            initdb.initialise(instance, settings, init, relay, tell)
+        write(instance, definition)
+    if settings.tls:
+        tls.place(instance, settings)
+
+
+def write(instance: Instance, definition: Definition) -> None:
+    """Write the bundle and the settings of its unit; its cluster is there."""
     _write_unit(instance, definition.unit())
-    bundle.write(instance, definition.everyday(), definition.made_of)
+    made = definition.everyday()
+    with store.locked(instance.root):  # no image is removed meanwhile
+        if not store.find(made.image, instance.root):
+            raise SockwakeError(
+                f"image {made.reference} was removed meanwhile", "sockwake images pull"
+            )
+        bundle.write(instance, made, definition.made_of)
 
 
 def _write_unit(instance: Instance, settings: dict[str, str]) -> None:

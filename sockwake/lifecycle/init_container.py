@@ -79,6 +79,7 @@ class InBundle:
 
     def remove(self) -> None:
         self._container.close()
+        bundle.end_left(self._instance)
         deletion.tree(self._directory, quietly=True)
 
 

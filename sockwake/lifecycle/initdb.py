@@ -28,26 +28,40 @@ def initialise(
 ) -> None:
     """Make the cluster with the image's own entrypoint, in a container that is thrown away.
 
-    The everyday container so never sees the password. The cluster is made beside its place and
-    moved there when its server has proven itself and stopped cleanly; after an interruption at any
-    point the next call goes on or starts over. Removes the instance's "uninitialised" mark last.
+    The everyday container so never sees the password. The cluster is moved to its place when its
+    server has proven itself and stopped cleanly.
     tell: gets a sentence now and then, when the image's own scripts take long.
     """
-    staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
-    if not cluster.exists(settings) and not os.path.exists(made):
-        safe_path.require_safe(staged, "data directory")
-        _require_room(settings.data)
-        init.remove()
-        deletion.tree(staged, quietly=True)
-        os.mkdir(staged, 0o711)
-        password.write_password(instance)
-        tls.make_missing(instance, settings)
+
+    def make(staged: str) -> None:
         _run_entrypoint(instance, settings, init, staged, write, tell)
         if not os.path.exists(f"{pgdata(staged, settings.major)}/PG_VERSION"):
             raise SockwakeError(
                 f"the image has made no cluster in {settings.cluster}",
                 "does it keep the data where the official image does?",
             )
+
+    make_whole(instance, settings, init.remove, make)
+
+
+def make_whole(
+    instance: Instance, settings: Settings, end: Callable[[], object], make: Callable[[str], object]
+) -> None:
+    """Have make() make the cluster in a directory beside its place, and move it there when it has.
+
+    After an interruption at any point the next call goes on or starts over. Removes the instance's
+    "uninitialised" mark last. end: ends what a call that was killed has left running.
+    """
+    staged, made = f"{settings.data}/{STAGED}", f"{settings.data}/{MADE}"
+    if not cluster.exists(settings) and not os.path.exists(made):
+        safe_path.require_safe(staged, "data directory")
+        _require_room(settings.data)
+        end()
+        deletion.tree(staged, quietly=True)
+        os.mkdir(staged, 0o711)
+        password.write_password(instance)
+        tls.make_missing(instance, settings)
+        make(staged)
         os.rename(staged, made)
     if os.path.exists(made):
         _move_into_place(made, settings.data)

@@ -17,6 +17,7 @@ from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import init_scripts, initdb, project, runtime
 from sockwake.lifecycle.init_container import InEngine
+from sockwake.lifecycle.needs_engine import EngineNeededError
 from sockwake.lifecycle.readiness import await_ready
 from sockwake.postgres import adoption, cluster, initdb_arguments, tls
 from sockwake.postgres.adoption import Mending
@@ -75,6 +76,8 @@ def provision(
     Returns how many seconds the start took; the container is stopped again. 0 where systemd tries
     it out.
     """
+    if not settings.is_container:
+        return _provision_server(instance, settings, write, mending)
     if settings.is_bundled:
         return _provision_bundle(instance, settings, write, mending, quiet=quiet)
     engine = Engine.of(settings)
@@ -152,7 +155,10 @@ def _provision_bundle(
 
     for engine in engines_of(None):
         belongings.require_unseen(engine, instance, settings.data)
-    definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
+    try:
+        definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
+    except EngineNeededError as error:
+        raise EngineNeededError(error.why, "--runtime engine makes it all the same") from None
     if _heed(instance, definition.image.config, definition.variables()):
         definition = bundled.Definition(instance, settings)
     runtime.prepare(instance)
@@ -162,6 +168,28 @@ def _provision_bundle(
             _require_adoptable(settings, mending)
         tell = init_scripts.keep_quiet if quiet else _tell
         bundled.make_what_is_missing(instance, settings, write, tell, definition=definition)
+    finally:
+        os.close(lock)
+    return 0.0
+
+
+def _provision_server(
+    instance: Instance,
+    settings: Settings,
+    write: Callable[[bytes], object],
+    mending: Mending | None,
+) -> float:
+    """Make the data of a PostgreSQL of the host; systemd tries it out, later."""
+    from sockwake.lifecycle import hosted
+
+    for engine in engines_of(None):
+        belongings.require_unseen(engine, instance, settings.data)
+    runtime.prepare(instance)
+    lock = runtime.take_data(instance, settings.data)
+    try:
+        if not os.path.exists(instance.uninitialised_file):
+            _require_adoptable(settings, mending)
+        hosted.make_what_is_missing(instance, settings, write)
     finally:
         os.close(lock)
     return 0.0

@@ -10,11 +10,15 @@ nothing is mounted: users cannot.
 """
 
 import os
+import time
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
-from sockwake.system import process
+from sockwake.system import process, systemctl
+
+_PROXY_LEAVES = 10  # seconds to find that there is no client, and end
+_LOOK_EVERY = 0.05  # seconds
 
 
 def close_off(instance: Instance) -> None:
@@ -47,6 +51,20 @@ def forget(instance: Instance) -> None:
     """Unmount it."""
     while os.path.ismount(instance.netns):
         process.spawn(["umount", "--lazy", instance.netns])
+
+
+def forget_unused(instance: Instance) -> None:
+    """Unmount it when the proxy, for which there is no client, has ended.
+
+    Without one that would fail to start, and so be started again and again.
+    """
+    deadline = time.monotonic() + _PROXY_LEAVES
+    while is_proxys(instance) and time.monotonic() < deadline:
+        state = systemctl.states(instance.proxy_unit).get(instance.proxy_unit, ("inactive", ""))[0]
+        if state in ("inactive", "failed"):
+            break
+        time.sleep(_LOOK_EVERY)
+    forget(instance)
 
 
 def is_proxys(instance: Instance) -> bool:

@@ -177,8 +177,10 @@ def _unanswered(settings: Settings) -> str:
     return f"its server did not answer {protocol}on socket {settings.socket_name}"
 
 
-def await_postgres(instance: Instance, settings: Settings, wait: Wait) -> None:
+def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int = 0) -> None:
     """Return once the server takes queries, and asks for a password.
+
+    main: the process id it must have; 0 where it is process 1 of a container.
 
     A server that is alive but still recovering after start_timeout is handed over as it is: it
     tells its clients so itself, as it would without us, and stopping it would only start its
@@ -192,7 +194,8 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait) -> None:
         wait(min(looks.pause(), left), -1)
         if not server:
             pid = postmaster.listener(socket_path)
-            server = pid if postmaster.is_main_process(pid) else 0
+            is_it = pid == main if main else postmaster.is_main_process(pid)
+            server = pid if is_it else 0
             if server and not settings.backend_port:
                 _lengthen_queue(server)  # beside its own start
         elif postmaster.is_settled(server):
@@ -200,6 +203,8 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait) -> None:
     waited = f"within {settings.start_timeout:g} s"
     answer = _ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings)
     _judge(answer, waited)
+    if not server and main:
+        raise SockwakeError(f"the server on its socket is not its unit's main process {waited}")
     if not server:
         raise SockwakeError(
             f"the server on its socket is not the container's process 1 {waited}",

@@ -25,8 +25,7 @@ class ServerLog:
         """Pass it on, and note databases whose collation is another's than that of the image."""
         journal.write(text)
         if _MISMATCH in text:
-            for before in text.split(_MISMATCH)[:-1]:
-                name = before.rpartition(_DATABASE)[2][:_LONGEST].decode(errors="replace")
+            for name in mismatched(text):
                 if name not in self._told:
                     journal.aside(self._tell, name)
 
@@ -40,3 +39,28 @@ class ServerLog:
         )
         names = "".join(f"{each}\n" for each in self._told)
         files.replace_volatile(self._instance.collation_file, names)
+
+
+def mismatched(text: bytes) -> list[str]:
+    """The databases of which a piece of a log says that their collation is another's."""
+    found = [
+        before.rpartition(_DATABASE)[2][:_LONGEST].decode(errors="replace")
+        for before in text.split(_MISMATCH)[:-1]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def mismatched_in_last_run(instance: Instance) -> list[str]:
+    """The same of the last run of a server whose log goes to the journal by itself."""
+    from sockwake.system import process, systemctl
+
+    run = systemctl.invocation(instance.backend_unit)
+    if not run:
+        return []
+    argv = [
+        "journalctl",
+        "--output=cat",
+        "--grep=collation version",
+        f"_SYSTEMD_INVOCATION_ID={run}",
+    ]
+    return mismatched(process.run(argv, check=False).encode())

@@ -20,14 +20,19 @@ def exists(settings: Settings) -> bool:
     return os.path.exists(f"{settings.cluster}/PG_VERSION")
 
 
-def check_adoptable(pgdata: str, major: int) -> None:
-    """Raise SockwakeError unless a cluster has this major version and no running server."""
+def require_version(pgdata: str, major: int) -> None:
+    """Raise SockwakeError unless a cluster has this major version."""
     found = files.read_plain(f"{pgdata}/PG_VERSION").strip()
     if found != str(major):
         raise SockwakeError(
             f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
             f"--version {found} adopts it; pg_upgrade makes it {major}",
         )
+
+
+def check_adoptable(pgdata: str, major: int) -> None:
+    """Raise SockwakeError unless a cluster has this major version and no running server."""
+    require_version(pgdata, major)
     if os.path.exists(f"{pgdata}/postmaster.pid"):
         raise SockwakeError(
             f"{pgdata} has a postmaster.pid: a server is running on it, or did not stop cleanly",

@@ -213,9 +213,10 @@ class Check:
     def _server(self) -> int:
         """The main process of a PostgreSQL; 0 when there is nothing to keep awake."""
         if self.settings.is_bundled:
-            from sockwake.postgres import postmaster
-
-            return postmaster.listener(f"{self.instance.backend}/{self.settings.socket_name}")
+            # crun's child; not the listener of its socket, which is what has lengthened the queue
+            return pids.child_of(systemctl.main_pid(self.instance.backend_unit))
+        if not self.settings.needs_engine:
+            return systemctl.main_pid(self.instance.backend_unit)
         try:
             return Container(self.instance.container, Engine.of(self.settings)).pid()
         except EngineError:

@@ -96,7 +96,9 @@ def _clean_up_killed(instance: Instance) -> None:
         if is_bundled or _is_program(instance):
             # what systemd would tell ExecStopPost=, systemd.exec(5)
             os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
-            program.clean_up(instance, "container" if is_bundled else "program")
+            has_cluster = _has_cluster(instance, load_if_valid(instance))
+            what = "server" if has_cluster else "program"
+            program.clean_up(instance, "container" if is_bundled else what)
         else:
             clean_up(instance)
         systemctl.reset(instance.backend_unit)

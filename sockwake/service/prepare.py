@@ -1,7 +1,8 @@
-"""Make what a wake by crun lacks: the cluster, or a bundle of the files as they are now.
+"""Make what a wake without an engine lacks: the cluster, or a bundle of the files as they are now.
 
-bin/container becomes this when it has nothing to run, and this becomes bin/container again. The
-proxy waits meanwhile, as long as that takes.
+bin/container becomes this when it has nothing to run, and this becomes bin/container again;
+bin/host does when the host's server has nothing to serve. The proxy waits meanwhile, as long as
+that takes.
 """
 
 from __future__ import annotations
@@ -11,35 +12,57 @@ import sys
 
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
-from sockwake.errors import failure
-from sockwake.lifecycle import bundled, runtime, start_attempt
+from sockwake.errors import SockwakeError, failure
+from sockwake.lifecycle import runtime, start_attempt
 from sockwake.system import files, journal, process, sdnotify
 
 
 def main(arguments: list[str]) -> int:
-    """prepare NAME, as the main process of pg-postgres@NAME.service. The status is for systemd."""
+    """prepare NAME, as the main process of pg-postgres@NAME.service, or of pg-wanted@NAME.service.
+
+    The status is for systemd.
+    """
     instance = Instance(Name(arguments[0]))
     sdnotify.put_off_ending()
     try:
-        prepare(instance)
+        goes_on = prepare(instance)
     except Exception as error:
         problem = failure(error)
         run = f"{os.environ.get('INVOCATION_ID', '')} {start_attempt.uptime()}"
         journal.aside(files.replace_volatile, start_attempt.awaited(instance), run)
         journal.aside(runtime.leave_failure, instance, problem)
-        print(problem, file=sys.stderr)
+        if runtime.is_crun(instance):
+            print(problem, file=sys.stderr)
+        else:  # of another unit than clients are told to look at
+            text = str(problem).encode(errors="replace")
+            journal.aside(journal.write_as, "sockwake", text, instance.backend_unit)
+            return 0  # its unit has not failed
         return problem.status
     sdnotify.let_end()
+    if not goes_on:
+        return 0
     return process.become("container", instance.name, "prepared")
 
 
-def prepare(instance: Instance) -> None:
-    """Make what is missing; raises SockwakeError."""
+def prepare(instance: Instance) -> bool:
+    """Make what is missing; returns whether crun runs it. Raises SockwakeError."""
     runtime.make_directories(instance)
     settings = load(instance)
+    if settings.is_container != runtime.is_crun(instance):
+        changed = f"RUNTIME= in {instance.env_file} was changed"
+        raise SockwakeError(f"{changed}, and systemd has not read it", "systemctl daemon-reload")
     lock = runtime.take_data(instance, settings.data) if settings.data else -1
     try:
-        bundled.make_what_is_missing(instance, settings, journal.write)
+        if settings.is_container:
+            from sockwake.lifecycle import bundled
+
+            bundled.make_what_is_missing(instance, settings, journal.write)
+        else:
+            from sockwake.lifecycle import hosted
+
+            hosted.make_what_is_missing(instance, settings, journal.write)
+            files.remove(instance.unprepared_file)
     finally:
         if lock >= 0:
-            os.close(lock)  # bin/container takes it again
+            os.close(lock)  # bin/container, or bin/server, takes it again
+    return settings.is_container

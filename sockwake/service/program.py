@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 0.002  # seconds
 _FAILED_STOP = 30  # seconds to stop for a server that never became ready
 _CRUN = "crun"
+_AFTER = {"after-bundle": "container", "after-server": "server"}  # what has ended, for clients
+_CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
 # what the main process runs until its sandbox is set up
 _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 
@@ -60,9 +62,10 @@ _NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 def main(arguments: list[str]) -> int:
     """program VERB NAME [LOCK], with the environment of systemd.exec(5).
 
-    VERB: await and after, beside and behind a program; await-bundle and after-bundle, beside and
-    behind a container that crun runs. LOCK: a descriptor of the wake lock, for which the proxy
-    waits. The status has no meaning: a program that never gets ready is ended.
+    VERB: await and after, beside and behind a program; await-server and after-server, a PostgreSQL
+    of the host; await-bundle and after-bundle, a container that crun runs. LOCK: a descriptor of
+    the wake lock, for which the proxy waits. The status has no meaning: a program that never gets
+    ready is ended.
     """
     verb, name, *lock = arguments
     instance = Instance(Name(name))
@@ -70,12 +73,12 @@ def main(arguments: list[str]) -> int:
     sdnotify.put_off_ending()  # it ends with the program
     try:
         namespaces.leave_sandbox()
-        if verb == "await":
+        if verb in ("await", "await-server"):
             await_ready(instance, *map(int, lock))
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
         else:
-            clean_up(instance, "container" if verb == "after-bundle" else "program")
+            clean_up(instance, _AFTER.get(verb, "program"))
     except Ended as error:
         if not os.path.exists(instance.nobody_file):
             print(error, file=sys.stderr)
@@ -86,7 +89,7 @@ def main(arguments: list[str]) -> int:
         print(problem, file=sys.stderr)
         if verb == "await":
             _end_program()
-        elif verb == "await-bundle":
+        elif verb in ("await-bundle", "await-server"):
             _give_up_server()
         return 1
     return 0
@@ -111,6 +114,8 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         proxy_netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
     took = _go_ahead(instance, settings, client, pid, lock)
+    if not settings.is_native:  # whose unit is still starting
+        main_process.lasts(_CLIENTS_FIRST)
     _keep_books(instance, settings, client, took)
     journal.aside(_monitor_clients, instance, settings)
 
@@ -118,23 +123,27 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
 def await_bundle(instance: Instance, lock: int) -> None:
     """Do the same for a server that bin/container has crun run.
 
-    It has forgotten how the last wake ended before this began.
+    That forgets first how the last wake ended.
     """
     this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
     files.replace_volatile(start_attempt.awaited(instance), this_run)
-    settings, pid = load(instance), main_process.pid()
+    pid = main_process.pid()
+    wait = _waiter(pid)
+    while main_process.executable(pid) in _NOT_YET_THE_PROGRAM:
+        wait(_LOOK_EVERY, -1)
+    settings = load(instance)
     runtime.promise_end(lock, settings)
     client = connections.connecting(settings)
     allowlist.require_enforced(settings)
     proxy_netns.require_agreement(instance, bool(settings.backend_port))
     if settings.data:
         safe_path.require_safe(settings.data, "data directory")
-    wait = _waiter(pid)
     while main_process.name(pid) != _CRUN:  # something may have to be made first
         wait(_LOOK_EVERY, -1)
     await_postgres(instance, settings, wait)
     took = _go_ahead(instance, settings, client, pid, lock)
-    if systemctl.is_asked_to_stop(instance.backend_unit):
+    main_process.lasts(_CLIENTS_FIRST)
+    if systemctl.is_ending(instance.backend_unit):
         # sent before the server had its handlers, the signal was lost (pid_namespaces(7))
         pids.send(main_process.descriptor(), _signal.SIGINT)
     else:
@@ -149,7 +158,8 @@ def _go_ahead(instance: Instance, settings: Settings, client: str, pid: int, loc
     if lock >= 0:
         os.close(lock)
     journal.aside(files.replace_volatile, instance.wake_file, f"{took:.3f}\n")
-    journal.aside(journal.say, f"woken by {client} in {1000 * took:.0f} ms")
+    how = "tried out" if os.path.exists(instance.trial_file) else f"woken by {client}"
+    journal.aside(journal.say, f"{how} in {1000 * took:.0f} ms")
     return took
 
 
@@ -157,7 +167,8 @@ def _keep_books(instance: Instance, settings: Settings, client: str, took: float
     """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
     journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
-    journal.aside(wakes.note, instance, client, took)
+    if not os.path.exists(instance.trial_file):
+        journal.aside(wakes.note, instance, client, took)
 
 
 def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
@@ -170,8 +181,11 @@ def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:
 
 def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
     """Return once the program of process pid serves; raises SockwakeError when it never does."""
-
     wait = _waiter(pid)
+    if settings.has_cluster:
+        safe_path.require_safe(settings.data, "data directory")
+        await_postgres(instance, settings, wait, pid)
+        return
 
     def await_that(done: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + settings.start_timeout
@@ -249,13 +263,16 @@ def clean_up(instance: Instance, what: str = "program") -> None:
     was_ready = os.path.exists(instance.ready_file)
     files.remove(instance.ready_file)
     if os.path.exists(instance.nobody_file):
+        proxy_netns.forget_unused(instance)
         return  # no client has waited: bin/container has started nothing
     proxy.hang_up(instance, only_serving=not was_ready)
     program_socket.hide(instance)
     has_said_why = start_attempt.has_said_why(instance)
     if has_said_why or backend_end.has_failed(instance, was_ready=was_ready):
         if was_ready or not has_said_why:
-            runtime.leave_failure(instance, backend_end.why(instance, what, was_ready=was_ready))
+            problem = backend_end.why(instance, what, was_ready=was_ready)
+            print(problem, file=sys.stderr)
+            runtime.leave_failure(instance, problem)
         # of a native program nothing was proven before it was called ready
         if not was_ready or start_attempt.woke_just_now(instance):
             start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())

@@ -19,17 +19,20 @@ def write(text: bytes) -> None:
         text = text[os.write(1, text) :]
 
 
-def write_as(identifier: str, text: bytes) -> None:
+def write_as(identifier: str, text: bytes, unit: str = "") -> None:
     """The words of one of several services, each line under its name (SYSLOG_IDENTIFIER=).
+
+    unit: the unit in which they are an error, to root's mind; `journalctl -u` shows them there.
 
     Source: systemd's "Native Journal Protocol". Without a journal they go where all others go.
     """
     import socket
 
+    about = f"OBJECT_SYSTEMD_UNIT={unit}\nPRIORITY=3" if unit else "PRIORITY=6"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         for line in text.splitlines():
             size = len(line).to_bytes(8, "little")
-            fields = f"PRIORITY=6\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n".encode()
+            fields = f"{about}\nSYSLOG_IDENTIFIER={identifier}\nMESSAGE\n".encode()
             try:
                 sock.sendto(fields + size + line + b"\n", _JOURNAL)
             except OSError:

@@ -111,6 +111,15 @@ def threads(pid: int) -> int:
         return 0
 
 
+def child_of(pid: int) -> int:
+    """The first child of a process, 0 for none: of crun, process 1 of the container it runs."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return int((file.read().split() or ["0"])[0])
+    except OSError:
+        return 0
+
+
 def is_stopped(pid: int) -> bool:
     """Whether a process is stopped, traced or a zombie."""
     try:

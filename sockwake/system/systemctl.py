@@ -24,6 +24,11 @@ def main_pid(unit: str) -> int:
     return int(_property(unit, "MainPID", check=False) or 0)
 
 
+def invocation(unit: str) -> str:
+    """What tells the last run of a unit from all others, "" when it has not run."""
+    return _property(unit, "InvocationID", check=False)
+
+
 def kill_signal(unit: str) -> int:
     """The number of a unit's stop signal, KillSignal=."""
     return int(_property(unit, "KillSignal"))
@@ -44,12 +49,28 @@ def hold(unit: str, *argv: str, seconds: float) -> None:
     process.run(["systemd-run", *switches, *needs, *argv], timeout=seconds + _HOLD)
 
 
+def hold_back(unit: str, lock: str) -> None:
+    """Have every start of a unit wait, from now on, while this process has locked a file.
+
+    lock: the path of the file or directory. The jobs wait behind one that waits for the lock, and
+    go on when it is released, also when this process is killed.
+    """
+    before = ["--property=Type=oneshot", f"--property=Before={unit}"]
+    switches = [*scope.switch(), "--quiet", "--collect", "--no-block"]
+    process.run(["systemd-run", *switches, *before, "flock", "--shared", lock, "true"])
+
+
 def is_asked_to_stop(unit: str) -> bool:
     """Whether systemd has a stop job for a unit: it was asked to stop, or is not needed."""
     jobs = process.run(
         ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
     )
     return "stop" in jobs.split()
+
+
+def is_ending(unit: str) -> bool:
+    """Whether a unit is being stopped, or is to be; a start may already be waiting behind that."""
+    return _property(unit, "ActiveState", check=False) == "deactivating" or is_asked_to_stop(unit)
 
 
 def stop_later(unit: str) -> None:

@@ -91,7 +91,7 @@ class Subject(ABC):
 
     def _lie(self) -> str:
         one = self.service
-        state, backend = one.ls()["state"], one.state(one.backend)
+        state, backend = one.ls(settled=False)["state"], one.state(one.backend)
         runs = bool(one.server_pid() if self.has_container else one.main_pid(one.backend))
         if backend in _ENDED and one.state(one.backend) in _ENDED and runs:
             return "it runs, and has no unit"
@@ -111,6 +111,13 @@ class Postgres(Subject):
     def __init__(self, service: Database) -> None:
         super().__init__(service)
         self.database = service
+
+    def victims(self) -> dict[str, Callable[[], list[int]]]:
+        found = super().victims()
+        if self.service.is_bundled:
+            found["monitor"] = lambda: self._running("/watcher --program", "/program await")
+            found["start"] = lambda: self._running("/await --", "/prepare", "/bin/container")
+        return found
 
     def ask(self) -> None:
         with closing(self.database.connect()) as client:

@@ -88,8 +88,12 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
 
 
 def is_smart_shutdown(process: str, number: signal.Signals, moment: int) -> bool:
-    """Whether PostgreSQL itself then refuses new clients, until its last client has left."""
-    return (process, number) == ("server", signal.SIGTERM) and MOMENTS[moment] is with_a_client
+    """Whether PostgreSQL itself then refuses new clients, until its last client has left.
+
+    A signal to crun is passed on to it.
+    """
+    is_its = process in ("server", "backend") and number == signal.SIGTERM
+    return is_its and MOMENTS[moment] is with_a_client
 
 
 def end(subject: Subject, process: str, number: signal.Signals) -> bool:

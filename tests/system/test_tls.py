@@ -9,7 +9,7 @@ import pytest
 
 from database import Database
 from instances import Make
-from program import Ran, must
+from program import Ran, must, run
 from refusal import told
 
 SECURED = "select ssl, version from pg_stat_ssl where pid = pg_backend_pid()"
@@ -72,3 +72,16 @@ def test_a_renewed_certificate_is_used_from_the_next_wake_on(
     assert verified(database, "localhost", certificate).expect(0).out.startswith("t|")
     verified(database, "localhost", before).expect(2, "certificate verify failed")
     assert (database.cluster / "server.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_scan_of_the_port_leaves_nothing(instance: Make) -> None:
+    """The proxy starts in a network namespace, which must be there until it has ended."""
+    database = instance("--tls")
+    assert database.psql() == "1"
+    database.asleep()
+    for _ in range(3):
+        run("systemctl", "start", database.proxy)
+        database.asleep()
+        assert str(database.run) not in Path("/proc/mounts").read_text()
+    assert database.property(database.proxy, "NRestarts") == "0"
+    assert database.psql() == "1"
