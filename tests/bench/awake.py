@@ -22,12 +22,12 @@ _KILOBYTES = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
 def measure(wakes: int) -> dict[str, Any]:
     """Kilobytes of the processes in an instance's two units, over several wakes."""
     instance = instances.make("awake")
-    own, proxy = [], []
+    own, proxy = [], []  # beyond PostgreSQL
     for _ in range(wakes):
         traces.await_asleep([instance.name], instances.PATTERNS)
         connection = postgres_client.Connection(instance.address, instance.password)
         time.sleep(SETTLED_S)
-        rows = _resident(instance)
+        rows = [row for row in _resident(instance) if not row["program"].startswith("postgres")]
         connection.close()
         own.append(_total([row for row in rows if row["program"] != PROXY]))
         proxy.append(_total([row for row in rows if row["program"] == PROXY]))

@@ -1,4 +1,4 @@
-"""Cold starts in turns: sockwake, two hand-made recipes, the floor; and psql on an awake one."""
+"""Cold starts in turns: sockwake twice, two hand-made recipes, the floor; psql on an awake one."""
 
 from __future__ import annotations
 
@@ -36,29 +36,36 @@ class Contestant:
     failures: list[str] = field(default_factory=list)
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """rounds of every contestant in turn, behind a round of warm-up. Milliseconds."""
+def measure(rounds: int, tail_rounds: int) -> dict[str, Any]:
+    """rounds of every contestant in turn, behind one of warm-up; then the tail. Milliseconds."""
     instance = instances.make("pg1")
-    floor = instances.make("floor", enable=False)
+    by_engine = instances.make("engine1", "--runtime", "engine")
+    floor = instances.make("floor", "--runtime", "engine", enable=False)
     os.makedirs(f"{floor.run}/backend", exist_ok=True)
-    own = Sockwake(instance)
+    own, engine = Sockwake(instance), Sockwake(by_engine)
+    host = instances.make("host", "--runtime", "host", version="17")  # the one that Debian has
     detached = handmade.Recipe("recipe-detached", 54322)
     contestants = [
         Contestant("sockwake", own.cold),
         Contestant("warm", own.warm),
+        Contestant("engine", engine.cold),
+        Contestant("host", lambda: psql.row_ms(host.port, host.password)),
         Contestant("recipe", handmade.Recipe("recipe", 54321).cold),
         Contestant("floor", lambda: floor_ms(floor)),
         Contestant("detached", detached.until_answered, every=2),
     ]
     handmade.install()
     quiet = [_round(contestants, number) for number in range(rounds + 1)]
-    own.parts, own.woken = own.parts[1:], own.phases_from_journal()[-rounds:]
+    own.parts, engine.woken = own.parts[1:], engine.phases_from_journal()[-rounds:]
+    tail = Contestant("tail", own.cold)
+    quiet += [_round([tail], number) for number in range(1, tail_rounds + 1)]
+    parts = own.parts[:rounds]
     return {
-        "samples": {each.name: each.samples for each in contestants},
-        "failures": {each.name: each.failures for each in contestants},
+        "samples": {each.name: each.samples for each in (*contestants, tail)},
+        "failures": {each.name: each.failures for each in (*contestants, tail)},
         "detached_refusals": detached.refusals[1:],
-        "parts": own.parts,
-        "phases": own.woken,
+        "parts": parts,
+        "phases": engine.woken,
         "quiet": [sum(map(sum, quiet)), sum(map(len, quiet))],
     }
 
@@ -70,7 +77,7 @@ def _round(contestants: list[Contestant], number: int) -> list[bool]:
         if number % each.every:
             continue
         if each.name != "warm":
-            traces.await_asleep(["pg1", "floor"], PATTERNS)
+            traces.await_asleep(["pg1", "engine1", "floor", "host"], PATTERNS)
             quiet.append(traces.await_quiet())
         try:
             took = each.measure()

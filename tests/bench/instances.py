@@ -55,9 +55,9 @@ class Instance:
         return f"/run/sockwake/{self.name}"
 
 
-def make(name: str, *, enable: bool = True) -> Instance:
+def make(name: str, *options: str, version: str = "18", enable: bool = True) -> Instance:
     """Make an instance that sleeps after a second, and wait until it does."""
-    command = ["sockwake-new", name, *"--version 18 --idle 1s --json".split()]
+    command = ["sockwake-new", name, "--version", version, *"--idle 1s --json".split(), *options]
     if enable:
         command.append("--enable")
     done = subprocess.run(command, check=False, capture_output=True, text=True)

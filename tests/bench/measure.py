@@ -15,6 +15,7 @@ from typing import Any
 import aimed
 import awake
 import cold
+import engineless
 import kinds
 import making
 import project
@@ -23,9 +24,10 @@ import starts
 import traces
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
-    "cold": lambda quick: cold.measure(3 if quick else 21),
+    "cold": lambda quick: cold.measure(3 if quick else 21, 5 if quick else 100),
     "aimed": lambda quick: aimed.measure(16 if quick else 200),
     "awake": lambda quick: awake.measure(2 if quick else 5),
+    "engineless": lambda quick: engineless.measure(3 if quick else 20),
     "asleep": lambda quick: awake.measure_asleep(),
     "python": lambda quick: python_cost.measure(10 if quick else 60),
     "kinds": lambda quick: (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import report
-from report import Row
+import wake_rows
+from rows import Row
 
 _HEAD = ("what", "median", "spread", "must be", "")
 _WHY_PYTHON = """\
@@ -66,8 +66,8 @@ def render(results: dict[str, Any], rows: list[Row], date: str) -> str:
 
 def _where(cold: dict[str, Any]) -> str:
     lines = ["## Where a cold start goes", "", "| step | ms |", "|---|---|"]
-    lines += [f"| {what} | {took:.0f} |" for what, took in report.parts(cold)]
-    told = report.phases(cold)
+    lines += [f"| {what} | {took:.0f} |" for what, took in wake_rows.parts(cold)]
+    told = wake_rows.phases(cold)
     if told:
         inside = ", ".join(f"{what} {took:.0f}" for what, took in told.items() if what != "total")
         total = f"{told.get('total', 0):.0f} ms, of which {inside}"
