@@ -40,8 +40,10 @@ DESCRIBED = {
 
 RUNTIMES = {
     name: (SOURCE / f"sockwake/runtimes/{name}/pg-postgres@.service.conf").read_bytes()
-    for name in ("crun", "engine")
+    for name in ("crun", "engine", "host")
 }
+
+WANTED_BY_HOST = (SOURCE / "sockwake/runtimes/host/pg-wanted@.service.conf").read_bytes()
 
 
 def drop_ins(name: str, title: str, listen: bytes, runtime: str = "engine") -> dict[str, bytes]:
@@ -80,11 +82,13 @@ def generate(
             file.write(text)
     out = str(base / "out")
     ran = run(shell, GENERATOR, out, out, out, env=places(base))
-    return ran, {
+    made = {
         str(path.relative_to(base / "out")): path.read_bytes()
         for path in (base / "out").rglob("*")
         if path.is_file()
     }
+    assert made.pop("pg-wanted@bad.service.d/runtime.conf", WANTED_BY_HOST) == WANTED_BY_HOST
+    return ran, made
 
 
 def streams(files: dict[str, bytes], name: str = "pg1") -> list[str]:

@@ -200,8 +200,8 @@ def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text
         content = (KINDS / kind / f"{unit}.conf").read_bytes()
         if files.get(drop_in := f"{unit.replace('@', '@bad')}.d/kind.conf") == content:
             del files[drop_in]
-    runtime = files.pop("pg-postgres@bad.service.d/runtime.conf", None)
-    assert runtime is None or runtime in RUNTIMES.values()
+    runtime = files.pop("pg-postgres@bad.service.d/runtime.conf", RUNTIMES["crun"])
+    assert runtime in RUNTIMES.values()
     timeout = files.pop("pg-postgres@bad.service.d/kind-timeout.conf", None)
     assert timeout is None or TIMEOUT.fullmatch(timeout)
     assert ran.status == 0 and files == GOOD_DROP_IN

@@ -12,6 +12,7 @@ from generator import (
     KINDS,
     RUNTIMES,
     TCP_DROP_IN,
+    WANTED_BY_HOST,
     drop_ins,
     generate,
     places,
@@ -260,11 +261,13 @@ def test_the_kernel_waits_for_a_word_where_clients_speak_first(
         (env(), "engine"),
         (env(RUNTIME="engine"), "engine"),
         (env(RUNTIME="crun"), "crun"),
+        (env(RUNTIME="host"), "host"),
         (env(RUNTIME=""), "engine"),
         (env(RUNTIME="no-such"), "engine"),
         (text_of(CONTAINER), "engine"),
         (text_of(PROJECT), "engine"),
         (text_of(COMMAND), ""),
+        (text_of(COMMAND, RUNTIME="host"), ""),
         (text_of(NATIVE), ""),
     ],
 )
@@ -276,3 +279,9 @@ def test_the_backend_s_unit_is_that_of_its_runtime(tmp_path: Path, text: str, ru
     run("dash", GENERATOR, *[str(again)] * 3, env=places(tmp_path / "g"))
     assert files.get("pg-postgres@a.service.d/runtime.conf") == RUNTIMES.get(runtime)
     assert (again / "pg-postgres@a.service.d/unit.conf").is_symlink() == (runtime == "crun")
+    wanted = "pg-wanted@a.service.d/runtime.conf"
+    assert files.get(wanted) == (WANTED_BY_HOST if runtime == "host" else None)
+    kinds_own = KINDS / "command/pg-postgres@.service.conf"
+    is_like_a_command = text == text_of(COMMAND) or "RUNTIME=host" in text
+    found = files.get("pg-postgres@a.service.d/kind.conf")
+    assert (found == kinds_own.read_bytes()) == is_like_a_command

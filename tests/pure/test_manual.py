@@ -10,7 +10,7 @@ from sockwake import errors
 from sockwake.admin import ls
 from sockwake.admin.new_options import OPTIONS
 from sockwake.admin.option import Option
-from sockwake.admin.parser import Verb
+from sockwake.admin.parser import GROUPS, Verb
 from sockwake.admin.verbs import VERBS
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
@@ -89,7 +89,7 @@ def in_synopsis(option: Option) -> str:
 
 def test_help_has_every_option_that_is_declared_and_no_other() -> None:
     for verb in VERBS:
-        said = run(*SOCKWAKE, verb.name, "--help").stdout.partition("\n\n")[2]
+        said = run(*SOCKWAKE, *verb.name.split(), "--help").stdout.partition("\n\n")[2]
         listed = re.findall(r"^  (?:-h, )?(--[a-z-]+)", said, re.MULTILINE)
         assert sorted(listed) == sorted([*(option.flag for option in verb.options), "--help"])
 
@@ -132,7 +132,8 @@ def test_every_other_option_has_its_entry_and_no_other_has() -> None:
 
 
 def test_every_verb_has_its_entry_and_no_other_has() -> None:
-    found = re.findall(r"^\.It Cm (\S+)", page("sockwake.8"), re.MULTILINE)
+    groups = "".join(f"{group} |" for group in GROUPS)
+    found = re.findall(rf"^\.It Cm ((?:{groups})\S+)", page("sockwake.8"), re.MULTILINE)
     assert set(found) == {verb.name for verb in VERBS}
 
 

@@ -9,6 +9,7 @@ import pytest
 from sockwake.admin import inventory
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
+from sockwake.oci import bundle, store
 from sockwake.postgres import cluster, password
 from tree import SOURCE
 
@@ -62,7 +63,10 @@ def test_every_file_in_etc_has_its_entry_and_no_other_has() -> None:
 def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     ours = {"", cluster.STAGED, cluster.MADE, password._KEPT_PASSWORD}
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
-    assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours}
+    assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
+        f"{store.directory()}/DIGEST/",
+        f"{bundle.ROOT}/NAME/",
+    }
 
 
 @pytest.mark.parametrize("folder", ["systemd", "systemd/user"])
@@ -88,7 +92,7 @@ def test_the_required_keys_are_named() -> None:
     text = (SOURCE / "docs/man/instance.env.5").read_text().partition(".Sh KEYS")[0]
     named = re.findall(r"^\.Ev ([A-Z_ ,.]+)$", text, re.MULTILINE)
     keys = {key for line in named for key in re.findall(r"[A-Z_]+", line)}
-    needed = {key for kind in KINDS.values() for key in kind.keys}
+    needed = {key for kind in KINDS.values() for key in kind.keys + kind.image_keys}
     assert keys == {*settings._REQUIRED, *settings._OF_ONE_PORT, *needed}
     assert [name for name, kind in KINDS.items() if kind.keys] == ["postgres", "project"]
 

@@ -30,6 +30,7 @@ OTHERS = {
         "/run/s",
     ],
     "host": ["--kind", "command", "--exec", "/bin/true {port}", "--network", "host"],
+    "debian": ["--version", "17", "--runtime", "host"],
     "own": ["--kind", "native", "--exec", "/bin/true"],
     "says": [
         "--kind",

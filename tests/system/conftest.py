@@ -24,10 +24,10 @@ from clusters import Clusters
 from database import IMAGE, Database
 from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
 from intruder import Intruder, logged_in_intruder
-from program import installed, must, run
+from program import installed, run
 from project import MakeProject
 from service import Service
-from stranger import drop_in
+from stranger import shortening
 from webshop import NGINX, container
 
 PROGRAMS = {
@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
     )
+    config.addinivalue_line("markers", "engine: its PostgreSQL is woken by an engine, not by crun")
     config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
     # a shell's background job ignores SIGINT, and so would its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -184,7 +185,11 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Clusters:
 def instance(
     request: pytest.FixtureRequest, made: Instances, image: str, clusters: Clusters
 ) -> Make:
-    """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new."""
+    """instance(*options, name=…, version=…, idle=…, enable=…) makes one with sockwake-new.
+
+    With pytest.mark.engine an engine wakes it, and not crun.
+    """
+    by_engine = request.node.get_closest_marker("engine") is not None
 
     def make(
         *options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True
@@ -194,6 +199,8 @@ def instance(
         if is_like_others:
             clusters.lay_out(name, version)
         versioned = ("--version", version, *options)
+        if by_engine and "--runtime" not in options:
+            versioned += ("--runtime", "engine")
         database = made.make(Database(name), *versioned, idle=idle, enable=enable)
         if is_like_others:
             clusters.keep(database, version)
@@ -285,13 +292,5 @@ def sleeper(
 @pytest.fixture
 def impatient() -> Iterator[Callable[[Service], None]]:
     """impatient(SERVICE) shortens to 3 s how long the kernel waits for a client's first word."""
-    known: list[Service] = []
-
-    def make(service: Service) -> None:
-        known.append(service)
-        drop_in(service, "DeferAcceptSec=3\n")
-
-    yield make
-    for each in known:
-        run("rm", "-r", f"/run/systemd/system/{each.socket}.d")
-    must("systemctl", "daemon-reload")
+    with shortening() as shorten:
+        yield shorten

@@ -51,5 +51,5 @@ def _said_since(cursor: str) -> str:
         f"--after-cursor={cursor}",
         "--output=cat",
         "--no-pager",
-        "--identifier=sockwake",
+        "--unit=pg-postgres@*.service",
     ).out

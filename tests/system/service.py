@@ -56,6 +56,11 @@ class Service:
         return self.setting("KIND") == "native"
 
     @property
+    def is_bundled(self) -> bool:
+        """Whether crun wakes it, in the unit's own cgroup."""
+        return self.setting("RUNTIME") == "crun"
+
+    @property
     def failed(self) -> bool:
         """Whether its last start has; what the proxy then lives in stays until the next."""
         return (self.run / "failure").exists()
@@ -98,6 +103,8 @@ class Service:
 
     def server_pid(self) -> int:
         """The first process of its container, 0 when it does not run."""
+        if self.is_bundled:
+            return next(filter(is_first, self._own_pids()), 0)
         shown = run("docker", "inspect", "--format", "{{.State.Pid}}", self.container)
         return int(shown.out) if shown.status == 0 else 0
 
@@ -107,8 +114,10 @@ class Service:
     def is_awake(self) -> bool:
         return self.state(self.backend) == "active"
 
-    def ls(self) -> dict[str, object]:
-        """Its row in ls --json."""
+    def ls(self, *, settled: bool = True) -> dict[str, object]:
+        """Its row in ls --json. settled: with all that a wake writes beside its client."""
+        if settled:
+            self.settle()
         return next(
             row for row in json.loads(must("sockwake", "ls", "--json")) if row["name"] == self.name
         )
@@ -127,7 +136,8 @@ class Service:
         assert self.is_listening(), f"{self.socket} is {self.state(self.socket)}"
 
     def _not_asleep(self, backend: tuple[str, ...]) -> list[str]:
-        units = {self.proxy: ("inactive",), self.backend: backend, self.wanted: ("inactive",)}
+        ended = ("inactive", "failed")  # of one that was killed until its next start
+        units = {self.proxy: ("inactive",), self.backend: backend, self.wanted: ended}
         shown = must("systemctl", "show", "--property=ActiveState,Job", *units).split("\n\n")
         awake = []
         for (unit, allowed), text in zip(units.items(), shown, strict=True):
@@ -148,15 +158,18 @@ class Service:
 
     def processes(self) -> list[str]:
         """Every process of the instance: of its units, of its containers, and their shims."""
-        ids = must(
-            "docker", "ps", "--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}"
-        ).split()
+        named = ("--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}")
+        ids = [] if self.is_bundled else must("docker", "ps", *named).split()
         return [
             f"{pid} {' '.join(argv)[:120]}"
             for pid, cgroup, argv in _processes()
             if re.search(rf"/pg-(proxy|postgres|check|wanted)@{self.name}\.service", cgroup)
             or any(key in cgroup or key in argv for key in ids)
         ]
+
+    def _own_pids(self) -> list[int]:
+        """The processes of its backend's unit."""
+        return [pid for pid, cgroup, _ in _processes() if f"/{self.backend}" in cgroup]
 
     # journal
 
@@ -203,6 +216,15 @@ def is_written_down(run: Path, backend: str) -> bool:
         return (run / "wakes").stat().st_mtime_ns >= ready
     except FileNotFoundError:
         return False
+
+
+def is_first(pid: int) -> bool:
+    """Whether a process is process 1 of a pid namespace of its own."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return bool(re.search(r"^NSpid:.*\s1$", status, re.MULTILINE))
 
 
 def _processes() -> list[tuple[int, str, list[str]]]:

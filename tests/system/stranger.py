@@ -6,14 +6,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis_server
 from account import Own
 from database import Database
-from program import must
+from program import must, run
 from service import Service
 from web import get
 
@@ -88,3 +88,18 @@ def drop_in(service: Service, text: str) -> None:
     (folder / "test.conf").write_text(f"[Socket]\n{text}")
     must("systemctl", "daemon-reload")
     must("systemctl", "restart", service.socket)
+
+
+@contextmanager
+def shortening() -> Iterator[Callable[[Service], None]]:
+    """A function that has the kernel wait for a client's first word for 3 s, until the end."""
+    known: list[Service] = []
+
+    def shorten(service: Service) -> None:
+        known.append(service)
+        drop_in(service, "DeferAcceptSec=3\n")
+
+    yield shorten
+    for each in known:
+        run("rm", "-r", f"/run/systemd/system/{each.socket}.d")
+    must("systemctl", "daemon-reload")

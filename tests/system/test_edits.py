@@ -10,6 +10,8 @@ import pytest
 from instances import Make
 from program import must
 
+pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
+
 
 def test_compose_file(instance: Make) -> None:
     database = instance()

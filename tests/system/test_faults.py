@@ -15,7 +15,7 @@ from moment import until
 from program import must, run
 from recovery import awake, heals
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
 
 @pytest.mark.kills

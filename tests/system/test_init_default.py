@@ -11,6 +11,8 @@ from database import IMAGE
 from instances import Make
 from program import must, run
 
+pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
+
 DAEMON = Path("/etc/docker/daemon.json")
 PODMAN = Path("/etc/containers/containers.conf.d/init-of-the-tests.conf")
 

@@ -13,7 +13,7 @@ from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
 
-pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image")]
+pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image"), pytest.mark.engine]
 
 # 16 s with an output, 8 s of a processor, 10 s of a growing file; each more than START_TIMEOUT
 WORKS = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,14 @@ import pytest
 import figures
 from instances import Know, Make
 from intruder import Intruder
-from program import run
+from moment import until
+from program import must, run
 
 MARK = Path("/run/intruder-got-in")
 PROGRAMS = (
+    "crun",
+    "skopeo",
+    "umoci",
     "docker",
     "docker-compose",
     "env",
@@ -120,10 +125,7 @@ def test_neither_environment_nor_directory_gets_into_what_root_runs(
             figures.count("hostile attempts", len(environment))
             assert not MARK.exists(), f"{command}: {MARK.read_text()}"
         assert database.psql("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
-        assert (
-            run("docker", "inspect", "--format={{.Config.Image}}", database.container).out
-            == "postgres:18\n"
-        )
+        assert json.loads(must("sockwake", "status", "pg1", "--json"))["image"] == "postgres:18"
         database.asleep()
         run("/usr/bin/sockwake", "rm", "pg1", "--purge", env=environment, cwd=str(home)).expect(0)
     finally:
@@ -205,7 +207,9 @@ def test_no_value_of_instance_env_is_more_than_a_value(instance: Make, line: str
     run("systemctl", "daemon-reload").expect(0)
     run("sockwake", "status", "pg1").expect(1, "sockwake: error: /etc/sockwake/pg1/instance.env")
     run("systemctl", "restart", database.socket)
-    run("systemctl", "start", database.backend).expect(1)
+    run("systemctl", "start", database.backend)
+    until("it has ended", lambda: database.state(database.backend) in ("failed", "inactive"))
+    assert "ready to accept connections" not in database.journal()
     assert neighbour.is_listening() and not MARK.exists()
     assert "ListenStream=127.0.0.1:25433" in run("systemctl", "cat", neighbour.socket).out
     (database.etc / "instance.env").write_text(text)

@@ -20,7 +20,7 @@ from instances import Make
 from moment import until
 from program import must, run
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 ACTS = [(verb, unit) for verb in ("stop", "restart") for unit in ("proxy", "backend", "socket")]
 
 

@@ -48,6 +48,7 @@ def test_file_modes(instance: Make) -> None:
     assert stat.filemode(database.cluster.stat().st_mode) == "drwx------"
 
 
+@pytest.mark.engine
 def test_password_is_random_and_the_only_way_in(instance: Make) -> None:
     database = instance()
     password = database.password

@@ -52,6 +52,7 @@ def test_no_engine() -> None:
         FAILED,
         "the container engine does not answer at /run/docker.sock",
         "(hint: systemctl status docker.service)",
+        options=("--version", "18", "--runtime", "engine"),
     )
     assert not Path("/etc/sockwake/pg1").exists() and not Path("/var/lib/sockwake/pg1").exists()
 

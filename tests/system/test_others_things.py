@@ -17,6 +17,8 @@ from refusal import ASLEEP_OR_FAILED
 from web import get
 from webshop import container
 
+pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
+
 EXISTS = 3  # exit status of sockwake-new
 CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80")
 
@@ -35,7 +37,11 @@ def has_its_page(container: str) -> bool:
 
 
 @pytest.mark.makes
-@pytest.mark.parametrize("options", [("--version", "18"), CONTAINER], ids=["postgres", "container"])
+@pytest.mark.parametrize(
+    "options",
+    [("--version", "18", "--runtime", "engine"), CONTAINER],
+    ids=["postgres", "container"],
+)
 def test_a_container_of_the_name_is_an_error_and_runs_on(
     image: str, others_container: str, options: tuple[str, ...]
 ) -> None:

@@ -79,9 +79,9 @@ def test_no_connection_is_lost_whenever_it_arrives(instance: Make, kind: str) ->
         database.asleep()
         said = database.journal()
         assert "not properly shut down" not in said and "status 137" not in said
-        assert (
-            must("docker", "inspect", "--format={{.State.ExitCode}}", database.container) == "0\n"
-        )
+        if not database.is_bundled:
+            ended = must("docker", "inspect", "--format={{.State.ExitCode}}", database.container)
+            assert ended == "0\n"
     tried = sum(aim.cycles for aim in aims)
     woken = sum(database.journal().count("woken by") for database in databases)
     print(f"{tried} cycles, {woken} cold starts")

@@ -17,7 +17,7 @@ from moment import until
 from program import must, run
 from refusal import ASLEEP_OR_FAILED, told
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from instances import Make
 from moment import until
 from program import must, run, start
 
+pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
+
 REMOTE = "localhost:5000/pg:17"
 
 

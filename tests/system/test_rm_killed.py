@@ -22,8 +22,7 @@ STEPS: dict[str, Callable[[Database], object]] = {
         f"/etc/systemd/system/sockets.target.wants/{database.socket}"
     ).is_symlink(),
     "the port is closed": lambda database: database.state(database.socket) == "inactive",
-    "the container is gone": lambda database: run("docker", "inspect", database.container).status
-    != 0,
+    "the bundle is gone": lambda database: not Path("/var/lib/sockwake/bundles").exists(),
     "the cluster is going": lambda database: not (database.data / "18/docker/PG_VERSION").exists(),
     "the data are gone": lambda database: not database.data.exists(),
     "the name is free": lambda database: not database.etc.exists(),

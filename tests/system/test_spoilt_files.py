@@ -11,7 +11,7 @@ from program import must, run
 from recovery import asleep_with_a_row
 from refusal import told
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
 
 def test_pg_hba_that_trusts_every_client(instance: Make) -> None:

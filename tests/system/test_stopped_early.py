@@ -16,7 +16,7 @@ from instances import Make
 from moment import until
 from program import must, run
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
 STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
 # exit statuses; until the image's entrypoint has begun, the engine's signal ends the container

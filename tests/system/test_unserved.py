@@ -14,7 +14,7 @@ from recovery import awake
 from refusal import ASLEEP_OR_FAILED
 from wakefulness import client_program
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
 
 def slow_to_start(database: Database) -> None:

@@ -9,6 +9,8 @@ from program import must, run
 from service import FIRST_PORT
 
 _DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/var/lib/private/sockwake", "/run/sockwake")
+# stays: a copy for every test would take long
+_IMAGES = Path("/var/lib/sockwake/images")
 
 
 def found(listening_before: set[int]) -> list[str]:
@@ -34,7 +36,10 @@ def sweep() -> None:
     for link in _links():
         link.unlink()
     for directory in _DIRECTORIES:
-        run("sh", "-c", 'cd "$0" 2>/dev/null && find . -mindepth 1 -delete', directory)
+        others = ("!", "-path", "./images", "!", "-path", "./images/*")
+        run(
+            "sh", "-c", 'cd "$0" 2>/dev/null && find . -mindepth 1 "$@" -delete', directory, *others
+        )
     run("systemctl", "daemon-reload")
     run("systemctl", "reset-failed", "pg-*")
 
@@ -45,7 +50,9 @@ def _files() -> list[str]:
         for directory in _DIRECTORIES
         if (path := Path(directory)).is_dir()
         for entry in path.iterdir()
+        if entry != _IMAGES
     ]
+    left += _IMAGES.glob(".*")
     left += Path("/run").glob("sockwake-*")
     return [f"{entry} is left" for entry in (*left, *_links())] + [
         f"{mount} is mounted" for mount in _mounts()

@@ -31,7 +31,7 @@ def completed(script: Path, *words: str) -> list[str]:
 
 
 def test_verbs_come_first(script: Path) -> None:
-    every = [verb.name for verb in VERBS]
+    every = dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS)
     assert completed(script, "sockwake", "") == [*every, "--help", "--version"]
     assert completed(script, "sockwake", "st") == ["status"]
 
@@ -39,9 +39,14 @@ def test_verbs_come_first(script: Path) -> None:
 @pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
 def test_then_the_options_of_the_verb(script: Path, verb: Verb) -> None:
     declared = {option.flag for option in verb.options} | {"--help"}
-    assert set(completed(script, "sockwake", verb.name, "--")) == declared
+    assert set(completed(script, "sockwake", *verb.name.split(), "--")) == declared
     if verb.name == "new":
         assert set(completed(script, "/usr/bin/sockwake-new", "x", "--")) == declared
+
+
+def test_a_group_has_verbs_of_its_own_and_they_take_files(script: Path, tmp_path: Path) -> None:
+    assert completed(script, "sockwake", "images", "p") == ["pull", "prune"]
+    assert str(script) in completed(script, "sockwake", "images", "load", f"{tmp_path}/")
 
 
 def test_the_value_of_an_option_is_what_it_may_be(script: Path, tmp_path: Path) -> None:

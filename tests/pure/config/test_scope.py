@@ -119,7 +119,9 @@ def test_a_socket_comes_out_of_a_namespace_that_no_process_can_leave(user: Path)
     ],
 )
 def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], why: str) -> None:
-    arguments = argparse.Namespace(**{"engine": None, "socket_user": None, "allow": None, **given})
+    arguments = argparse.Namespace(
+        **{"engine": None, "runtime": None, "socket_user": None, "allow": None, **given}
+    )
     with pytest.raises(SockwakeError, match=why) as error:
         host.require_possible_for_a_user(arguments, KINDS[kind])
     assert error.value.status == 2

@@ -140,8 +140,12 @@ def test_a_server_that_opens_late_is_found_a_few_percent_later(tmp_path: Path) -
     for late in (0.05, 0.5, 2.0):
         folder = tmp_path / str(late)
         folder.mkdir()
-        took = Server(folder, lambda client: client.sendall(OK), late).await_it(9)
-        assert took - late < 0.05 * late + 0.05
+        took = []  # the quickest of three: others may be at work on this machine
+        for attempt in "abc":
+            (folder / attempt).mkdir()
+            server = Server(folder / attempt, lambda client: client.sendall(OK), late)
+            took.append(server.await_it(9))
+        assert min(took) - late < 0.05 * late + 0.05
 
 
 def test_a_start_of_any_length_costs_some_hundred_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,16 @@ def start() -> Iterator[MakeChild]:
         child.communicate()
 
 
+def test_the_child_of_a_process(start: MakeChild) -> None:
+    parent = start("sh", "-c", "sleep 100; :")
+    deadline = time.monotonic() + 10
+    while not (child := pids.child_of(parent.pid)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert Path(f"/proc/{child}/stat").read_text().split()[3] == str(parent.pid)
+    assert pids.child_of(child) == 0 and pids.child_of(0) == 0
+    os.kill(child, signal.SIGKILL)
+
+
 def is_unhurt(child: Child) -> bool:
     """Whether a child still runs, a moment later."""
     time.sleep(0.1)
