@@ -68,7 +68,12 @@ def turned_away(service: Service) -> int:
 
 
 def sleeps(service: Service) -> int:
-    """How often it has fallen asleep, by its journal: with health checks its units never rest."""
+    """How often it has fallen asleep, by its journal: with health checks its units never rest.
+
+    Asked for again and again without a pause, it would take an idle check the time between two of
+    them.
+    """
+    time.sleep(0.3)
     return service.journal(f"--unit={service.backend}").count("sockwake: asleep")
 
 
