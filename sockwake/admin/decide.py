@@ -9,7 +9,6 @@ from sockwake.admin.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, HOST, KINDS, SERVICE
-from sockwake.lifecycle import needs_engine
 from sockwake.postgres import cluster
 
 _CONTAINER, _PROJECT = "container", "project"
@@ -122,6 +121,8 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
 
 def _runtime(arguments: Namespace, network: str) -> str:
     """What wakes a PostgreSQL: crun unless it needs an engine, or one is asked for."""
+    from sockwake.lifecycle import needs_engine  # 3 ms, which no other command needs
+
     tls = bool(arguments.tls or arguments.tls_cert or arguments.tls_key)
     why = needs_engine.by_kind(arguments.kind) or needs_engine.by_network(network, tls=tls)
     if arguments.runtime == CRUN and why:

@@ -4,13 +4,12 @@ import json
 import sys
 from argparse import Namespace
 
-from sockwake.admin import inventory, option_types
-from sockwake.admin.option import Option
+from sockwake.admin import columns, inventory
+from sockwake.admin.option import DEBUG, ROOT, Option
 from sockwake.admin.parser import FILE, IMAGE, Verb
 from sockwake.config import scope
-from sockwake.engine import rootless
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.oci import archive, names, needs, store
+from sockwake.oci import names, needs, store
 
 _COLUMNS = ("image", "digest", "size", "instances")
 
@@ -35,6 +34,8 @@ def _pull(arguments: Namespace) -> None:
 
 
 def _load(arguments: Namespace) -> None:
+    from sockwake.oci import archive
+
     enter(arguments)
     with archive.entries(arguments.file) as found:
         for place, name in found:
@@ -49,6 +50,8 @@ def _load(arguments: Namespace) -> None:
 
 
 def _save(arguments: Namespace) -> None:
+    from sockwake.oci import archive
+
     enter(arguments)
     image = store.named(arguments.image, arguments.root or "")
     archive.save(image, arguments.file)
@@ -96,7 +99,7 @@ def rows(root: str = "") -> list[dict[str, object]]:
             "image": next(iter(image.notes.names), ""),
             "names": list(image.notes.names),
             "digest": image.digest,
-            "size": archive.size_of(image),
+            "size": image.size,
             "instances": needed.get(image.digest, []),
             "shipped": image.is_shipped,
         }
@@ -108,16 +111,14 @@ def table(listed: list[dict[str, object]], *, header: bool) -> str:
     """The rows as text, in columns."""
     lines = [tuple(name.upper() for name in _COLUMNS)] if header else []
     lines += [tuple(_cell(column, row[column]) for column in _COLUMNS) for row in listed]
-    widths = [max(len(line[column]) for line in lines or [_COLUMNS]) for column in range(4)]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() + "\n"
-        for line in lines
-    )
+    return "".join(f"{line}\n" for line in columns.aligned(lines))
 
 
 def enter(arguments: Namespace) -> None:
-    """Enter the user namespace that owns the files of a user's own images."""
+    """Enter the user namespace that owns the files of a user's own images and containers."""
     if arguments.user:
+        from sockwake.engine import rootless
+
         rootless.enter()
 
 
@@ -135,7 +136,7 @@ def _megabytes(size: int) -> str:
 
 
 def _described(image: store.Image) -> str:
-    return f"{image} ({_megabytes(archive.size_of(image))})"
+    return f"{image} ({_megabytes(image.size)})"
 
 
 def _say_taken(done: str, image: store.Image) -> None:
@@ -153,15 +154,7 @@ def _require_nothing_in_the_making(root: str) -> None:
             )
 
 
-ROOT = Option(
-    "--root",
-    "DIR",
-    "work on the system tree DIR, touch nothing that runs",
-    type=option_types.tree,
-    complete="directory",
-)
 _COMMON = (ROOT, Option("--user", help="of the calling user's own images"))
-_DEBUG = Option("--debug", help="show a traceback with an error")
 _QUIET = Option("--quiet", help="show no progress")
 
 VERBS = (
@@ -173,21 +166,21 @@ VERBS = (
             Option("--json", help="as a JSON array"),
             Option("--no-header", help="without the line of titles"),
             *_COMMON,
-            _DEBUG,
+            DEBUG,
         ),
     ),
     Verb(
         "images pull",
         _pull,
         "get an image from its registry",
-        (_QUIET, *_COMMON, _DEBUG),
+        (_QUIET, *_COMMON, DEBUG),
         operands=(IMAGE,),
     ),
     Verb(
         "images load",
         _load,
         "get the images of an archive",
-        (_QUIET, *_COMMON, _DEBUG),
+        (_QUIET, *_COMMON, DEBUG),
         description="Get the images of an archive, of docker's kind or OCI's, without an engine.",
         operands=(FILE,),
     ),
@@ -195,7 +188,7 @@ VERBS = (
         "images save",
         _save,
         "write an image into an archive",
-        (*_COMMON, _DEBUG),
+        (*_COMMON, DEBUG),
         description="Write an image into an archive that docker and podman load, too.",
         operands=(IMAGE, FILE),
     ),
@@ -203,8 +196,8 @@ VERBS = (
         "images rm",
         _rm,
         "remove an image that no instance needs",
-        (*_COMMON, _DEBUG),
+        (*_COMMON, DEBUG),
         operands=(IMAGE,),
     ),
-    Verb("images prune", _prune, "remove all images that no instance needs", (*_COMMON, _DEBUG)),
+    Verb("images prune", _prune, "remove all images that no instance needs", (*_COMMON, DEBUG)),
 )

@@ -3,7 +3,7 @@
 import os
 from functools import cached_property
 
-from sockwake.admin import exposure, facts, inventory
+from sockwake.admin import columns, exposure, facts, inventory
 from sockwake.clients import connections
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
@@ -82,17 +82,12 @@ def table(listed: list[dict[str, object]]) -> str:
     for row in listed:
         cells = ("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS)
         lines.append((*cells, _places(row)))
-    widths = [max(len(line[column]) for line in lines) for column in range(6)]
-    shown = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[6]]).rstrip()
-        for line in lines
-    ]
     failures = [
         f"{row['name']}: {'' if row['state'] == FAILED else 'the last wake failed: '}{row['error']}"
         for row in listed
         if "listen" in row and "error" in row
     ]
-    return "\n".join(shown + failures)
+    return "\n".join(columns.aligned(lines) + failures)
 
 
 def _places(row: dict[str, object]) -> str:

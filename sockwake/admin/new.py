@@ -13,7 +13,7 @@ from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import SERVICE
-from sockwake.lifecycle import hosted, proxy_netns
+from sockwake.lifecycle import proxy_netns
 from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
@@ -176,6 +176,8 @@ def _discard_files(unfinished: Instance) -> None:
 
 def end_making(instance: Instance) -> None:
     """End what a killed process has left at making its cluster, whose data may then be deleted."""
+    from sockwake.lifecycle import hosted  # 10 ms
+
     hosted.end(instance)
     if not instance.root:
         bundle.end_left(instance)

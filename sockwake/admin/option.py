@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sockwake.admin import option_types
 from sockwake.config.values import check_value
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import KINDS
@@ -90,3 +91,14 @@ class Option:
             return False
         value = self.check(self.default) if self.default else None
         return value if not self.repeatable else [] if value is None else [value]
+
+
+# of several verbs
+ROOT = Option(
+    "--root",
+    "DIR",
+    "work on the system tree DIR, touch nothing that runs",
+    type=option_types.tree,
+    complete=DIRECTORIES,
+)
+DEBUG = Option("--debug", help="show a traceback with an error")

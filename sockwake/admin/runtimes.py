@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin import facts, inventory
+from sockwake.admin import columns, facts, inventory
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load, load_if_valid
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
-from sockwake.lifecycle import needs_engine
+from sockwake.oci import names
 from sockwake.system import files
 
 RUNTIMES = (CRUN, ENGINE)
 _PATIENCE = 30  # seconds for compose
-_DIGITS = 19  # of a digest for an administrator: "sha256:" and twelve
 
 
 def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[list[Name], str]:
@@ -43,6 +42,8 @@ def _has_choice(instance: Instance, runtime: str) -> bool:
 
 def row(name: Name, root: str) -> dict[str, object]:
     """What wakes one instance: "name", what facts.runtime() has, "reason" and "interrupted"."""
+    from sockwake.lifecycle import needs_engine
+
     instance = Instance(name, root)
     settings = load(instance)
     return {
@@ -53,22 +54,15 @@ def row(name: Name, root: str) -> dict[str, object]:
     }
 
 
-def rows(names: list[Name], root: str, *, only_valid: bool) -> list[dict[str, object]]:
+def rows(of: list[Name], root: str, *, only_valid: bool) -> list[dict[str, object]]:
     """The rows of instances. only_valid: leave out those with an invalid instance.env."""
-    return [
-        row(name, root) for name in names if not only_valid or load_if_valid(Instance(name, root))
-    ]
+    return [row(name, root) for name in of if not only_valid or load_if_valid(Instance(name, root))]
 
 
 def table(shown: list[dict[str, object]]) -> str:
     """The rows as text, in columns."""
-    lines = [("NAME", "RUNTIME", "WHY")]
-    lines += [(str(each["name"]), *_name_and_reason(each)) for each in shown]
-    widths = [max(len(line[column]) for line in lines) for column in (0, 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[2]]).rstrip()
-        for line in lines
-    )
+    cells = [(str(each["name"]), *_name_and_reason(each)) for each in shown]
+    return "\n".join(columns.aligned([("NAME", "RUNTIME", "WHY"), *cells]))
 
 
 def words(shown: dict[str, object]) -> str:
@@ -82,7 +76,7 @@ def _name_and_reason(shown: dict[str, object]) -> tuple[str, str]:
     if shown["engine"]:
         name = str(shown["engine"])
     if digest := shown["image_digest"]:
-        why = f"image {str(digest)[:_DIGITS]}"
+        why = f"image {names.short(str(digest))}"
     if shown.get("interrupted"):
         finish = scope.command("sockwake runtime", f"{shown['name']} {shown['runtime']}")
         why = f"its move was interrupted: {finish}"

@@ -12,10 +12,8 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.lifecycle import bundled, image_source
-from sockwake.oci import bundle, store
+from sockwake.oci import bundle, names, store
 from sockwake.oci.store import Image
-
-_DIGITS = 19  # of a digest for an administrator: "sha256:" and twelve
 
 
 def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name]:
@@ -41,7 +39,7 @@ def update(name: Name, *, back: bool, root: str, quiet: bool) -> str:
         if image.digest == had:
             return f"{name} has the newest image of {bundle.reference_of(instance)} already"
         bundled.write(instance, bundled.Definition(instance, settings, image=image))
-        where = f"{bundle.reference_of(instance)} {image.digest[:_DIGITS]}"
+        where = f"{bundle.reference_of(instance)} {names.short(image.digest)}"
         undo = "" if back else f" ({scope.command('sockwake update', '--back', name)} goes back)"
         return f"{name} gets image {where} with its next wake{undo}"
 

@@ -4,37 +4,25 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sockwake.admin import (
-    describe,
-    exposure,
-    images,
-    ls,
-    move,
-    new,
-    option_types,
-    rehearsal,
-    rm,
-    runtimes,
-    status,
-    update,
-)
+from sockwake.admin import describe, exposure, images, ls, new, rm, runtimes, status
 from sockwake.admin.decide import decide
 from sockwake.admin.new_options import OPTIONS
-from sockwake.admin.option import DIRECTORIES, Option
+from sockwake.admin.option import DEBUG, ROOT, Option
 from sockwake.admin.parser import Verb
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle.needs_engine import EngineNeededError
 
 
 def _new(arguments: Namespace) -> None:
     request = decide(arguments)
-    _become_owner(arguments)
+    images.enter(arguments)
     if arguments.dry_run:
+        from sockwake.admin import rehearsal
+
         rehearsal.show(request, arguments)
         return
     made, settings = new.make(
@@ -74,7 +62,7 @@ def _status(arguments: Namespace) -> None:
 
 
 def _rm(arguments: Namespace) -> None:
-    _become_owner(arguments)
+    images.enter(arguments)
     said = rm.remove(arguments.name, purge=arguments.purge, root=arguments.root or "")
     sentence = "; ".join(said)
     print(f"{sentence[0].upper()}{sentence[1:]}.")
@@ -84,7 +72,7 @@ def _runtime(arguments: Namespace) -> None:
     root = arguments.root or ""
     names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
     if to:
-        _become_owner(arguments)
+        images.enter(arguments)
         _move(names, to, arguments)
     if arguments.json or not to:
         rows = runtimes.rows(names, root, only_valid=not arguments.names or arguments.all)
@@ -92,40 +80,58 @@ def _runtime(arguments: Namespace) -> None:
 
 
 def _move(names: Sequence[Name], to: str, arguments: Namespace) -> None:
-    """Move instances; those that cannot be moved keep no other from it."""
-    problem = None
-    for name in names:
-        try:
-            said = move.move(name, to, root=arguments.root or "", quiet=arguments.json)
-        except SockwakeError as error:
-            stays = isinstance(error, EngineNeededError) and arguments.all
-            if len(names) == 1 and not stays:
-                raise
-            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
-            problem = problem if stays else error
-        else:
-            if not arguments.json:
-                print(f"{said}.", flush=True)
-    if problem:
-        raise SockwakeError("not all of them were moved", "run it again", problem.status)
+    """Move instances; one that needs an engine stays with it where all are meant."""
+    from sockwake.admin import move
+    from sockwake.lifecycle.needs_engine import EngineNeededError
+
+    def one(name: Name) -> str:
+        return move.move(name, to, root=arguments.root or "", quiet=arguments.json)
+
+    stays = (EngineNeededError,) if arguments.all else ()
+    _do_to_each(names, one, "moved", quiet=arguments.json, harmless=stays)
 
 
 def _update(arguments: Namespace) -> None:
-    root = arguments.root or ""
-    problem = None
+    from sockwake.admin import update
+
+    root, quiet = arguments.root or "", arguments.quiet
     names = update.operands(arguments.names, all_of_them=arguments.all, root=root)
+
+    def one(name: Name) -> str:
+        return update.update(name, back=arguments.back, root=root, quiet=quiet)
+
+    _do_to_each(names, one, "updated", quiet=quiet)
+
+
+def _do_to_each(
+    names: Sequence[Name],
+    one: Callable[[Name], str],
+    done: str,
+    *,
+    quiet: bool,
+    harmless: tuple[type[SockwakeError], ...] = (),
+) -> None:
+    """Do something to each instance, and say what; one that fails keeps no other from it.
+
+    done: "moved". quiet: whether only errors are said. harmless: errors that are said, and are no
+    failure. Raises SockwakeError at the end, or that of the only one.
+    """
+    problem = None
     for name in names:
         try:
-            said = update.update(name, back=arguments.back, root=root, quiet=arguments.quiet)
+            said = one(name)
+        except harmless as error:
+            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
         except SockwakeError as error:
             if len(names) == 1:
                 raise
             print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
             problem = error
         else:
-            sys.stdout.write("" if arguments.quiet else f"{said}.\n")
+            if not quiet:
+                print(f"{said}.", flush=True)
     if problem:
-        raise SockwakeError("not all of them were updated", "run it again", problem.status)
+        raise SockwakeError(f"not all of them were {done}", "run it again", problem.status)
 
 
 def _compose(arguments: Namespace) -> None:
@@ -149,23 +155,7 @@ def _compose(arguments: Namespace) -> None:
     os.execvpe(command[0], command, os.environ | project.environment)
 
 
-def _become_owner(arguments: Namespace) -> None:
-    """Enter the user namespace in which a user's containers own their files."""
-    if arguments.user:
-        from sockwake.engine import rootless
-
-        rootless.enter()
-
-
-_ROOT = Option(
-    "--root",
-    "DIR",
-    "work on the system tree DIR, touch nothing that runs",
-    type=option_types.tree,
-    complete=DIRECTORIES,
-)
 _USER = Option("--user", help="of the calling user's own instances")
-_DEBUG = Option("--debug", help="show a traceback with an error")
 _PURGE = Option("--purge", help="delete the data too")
 
 VERBS = (
@@ -184,13 +174,13 @@ VERBS = (
         "ls",
         _ls,
         "list the instances and their states",
-        (Option("--json", help="as a JSON array"), _ROOT, _USER, _DEBUG),
+        (Option("--json", help="as a JSON array"), ROOT, _USER, DEBUG),
     ),
     Verb(
         "status",
         _status,
         "show all that is known of an instance",
-        (Option("--json", help="as a JSON object"), _ROOT, _USER, _DEBUG),
+        (Option("--json", help="as a JSON object"), ROOT, _USER, DEBUG),
         has_name=True,
     ),
     Verb(
@@ -200,9 +190,9 @@ VERBS = (
         (
             Option("--all", help="every instance"),
             Option("--json", help="as a JSON array"),
-            _ROOT,
+            ROOT,
             _USER,
-            _DEBUG,
+            DEBUG,
         ),
         description="Show what wakes instances, and why; or have crun or an engine wake them, "
         "which is tried out, with their data as they are.",
@@ -217,25 +207,21 @@ VERBS = (
             Option("--back", help="give them the image that they had before"),
             Option("--quiet", help="say nothing but errors"),
             _USER,
-            _ROOT,
-            _DEBUG,
+            ROOT,
+            DEBUG,
         ),
         description="Give instances that crun wakes the newest image of the name that they have, "
         "with their next wake; or the one before.",
         names="instances",
     ),
     Verb(
-        "rm",
-        _rm,
-        "remove an instance; its data stay",
-        (_PURGE, _ROOT, _USER, _DEBUG),
-        has_name=True,
+        "rm", _rm, "remove an instance; its data stay", (_PURGE, ROOT, _USER, DEBUG), has_name=True
     ),
     Verb(
         "compose",
         _compose,
         "run compose on an instance's container",
-        (_USER, _DEBUG),
+        (_USER, DEBUG),
         has_name=True,
         rest="ARGUMENT",
     ),

@@ -105,7 +105,7 @@ def save(image: store.Image, path: str) -> None:
     """
     _require_free(path)
     folder = os.path.dirname(os.path.abspath(path))
-    store.require_room(folder, 2 * size_of(image), path)
+    store.require_room(folder, 2 * image.size, path)
     work = mkdtemp(prefix=".sockwake-", dir=folder)
     try:
         _write_fetched(image, f"{work}/image")
@@ -124,14 +124,6 @@ def save(image: store.Image, path: str) -> None:
 def _require_free(path: str) -> None:
     if os.path.lexists(path):
         raise SockwakeError(f"{path} is there already", "choose another name", EXISTS)
-
-
-def size_of(image: store.Image) -> int:
-    """The bytes of an image; of its files where its notes do not tell."""
-    if size := image.notes.size:
-        return size
-    below = (os.path.join(at, name) for at, _, found in os.walk(image.rootfs) for name in found)
-    return sum(os.lstat(path).st_size for path in below)
 
 
 def _write_fetched(image: store.Image, place: str) -> None:

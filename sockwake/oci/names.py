@@ -30,6 +30,11 @@ def beginning(name: str) -> str:
     return rest if SHORTEST <= len(rest) <= 64 and not rest.strip(_DIGITS) else ""
 
 
+def short(digest: str) -> str:
+    """A digest as an administrator is shown it, which beginning() knows again."""
+    return digest[: len("sha256:") + SHORTEST]
+
+
 def normal(name: str) -> str:
     """The name with all that docker leaves out: "docker.io/library/postgres:18"."""
     name, at, digest = name.partition("@")

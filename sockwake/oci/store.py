@@ -45,6 +45,14 @@ class Image:
         return notes.read(self.path)
 
     @property
+    def size(self) -> int:
+        """Its bytes; those of its files where its notes do not tell."""
+        if size := self.notes.size:
+            return size
+        below = (os.path.join(at, name) for at, _, found in os.walk(self.rootfs) for name in found)
+        return sum(os.lstat(path).st_size for path in below)
+
+    @property
     def is_shipped(self) -> bool:
         """Whether it is where sockwake never writes."""
         return self.path.rpartition("/")[0].endswith(_SHIPPED)
