@@ -11,9 +11,9 @@ import pytest
 import image_store as store
 from image_store import images
 from layered_image import ABOVE, BELOW, NAME, require_whole
-from moment import until
+from local_registry import serving
 from oci_archive import Made, dockers, ocis
-from program import must, run, start
+from program import must, run
 
 KINDS = {"docker": dockers, "oci": ocis}
 
@@ -136,24 +136,13 @@ def test_the_store_becomes_root_s_alone(room: None, archive: Made) -> None:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    """A registry on this machine, without TLS."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("docker-registry is not installed")
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        "version: 0.1\nhttp: {addr: '127.0.0.1:5001'}\n"
-        f"storage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
-    )
+    """A registry that may be asked without TLS."""
     allowed = Path("/etc/containers/registries.conf.d/of-the-tests.conf")
     allowed.write_text('[[registry]]\nlocation = "localhost:5001"\ninsecure = true\n')
-    server = start("docker-registry", "serve", str(config))
     try:
-        ping = ("curl", "--silent", "--fail", "http://127.0.0.1:5001/v2/")
-        until("the registry answers", lambda: run(*ping).status == 0)
-        yield "localhost:5001"
+        with serving(tmp_path, 5001) as address:
+            yield address
     finally:
-        server.terminate()
-        server.communicate(timeout=30)
         allowed.unlink()
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from instances import Make
-from moment import until
-from program import must, run, start
+from local_registry import serving
+from program import must, run
 
 pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
 
@@ -20,30 +19,17 @@ REMOTE = "localhost:5000/pg:17"
 @pytest.fixture
 def remote_image(tmp_path: Path, image: str) -> Iterator[str]:
     """An image with a layer of its own that only the registry has."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("docker-registry is not installed")
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        "version: 0.1\nhttp: {addr: '127.0.0.1:5000'}\n"
-        f"storage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\n"
-    )
-    registry = start("docker-registry", "serve", str(config))
     try:
-        until(
-            "the registry answers",
-            lambda: run("curl", "--silent", "--fail", "http://127.0.0.1:5000/v2/").status == 0,
-        )
-        dd = "postgres:17 if=/dev/urandom of=/ballast bs=1M count=20".split()
-        must("docker", "run", "--name=layer", "--network=none", "--entrypoint=dd", *dd)
-        changes = ("""--change=ENTRYPOINT ["entrypoint"]""", """--change=CMD ["postgres"]""")
-        must("docker", "commit", *changes, "layer", REMOTE)
-        must("docker", "rm", "--volumes", "layer")
-        must("docker", "push", REMOTE, timeout=180)
-        must("docker", "rmi", REMOTE)
-        yield REMOTE
+        with serving(tmp_path, 5000):
+            dd = "postgres:17 if=/dev/urandom of=/ballast bs=1M count=20".split()
+            must("docker", "run", "--name=layer", "--network=none", "--entrypoint=dd", *dd)
+            changes = ("""--change=ENTRYPOINT ["entrypoint"]""", """--change=CMD ["postgres"]""")
+            must("docker", "commit", *changes, "layer", REMOTE)
+            must("docker", "rm", "--volumes", "layer")
+            must("docker", "push", REMOTE, timeout=180)
+            must("docker", "rmi", REMOTE)
+            yield REMOTE
     finally:
-        registry.terminate()
-        registry.communicate(timeout=30)
         run("docker", "rm", "--force", "--volumes", "layer")
 
 
