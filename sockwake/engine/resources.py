@@ -32,6 +32,12 @@ def _listens(path: str) -> bool:
     return True
 
 
+def require_unseen(instance: Instance, data: str) -> None:
+    """Raise SockwakeError (exists) when another instance's container mounts data, in any engine."""
+    for engine in engines_of(None):
+        belongings.require_unseen(engine, instance, data)
+
+
 def remove_containers(instance: Instance, settings: Settings | None) -> None:
     """Remove an instance's containers and their networks from the engines that run."""
     for engine in [] if instance.root else engines_of(settings):

@@ -149,14 +149,12 @@ def make_what_is_missing(
     """Make the cluster if it was never made, and bundle and certificate if the files have changed.
 
     relay: gets what the container that makes the cluster writes. definition: when it has been read
-    already. Raises SockwakeError when the cluster is missing
-    though it once was made: that is a disk to mount, not a database to create.
+    already. Raises SockwakeError when the cluster is missing though it once was made: that is a
+    disk to mount, not a database to create.
     """
     is_new = os.path.exists(instance.uninitialised_file)
-    if not is_new and not cluster.exists(settings):
-        raise SockwakeError(
-            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
-        )
+    if not is_new:
+        cluster.require_there(settings)
     if not os.access(settings.data, os.W_OK):  # crun would make its own mount of it writable
         raise SockwakeError(
             f"data directory {settings.data} cannot be written to",

@@ -7,11 +7,10 @@ import os
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, images, users
+from sockwake.engine import belongings, images, resources, users
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
-from sockwake.engine.resources import engines_of
 from sockwake.lifecycle import bundled, provision, runtime
 from sockwake.lifecycle.needs_engine import EngineNeededError
 from sockwake.oci import bundle
@@ -24,8 +23,7 @@ def prepare(instance: Instance, settings: Settings, *, quiet: bool) -> None:
     settings: those with the new runtime. Nothing of the instance is touched.
     """
     if settings.is_bundled:
-        for engine in engines_of(None):
-            belongings.require_unseen(engine, instance, settings.data)
+        resources.require_unseen(instance, settings.data)
         try:
             bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
         except EngineNeededError as error:
@@ -75,7 +73,7 @@ def forget_other(instance: Instance, settings: Settings) -> list[str]:
         files.remove(instance.unit_file)
         return ["removed its bundle"] if had else []
     said = []
-    for engine in engines_of(None):
+    for engine in resources.engines_of(None):
         try:
             if belongings.has_container(engine, instance):
                 belongings.remove(engine, instance)

@@ -45,10 +45,7 @@ def make_what_is_missing(
     if os.path.exists(instance.uninitialised_file):
         init = Init(instance, settings, write)
         initdb.make_whole(instance, settings, init.end, init.make)
-    elif not cluster.exists(settings):
-        raise SockwakeError(
-            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
-        )
+    cluster.require_there(settings)
     cluster.require_version(settings.cluster, settings.major)
     _let_lock(settings)
     runtime.lend_backend(instance, settings)

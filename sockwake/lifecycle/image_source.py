@@ -30,9 +30,8 @@ def obtain(
     source = f"{TRANSPORTS[settings.engine]}{reference}"
     if _is_known_to(engine, reference):
         return store.take(source, quiet=quiet, name=reference)
-    named = [each for each in store.images(instance.root) if reference in each.notes.names]
-    if named:
-        return named[0]
+    if stored := _stored(instance, reference):
+        return stored
     if may_pull and os.path.exists(engine.path):
         images.pull(engine, reference, quiet=quiet)
         return store.take(source, quiet=quiet, name=reference)
@@ -56,12 +55,17 @@ def newest(instance: Instance, settings: Settings, reference: str, *, quiet: boo
         images.pull_anew(engine, reference, quiet=quiet)
     except SockwakeError as error:
         if not _is_known_to(engine, reference):
-            named = [each for each in store.images(instance.root) if reference in each.notes.names]
-            if not named:
-                raise
-            return named[0]
+            if stored := _stored(instance, reference):
+                return stored
+            raise
         journal.say(error.whole)
     return store.take(f"{TRANSPORTS[settings.engine]}{reference}", quiet=quiet, name=reference)
+
+
+def _stored(instance: Instance, reference: str) -> Image | None:
+    """The image that was taken by this very name before, or None."""
+    every = store.images(instance.root)
+    return next((each for each in every if reference in each.notes.names), None)
 
 
 def _is_known_to(engine: Engine, reference: str) -> bool:

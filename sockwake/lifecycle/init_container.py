@@ -18,13 +18,11 @@ from sockwake.system import deletion
 
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
 _CRUN_TIMEOUT = 30  # seconds for crun to do so
-_PASSWORD = "/run/sockwake-password"  # in the container
+PASSWORD = "/run/sockwake-password"  # where its entrypoint finds the password
 
 
 class InitContainer(Protocol):
     """The container of one instance that makes its cluster, and then goes."""
-
-    password_file: str  # where its entrypoint finds the password
 
     def variables(self) -> dict[str, str]:
         """The variables that image and compose.yaml give it."""
@@ -46,8 +44,6 @@ class InBundle:
     and binds as (path of the host, path in the container). own: its variables without those.
     """
 
-    password_file = _PASSWORD
-
     def __init__(
         self,
         instance: Instance,
@@ -68,7 +64,7 @@ class InBundle:
         return self._own
 
     def create(self, data: str, environment: dict[str, str]) -> int:
-        binds = [(self._instance.password_copy, _PASSWORD)]
+        binds = [(self._instance.password_copy, PASSWORD)]
         made = self._initialising(data, environment, binds)
         bundle.write_passing(self._directory, made)
         return int(made.spec["process"]["user"]["uid"])
@@ -86,8 +82,6 @@ class InBundle:
 class InEngine:
     """The init container of an instance that an engine wakes."""
 
-    password_file = _PASSWORD
-
     def __init__(self, instance: Instance, settings: Settings, engine: Engine) -> None:
         self._instance = instance
         self._settings = settings
@@ -102,7 +96,7 @@ class InEngine:
         password = {
             "type": "bind",
             "source": self._instance.password_copy,
-            "target": _PASSWORD,
+            "target": PASSWORD,
             "read_only": True,
         }
         # compose fills in variables

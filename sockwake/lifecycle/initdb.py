@@ -8,7 +8,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import init_scripts
-from sockwake.lifecycle.init_container import InitContainer
+from sockwake.lifecycle.init_container import PASSWORD, InitContainer
 from sockwake.lifecycle.readiness import await_postgres, relaying
 from sockwake.postgres import cluster, initdb_arguments, password, tls
 from sockwake.postgres.cluster import MADE, STAGED
@@ -82,7 +82,7 @@ def _run_entrypoint(
     environment = dict.fromkeys([*_TOLD, *(f"{name}_FILE" for name in _TOLD)], "") | {
         "POSTGRES_DB": settings.db_name,
         "POSTGRES_INITDB_ARGS": initdb_arguments.merged(init.variables()),
-        "POSTGRES_PASSWORD_FILE": init.password_file,
+        "POSTGRES_PASSWORD_FILE": PASSWORD,
         "POSTGRES_USER": settings.db_user,
     }
     shutil.copy(instance.password_file, instance.password_copy)  # with its mode 0600

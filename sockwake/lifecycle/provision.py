@@ -4,16 +4,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, images, users
+from sockwake.engine import belongings, images, resources, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
-from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import init_scripts, initdb, project, runtime
 from sockwake.lifecycle.init_container import InEngine
@@ -47,10 +47,8 @@ def make_what_is_missing(
     elif os.path.exists(instance.uninitialised_file):
         init = InEngine(instance, settings, container.engine)
         initdb.initialise(instance, settings, init, write, tell)
-    elif not cluster.exists(settings):
-        raise SockwakeError(
-            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
-        )
+    else:
+        cluster.require_there(settings)
     found = container.search(made_of).result()
     if not found.is_current:
         Project(instance, settings, container.engine).create_everyday(made_of)
@@ -77,21 +75,17 @@ def provision(
     it out.
     """
     if not settings.is_container:
-        return _provision_server(instance, settings, write, mending)
+        _provision_server(instance, settings, write, mending)
+        return 0.0
     if settings.is_bundled:
-        return _provision_bundle(instance, settings, write, mending, quiet=quiet)
+        _provision_bundle(instance, settings, write, mending, quiet=quiet)
+        return 0.0
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
     if settings.is_project:
         return _provision_project(instance, settings, engine, write, quiet=quiet)
     _provision_image(instance, settings, engine, quiet=quiet)
-    runtime.prepare(instance)
-    locks = []
-    try:
-        if settings.data:
-            locks.append(runtime.take_data(instance, settings.data))
-        if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
-            _require_adoptable(settings, mending)
+    with _data(instance, settings, mending):
         container = Container(instance.container, engine)
         made_of = instance.fingerprint()
         tell = init_scripts.keep_quiet if quiet else _tell
@@ -101,8 +95,19 @@ def provision(
         if settings.tls:
             tls.place(instance, settings)
         return _try_out(instance, settings, container, is_running, write)
+
+
+@contextmanager
+def _data(instance: Instance, settings: Settings, mending: Mending | None) -> Iterator[None]:
+    """Forget how the last wake ended, and hold the data, of which a cluster can be adopted."""
+    runtime.prepare(instance)
+    lock = runtime.take_data(instance, settings.data) if settings.data else -1
+    try:
+        if settings.has_cluster and not os.path.exists(instance.uninitialised_file):
+            _require_adoptable(settings, mending)
+        yield
     finally:
-        for lock in locks:
+        if lock >= 0:
             os.close(lock)
 
 
@@ -149,28 +154,20 @@ def _provision_bundle(
     mending: Mending | None,
     *,
     quiet: bool,
-) -> float:
+) -> None:
     """Make image, data and bundle of an instance that crun wakes; systemd tries it out, later."""
     from sockwake.lifecycle import bundled
 
-    for engine in engines_of(None):
-        belongings.require_unseen(engine, instance, settings.data)
+    resources.require_unseen(instance, settings.data)
     try:
         definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
     except EngineNeededError as error:
         raise EngineNeededError(error.why, "--runtime engine makes it all the same") from None
     if _heed(instance, definition.image.config, definition.variables()):
         definition = bundled.Definition(instance, settings)
-    runtime.prepare(instance)
-    lock = runtime.take_data(instance, settings.data)
-    try:
-        if not os.path.exists(instance.uninitialised_file):
-            _require_adoptable(settings, mending)
-        tell = init_scripts.keep_quiet if quiet else _tell
+    tell = init_scripts.keep_quiet if quiet else _tell
+    with _data(instance, settings, mending):
         bundled.make_what_is_missing(instance, settings, write, tell, definition=definition)
-    finally:
-        os.close(lock)
-    return 0.0
 
 
 def _provision_server(
@@ -178,21 +175,13 @@ def _provision_server(
     settings: Settings,
     write: Callable[[bytes], object],
     mending: Mending | None,
-) -> float:
+) -> None:
     """Make the data of a PostgreSQL of the host; systemd tries it out, later."""
     from sockwake.lifecycle import hosted
 
-    for engine in engines_of(None):
-        belongings.require_unseen(engine, instance, settings.data)
-    runtime.prepare(instance)
-    lock = runtime.take_data(instance, settings.data)
-    try:
-        if not os.path.exists(instance.uninitialised_file):
-            _require_adoptable(settings, mending)
+    resources.require_unseen(instance, settings.data)
+    with _data(instance, settings, mending):
         hosted.make_what_is_missing(instance, settings, write)
-    finally:
-        os.close(lock)
-    return 0.0
 
 
 def _require_adoptable(settings: Settings, mending: Mending | None) -> None:

@@ -18,13 +18,13 @@ import os
 
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
+from sockwake.oci import needs
 from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ROOT = "/var/lib/sockwake/bundles"
 _NEW, _OLD = ".new", ".old"  # behind the name; no Name has a "." in it
 
 
@@ -65,7 +65,7 @@ class Bundle:
 
 def path(instance: Instance) -> str:
     """Where the bundle of an instance is."""
-    return f"{instance.root}{ROOT}/{instance.name}"
+    return f"{needs.directory(instance.root)}/{instance.name}"
 
 
 def sources(instance: Instance) -> dict[str, str]:
@@ -172,8 +172,7 @@ def end_left(instance: Instance) -> None:
     except OSError:
         return
     for each in names:
-        crun = ["crun", "--cgroup-manager=disabled", "--root", state(instance)]
-        process.run([*crun, "delete", "--force", each], check=False)
+        process.run([*_crun(instance), "delete", "--force", each], check=False)
 
 
 def argv(instance: Instance, directory: str = "", name: str = "", *options: str) -> list[str]:
@@ -182,5 +181,9 @@ def argv(instance: Instance, directory: str = "", name: str = "", *options: str)
     directory: of another bundle than the instance's everyday one. name: of its container.
     """
     place = directory or path(instance)
-    crun = ["crun", "--cgroup-manager=disabled", "--root", state(instance), "run", *options]
-    return [*crun, "--bundle", place, name or instance.name]
+    return [*_crun(instance), "run", *options, "--bundle", place, name or instance.name]
+
+
+def _crun(instance: Instance) -> list[str]:
+    """The beginning of every command of crun's; bin/container has the same."""
+    return ["crun", "--cgroup-manager=disabled", "--root", state(instance)]

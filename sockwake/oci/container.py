@@ -36,12 +36,12 @@ class Container:
         self.fd = -1  # its output: what to poll for relay()
         self.last_line = b""
         self.tail = b""  # of its output
-        self.inspected = b""  # what an engine would say of it
         self._argv = argv
         self._pid_file = pid_file
         self._state = state
         self._crun = pids.NONE
         self._child = 0
+        self._status = 0  # of a child that has been waited for
 
     def start(self, timeout: float) -> None:
         """Start it, attached to its output; returns when crun has started its process 1.
@@ -130,8 +130,6 @@ class Container:
             pids.close(self._crun)
             self._child, self._crun = 0, pids.NONE
         return self._status
-
-    _status = 0
 
     def _drain(self, deadline: float) -> None:
         """Read its output until it ends, or until a time: a full pipe would hold it up."""

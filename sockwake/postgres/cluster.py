@@ -20,6 +20,14 @@ def exists(settings: Settings) -> bool:
     return os.path.exists(f"{settings.cluster}/PG_VERSION")
 
 
+def require_there(settings: Settings) -> None:
+    """Raise SockwakeError unless it has: of one that was made, and is gone, the disk is missing."""
+    if not exists(settings):
+        raise SockwakeError(
+            f"there is no database cluster in {settings.cluster}", "is its disk mounted?"
+        )
+
+
 def require_version(pgdata: str, major: int) -> None:
     """Raise SockwakeError unless a cluster has this major version."""
     found = files.read_plain(f"{pgdata}/PG_VERSION").strip()

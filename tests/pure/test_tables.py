@@ -9,7 +9,7 @@ import pytest
 from sockwake.admin import inventory
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
-from sockwake.oci import bundle, store
+from sockwake.oci import needs, store
 from sockwake.postgres import cluster, password
 from tree import SOURCE
 
@@ -65,7 +65,7 @@ def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
         f"{store.directory()}/DIGEST/",
-        f"{bundle.ROOT}/NAME/",
+        f"{needs.directory()}/NAME/",
     }
 
 
