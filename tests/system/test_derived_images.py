@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+import docker_engine
 from database import IMAGE
 from derived import SCRIPTS, derived
 from instances import Make
 from program import must, run
 
 pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image"), pytest.mark.engine]
-DAEMON = Path("/etc/docker/daemon.json")
 PRELOADS = 'CMD ["postgres", "-c", "shared_preload_libraries={}", "-c", "work_mem=7MB"]'
 ICU = "ENV POSTGRES_INITDB_ARGS='--locale-provider=icu --icu-locale=en-US'"
 
@@ -48,12 +47,8 @@ def test_an_image_without_root_works(instance: Make, version: str, user: str) ->
 @pytest.fixture
 def mapped_users(image: str) -> Iterator[None]:
     """Docker with users of its own, and so without an image."""
-    before = DAEMON.read_text() if DAEMON.exists() else ""
-    DAEMON.write_text('{"userns-remap": "default"}')
-    must("systemctl", "restart", "docker.service", timeout=120)
-    yield
-    DAEMON.write_text(before) if before else DAEMON.unlink()
-    must("systemctl", "restart", "docker.service", timeout=120)
+    with docker_engine.running_with({"userns-remap": "default"}):
+        yield
 
 
 @pytest.mark.usefixtures("mapped_users")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import docker_engine
 from database import Database
 from instances import Make
 from moment import until
@@ -67,22 +68,16 @@ def test_container_stopped_behind_our_back(instance: Make) -> None:
     assert "not properly shut down" not in database.journal()
 
 
-def allow_starts() -> None:
-    """Reset the engine's start limit, which is three a minute."""
-    must("systemctl", "reset-failed", "docker.service")
-
-
 def test_engine_restarted(instance: Make) -> None:
     database, client = awake(instance)
-    allow_starts()
-    must("systemctl", "restart", "docker.service", timeout=120)
+    docker_engine.restart()
     heals(database, client)
 
 
 def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
     database, client = awake(instance)
     try:
-        allow_starts()
+        docker_engine.allow_starts()
         must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
         until(
             "its proxy has gone", lambda: database.main_pid(database.proxy) != database.proxy_before
@@ -97,7 +92,7 @@ def test_engine_stopped_for_good_under_its_clients(instance: Make) -> None:
 @pytest.mark.kills
 def test_engine_killed(instance: Make) -> None:
     database, client = awake(instance)
-    allow_starts()
+    docker_engine.allow_starts()
     must("systemctl", "kill", "--signal=KILL", "docker.service")
     until("the engine answers again", lambda: run("docker", "ps").status == 0)
     heals(database, client)

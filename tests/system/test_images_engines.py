@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import docker_engine
 import image_store as store
 from account import Account
 from layered_image import ABOVE, BELOW, NAME, require_whole
@@ -69,17 +70,10 @@ def test_an_image_of_postgresql_runs_from_the_store(machine: None, image: str) -
 @pytest.fixture
 def containerds_store(machine: None) -> Iterator[None]:
     """Docker with containerd's image store, where an image has an ID that is not its digest."""
-    settings = Path("/etc/docker/daemon.json")
-    if settings.exists():
+    if docker_engine.SETTINGS.exists():
         pytest.skip("docker has settings of its own")
-    settings.write_text('{"features": {"containerd-snapshotter": true}}')
-    restart = ("systemctl", "restart", "docker.service")
-    try:
-        must(*restart, timeout=120)
+    with docker_engine.running_with({"features": {"containerd-snapshotter": True}}):
         yield
-    finally:
-        settings.unlink()
-        must(*restart, timeout=120)
 
 
 def test_an_engine_may_have_ids_of_its_own(

@@ -7,26 +7,23 @@ from pathlib import Path
 
 import pytest
 
+import docker_engine
 from database import IMAGE
 from instances import Make
 from program import must, run
 
 pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
 
-DAEMON = Path("/etc/docker/daemon.json")
 PODMAN = Path("/etc/containers/containers.conf.d/init-of-the-tests.conf")
 
 
 @pytest.fixture
 def docker_with_init(image: str) -> Iterator[None]:
     """Docker whose own default is an init."""
-    before = DAEMON.read_text() if DAEMON.exists() else ""
-    assert "init" not in before
-    DAEMON.write_text('{"init": true}')
-    must("systemctl", "restart", "docker.service", timeout=120)
-    yield
-    DAEMON.write_text(before) if before else DAEMON.unlink()
-    must("systemctl", "restart", "docker.service", timeout=120)
+    settings = docker_engine.SETTINGS
+    assert not settings.exists() or "init" not in settings.read_text()
+    with docker_engine.running_with({"init": True}):
+        yield
 
 
 @pytest.fixture
