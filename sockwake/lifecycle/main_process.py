@@ -1,7 +1,6 @@
 """The main process of a unit whose program systemd itself runs, for commands of that unit."""
 
 import os
-import select
 
 from sockwake.errors import SockwakeError
 from sockwake.system import pids
@@ -25,19 +24,6 @@ def descriptor() -> int:
         return pids.of_our_unit(pid())
     except Ended:
         return pids.NONE
-
-
-def lasts(seconds: float) -> bool:
-    """Whether the program runs for these seconds; returns as soon as it has ended."""
-    process = descriptor()
-    if process == pids.NONE:
-        return False
-    try:
-        poll = select.poll()
-        poll.register(process, select.POLLIN)
-        return not poll.poll(1000 * seconds)
-    finally:
-        os.close(process)
 
 
 def executable(pid: int) -> str:

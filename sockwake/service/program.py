@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
-import select
 import sys
 import time
 
@@ -115,7 +114,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         _await_server(pid, instance, settings)
     took = _go_ahead(instance, settings, client, pid, lock)
     if not settings.is_native:  # whose unit is still starting
-        main_process.lasts(_CLIENTS_FIRST)
+        readable(main_process.descriptor(), timeout=_CLIENTS_FIRST)
     _keep_books(instance, settings, client, took)
     journal.aside(_monitor_clients, instance, settings)
 
@@ -142,10 +141,11 @@ def await_bundle(instance: Instance, lock: int) -> None:
         wait(_LOOK_EVERY, -1)
     await_postgres(instance, settings, wait)
     took = _go_ahead(instance, settings, client, pid, lock)
-    main_process.lasts(_CLIENTS_FIRST)
+    server = main_process.descriptor()
+    readable(server, timeout=_CLIENTS_FIRST)
     if systemctl.is_ending(instance.backend_unit):
         # sent before the server had its handlers, the signal was lost (pid_namespaces(7))
-        pids.send(main_process.descriptor(), _signal.SIGINT)
+        pids.send(server, _signal.SIGINT)
     else:
         _keep_books(instance, settings, client, took)
     journal.aside(_monitor_clients, instance, settings)
@@ -213,11 +213,7 @@ def _waiter(pid: int) -> Wait:
     server = main_process.descriptor()
 
     def wait(seconds: float, fd: int) -> None:
-        poll = select.poll()
-        for each in (server, fd):
-            if each >= 0:
-                poll.register(each, select.POLLIN)
-        poll.poll(1000 * seconds)
+        readable(server, fd, timeout=seconds)
         main_process.executable(pid)
 
     return wait
