@@ -3,9 +3,9 @@
 `python3 -m sockwake.admin.completion` prints it; debian/rules calls that when the package is built.
 """
 
+from sockwake.admin.change.runtimes import RUNTIMES
 from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
 from sockwake.admin.parser import FILE, GROUPS, Verb
-from sockwake.admin.runtimes import RUNTIMES
 from sockwake.admin.verbs import VERBS
 
 _COMPGEN = {DIRECTORIES: "-d", FILES: "-f", USERS: "-u"}
@@ -78,7 +78,7 @@ def _group(group: str) -> str:
 
 def _options(verb: Verb) -> str:
     """The branch that completes the options of a verb, and the name of an instance there is."""
-    flags = " ".join((*(option.flag for option in verb.options), "--help"))
+    flags = " ".join((*(flag for option in verb.options for flag in option.flags), "--help"))
     takes_names = verb.names or (verb.has_name and not verb.makes_name)
     names = " $names" if takes_names else ""
     if verb.name == "runtime":

@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from sockwake.admin import columns, inventory
-from sockwake.admin.option import DEBUG, ROOT, Option
+from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, Option
 from sockwake.admin.parser import FILE, IMAGE, Verb
 from sockwake.config import scope
 from sockwake.errors import IN_USE, SockwakeError
@@ -162,12 +162,7 @@ VERBS = (
         "images ls",
         _ls,
         "list the images and the instances that need them",
-        (
-            Option("--json", help="as a JSON array"),
-            Option("--no-header", help="without the line of titles"),
-            *_COMMON,
-            DEBUG,
-        ),
+        (JSON, NO_HEADER, *_COMMON, DEBUG),
     ),
     Verb(
         "images pull",

@@ -26,6 +26,7 @@ class Option:
         would read differently (config/envfile.py).
     words, complete: what a shell completes its value to: words, or names of DIRECTORIES, FILES,
         USERS.
+    short: the flag of one letter that means the same, as in "-j", or "".
     """
 
     flag: str
@@ -42,6 +43,12 @@ class Option:
     plain: bool = False
     words: tuple[str, ...] = ()
     complete: str = ""
+    short: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All ways to write it."""
+        return (self.short, self.flag) if self.short else (self.flag,)
 
     @property
     def name(self) -> str:
@@ -102,3 +109,7 @@ ROOT = Option(
     complete=DIRECTORIES,
 )
 DEBUG = Option("--debug", help="show a traceback with an error")
+JSON = Option("--json", help="as JSON", short="-j")
+NO_HEADER = Option("--no-header", help="without the line of titles", short="-h")
+ALL = Option("--all", help="every instance")
+USER = Option("--user", help="of the calling user's own instances")

@@ -71,8 +71,11 @@ def build(verbs: Sequence[Verb]) -> Parser:
             help=verb.help,
             description=verb.description or f"{verb.help[0].upper()}{verb.help[1:]}.",
             allow_abbrev=False,
+            add_help=not _has_own_h(verb),
             epilog=f"{_EXIT_STATUS}. See {verb.manual}.",
         )
+        if _has_own_h(verb):
+            added.add_argument("--help", action="help", help="show this help message and exit")
         added.set_defaults(verb=verb)
         _add_arguments(added, verb)
     return parser
@@ -95,6 +98,11 @@ def _group(commands: Any, name: str, verbs: Sequence[Verb]) -> Any:
     return group.add_subparsers(metavar="COMMAND")
 
 
+def _has_own_h(verb: Verb) -> bool:
+    """Whether -h is not --help: of a list it is --no-header, as pg_lsclusters(1) has it."""
+    return any(option.short == "-h" for option in verb.options)
+
+
 def _add_arguments(parser: Parser, verb: Verb) -> None:
     """Add the operands of a verb, and its options under their titles."""
     if verb.has_name:
@@ -109,7 +117,7 @@ def _add_arguments(parser: Parser, verb: Verb) -> None:
     titles = dict.fromkeys(option.title for option in verb.options)
     groups = {title: parser.add_argument_group(title) if title else parser for title in titles}
     for option in verb.options:
-        groups[option.title].add_argument(option.flag, **_keywords(option))
+        groups[option.title].add_argument(*option.flags, **_keywords(option))
 
 
 def _operand(metavar: str) -> Callable[[str], str]:

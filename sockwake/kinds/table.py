@@ -22,7 +22,7 @@ class Kind:
     keys: keys that instance.env must have, beside those of every kind. image_keys: those that it
         must have where an image is run.
     options: names of options of sockwake-new that it takes, where their own declaration
-        (admin/new_options.py) does not name this kind.
+        (admin/make/new_options.py) does not name this kind.
     defaults: the text of such an option when it is not given. fixed: of one that cannot be given.
     image: of a container, when --image is not given; {version} is filled in.
     example: what to type, for the hint beside a missing option.

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from env_file import env
-from sockwake.admin import claims, option_types
+from sockwake.admin import option_types
+from sockwake.admin.make import claims
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, FAILED, USAGE, SockwakeError
 from tree import Tree

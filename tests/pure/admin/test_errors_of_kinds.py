@@ -7,7 +7,7 @@ from refusals import PORT_RANGE, SPAN, UNQUOTED, brief, told
 
 from fault import undisturbed
 from sockwake.admin import cli, parser
-from sockwake.admin.decide import decide
+from sockwake.admin.make.decide import decide
 from sockwake.admin.verbs import VERBS
 from sockwake.errors import USAGE, SockwakeError, shown
 from tree import Tree

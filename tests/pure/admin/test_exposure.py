@@ -5,7 +5,7 @@ import json
 import pytest
 
 from env_file import COMMAND, CONTAINER, NATIVE, settings, text_of
-from sockwake.admin import exposure
+from sockwake.admin.show import exposure
 from tree import Tree
 
 OPEN = (

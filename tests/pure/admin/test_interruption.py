@@ -11,7 +11,7 @@ import pytest
 
 from fault import KILLED, at_every_step, at_step, disk_full, kill, undisturbed
 from sockwake.admin import cli, inventory
-from sockwake.admin.draft import Draft
+from sockwake.admin.make.draft import Draft
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.engine.api import Engine
@@ -22,7 +22,7 @@ from sockwake.system import files
 from tree import Tree
 
 SECRET = "correct horse\n"
-importlib.import_module("sockwake.admin.render")  # once, and not in every child
+importlib.import_module("sockwake.admin.make.render")  # once, and not in every child
 
 
 def command(tree: Tree, *arguments: str) -> Callable[[], int]:

@@ -17,7 +17,7 @@ from kind_examples import (
     with_program,
 )
 
-from sockwake.admin import facts
+from sockwake.admin.show import facts
 from sockwake.config import settings
 from sockwake.kinds.table import KINDS
 from tree import SOURCE, Tree

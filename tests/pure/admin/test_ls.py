@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from env_file import env
-from sockwake.admin import inventory, ls
+from sockwake.admin import inventory
+from sockwake.admin.show import ls
 from sockwake.system import port_owner, procnet, systemctl
 from tree import Tree
 

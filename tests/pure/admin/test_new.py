@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sockwake.admin import inventory
-from sockwake.admin.draft import Draft
+from sockwake.admin.make.draft import Draft
 from sockwake.config import settings
 from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE

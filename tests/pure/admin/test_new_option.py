@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from sockwake.admin import cli, completion, decide, defaults, new_options, verbs
+from sockwake.admin import cli, completion, verbs
+from sockwake.admin.make import decide, defaults, new_options
 from sockwake.admin.option import Option
 from sockwake.config.values import start_timeout
 from sockwake.errors import USAGE

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzz import cases
-from sockwake.admin import host, option_types
+from sockwake.admin import option_types
+from sockwake.admin.make import host
 from sockwake.config import values
 from sockwake.errors import USAGE, SockwakeError, shown
 from tree import run

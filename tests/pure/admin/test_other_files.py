@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin import draft, inventory
-from sockwake.admin.request import Request
+from sockwake.admin import inventory
+from sockwake.admin.make import draft
+from sockwake.admin.make.request import Request
 from sockwake.config.instance import Name
 from sockwake.errors import EXISTS, IN_USE, UNKNOWN
 from tree import Tree, run

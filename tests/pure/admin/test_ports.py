@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin import ports
+from sockwake.admin.make import ports
 from sockwake.config import settings
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import files

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fuzz import cases
-from sockwake.admin import facts, parser
-from sockwake.admin.decide import decide
-from sockwake.admin.request import Request
+from sockwake.admin import parser
+from sockwake.admin.make.decide import decide
+from sockwake.admin.make.request import Request
+from sockwake.admin.show import facts
 from sockwake.admin.verbs import VERBS
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings

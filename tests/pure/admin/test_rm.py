@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin.draft import Draft
+from sockwake.admin.make.draft import Draft
 from sockwake.config.instance import Name
 from sockwake.errors import FAILED, UNKNOWN
 from tree import Tree, run

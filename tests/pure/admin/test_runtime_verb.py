@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from env_file import COMMAND, CONTAINER, env, text_of
-from sockwake.admin import move, runtimes
+from sockwake.admin.change import move, runtimes
 from sockwake.errors import FAILED, UNKNOWN, USAGE, SockwakeError
 from tree import Ran, Tree
 

@@ -11,7 +11,7 @@ import pytest
 
 from env_file import env
 from generator import drop_ins, places
-from sockwake.admin import host
+from sockwake.admin.make import host
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon import Daemon
-from sockwake.admin import project as admin
+from sockwake.admin.make import project as admin
 from sockwake.engine import compose_limits, compose_project
 from sockwake.engine.api import Engine
 from sockwake.engine.compose_project import ComposeProject

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin import facts
+from sockwake.admin.show import facts
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.service import waker

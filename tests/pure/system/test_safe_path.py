@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from env_file import env
-from sockwake.admin import host
+from sockwake.admin.make import host
 from sockwake.config import scope, settings
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime

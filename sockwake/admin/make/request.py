@@ -127,7 +127,7 @@ class Request:
     def files(self, port: int, password: str, backend_port: int = 0) -> dict[str, tuple[int, str]]:
         """The files in /etc/sockwake/NAME: name to (mode, text); password "" for no such file."""
         # late: jinja2 takes 50 ms, for which no error message should wait
-        from sockwake.admin.render import render
+        from sockwake.admin.make.render import render
 
         settings = self.settings(port, backend_port)
         places = {

@@ -4,8 +4,9 @@ import argparse
 import json
 import os
 
-from sockwake.admin import inventory, new
-from sockwake.admin.request import Request
+from sockwake.admin import inventory
+from sockwake.admin.make import new
+from sockwake.admin.make.request import Request
 from sockwake.engine import api
 from sockwake.kinds.table import COMPOSE, CRUN
 from sockwake.lifecycle import image_source

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sockwake.admin import inventory, trial
+from sockwake.admin import inventory
+from sockwake.admin.make import trial
 from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name

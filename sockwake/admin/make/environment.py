@@ -6,7 +6,7 @@ In compose's format of an env_file:, which has no value that cannot be written.
 import re
 from argparse import Namespace
 
-from sockwake.admin.request import Request
+from sockwake.admin.make.request import Request
 from sockwake.errors import USAGE, SockwakeError, reason
 
 # what is made of other options, and the option

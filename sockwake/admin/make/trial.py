@@ -1,6 +1,6 @@
 """The first start of what has been made, or moved, by systemd: proof that a client can wake it."""
 
-from sockwake.admin import facts
+from sockwake.admin.show import facts
 from sockwake.clients import connections
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin import columns, facts, inventory
+from sockwake.admin import columns
+from sockwake.admin.operands import names as names_of
+from sockwake.admin.show import facts
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load, load_if_valid
@@ -27,17 +29,12 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[lis
         raise SockwakeError(
             "--all and names exclude each other", "sockwake runtime --all crun", USAGE
         )
-    if all_of_them or not words:
-        return [
-            each.name for each in inventory.instances(root) if _has_choice(each, runtime)
-        ], runtime
-    return list(dict.fromkeys(map(Name, named))), runtime
 
+    def has_choice(instance: Instance) -> bool:  # a program has none of these runtimes
+        settings = load_if_valid(instance)
+        return not (runtime and settings) or settings.is_container
 
-def _has_choice(instance: Instance, runtime: str) -> bool:
-    """Whether a runtime, if one is named, is for an instance: it is none for a program."""
-    settings = load_if_valid(instance)
-    return not (runtime and settings) or settings.is_container
+    return names_of(named, root, or_all=True, fits=has_choice), runtime
 
 
 def row(name: Name, root: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from sockwake.admin.new_options import OPTIONS
+from sockwake.admin.make.new_options import OPTIONS
 from sockwake.admin.option import Option
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import KINDS

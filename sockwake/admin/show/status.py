@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 
-from sockwake.admin import ls, runtimes
-from sockwake.admin.facts import address, last_wake, more_addresses, slow, units
+from sockwake.admin.change import runtimes
+from sockwake.admin.show import ls
+from sockwake.admin.show.facts import address, last_wake, more_addresses, slow, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings

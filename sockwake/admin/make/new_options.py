@@ -1,7 +1,7 @@
 """The options of sockwake-new: one declaration each (docs/decisions.md, "Making instances")."""
 
 from sockwake.admin import option_types as types
-from sockwake.admin import start_options
+from sockwake.admin.make import start_options
 from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
 from sockwake.config import values
 from sockwake.config.settings import ENGINES

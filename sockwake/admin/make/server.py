@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from sockwake.admin import option_types
-from sockwake.admin.request import Request
+from sockwake.admin.make.request import Request
 from sockwake.config import scope, values
 from sockwake.config.settings import pgdata
 from sockwake.errors import USAGE, SockwakeError

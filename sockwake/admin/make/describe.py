@@ -1,8 +1,9 @@
 """The report of sockwake-new: facts for --json, sentences for the administrator."""
 
-from sockwake.admin import exposure, inventory
-from sockwake.admin.facts import address, last_wake, more_addresses, runtime, slow, units
-from sockwake.admin.request import Request
+from sockwake.admin import inventory
+from sockwake.admin.make.request import Request
+from sockwake.admin.show import exposure
+from sockwake.admin.show.facts import address, last_wake, more_addresses, runtime, slow, units
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings

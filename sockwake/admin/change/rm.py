@@ -2,8 +2,9 @@
 
 import os
 
-from sockwake.admin import claims, draft, inventory, new
-from sockwake.admin.handback import hand_back
+from sockwake.admin import inventory
+from sockwake.admin.change.handback import hand_back
+from sockwake.admin.make import claims, draft, new
 from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name

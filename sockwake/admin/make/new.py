@@ -4,8 +4,9 @@ import os
 import sys
 from contextlib import suppress
 
-from sockwake.admin import claims, draft, inventory, ports, project_copy, server, trial
-from sockwake.admin.request import Request
+from sockwake.admin import inventory
+from sockwake.admin.make import claims, draft, ports, project_copy, server, trial
+from sockwake.admin.make.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load, load_if_valid, pgdata

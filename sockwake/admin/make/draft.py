@@ -3,7 +3,8 @@
 import os
 from contextlib import suppress
 
-from sockwake.admin import claims, inventory
+from sockwake.admin import inventory
+from sockwake.admin.make import claims
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.postgres import cluster

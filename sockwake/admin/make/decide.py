@@ -2,10 +2,11 @@
 
 from argparse import Namespace
 
-from sockwake.admin import claims, environment, host, option_types, project, server
-from sockwake.admin.defaults import settle
-from sockwake.admin.new_options import OPTIONS
-from sockwake.admin.request import Request
+from sockwake.admin import option_types
+from sockwake.admin.make import claims, environment, host, project, server
+from sockwake.admin.make.defaults import settle
+from sockwake.admin.make.new_options import OPTIONS
+from sockwake.admin.make.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, CRUN, ENGINE, HOST, KINDS, SERVICE

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sockwake.admin import inventory
-from sockwake.admin.request import Request
+from sockwake.admin.make.request import Request
 from sockwake.config.endpoint import Endpoint
 from sockwake.config.settings import load_if_valid
 from sockwake.engine import compose_inputs, compose_limits, compose_project, project_containers

@@ -3,7 +3,8 @@
 import os
 from functools import cached_property
 
-from sockwake.admin import columns, exposure, facts, inventory
+from sockwake.admin import columns, inventory
+from sockwake.admin.show import exposure, facts
 from sockwake.clients import connections
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance

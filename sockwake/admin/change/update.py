@@ -7,6 +7,7 @@ by now. The next wake runs the new one; a server that runs goes on.
 from collections.abc import Sequence
 
 from sockwake.admin import inventory
+from sockwake.admin.operands import names as names_of
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
@@ -20,10 +21,12 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name
     """The instances that are named, or all that crun wakes; raises SockwakeError (usage)."""
     if bool(words) == all_of_them:
         raise SockwakeError("say which instances, or --all", "sockwake update --all", USAGE)
-    if words:
-        return list(dict.fromkeys(map(Name, words)))
-    found = [(each, load_if_valid(each)) for each in inventory.instances(root)]
-    return [each.name for each, settings in found if settings and settings.is_bundled]
+
+    def has_bundle(instance: Instance) -> bool:
+        settings = load_if_valid(instance)
+        return bool(settings and settings.is_bundled)
+
+    return names_of(words, root, or_all=True, fits=has_bundle)
 
 
 def update(name: Name, *, back: bool, root: str, quiet: bool) -> str:

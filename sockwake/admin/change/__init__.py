@@ -1,0 +1,1 @@
+"""Verbs that change instances there are, or remove them."""

@@ -1,0 +1,120 @@
+"""The verbs that change instances, or remove them."""
+
+import json
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+
+from sockwake.admin import images
+from sockwake.admin.change import rm, runtimes
+from sockwake.admin.each import do_to_each
+from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
+from sockwake.admin.parser import Verb
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import load
+from sockwake.errors import SockwakeError
+
+
+def _rm(arguments: Namespace) -> None:
+    images.enter(arguments)
+    said = rm.remove(arguments.name, purge=arguments.purge, root=arguments.root or "")
+    sentence = "; ".join(said)
+    print(f"{sentence[0].upper()}{sentence[1:]}.")
+
+
+def _runtime(arguments: Namespace) -> None:
+    root = arguments.root or ""
+    names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
+    if to:
+        images.enter(arguments)
+        _move(names, to, arguments)
+    if arguments.json or not to:
+        rows = runtimes.rows(names, root, only_valid=not arguments.names or arguments.all)
+        print(json.dumps(rows, indent=2) if arguments.json else runtimes.table(rows))
+
+
+def _move(names: Sequence[Name], to: str, arguments: Namespace) -> None:
+    """Move instances; one that needs an engine stays with it where all are meant."""
+    from sockwake.admin.change import move
+    from sockwake.lifecycle.needs_engine import EngineNeededError
+
+    def one(name: Name) -> str:
+        return move.move(name, to, root=arguments.root or "", quiet=arguments.json)
+
+    stays = (EngineNeededError,) if arguments.all else ()
+    do_to_each(names, one, "moved", quiet=arguments.json, harmless=stays)
+
+
+def _update(arguments: Namespace) -> None:
+    from sockwake.admin.change import update
+
+    root, quiet = arguments.root or "", arguments.quiet
+    names = update.operands(arguments.names, all_of_them=arguments.all, root=root)
+
+    def one(name: Name) -> str:
+        return update.update(name, back=arguments.back, root=root, quiet=quiet)
+
+    do_to_each(names, one, "updated", quiet=quiet)
+
+
+def _compose(arguments: Namespace) -> None:
+    from sockwake.engine import compose_project, project_containers
+    from sockwake.engine.api import Engine
+    from sockwake.engine.compose import Project
+
+    instance = Instance(arguments.name)
+    settings = load(instance)
+    if not settings.is_container:
+        raise SockwakeError(
+            f"instance '{instance.name}' has no container",
+            f"systemctl cat {instance.backend_unit} shows what systemd runs",
+        )
+    if settings.is_project:
+        environment = project_containers.environment(Engine.of(settings))
+        command = compose_project.by_hand(settings.project, settings.profiles, environment)
+        os.execvp(command[0], [*command, *arguments.rest])
+    project = Project(instance, settings, Engine.of(settings))
+    command = project.command(*arguments.rest)
+    os.execvpe(command[0], command, os.environ | project.environment)
+
+
+_PURGE = Option("--purge", help="delete the data too")
+
+VERBS = (
+    Verb(
+        "runtime",
+        _runtime,
+        "show what wakes instances, or have another runtime do it",
+        (ALL, JSON, ROOT, USER, DEBUG),
+        description="Show what wakes instances, and why; or have crun or an engine wake them, "
+        "which is tried out, with their data as they are.",
+        names="instances; with crun or engine behind them they are moved there",
+    ),
+    Verb(
+        "update",
+        _update,
+        "give instances the newest image of its name",
+        (
+            Option("--all", help="every instance that crun wakes"),
+            Option("--back", help="give them the image that they had before"),
+            Option("--quiet", help="say nothing but errors"),
+            USER,
+            ROOT,
+            DEBUG,
+        ),
+        description="Give instances that crun wakes the newest image of the name that they have, "
+        "with their next wake; or the one before.",
+        names="instances",
+    ),
+    Verb(
+        "rm", _rm, "remove an instance; its data stay", (_PURGE, ROOT, USER, DEBUG), has_name=True
+    ),
+    Verb(
+        "compose",
+        _compose,
+        "run compose on an instance's container",
+        (USER, DEBUG),
+        has_name=True,
+        rest="ARGUMENT",
+    ),
+)

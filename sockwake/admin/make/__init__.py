@@ -1,0 +1,1 @@
+"""sockwake-new: from options to an instance that has been tried out."""

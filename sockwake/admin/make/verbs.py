@@ -1,0 +1,50 @@
+"""The verb that makes instances."""
+
+import json
+import sys
+from argparse import Namespace
+
+from sockwake.admin import images
+from sockwake.admin.make import describe, new
+from sockwake.admin.make.decide import decide
+from sockwake.admin.make.new_options import OPTIONS
+from sockwake.admin.parser import Verb
+from sockwake.admin.show import exposure
+
+
+def _new(arguments: Namespace) -> None:
+    request = decide(arguments)
+    images.enter(arguments)
+    if arguments.dry_run:
+        from sockwake.admin.make import rehearsal
+
+        rehearsal.show(request, arguments)
+        return
+    made, settings = new.make(
+        request,
+        provision=not arguments.no_provision,
+        enable=arguments.enable,
+        quiet=arguments.quiet or arguments.json,
+        debug=arguments.debug,
+    )
+    facts = describe.describe(request, made, settings)
+    sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings, request.warnings))
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    elif not arguments.quiet:
+        print(describe.sentences(request, made, settings, facts, enabled=arguments.enable))
+
+
+VERBS = (
+    Verb(
+        "new",
+        _new,
+        "make an instance",
+        OPTIONS,
+        description="Make an instance: a PostgreSQL, or whatever else it is, "
+        "whose port is always open and which runs only while clients are connected.",
+        has_name=True,
+        makes_name=True,
+        manual="sockwake-new(8)",
+    ),
+)

@@ -1,0 +1,39 @@
+"""The instances that a command names: their names, or the shell's wildcards for several."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from sockwake.admin import inventory
+from sockwake.config.instance import Instance, Name
+from sockwake.errors import UNKNOWN, USAGE, SockwakeError
+
+_WILDCARDS = "*?["
+
+
+def names(
+    words: Sequence[str],
+    root: str = "",
+    *,
+    or_all: bool = False,
+    fits: Callable[[Instance], bool] = lambda _: True,
+) -> list[Name]:
+    """The names that words stand for, each once, in the order of the words.
+
+    A word with a wildcard stands for all instances there are that it matches; any other is a name,
+    of an instance that need not be there. or_all: no word stands for every instance.
+    fits: which of those that are not named themselves are meant.
+
+    Raises SockwakeError: not a name, no word (usage), or a pattern that matches nothing.
+    """
+    if not words and not or_all:
+        raise SockwakeError("say which instances", "sockwake ls lists them", USAGE)
+    found: list[Name] = []
+    for word in words or ("*",):
+        if not any(each in word for each in _WILDCARDS):
+            found.append(Name(word))
+            continue
+        matches = [each.name for each in inventory.instances(root) if fnmatchcase(each.name, word)]
+        if not matches and words:
+            raise SockwakeError(f"no instance is called like '{word}'", "sockwake ls", UNKNOWN)
+        found += [name for name in matches if fits(Instance(name, root))]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""Verbs that wake instances, put them to sleep and hold them awake."""
