@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import jinja2
 
-_KINDS = os.path.join(os.path.dirname(__file__), "..", "kinds")
+_KINDS = os.path.join(os.path.dirname(__file__), "..", "..", "kinds")
 
 
 def _compose_string(value: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from sockwake.admin import cli, completion, verbs
 from sockwake.admin.make import decide, defaults, new_options
+from sockwake.admin.make import verbs as making
 from sockwake.admin.option import Option
 from sockwake.config.values import start_timeout
 from sockwake.errors import USAGE
@@ -32,7 +33,7 @@ ADDED = Option(
 @pytest.fixture(autouse=True)
 def added(monkeypatch: pytest.MonkeyPatch) -> None:
     options = (*new_options.OPTIONS, ADDED)
-    for module in (new_options, decide, defaults, verbs):
+    for module in (new_options, decide, defaults, making):
         monkeypatch.setattr(module, "OPTIONS", options)
     new, *others = verbs.VERBS
     table = (dataclasses.replace(new, options=options), *others)
