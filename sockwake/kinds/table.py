@@ -28,7 +28,7 @@ class Kind:
     example: what to type, for the hint beside a missing option.
     ready: the proof that a backend is ready (READY=), unless another is asked for.
     check: how it is found idle (CHECK=), unless asked for otherwise.
-    network: what --network is when it is not given.
+    network: what --network is in an engine when it is not given; elsewhere it is none.
     takes_socket: the program itself takes the listening socket, and there is no proxy.
     has_several_ports: PORTS= has them, and not LISTEN= and PORT=.
     runtimes: what can wake it; the first does when RUNTIME= is not said, as in every instance.env
@@ -93,7 +93,7 @@ KINDS = {
         check=BUILTIN,
         runtimes=(ENGINE, CRUN, HOST),
     ),
-    "container": Kind(COMPOSE, ready="http:/", network="bridge"),
+    "container": Kind(COMPOSE, ready="http:/", network="bridge", runtimes=(ENGINE, CRUN)),
     "project": Kind(
         PROJECT,
         keys=("PROJECT", "PORTS"),

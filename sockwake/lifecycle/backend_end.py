@@ -7,6 +7,7 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.lifecycle import start_attempt
 from sockwake.system import files, pids, process, systemctl
 
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
@@ -18,6 +19,8 @@ def has_failed(instance: Instance, *, was_ready: bool) -> bool:
     """Whether its end was not asked for; it has failed, too, when it ended before it was ready."""
     if os.environ.get("SERVICE_RESULT") != "success":
         return True
+    if start_attempt.ends_anyhow():
+        return os.path.exists(instance.ended_file)
     return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
 
 
@@ -25,10 +28,11 @@ def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
     """Why the backend has ended: what systemd says, and its own last line."""
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     result = os.environ.get("SERVICE_RESULT")
-    if what != "program" and status == _DATA_IN_USE:
-        data = load(instance).data
+    is_any = start_attempt.ends_anyhow()
+    data = load(instance).data if what != "program" and status == _DATA_IN_USE else ""
+    if data and not (is_any and was_ready):
         return SockwakeError(f"another instance is using {data}", status=IN_USE)
-    if status in (_NOT_FOUND, _NOT_EXECUTED):
+    if status in (_NOT_FOUND, _NOT_EXECUTED) and not is_any:
         return SockwakeError(f"its {what} cannot be run")
     if result == "oom-kill" or (what == "container" and _lacked_memory()):
         return SockwakeError(f"its {what} was killed for lack of memory")
@@ -42,7 +46,12 @@ def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
     if what == "container" and status.isdigit() and int(status) > _BY_SIGNAL:
         code, status = "killed", _signal_name(int(status) - _BY_SIGNAL)
     ended = f"ended with status {status}" if code == "exited" else f"was killed by SIG{status}"
-    return SockwakeError(f"its {what} {ended}", said=_last_line())
+    lines = _last_lines()
+    if was_ready or not is_any:
+        return SockwakeError(f"its {what} {ended}", said=lines[-1] if lines else "")
+    from sockwake.lifecycle import early_end  # with re, which no wake has to load
+
+    return early_end.explained_by(SockwakeError(f"its {what} {ended}"), lines)
 
 
 def _signal_name(number: int) -> str:
@@ -63,11 +72,10 @@ def _lacked_memory() -> bool:
     )
 
 
-def _last_line() -> str:
-    """The last line that the backend has written in this run."""
+def _last_lines() -> list[str]:
+    """The last lines that the backend has written in this run."""
     invocation = os.environ.get("INVOCATION_ID", "")
     its_output = [f"_SYSTEMD_INVOCATION_ID={invocation}", "_TRANSPORT=stdout"]
-    argv = ["journalctl", "--lines=5", "--output=cat", *its_output]
+    argv = ["journalctl", "--lines=40", "--output=cat", *its_output]
     lines = process.run(argv, check=False).splitlines()
-    own = [line for line in lines if line and not line.startswith("sockwake: ")]
-    return own[-1] if own else ""
+    return [line for line in lines if line and not line.startswith("sockwake: ")]

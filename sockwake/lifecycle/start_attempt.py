@@ -1,4 +1,4 @@
-"""One start of a program: whether it was awaited, and what the next tells clients (bin/native)."""
+"""One start of a program: whether it was awaited, and what the next tells clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _REFUSAL_COUNTS = 5  # seconds; a later client may find the program repaired
 
 
 def is_refusing() -> bool:
-    """Whether this start is only there to refuse clients; bin/native decides alike."""
+    """Whether this start is only there to refuse clients; bin/when-wanted decides alike."""
     return bool(os.environ.get("SOCKWAKE_REFUSAL")) and uptime() < int(
         os.environ.get("SOCKWAKE_REFUSAL_UNTIL", "0")
     )
@@ -23,7 +23,7 @@ def was_refusing(instance: Instance) -> bool:
 
 
 def uptime() -> int:
-    """Seconds since the boot, whatever becomes of the clock; bin/native reads the same file."""
+    """Seconds since the boot, whatever becomes of the clock, as bin/when-wanted counts."""
     with open("/proc/uptime", encoding="ascii") as file:
         return int(file.read().partition(".")[0])
 
@@ -58,7 +58,7 @@ def awaited(instance: Instance) -> str:
 
 
 def refuse_next(instance: Instance, reason: str) -> None:
-    """Let the next start, if it comes soon, tell clients why this one failed (bin/native).
+    """Let the next start, if it comes soon, tell clients why this one failed (bin/when-wanted).
 
     Only where the program takes the socket itself: a proxy tells its clients by itself.
     """
@@ -77,6 +77,17 @@ def takes_socket() -> bool:
     return "SOCKWAKE_TAKES_SOCKET" in os.environ
 
 
+def ends_anyhow() -> bool:
+    """Whether an end is in order that was asked for, whatever the exit status; by its unit."""
+    return "SOCKWAKE_ENDS_ANYHOW" in os.environ
+
+
 def refusal(instance: Instance) -> str:
-    """An EnvironmentFile= that tells bin/native to refuse."""
+    """An EnvironmentFile= that tells bin/when-wanted to refuse."""
     return f"{instance.run}/refusal.env"
+
+
+def forget_verdict() -> None:
+    """Remove what bin/await has left for bin/when-wanted, if this unit has these."""
+    if verdict := os.environ.get("SOCKWAKE_VERDICT"):
+        files.remove(verdict)

@@ -1,9 +1,9 @@
 """What runs beside and after a program that systemd itself runs as an instance's backend.
 
 ExecStartPost= and ExecStopPost= of pg-postgres@NAME.service. They run as root, outside the
-program's sandbox, and trust nothing the program says. Before it only the port's queue is looked at
-(pg-wanted@NAME.service): the client waits for that, too. For kind command the proof goes on behind
-ExecStartPost= (bin/await), so that the proxy is set up meanwhile.
+program's sandbox, and trust nothing the program says. bin/await has looked for a client, or
+pg-wanted@NAME.service before all. For kind command the proof goes on behind ExecStartPost=
+(bin/await), so that the proxy is set up meanwhile.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import (
-    backend_end,
     check_timer,
     main_process,
+    program_end,
     program_socket,
-    proxy,
     proxy_netns,
     runtime,
     start_attempt,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 0.002  # seconds
 _FAILED_STOP = 30  # seconds to stop for a server that never became ready
+_NEVER_READY = 5  # of another than a PostgreSQL; bin/end knows it, too
 _CRUN = "crun"
 _AFTER = {"after-bundle": "container", "after-server": "server"}  # what has ended, for clients
 _CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
         else:
-            clean_up(instance, _AFTER.get(verb, "program"))
+            has_failed = program_end.clean_up(instance, _AFTER.get(verb, "program"))
+            return int(has_failed and start_attempt.ends_anyhow())  # which systemd does not know
     except Ended as error:
         if not os.path.exists(instance.nobody_file):
             print(error, file=sys.stderr)
@@ -109,7 +110,9 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
         runtime.promise_end(lock, settings)
     client = connections.connecting(settings)
     allowlist.require_enforced(settings)
-    if not settings.is_native:
+    if settings.is_native:
+        _await_sandbox(pid, settings)
+    else:
         proxy_netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
     took = _go_ahead(instance, settings, client, pid, lock)
@@ -139,35 +142,61 @@ def await_bundle(instance: Instance, lock: int) -> None:
         safe_path.require_safe(settings.data, "data directory")
     while main_process.name(pid) != _CRUN:  # something may have to be made first
         wait(_LOOK_EVERY, -1)
-    await_postgres(instance, settings, wait)
-    took = _go_ahead(instance, settings, client, pid, lock)
+    prepared = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
+    if settings.has_cluster:
+        await_postgres(instance, settings, wait)
+    else:
+        from sockwake.lifecycle import contained
+
+        contained.await_ready(pid, instance, settings, wait)
+    took = _go_ahead(instance, settings, client, pid, lock, prepared)
     server = main_process.descriptor()
     readable(server, timeout=_CLIENTS_FIRST)
-    if systemctl.is_ending(instance.backend_unit):
+    if not systemctl.is_ending(instance.backend_unit):
+        _keep_books(instance, settings, client, took)
+    elif settings.has_cluster:
         # sent before the server had its handlers, the signal was lost (pid_namespaces(7))
         pids.send(server, _signal.SIGINT)
-    else:
-        _keep_books(instance, settings, client, took)
     journal.aside(_monitor_clients, instance, settings)
 
 
-def _go_ahead(instance: Instance, settings: Settings, client: str, pid: int, lock: int) -> float:
-    """Let the proxy go ahead; returns how many seconds that took."""
+def _go_ahead(
+    instance: Instance,
+    settings: Settings,
+    client: str,
+    pid: int,
+    lock: int,
+    prepared: float | None = None,
+) -> float | None:
+    """Let the proxy go ahead; returns how many seconds that took, None when it is a trial.
+
+    prepared: after how many of them its server was started and watched, where that is known.
+    """
     took = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
     _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)
-    journal.aside(files.replace_volatile, instance.wake_file, f"{took:.3f}\n")
-    how = "tried out" if os.path.exists(instance.trial_file) else f"woken by {client}"
-    journal.aside(journal.say, f"{how} in {1000 * took:.0f} ms")
+    phases = ""
+    if prepared is not None:
+        phases = wakes.phases([("preparation", prepared), (settings.kind, took - prepared)])
+    journal.aside(wakes.note_duration, instance, took, phases)
+    is_trial = os.path.exists(instance.trial_file)
+    how = "tried out" if is_trial else f"woken by {client}"
+    told = f" ({phases})" if phases else ""
+    sentence = f"{how} in {1000 * took:.0f} ms{told}"
+    if is_trial:
+        journal.aside(journal.say, sentence)
+        return None
+    facts = {"client": client, "took": f"{took:.3f}", "phases": phases}
+    journal.aside(lambda: journal.record("wake", instance.name, sentence, **facts))
     return took
 
 
-def _keep_books(instance: Instance, settings: Settings, client: str, took: float) -> None:
+def _keep_books(instance: Instance, settings: Settings, client: str, took: float | None) -> None:
     """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
     journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
-    if not os.path.exists(instance.trial_file):
+    if took is not None:
         journal.aside(wakes.note, instance, client, took)
 
 
@@ -186,26 +215,36 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
         safe_path.require_safe(settings.data, "data directory")
         await_postgres(instance, settings, wait, pid)
         return
-
-    def await_that(done: Callable[[], bool], otherwise: str) -> None:
-        deadline = time.monotonic() + settings.start_timeout
-        while not done():
-            wait(_LOOK_EVERY, -1)
-            if time.monotonic() > deadline:
-                raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s", LONGER)
-
     # until then it is in the host's network, where any process can listen
-    await_that(
-        lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM,
-        "systemd has not started its program",
-    )
+    _await_sandbox(pid, settings)
     if not settings.backend_port:
         socket = program_socket.path(instance, settings)
-        await_that(
+        _await_that(
             lambda: program_socket.expose(instance, settings),
             f"its program has made no socket {socket}",
+            wait,
+            settings,
         )
     await_server(pid, instance, settings, wait)
+
+
+def _await_sandbox(pid: int, settings: Settings) -> None:
+    """Return once process pid is no part of systemd any more: it is in its sandbox."""
+    _await_that(
+        lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM,
+        "systemd has not started its program",
+        _waiter(pid),
+        settings,
+    )
+
+
+def _await_that(done: Callable[[], bool], otherwise: str, wait: Wait, settings: Settings) -> None:
+    """Return once done() is true; raises SockwakeError when START_TIMEOUT is over before."""
+    deadline = time.monotonic() + settings.start_timeout
+    while not done():
+        wait(_LOOK_EVERY, -1)
+        if time.monotonic() > deadline:
+            raise SockwakeError(f"{otherwise} within {settings.start_timeout:g} s", LONGER)
 
 
 def _waiter(pid: int) -> Wait:
@@ -240,41 +279,13 @@ def _end_program() -> None:
 
 
 def _give_up_server() -> None:
-    """End a PostgreSQL that never got ready: by SIGKILL after a time, if it does not end before."""
-    server = main_process.descriptor()
-    pids.send(server, _signal.SIGINT)
-    if server != pids.NONE and not readable(server, timeout=_FAILED_STOP):
-        pids.send(server, _signal.SIGKILL)  # systemd kills the rest of the unit
+    """End a server that never got ready: by SIGKILL after a time, if it does not end before.
 
-
-def clean_up(instance: Instance, what: str = "program") -> None:
-    """After the end of the backend: end its proxy, and leave the reason of an unwanted end.
-
-    what: to call it, for clients.
+    Another than a PostgreSQL gets less time, as it may not handle its stop signal yet.
     """
-    files.remove(start_attempt.refusal(instance))
-    if start_attempt.was_refusing(instance):
-        return
-    runtime.make_directories(instance)
-    was_ready = os.path.exists(instance.ready_file)
-    files.remove(instance.ready_file)
-    if os.path.exists(instance.nobody_file):
-        proxy_netns.forget_unused(instance)
-        return  # no client has waited: bin/container has started nothing
-    proxy.hang_up(instance, only_serving=not was_ready)
-    program_socket.hide(instance)
-    has_said_why = start_attempt.has_said_why(instance)
-    if has_said_why or backend_end.has_failed(instance, was_ready=was_ready):
-        if was_ready or not has_said_why:
-            problem = backend_end.why(instance, what, was_ready=was_ready)
-            print(problem, file=sys.stderr)
-            runtime.leave_failure(instance, problem)
-        # of a native program nothing was proven before it was called ready
-        if not was_ready or start_attempt.woke_just_now(instance):
-            start_attempt.refuse_next(instance, files.text_of(instance.failure_file).strip())
-    if os.path.exists(instance.failure_file):
-        proxy_netns.lead_somewhere(instance)  # a proxy may still be starting in there
-    else:
-        proxy_netns.forget(instance)
-    journal.aside(wakes.note_sleep, instance)
-    journal.say("asleep")
+    server = main_process.descriptor()
+    is_any = start_attempt.ends_anyhow()
+    pids.send(server, _signal.SIGTERM if is_any else _signal.SIGINT)
+    patience = _NEVER_READY if is_any else _FAILED_STOP
+    if server != pids.NONE and not readable(server, timeout=patience):
+        pids.send(server, _signal.SIGKILL)  # systemd, or bin/end, kills the rest of the unit

@@ -1,7 +1,7 @@
-"""Close the connections that are no clients before a program is started: pg-wanted@NAME.service.
+"""Close the connections that are no clients before a program is started (bin/wanted).
 
-bin/wanted has found no client in the port's queue, but a connection there made systemd start the
-unit. The listening sockets are copied from process 1: no program has them yet.
+That has found no client in the port's queue, but a connection there made systemd start the unit.
+The listening sockets are copied from process 1: no program accepts from them yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
-from sockwake.system import files, pidfd, procnet
+from sockwake.system import files, namespaces, pidfd, procnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
     """turn-away NAME. Whatever is wrong, the program is started, and that start tells it."""
     os.umask(0o022)
     try:
+        if "SOCKWAKE_VERDICT" in os.environ:  # bin/await looks, in the program's network
+            namespaces.leave_sandbox()
         instance = Instance(Name(arguments[0]))
         if not is_wanted(instance):
             _start_nothing(instance)
@@ -44,7 +46,7 @@ def is_wanted(instance: Instance) -> bool:
     """
     settings = load(instance)
     sockets = _of_systemd(settings)
-    return not strangers.not_empty(sockets) or strangers.turn_away(sockets, settings)
+    return not strangers.not_empty(sockets) or strangers.turn_away(sockets, settings, instance.name)
 
 
 def _start_nothing(instance: Instance) -> None:

@@ -1,0 +1,61 @@
+"""bin/when-wanted, which has a program wait in its sandbox until a client was found."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tree import SOURCE, Ran, run
+
+RUN_ID = "0123456789abcdef0123456789abcdef"
+
+
+def start(verdict: Path, **more: str) -> Ran:
+    env = {"SOCKWAKE_VERDICT": str(verdict), "INVOCATION_ID": RUN_ID, **more}
+    show = 'echo "started $1 ${SOCKWAKE_VERDICT-}"'
+    return run("dash", str(SOURCE / "bin/when-wanted"), "sh", "-c", show, "sh", "a b", env=env)
+
+
+@pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
+def test_a_program_starts_for_a_client_alone(tmp_path: Path, found: str, said: str) -> None:
+    (tmp_path / "svc1").write_text(f"{RUN_ID} {found}\n")
+    ran = start(tmp_path / "svc1")
+    assert (ran.status, ran.stdout, ran.stderr) == (0, said, "")
+
+
+@pytest.mark.parametrize("before", [None, "", f"{'f' * 32} client\n", f"{'f' * 32} nobody\n"])
+@pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
+def test_only_the_verdict_on_this_very_run_counts(
+    tmp_path: Path, before: str | None, found: str, said: str
+) -> None:
+    verdict = tmp_path / "svc1"
+    if before is not None:
+        verdict.write_text(before)
+
+    def find() -> None:
+        time.sleep(0.3)
+        verdict.write_text(f"{RUN_ID} {found}\n")
+
+    thread = threading.Thread(target=find)
+    began = time.monotonic()
+    thread.start()
+    ran = start(verdict)
+    thread.join()
+    assert time.monotonic() - began >= 0.3
+    assert (ran.status, ran.stdout, ran.stderr) == (0, said, "")
+
+
+def test_while_there_is_no_verdict_a_stop_ends_it(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        ["dash", str(SOURCE / "bin/when-wanted"), "echo", "started"],
+        env={"SOCKWAKE_VERDICT": str(tmp_path / "svc1"), "INVOCATION_ID": RUN_ID},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(0.3)
+        process.terminate()
+        assert process.communicate(timeout=5)[0] == "" and process.returncode == -15
