@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,11 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
+from sockwake.engine.process_one import takes_init
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import image_source, init_scripts, initdb, needs_engine
+from sockwake.lifecycle import image_source, init_scripts, initdb, needs_engine, proxy_netns
 from sockwake.lifecycle.init_container import InBundle
-from sockwake.oci import bundle, spec, store
+from sockwake.oci import bundle, layers, spec, store
 from sockwake.oci.bundle import Bundle
 from sockwake.oci.store import Image
 from sockwake.oci.unit import EVERY_UNIT
@@ -23,6 +25,8 @@ from sockwake.system import files, systemctl
 
 # those of runtimes/crun/pg-postgres@.service.conf, which serve what sockwake-new writes
 _STOP_SIGNAL, _GRACE = "SIGINT", 300  # seconds
+_LEAST_GRACE = 0.1  # seconds; for timeout(1) 0 is none
+_LONGER_THAN_GRACE = 30  # seconds until systemd ends what bin/end could not
 
 
 class Definition:
@@ -51,10 +55,13 @@ class Definition:
             instance, settings, self.reference, may_pull=may_pull, quiet=quiet
         )
         self._require_possible(self.image.config)
+        if not settings.has_cluster and spec.init_program():
+            self.service |= {"init": True} if takes_init(self.service, self.image.config) else {}
 
     def _require_possible(self, image: dict[str, Any]) -> None:
         """Raise SockwakeError when its container needs an engine."""
-        if why := needs_engine.by_service(self._settings, self.service, image):
+        root = self._instance.root
+        if why := needs_engine.by_service(self._settings, self.service, image, root=root):
             raise needs_engine.EngineNeededError(
                 why, f"sockwake runtime {self._instance.name} engine"
             )
@@ -95,7 +102,48 @@ class Definition:
         return Bundle(container, spec.etc_files(service, name))
 
     def everyday(self) -> Bundle:
-        """The bundle of the server on its cluster."""
+        """The bundle that every wake runs: of the server on its cluster, or of any container."""
+        return self._server() if self._settings.has_cluster else self._container()
+
+    def _container(self) -> Bundle:
+        """Of a container that is none of a PostgreSQL; makes what it writes to."""
+        instance, settings = self._instance, self._settings
+        service, image = self.service, self.image
+        kept = spec.unmounted(service, image.config)
+        made = spec.container(
+            service,
+            image.config,
+            image.rootfs,
+            name=instance.name,
+            root=image.rootfs,
+            network=instance.netns if settings.backend_port else "",
+            volumes=layers.volumes(instance, image.rootfs, kept),
+        )
+        grace = f"{max(spec.stop_grace(service), _LEAST_GRACE):.1f}".removesuffix(".0")
+        more = {"grace": f"{grace}\n"}
+        if spec.needs_layer(service, made, image.rootfs):
+            layer = layers.new(instance, image.rootfs)
+            made["root"]["path"] = f"{layer}/root"
+            more["root"] = f"{layer}\n{image.rootfs}\n"
+        test, timeout = spec.healthcheck(service, image.config)
+        if test:
+            more["health"] = f"{timeout:g}\n"
+            more["health.json"] = json.dumps({**made["process"], "args": test})
+        if service["network_mode"] == "host":
+            more["host-network"] = ""
+        lock = settings.data or bundle.path(instance)
+        return Bundle(
+            made,
+            spec.etc_files(service, instance.name),
+            image=image.digest,
+            reference=self.reference,
+            lock=lock,
+            proof=lock,
+            before=self._before(),
+            more=more,
+        )
+
+    def _server(self) -> Bundle:
         name, settings = self._instance.name, self._settings
         proof = f"{settings.cluster}/PG_VERSION"
         owner = os.stat(proof)
@@ -133,7 +181,10 @@ class Definition:
         }
         if (signal := spec.stop_signal(self.service, self.image.config)) != _STOP_SIGNAL:
             made["KillSignal"] = signal
-        if (grace := spec.stop_grace(self.service)) != _GRACE:
+        grace = spec.stop_grace(self.service)
+        if not self._settings.has_cluster:
+            made["TimeoutStopSec"] = f"{grace + _LONGER_THAN_GRACE:g}"
+        elif grace != _GRACE:
             made["TimeoutStopSec"] = f"{grace:g}"
         return made
 
@@ -148,14 +199,18 @@ def make_what_is_missing(
 ) -> None:
     """Make the cluster if it was never made, and bundle and certificate if the files have changed.
 
+    Of a container that is no PostgreSQL only the bundle is made.
     relay: gets what the container that makes the cluster writes. definition: when it has been read
     already. Raises SockwakeError when the cluster is missing though it once was made: that is a
     disk to mount, not a database to create.
     """
+    if not settings.has_cluster:
+        files.remove(instance.uninitialised_file)
     is_new = os.path.exists(instance.uninitialised_file)
-    if not is_new:
+    if settings.has_cluster and not is_new:
         cluster.require_there(settings)
-    if not os.access(settings.data, os.W_OK):  # crun would make its own mount of it writable
+    # crun would make its own mount of it writable
+    if settings.data and not os.access(settings.data, os.W_OK):
         raise SockwakeError(
             f"data directory {settings.data} cannot be written to",
             "is its disk mounted read-only?",
@@ -169,6 +224,17 @@ def make_what_is_missing(
         write(instance, definition)
     if settings.tls:
         tls.place(instance, settings)
+
+
+def require_network(instance: Instance) -> None:
+    """Raise SockwakeError when the proxy is in another network than the bundle has by now.
+
+    bin/container has led it there before the bundle was made.
+    """
+    if proxy_netns.is_proxys(instance) and (
+        proxy_netns.is_host_s(instance) != bundle.is_on_host_network(instance)
+    ):
+        raise SockwakeError("its network was changed", "its next client wakes it in the new one")
 
 
 def write(instance: Instance, definition: Definition) -> None:

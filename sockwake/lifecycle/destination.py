@@ -11,9 +11,10 @@ from sockwake.engine import belongings, images, resources, users
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
+from sockwake.errors import SockwakeError
 from sockwake.lifecycle import bundled, provision, runtime
 from sockwake.lifecycle.needs_engine import EngineNeededError
-from sockwake.oci import bundle
+from sockwake.oci import bundle, layers, spec
 from sockwake.system import deletion, files
 
 
@@ -23,21 +24,41 @@ def prepare(instance: Instance, settings: Settings, *, quiet: bool) -> None:
     settings: those with the new runtime. Nothing of the instance is touched.
     """
     if settings.is_bundled:
-        resources.require_unseen(instance, settings.data)
+        if settings.data:
+            resources.require_unseen(instance, settings.data)
         try:
-            bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
+            definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
+            _require_no_volume(instance, settings, definition)
         except EngineNeededError as error:
             raise EngineNeededError(error.why, f"{settings.engine} goes on to wake it") from None
         return
+    if kept := layers.has_volumes(instance):
+        raise SockwakeError(
+            f"what its image keeps is in {kept[0]}, which an engine does not mount",
+            f"mount a copy of it: volumes: in {instance.compose_file}",
+        )
     engine = Engine.of(settings)
     engine.call("GET", "/_ping")
     project = Project(instance, settings, engine)
     config = project.config()
     project.require_free(config, is_new=False)
     _, service = project.service(config)
-    users.require_unmapped(engine, service)
-    belongings.require_unseen(engine, instance, settings.data)
+    if settings.has_cluster:
+        users.require_unmapped(engine, service)
+    if settings.data:
+        belongings.require_unseen(engine, instance, settings.data)
     images.pull(engine, str(service.get("image") or settings.image), quiet=quiet)
+
+
+def _require_no_volume(
+    instance: Instance, settings: Settings, definition: bundled.Definition
+) -> None:
+    """Raise EngineNeededError when an engine has data of it in a volume without a name."""
+    if settings.has_cluster or layers.has_volumes(instance):
+        return
+    if paths := spec.unmounted(definition.service, definition.image.config):
+        why = f"what its image keeps in {paths[0]} is in a volume of the engine's"
+        raise EngineNeededError(why, "")
 
 
 def make(instance: Instance, settings: Settings) -> None:
@@ -46,7 +67,7 @@ def make(instance: Instance, settings: Settings) -> None:
     The backend is down.
     """
     runtime.make_directories(instance)
-    lock = runtime.take_data(instance, settings.data)
+    lock = runtime.take_data(instance, settings.data) if settings.data else -1
     try:
         if settings.is_bundled:
             bundled.make_what_is_missing(instance, settings, _drop)
@@ -55,7 +76,8 @@ def make(instance: Instance, settings: Settings) -> None:
             made_of = instance.fingerprint()
             provision.make_what_is_missing(instance, settings, container, made_of, _drop)
     finally:
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
 
 
 def forget_other(instance: Instance, settings: Settings) -> list[str]:

@@ -15,7 +15,7 @@ from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import CRUN, KINDS
-from sockwake.oci import spec
+from sockwake.oci import layers, spec
 
 
 class EngineNeededError(SockwakeError):
@@ -32,7 +32,8 @@ def by_kind(kind: str) -> str:
     Asks no program, and reads no file.
     """
     if CRUN not in KINDS[kind].runtimes:
-        return f"it is of kind '{kind}'"
+        is_project = KINDS[kind].has_several_ports
+        return "it is a compose project" if is_project else f"it is of kind '{kind}'"
     if scope.is_user():
         return "a user's own container is rootless podman's, which maps its users"
     return ""
@@ -46,16 +47,21 @@ def by_network(network: str, *, tls: bool) -> str:
 
 
 def by_service(
-    settings: Settings, service: dict[str, Any], image: dict[str, Any] | None = None
+    settings: Settings,
+    service: dict[str, Any],
+    image: dict[str, Any] | None = None,
+    *,
+    root: str = "",
 ) -> str:
     """Why crun cannot wake an instance, by its service as compose has it; "" when it can.
 
-    image: the configuration of its image, where that is known.
+    image: the configuration of its image, where that is known. root: the tree it is in.
     """
     return (
         by_kind(settings.kind)
         or by_network(str(service.get("network_mode") or ""), tls=settings.tls)
         or spec.why_engine(service, image, has_cluster=settings.has_cluster)
+        or ("" if settings.has_cluster or service.get("read_only") else layers.why_none(root))
     )
 
 
@@ -69,7 +75,7 @@ def by_files(instance: Instance, settings: Settings, *, patience: float = 0) -> 
         return why
     project = Project(instance, settings, Engine.of(settings))
     _, service = project.service(project.config(patience))
-    return by_service(settings, service)
+    return by_service(settings, service, root=instance.root)
 
 
 def told(instance: Instance, settings: Settings, *, patience: float) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
     from sockwake.engine.container import Container
     from sockwake.lifecycle.attached import Attached
+    from sockwake.lifecycle.entrypoint import Ask
     from sockwake.lifecycle.probe import Wait
 
 _PATIENCE = 1  # seconds for a connection to a server that is there
@@ -41,13 +42,27 @@ def await_ready(
         from sockwake.lifecycle import entrypoint
 
         first = pid or container.pid()
-        return entrypoint.stays(container, first, instance, settings, wait, deadline)
+        return entrypoint.stays(first, instance, settings, wait, deadline, _healthcheck(container))
 
     pid = container.pid() if settings.backend_port and not settings.has_cluster else 0
     if settings.has_cluster:
         await_postgres(instance, settings, wait)
     else:
         await_server(pid, instance, settings, wait, stays)
+
+
+def _healthcheck(container: Container) -> Ask | None:
+    """What asks the healthcheck of an engine's container, if it has one."""
+    if b'"Healthcheck":{' not in container.inspected:
+        return None
+    import json
+
+    from sockwake.engine.healthcheck import Healthcheck
+
+    check = Healthcheck(json.loads(container.inspected))
+    if not check.test:
+        return None
+    return lambda longest: check.ask(container.engine, container.name, longest)
 
 
 def relaying(container: Attached, write: Callable[[bytes], object]) -> Wait:

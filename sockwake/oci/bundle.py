@@ -8,6 +8,11 @@
 - image and reference, the digest of the image it is made of, and the name compose.yaml has for it;
 - image-before, the digest of the image that an update has replaced, to go back to;
 - etc, the files that are mounted into the container's /etc;
+- root, the directory of the layer that the container writes to (oci/layers.py) and the image's file
+  system below it, one on a line; missing where it writes to none, as a PostgreSQL;
+- grace, the seconds that any other container has to end;
+- health.json and health, what a healthcheck runs, for crun exec --process, and its seconds;
+- host-network, empty: the container is on the host's network, and its proxy, too;
 - made-of, copies of the files it is made of, by which bin/container finds that they were edited.
 """
 
@@ -18,7 +23,7 @@ import os
 
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
-from sockwake.oci import needs
+from sockwake.oci import layers, needs
 from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
@@ -34,7 +39,7 @@ class Bundle:
     spec: its config.json. etc: texts of files to mount into the container's /etc, by name.
     image, reference: digest and name of its image. lock: the directory locked while it runs. proof:
     a file without which there is nothing to serve. before: the digest of the image that it had
-    before an update, "" for none.
+    before an update, "" for none. more: texts of other files, by name.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Bundle:
         lock: str = "",
         proof: str = "",
         before: str = "",
+        more: dict[str, str] | None = None,
     ) -> None:
         self.spec = spec
         self.etc = etc
@@ -55,6 +61,7 @@ class Bundle:
         self.lock = lock
         self.proof = proof
         self.before = before
+        self.more = more or {}
 
     @property
     def user(self) -> str:
@@ -95,6 +102,7 @@ def write(instance: Instance, bundle: Bundle, made_of: dict[str, str]) -> None:
         **({"image-before": f"{bundle.before}\n"} if bundle.before else {}),
         "reference": f"{bundle.reference}\n",
         "wake": f"{bundle.user}\n{bundle.lock}\n{bundle.proof}\n",
+        **bundle.more,
         **{f"made-of/{name}": text for name, text in made_of.items()},
     }
     os.makedirs(os.path.dirname(place), 0o711, exist_ok=True)
@@ -105,6 +113,7 @@ def write(instance: Instance, bundle: Bundle, made_of: dict[str, str]) -> None:
     os.rename(place + _NEW, place)
     files.sync(os.path.dirname(place))
     deletion.tree(place + _OLD, quietly=True)
+    layers.forget_unused(instance, layer(instance))
 
 
 def write_passing(place: str, bundle: Bundle) -> None:
@@ -125,24 +134,55 @@ def _write(place: str, bundle: Bundle, texts: dict[str, str]) -> None:
         files.sync(f"{place}{folder}")
 
 
+def process_of(instance: Instance) -> dict[str, Any]:
+    """The process of its config.json: what a command in the container is like, but for its words.
+
+    Raises SockwakeError when it cannot be read.
+    """
+    try:
+        with open(f"{path(instance)}/config.json", encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)["process"]
+    except (OSError, ValueError, KeyError):
+        raise SockwakeError(
+            f"the bundle of '{instance.name}' cannot be read", "its next wake makes it anew"
+        ) from None
+    return found
+
+
 def is_current(instance: Instance) -> bool:
     """Whether there is a bundle of the files as they are; bin/container decides alike."""
     place = f"{path(instance)}/made-of"
     try:
         names = os.listdir(place)
-        return sources(instance) == {name: files.text_of(f"{place}/{name}") for name in names}
+        has_layer = not layer(instance) or layers.is_whole(layer(instance))
+        read = {name: files.text_of(f"{place}/{name}") for name in names}
+        return has_layer and sources(instance) == read
     except OSError:
         return False
 
 
 def remove(instance: Instance) -> None:
-    """Remove the bundle of an instance, if there is one, and the directory of the last."""
+    """Remove the bundle of an instance, if there is one, and the directory of the last.
+
+    With it goes what its container has written beside its mounts, as with an engine's.
+    """
+    layers.remove(instance)
     for left in (_NEW, _OLD, ""):
         deletion.tree(path(instance) + left, quietly=True)
     try:
         os.rmdir(os.path.dirname(path(instance)))
     except OSError:
         pass  # there are others
+
+
+def layer(instance: Instance) -> str:
+    """The directory of the layer that its container writes to, "" for none."""
+    return files.text_of(f"{path(instance)}/root").partition("\n")[0]
+
+
+def is_on_host_network(instance: Instance) -> bool:
+    """Whether the proxy of a container has to be on the host's network."""
+    return os.path.exists(f"{path(instance)}/host-network")
 
 
 def image_of(instance: Instance) -> str:
@@ -182,6 +222,12 @@ def argv(instance: Instance, directory: str = "", name: str = "", *options: str)
     """
     place = directory or path(instance)
     return [*_crun(instance), "run", *options, "--bundle", place, name or instance.name]
+
+
+def exec_argv(instance: Instance) -> list[str]:
+    """The command that asks the healthcheck of the container that runs."""
+    process_file = f"{path(instance)}/health.json"
+    return [*_crun(instance), "exec", "--process", process_file, instance.name]
 
 
 def _crun(instance: Instance) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sockwake.oci.rootfs import resolved
@@ -130,6 +130,13 @@ def ordered(rootfs: str, mounts: Sequence[Mount]) -> list[Mount]:
         made.pop(place, None)
         made[place] = each | {"destination": place}
     return sorted(made.values(), key=lambda mount: _depth(mount["destination"]))
+
+
+def unmounted(service: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
+    """The paths at which an image keeps data, and a service mounts nothing."""
+    targets = {os.path.normpath(each["target"]) for each in service.get("volumes") or ()}
+    targets |= {os.path.normpath(each.partition(":")[0]) for each in service.get("tmpfs") or ()}
+    return [path for path in image.get("Volumes") or () if os.path.normpath(path) not in targets]
 
 
 def missing(root: str, mounts: Sequence[Mount]) -> list[Mount]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sockwake.oci.capabilities import named
+from sockwake.oci.mounts import unmounted
 
 # they say how the service is made, started or looked at, or are translated whatever they say
 _KNOWN = frozenset(
@@ -65,13 +66,12 @@ def _reasons(
         yield from _of_the_host(service)
     if has_cluster:
         yield from _of_a_cluster(service, image)
-    elif not service.get("read_only"):
-        yield "it may write to its own root (read_only: true needs no engine)"
-    targets = {os.path.normpath(each["target"]) for each in service.get("volumes") or ()}
-    targets |= {os.path.normpath(each.partition(":")[0]) for each in service.get("tmpfs") or ()}
-    for path in image.get("Volumes") or ():
-        if os.path.normpath(path) not in targets:
+        for path in unmounted(service, image):
             yield f"its image keeps data in {path}, where nothing is mounted"
+        return
+    for each in service.get("volumes") or ():
+        if (each.get("bind") or {}).get("propagation") in ("shared", "rshared"):
+            yield f"what it mounts in {each['target']} is to be seen on the host (propagation)"
 
 
 def _network(service: Mapping[str, Any]) -> Iterator[str]:

@@ -16,12 +16,13 @@ from sockwake.oci.command import Image, Service, plain
 from sockwake.oci.command import command as command
 from sockwake.oci.command import server_command as server_command
 from sockwake.oci.command import variables_of as variables_of
+from sockwake.oci.health import healthcheck as healthcheck
 from sockwake.oci.hosts import etc_files as etc_files
 from sockwake.oci.hosts import hostname
 from sockwake.oci.mounts import missing as missing
+from sockwake.oci.mounts import unmounted as unmounted
 from sockwake.oci.reasons import init_program as init_program
 from sockwake.oci.reasons import why_engine as why_engine
-from sockwake.oci.rootless import rootless as rootless
 from sockwake.oci.unit import limits as limits
 from sockwake.oci.unit import stop_grace as stop_grace
 from sockwake.oci.unit import stop_signal as stop_signal
@@ -69,10 +70,44 @@ def everyday(
         new_privileges=False,
         writable=MEMORY,
     )
+    _join(made, network)
+    return made
+
+
+def container(
+    service: Service,
+    image: Image,
+    files: str,
+    *,
+    name: str,
+    root: str,
+    network: str = "",
+    volumes: Sequence[tuple[str, str]] = (),
+) -> Spec:
+    """That of any other container: what an engine would give it.
+
+    files: the image's file system. root: where the container's own is going to be. volumes: (path
+    of the host, path in the container), to write to. network: as for everyday().
+    """
+    made = spec(service, image, files, name=name, binds=volumes)
+    made["root"] = {"path": root, "readonly": bool(service.get("read_only"))}
+    _join(made, network)
+    return made
+
+
+def needs_layer(service: Service, made: Spec, files: str) -> bool:
+    """Whether container() needs a root of its own, beside the image's file system.
+
+    Mount points that the image lacks are made in there, and not in the image.
+    """
+    return not service.get("read_only") or bool(missing(files, made["mounts"]))
+
+
+def _join(made: Spec, network: str) -> None:
+    """Have the container be in a network namespace that is there already; "" for a new one."""
     for each in made["linux"]["namespaces"] if network else ():
         if each["type"] == "network":
             each["path"] = network
-    return made
 
 
 def initialising(

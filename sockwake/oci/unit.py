@@ -52,8 +52,12 @@ def stop_signal(service: dict[str, Any], image: dict[str, Any]) -> str:
 
 def stop_grace(service: dict[str, Any]) -> float:
     """Seconds that the server has to end."""
-    if not (said := str(service.get("stop_grace_period") or "")):
-        return 10
+    said = str(service.get("stop_grace_period") or "")
+    return seconds(said) if said else 10
+
+
+def seconds(said: str) -> float:
+    """A span of time as compose prints it, as in 1m30s."""
     return sum(
         float(number) * _SECONDS[unit]
         for number, unit in re.findall(r"([0-9.]+)(ms|us|µs|h|m|s)", said)

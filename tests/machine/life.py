@@ -24,8 +24,10 @@ from guest import Machine
 
 HERE = Path(__file__).resolve().parent
 
-# Engines keep layers there and put overlays on top of them, which an overlay cannot carry.
+# Engines keep layers there and put overlays on top of them, which an overlay cannot carry; so does
+# what crun runs in /var/lib/sockwake. In the order in which they are mounted.
 REAL = {
+    "lib": "/var/lib",
     "docker": "/var/lib/docker",
     "containers": "/var/lib/containers",
     "home": "/home",

@@ -57,7 +57,7 @@ class Subject(ABC):
         if self.has_container:
             found["server"] = lambda: [one.server_pid()]
         if self.is_program:
-            found["monitor"] = lambda: self._running("/watcher --program", "/program await")
+            found["monitor"] = lambda: self.running("/watcher --program", "/program await")
         return found
 
     def _check(self) -> list[int]:
@@ -67,7 +67,8 @@ class Subject(ABC):
             pass
         return [pid]
 
-    def _running(self, *words: str) -> list[int]:
+    def running(self, *words: str) -> list[int]:
+        """The processes of the instance that have one of these words in their command."""
         return [
             int(line.split()[0])
             for line in self.service.processes()
@@ -115,8 +116,8 @@ class Postgres(Subject):
     def victims(self) -> dict[str, Callable[[], list[int]]]:
         found = super().victims()
         if self.service.is_bundled:
-            found["monitor"] = lambda: self._running("/watcher --program", "/program await")
-            found["start"] = lambda: self._running("/await --", "/prepare", "/bin/container")
+            found["monitor"] = lambda: self.running("/watcher --program", "/program await")
+            found["start"] = lambda: self.running("/await --", "/prepare", "/bin/container")
         return found
 
     def ask(self) -> None:
@@ -130,6 +131,14 @@ class Postgres(Subject):
 
 
 class Container(Subject):
+    def victims(self) -> dict[str, Callable[[], list[int]]]:
+        found = super().victims()
+        if self.service.is_bundled:
+            found["monitor"] = lambda: self.running("/watcher --program", "/program await")
+            found["start"] = lambda: self.running("/await --", "/prepare", "/bin/container")
+            found["relay"] = lambda: self.running(" cat")
+        return found
+
     def ask(self) -> None:
         answer = get(self.service.port, timeout=WITHIN)
         if answer.status != 200:
@@ -151,7 +160,7 @@ class Whole(Container):
         return super().victims() | {
             "server": lambda: [one.pid_of("web")],
             "database": lambda: [one.pid_of("db")],
-            "proxies": lambda: self._running("systemd-socket-proxyd"),
+            "proxies": lambda: self.running("systemd-socket-proxyd"),
         }
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from instances import MakeService
 from moment import until
@@ -14,9 +17,12 @@ from web import get, staying
 from webshop import container, opened_since, served, slow_to_get_up
 
 
-def test_woken_by_http_and_nothing_is_left_when_it_sleeps(service: MakeService, nginx: str) -> None:
+@pytest.mark.parametrize("runtime", ["crun", "engine"])
+def test_woken_by_http_and_nothing_is_left_when_it_sleeps(
+    service: MakeService, nginx: str, runtime: str
+) -> None:
     before = opened_since(set())
-    shop = container(service, nginx)
+    shop = container(service, nginx, "--runtime", runtime)
     for _ in range(2):
         assert shop.processes() == []
         with staying(shop.port):
@@ -27,10 +33,8 @@ def test_woken_by_http_and_nothing_is_left_when_it_sleeps(service: MakeService, 
         shop.asleep()
         assert shop.ls()["state"] == "asleep"
     assert must("docker", "ps", "--quiet") == ""
-    assert (
-        must("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container)
-        == "exited 0\n"
-    )
+    state = ("docker", "inspect", "--format={{.State.Status}} {{.State.ExitCode}}", shop.container)
+    assert run(*state).out.strip() == ("" if runtime == "crun" else "exited 0")
     assert str(shop.run) not in Path("/proc/mounts").read_text()
 
 
@@ -43,7 +47,12 @@ def test_says_what_was_made_and_how_long_its_first_wake_took(
     assert 0 < said["first_wake_seconds"] < 30
     assert (said["password_file"], sorted(entry.name for entry in shop.etc.iterdir())) == (
         None,
-        ["compose.yaml", "instance.env"],
+        [
+            "compose.yaml",
+            *(["engine-choice"] if shutil.which("podman") else []),
+            "instance.env",
+            "unit.conf",
+        ],
     )
     shop.open()
     served(shop)
@@ -58,6 +67,7 @@ def test_a_dozen_at_once_onto_a_sleeping_one(service: MakeService, nginx: str) -
     shop.asleep()
 
 
+@pytest.mark.engine
 def test_nothing_is_published_by_an_edited_compose_yaml(service: MakeService, nginx: str) -> None:
     before = opened_since(set())
     shop = slow_to_get_up(service)
@@ -109,6 +119,7 @@ def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, ngi
     assert not again.etc.exists() and not Path("/var/lib/sockwake/svc1").exists()
 
 
+@pytest.mark.engine
 def test_a_volume_that_an_edited_compose_yaml_names_outlives_all_but_purge(
     service: MakeService, nginx: str
 ) -> None:
@@ -134,6 +145,7 @@ def test_a_volume_that_an_edited_compose_yaml_names_outlives_all_but_purge(
     assert must("docker", "volume", "ls", "--quiet") == ""
 
 
+@pytest.mark.engine
 def test_edits_of_compose_yaml_count_from_the_next_wake_on(
     service: MakeService, nginx: str
 ) -> None:

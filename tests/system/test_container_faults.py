@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +27,7 @@ def borrowed(nginx: str) -> Iterator[str]:
 
 
 @pytest.mark.fault
+@pytest.mark.engine
 def test_without_its_image(service: MakeService, nginx: str, borrowed: str) -> None:
     shop = container(service, borrowed)
     must("docker", "rm", shop.container)
@@ -74,7 +77,7 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
     shop = container(service, nginx, idle="10min")
     assert get(shop.port).status == 200
     proxy = shop.main_pid(shop.proxy)
-    must("docker", "kill", shop.container)
+    os.kill(shop.server_pid(), signal.SIGKILL)
     until("its proxy has gone", lambda: shop.main_pid(shop.proxy) != proxy)
     assert get(shop.port).status == 200
     shop.set("IDLE", "1s")

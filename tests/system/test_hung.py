@@ -42,6 +42,7 @@ def hung(program: str) -> Iterator[None]:
 
 
 @pytest.mark.fault
+@pytest.mark.engine
 def test_compose_that_never_ends(service: MakeService, nginx: str) -> None:
     shop = container(service, nginx)
     shop.edit("instance.env", "IDLE=1s\n", "IDLE=1s\nSTART_TIMEOUT=3s\n")
@@ -56,6 +57,7 @@ def test_compose_that_never_ends(service: MakeService, nginx: str) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.engine
 def test_engine_that_stands_still(service: MakeService, nginx: str) -> None:
     shop = container(service, nginx)
     must("docker", "rm", shop.container)

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 import bundle
-from account import Account
 from bundle import Bundle, Image
 from program import must, run
 
@@ -40,7 +39,7 @@ STRENGTH = {
     "yes": 1,
     "none": 1,
 }
-COLUMNS = ("Docker", "a container", "a PostgreSQL", "a user's PostgreSQL")
+COLUMNS = ("Docker", "a container", "a PostgreSQL")
 SERVICE: dict[str, Any] = {
     "command": ["postgres", "-c", "listen_addresses="],
     "entrypoint": None,
@@ -183,31 +182,13 @@ def _probed(image: Image, folder: Path) -> Iterator[dict[str, str]]:
             *("--volume", f"{image.root}{asked[1]}:{asked[1]}:ro", SERVICE["image"], *asked[1:]),
         )
         yield _read(said)
-        a_container = bundle.translate(folder, "container", image, _service({}), "spec", asked)
+        writing = _service({}, read_only=False)
+        a_container = bundle.translate(
+            *(folder, "container", image, writing, "container", asked),
+            root=str(image.root),  # itself a copy of the image, which nothing else uses
+        )
         yield _read(a_container.run().expect(0).out)
         yield _read(_everyday(image, folder, _service({}), asked).run().expect(0).out)
-        with _user_s_own(image, _service({}), asked) as (user, command):
-            yield _read(user.must(*command))
-
-
-@contextmanager
-def _user_s_own(
-    image: Image, service: Mapping[str, object], args: Sequence[str]
-) -> Iterator[tuple[Account, list[str]]]:
-    """An ordinary user, and the command line that runs the everyday container as the user's own."""
-    user = Account()
-    user.linger()
-    folder = user.home / "bundle-of-the-tests"
-    folder.mkdir()
-    ids = (user.uid, os.stat(user.home).st_gid)
-    try:
-        asked = (folder, "a-user-s", image, service, "everyday", args, ids)
-        made = bundle.translate(*asked, owner=OWNER)
-        made.limits.clear()
-        yield user, made.command(root=f"{user.runtime}/crun-of-the-tests")
-    finally:
-        shutil.rmtree(folder)
-        user.stop_lingering()
 
 
 @contextmanager

@@ -20,7 +20,10 @@ from webshop import container
 pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
 
 EXISTS = 3  # exit status of sockwake-new
-CONTAINER = ("--kind", "container", "--image", "nginx:local", "--container-port", "80")
+CONTAINER = (
+    *("--kind", "container", "--image", "nginx:local", "--container-port", "80"),
+    *("--runtime", "engine"),
+)
 
 
 @pytest.fixture

@@ -42,6 +42,8 @@ class Ended:
         ("KeyError: 'DATABASE_URL'\n", "--env DATABASE_URL=VALUE"),
         ("the environment variable TOKEN is missing", "--env TOKEN=VALUE"),
         ("s6-overlay-suexec: fatal: can only run as pid 1", "init: false"),
+        ('could not translate host name "db" to address', "--network bridge"),
+        ("connect: Network is unreachable", "--network host"),
         ("cannot open its files", "--env KEY=VALUE"),
         ("HTTP server failed", "--env KEY=VALUE"),
         ("", ""),

@@ -6,7 +6,7 @@ import pytest
 from services import IMAGE, POSTGRES, RICH, service
 
 from sockwake.oci import reasons
-from sockwake.oci.spec import why_engine
+from sockwake.oci.spec import unmounted, why_engine
 
 
 def test_a_postgres_as_it_is_made_needs_none() -> None:
@@ -26,7 +26,6 @@ def test_whatever_is_translated_needs_none() -> None:
         ("network_mode", "container:x", "its network is that of the container x"),
         ("networks", {"default": None}, "it says networks, which only an engine understands"),
         ("gpus", "all", "it says gpus, which only an engine understands"),
-        ("read_only", None, "it may write to its own root (read_only: true needs no engine)"),
         ("privileged", True, "it is privileged"),
         ("devices", [{"source": "/dev/fuse", "target": "/dev/fuse"}], "the device /dev/fuse"),
         ("device_cgroup_rules", ["c 1:3 mr"], "it may use devices (c 1:3 mr)"),
@@ -110,9 +109,20 @@ def test_what_is_the_host_s_stays_so_on_its_network(key: str, value: object) -> 
     )
 
 
-def test_a_volume_of_the_image_needs_a_mount() -> None:
-    assert why_engine(service(RICH), {"Volumes": {"/data/": {}, "/a": {}}}) == (
+def test_a_volume_of_the_image_needs_a_mount_only_of_a_cluster() -> None:
+    image = {**IMAGE, "Volumes": {"/data/": {}, "/var/lib/postgresql": {}}}
+    assert why_engine(service(POSTGRES), image, has_cluster=True) == (
         "its image keeps data in /data/, where nothing is mounted"
+    )
+    assert why_engine(service(RICH), image) == ""
+    assert unmounted(service(RICH, tmpfs=["/data:size=1m"]), image) == ["/var/lib/postgresql"]
+
+
+def test_a_root_of_its_own_needs_no_engine_and_shows_the_host_no_mount() -> None:
+    assert why_engine(service(RICH, read_only=False)) == ""
+    volume = {"type": "bind", "source": "/a", "target": "/a", "bind": {"propagation": "rshared"}}
+    assert "what it mounts in /a is to be seen on the host" in why_engine(
+        service(RICH, volumes=[volume])
     )
 
 

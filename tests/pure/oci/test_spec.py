@@ -264,3 +264,30 @@ def test_mount_points_that_the_image_does_not_have_are_told(root: str) -> None:
     made = everyday(root, volumes=volumes)
     lacking = [each["destination"] for each in spec.missing(root, made["mounts"])]
     assert lacking == ["/data"]
+
+
+def test_any_other_container_writes_to_a_root_of_its_own(root: str) -> None:
+    def made(**keys: object) -> dict[str, Any]:
+        asked = service(RICH, **keys)
+        return spec.container(asked, IMAGE, root, name="a", root="/l/root", network="/run/n")
+
+    assert made(read_only=None)["root"] == {"path": "/l/root", "readonly": False}
+    assert made()["root"] == {"path": "/l/root", "readonly": True}
+    networks = [each for each in made()["linux"]["namespaces"] if each["type"] == "network"]
+    assert networks == [{"type": "network", "path": "/run/n"}]
+    assert made()["process"]["args"] == ["/x", "y", "serve", "-c", "a=b c", "$HOME"]
+
+
+def test_mount_points_that_the_image_lacks_are_not_made_in_it(root: str) -> None:
+    asked = service(RICH, volumes=None, tmpfs=None)
+    made = spec.container(asked, IMAGE, root, name="a", root=root)
+    for each in made["mounts"]:
+        place = Path(f"{root}{each['destination']}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.mkdir()
+    assert not spec.needs_layer(asked, made, root)
+    volumes = [("/srv/v", "/no/such")]
+    lacking = spec.container(asked, IMAGE, root, name="a", root=root, volumes=volumes)
+    assert spec.needs_layer(asked, lacking, root)
+    assert spec.needs_layer(service(RICH, read_only=None), made, root)
