@@ -112,6 +112,7 @@ class Project:
         self.require_free(config, is_new=False)
         label = belongings.label(self.instance)
         around_it = _WOKEN | self._process_1(definition, image)
+        around_it = _limited(around_it, self.settings)
         overlay = {"container_name": container, **around_it, "labels": label, **overlay}
         if arguments:  # an empty command would take the image's own away
             overlay["command"] = [*(definition.get("command") or []), *arguments]
@@ -164,6 +165,29 @@ class Project:
             ) from error
         except process.ProgramError as error:
             raise _failure(self.instance.compose_file, error) from error
+
+
+def _limited(overlay: dict[str, object], settings: Settings) -> dict[str, object]:
+    """overlay with the limits of instance.env, which count in place of those in compose.yaml.
+
+    Each in both of the places that compose knows: it refuses a service in which they differ.
+    """
+    limits = settings.limits
+    wanted: dict[str, object] = {}
+    places: dict[str, object] = {}
+    if limits.memory:
+        wanted["memory"] = places["mem_limit"] = f"{limits.memory}"
+        places["memswap_limit"] = f"{2 * limits.memory}"
+    if limits.cpus:
+        wanted["cpus"] = f"{limits.cpus / 100:g}"
+        places["cpus"] = limits.cpus / 100
+    if limits.pids:
+        wanted["pids"] = places["pids_limit"] = limits.pids
+    if not wanted:
+        return overlay
+    deploy = overlay.get("deploy")
+    around = deploy if isinstance(deploy, dict) else {}
+    return {**overlay, **places, "deploy": {**around, "resources": {"limits": wanted}}}
 
 
 def published(path: str, service: str, port: int | None) -> tuple[str, str, int]:

@@ -14,6 +14,7 @@ from sockwake.system import process
 # from this version on compose puts them into a container when it starts one, and a wake starts it
 # without compose
 _INJECTS_AT_START = (2, 37, 3)
+_LOGS = ("none", "json-file", "journald", "k8s-file")  # that podman keeps, too
 
 
 def require_possible(project: ComposeProject) -> None:
@@ -149,3 +150,38 @@ def _udp(project: ComposeProject) -> Iterator[tuple[str, str]]:
         for port in definition.get("ports") or ():
             if port.get("protocol") == "udp":
                 yield name, str(port.get("published") or port["target"])
+
+
+def only_docker(project: ComposeProject) -> str:
+    """What of a project podman, or compose with it, does not do, as words; "" for nothing."""
+    for name, definition in project.definitions.items():
+        if what := next(_of_docker(definition), ""):
+            return f"service '{name}' has {what}"
+    drivers = {
+        "network": ("networks", ("", "bridge", "macvlan", "ipvlan")),
+        "volume": ("volumes", ("", "local")),
+    }
+    for what, (section, known) in drivers.items():
+        for name, each in (project.config.get(section) or {}).items():
+            driver = str((each or {}).get("driver") or "")
+            if driver not in known:
+                return f"{what} '{name}' has driver {driver}"
+    return ""
+
+
+def _of_docker(definition: dict[str, Any]) -> Iterator[str]:
+    """What of a service podman does not do."""
+    if (definition.get("healthcheck") or {}).get("start_interval"):
+        yield "start_interval in its healthcheck"
+    driver = str((definition.get("logging") or {}).get("driver") or "none")
+    if driver not in _LOGS:
+        yield f"logging driver {driver}"
+    if definition.get("runtime"):
+        yield f"runtime {definition['runtime']}"
+    deploy = definition.get("deploy") or {}
+    reserved = (deploy.get("resources") or {}).get("reservations") or {}
+    if definition.get("gpus") or reserved.get("devices"):
+        yield "a GPU or another reserved device"
+    for mount in definition.get("volumes") or ():
+        if str(mount.get("source") or "").endswith("/docker.sock"):
+            yield "docker's socket"

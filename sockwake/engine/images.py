@@ -64,8 +64,26 @@ def pull(engine: Engine, image: str, *, quiet: bool) -> None:
 
 def pull_anew(engine: Engine, image: str, *, quiet: bool) -> None:
     """Pull what the registry has by this name now; raises ProgramError."""
-    command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), image]
-    process.run(command, show=not quiet, timeout=None)
+    names = [image, *([hub] if engine.is_podman and (hub := in_docker_hub(image)) else [])]
+    for name in names:
+        command = [*_client(engine), "pull", *(["--quiet"] if quiet else []), name]
+        try:
+            process.run(command, show=not quiet, timeout=None)
+            return
+        except process.ProgramError:
+            if name == names[-1]:
+                raise
+
+
+def in_docker_hub(image: str) -> str:
+    """What an image without a registry is called in full by docker, and by podman's API; else "".
+
+    podman's client knows many by their short names, and others by no name.
+    """
+    first, slash, _ = image.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return ""
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
 def _client(engine: Engine) -> list[str]:

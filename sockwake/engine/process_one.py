@@ -33,13 +33,22 @@ def may_be_init(engine: Engine, definition: dict[str, Any], image: bytes) -> boo
     definition: as compose prints it; what it says of init itself counts. image: what the engine
     says of it.
     """
-    if "init" in definition or definition.get("pid") or not _has_init(engine):
+    if not _has_init(engine):
         return False
     try:
-        config = json.loads(image).get("Config") or {}
-        variables = [*(config.get("Env") or ()), *(definition.get("environment") or {})]
+        return takes_init(definition, json.loads(image).get("Config") or {})
     except (ValueError, AttributeError, TypeError):
         return False
+
+
+def takes_init(definition: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Whether an init may be laid over a service: it says nothing of one, and brings none.
+
+    config: the configuration of its image.
+    """
+    if "init" in definition or definition.get("pid"):
+        return False
+    variables = [*(config.get("Env") or ()), *(definition.get("environment") or {})]
     command = (
         _words(definition.get("entrypoint") or config.get("Entrypoint"))
         or _words(definition.get("command") or config.get("Cmd"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from sockwake.engine import api, belongings
-from sockwake.engine.api import PATIENCE, Engine
-from sockwake.system import unix_socket
+from sockwake.engine.api import PATIENCE, Engine, EngineError
+from sockwake.system import cgroups, unix_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
 
@@ -18,12 +20,12 @@ def engines_of(settings: Settings | None) -> list[Engine]:
     """Running engines that may have containers of an instance: its own; all for settings None."""
     if not settings:
         sockets = {api.socket_of("docker"), api.socket_of("podman")}
-        return [Engine(path) for path in sockets if _listens(path)]
+        return [Engine(path) for path in sockets if listens(path)]
     path = api.socket_of(settings.engine)
     return [Engine(path)] if settings.needs_engine and os.path.exists(path) else []
 
 
-def _listens(path: str) -> bool:
+def listens(path: str) -> bool:
     """Whether a process listens on a unix socket: a stopped engine may have left its socket."""
     try:
         unix_socket.connect(path, PATIENCE).close()
@@ -48,3 +50,21 @@ def remove_from(engine: Engine, instance: Instance, settings: Settings | None) -
     """Remove them from one engine; a project, which is not sockwake's, keeps all its volumes."""
     is_project = settings is not None and settings.is_project
     belongings.remove(engine, instance, volumes=not is_project)
+
+
+def memory(engine: Engine, containers: Iterable[str]) -> int | None:
+    """The bytes of memory of containers that run, by their IDs; None when one is not known."""
+    from sockwake.engine import project_containers  # late: most of what runs has no engine
+
+    total = 0
+    for container in containers:
+        try:
+            state = project_containers.inspect(engine, container).get("State")
+            pid = int(state["Pid"]) if isinstance(state, dict) else 0
+        except (EngineError, KeyError, TypeError, ValueError):
+            return None
+        used = cgroups.memory(cgroups.of_container(pid, container))
+        if used is None:
+            return None
+        total += used
+    return total

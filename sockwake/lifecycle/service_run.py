@@ -60,8 +60,12 @@ class ServiceRun:
 
     @property
     def fds(self) -> list[int]:
-        """What can be read when it wrote something, or has ended."""
-        return [fd for fd in (self.container.fd, self.process) if fd >= 0]
+        """What can be read when it wrote something, or has ended.
+
+        Its output only once it has started: the thread that starts it closes it when that fails.
+        """
+        output = -1 if self.state == STARTING else self.container.fd
+        return [fd for fd in (output, self.process) if fd >= 0]
 
     @property
     def has_ended(self) -> bool:

@@ -5,6 +5,8 @@ The image comes from Docker's store; podman calls it localhost/…, and finds it
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pytest
 from database import IMAGE, Database
 from instances import Make
 from moment import until, until_gone
-from program import must, run
-from project import FOLDER, MakeProject, new, write
+from program import Ran, must, run
+from project import FOLDER, MakeProject, write
+from project import new as project_of
 from recovery import awake, heals
 from service import Service
 from web import get
@@ -99,22 +102,13 @@ def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
         asleep(database)
     assert "database system is ready to accept connections" in database.journal()
     assert "received fast shutdown request" in database.journal()
-
-
-def test_a_long_query_keeps_it_awake(in_podman: Make) -> None:
-    """Podman's API service exits after five seconds without a request or an attached client."""
-    database = in_podman()
+    # podman's API service exits after five seconds without a request or an attached client
     assert database.psql("select pg_sleep(9), 1").endswith("|1")
-    asleep(database)
-
-
-def test_edited_files_make_a_new_container(in_podman: Make) -> None:
-    database = in_podman()
-    database.psql()
     asleep(database)
     database.add_guc("work_mem=7MB")
     assert database.psql("show work_mem") == "7MB"
-    assert containers("--all") == ["sockwake-pg1"]
+    assert containers("--all") == ["sockwake-pg1"], "edited files make a new container"
+    asleep(database)
 
 
 def test_tls_is_offered(in_podman: Make) -> None:
@@ -133,6 +127,47 @@ def test_a_web_server_wakes_answers_and_sleeps(
         asleep(web)
     run("sockwake", "rm", "web").expect(0)
     assert containers("--all") == []
+
+
+def chosen(ran: Ran) -> str:
+    """What sockwake-new --dry-run --json has chosen, with the reason, for instance "web"."""
+    files = json.loads(ran.expect(0).out)["files"]
+    env = files["/etc/sockwake/web/instance.env"]["content"]
+    choice: str = files["/etc/sockwake/web/engine-choice"]["content"]
+    assert ("\nENGINE=podman\n" in env) == choice.startswith("podman: ")
+    return choice.strip()
+
+
+def test_the_default_is_podman_unless_only_docker_can_be_right(
+    podman: None, known: Callable[[str], Database], compose: Callable[..., str]
+) -> None:
+    new = "sockwake-new web --kind container --container-port 80 --runtime engine --idle 1s".split()
+    dry = ("--dry-run", "--json")
+    must("systemctl", "enable", "podman.socket")
+    try:
+        must("docker", "tag", NGINX, "only-in:docker")
+        built = chosen(run(*new, "--image", "only-in:docker", *dry))
+        assert built == "docker: docker has image only-in:docker, and podman has not"
+        must("docker", "create", "--name=reader", "--volume=/srv/read:/x", NGINX)
+        data = chosen(run(*new, "--image", NGINX, "--data", "/srv/read", "--mount", "/y", *dry))
+        assert data == "docker: docker's container reader mounts /srv/read"
+        compose("config")
+        assert chosen(project_of("web", FOLDER / "pair", *dry)).startswith("podman: ")
+        must("docker", "volume", "create", "--label=com.docker.compose.project=pair", "pair_db")
+        owned = chosen(project_of("web", FOLDER / "pair", *dry))
+        assert owned == "docker: docker has volumes of the project 'pair'"
+        web = known("web")
+        said = must(*new, "--image", NGINX, "--enable")
+        why = "podman: docker is installed, too, and takes longer for a wake and stays resident"
+        assert why in said and why in must("sockwake", "status", "web")
+        assert web.setting("ENGINE") == "podman" and "nginx" in get(web.port).text
+        asleep(web)
+    finally:
+        run("docker", "rm", "--volumes", "reader")
+        run("docker", "volume", "rm", "pair_db")
+        run("docker", "rmi", "only-in:docker")
+        must("systemctl", "disable", "podman.socket")
+        shutil.rmtree("/srv/read", ignore_errors=True)
 
 
 def test_a_project_sleeps_whole_and_is_given_back_with_its_data(
@@ -161,7 +196,7 @@ def test_a_project_sleeps_whole_and_is_given_back_with_its_data(
     compose("up", "--detach", "--wait")
     until("its server is up", lambda: run("curl", "-f", f"http://127.0.0.1:{port}").status == 0)
     assert query("select n from kept") == "7"
-    again = new("again", pair.directory, "--engine", "podman")
+    again = project_of("again", pair.directory, "--engine", "podman")
     again.expect(1, "runs, and has its ports", "podman compose stop")
 
 

@@ -149,7 +149,8 @@ def test_a_dry_run_and_no_provision_ask_nothing_of_an_engine(project: MakeProjec
     directory = projects.lay_out("wide")
     ran = run("sockwake-new", "shop", "--compose", str(directory), "--dry-run", "--json")
     shown = json.loads(ran.expect(0).out)
-    assert list(shown["files"]) == ["/etc/sockwake/shop/instance.env"]
+    files = ["/etc/sockwake/shop/instance.env", "/etc/sockwake/shop/engine-choice"]
+    assert list(shown["files"]) == files[: 1 + bool(shutil.which("podman"))]
     assert shown["commands"] == [f"docker-compose --project-directory {directory} create"]
     made = run("sockwake-new", "shop", "--compose", str(directory), "--no-provision", "--json")
     assert json.loads(made.expect(0).out)["project"] == str(directory)

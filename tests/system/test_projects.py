@@ -147,22 +147,22 @@ def test_a_profile_is_named_when_it_is_needed(project: MakeProject) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("what", ["container", "network", "system"])
-def test_what_was_pruned_is_made_anew(project: MakeProject, what: str) -> None:
+def test_what_was_pruned_is_made_anew(project: MakeProject) -> None:
     shop = project("wide")
-    must("docker", what, "prune", "--force")
-    assert get(shop.port).status == 200
-    shop.asleep()
+    for what in ("container", "network", "system"):
+        must("docker", what, "prune", "--force")
+        assert get(shop.port).status == 200, what
+        shop.asleep()
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("verb", [["down"], ["rm", "--force"], ["start"], ["restart"]])
-def test_compose_by_hand_while_it_sleeps(project: MakeProject, verb: list[str]) -> None:
+def test_compose_by_hand_while_it_sleeps(project: MakeProject) -> None:
     """The next client is served, by a container that is watched."""
     shop = project("wide")
-    run("docker-compose", *verb, cwd=str(shop.directory))
-    assert get(shop.port).status == 200
-    shop.asleep()
+    for verb in (["down"], ["rm", "--force"], ["start"], ["restart"]):
+        run("docker-compose", *verb, cwd=str(shop.directory))
+        assert get(shop.port).status == 200, verb
+        shop.asleep()
 
 
 @pytest.mark.fault

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import docker_engine
+from database import IMAGE
 from instances import Make
 from program import must, run
 from service import Service
@@ -26,3 +28,37 @@ def test_a_cluster_survives_whatever_is_purged_of_other_instances(
     )
     must("sockwake", "rm", "w")
     assert database.psql("select n from kept") == "1"
+
+
+def test_data_that_another_container_mounts_are_not_purged(instance: Make, image: str) -> None:
+    """crun wakes it, and yet every engine that is installed is asked, or named."""
+    database = instance()
+    database.psql("create table kept as select 1 as n")
+    database.asleep()
+    data = "/var/lib/sockwake/pg1"
+    mount = f"--volume={data}/18:/var/lib/postgresql/18"
+    made = must("docker", "create", "--name=reader", mount, IMAGE, "true").strip()
+    try:
+        refused = run("sockwake", "rm", "pg1", "--purge")
+        refused.expect(
+            EXISTS, f"data directory {data} ({data}/18) is mounted by docker's container reader"
+        )
+        assert "docker rm reader removes that container" in refused.err
+        must("systemctl", "stop", "docker.socket", "docker.service", timeout=120)
+        docker_engine.allow_starts()
+        silent = run("sockwake", "rm", "pg1", "--purge").expect(1, "does not answer at")
+        assert "systemctl start docker.service" in silent.err and "--purge" in silent.err
+    finally:
+        must("systemctl", "start", "docker.socket", "docker.service", timeout=120)
+        must("docker", "rm", "--volumes", made)
+    assert database.state(database.socket) == "active"
+    assert database.psql("select n from kept") == "1", "nothing was changed"
+    database.asleep()
+    if run("sh", "-c", "command -v podman").status:
+        return
+    must("podman", "create", f"--volume={data}:/data", "--name=reader", "--rootfs", "/", "true")
+    try:
+        ran = run("sockwake", "rm", "pg1", "--purge")
+        ran.expect(EXISTS, f"data directory {data} is mounted by podman's container reader")
+    finally:
+        must("podman", "rm", "reader")

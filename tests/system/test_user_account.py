@@ -21,6 +21,11 @@ def test_it_is_listed_for_its_user_only(account: Account, user_database: Own) ->
     account.run("sockwake", "status", "--user", "mine").expect(
         0, str(user_database.etc), "journalctl --user -u"
     )
+    found = account.run("sockwake", "doctor", "--user", "mine", "--json").expect(0).out
+    assert json.loads(found) == []
+    (user_database.etc / "password").chmod(0o644)
+    account.run("sockwake", "doctor", "--user").expect(1, "mine: others may read ")
+    account.run("sockwake", "doctor", "--user", "--fix", "mine").expect(0, "fixed: mine: ")
 
 
 def test_it_keeps_clear_of_the_systems_ports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -11,7 +12,14 @@ from sockwake.engine.api import Engine
 from sockwake.engine.healthcheck import Healthcheck
 from sockwake.engine.project_containers import Member
 from sockwake.lifecycle.restarts import Restarts, is_restarted
-from sockwake.lifecycle.service_run import ServiceRun, addresses_of, number_of
+from sockwake.lifecycle.service_run import (
+    RUNNING,
+    STARTING,
+    WAITING,
+    ServiceRun,
+    addresses_of,
+    number_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +48,22 @@ def test_the_pauses_between_restarts_grow_to_a_minute() -> None:
     assert pauses[:3] == [0.1, 0.2, 0.4] and pauses[-1] == 60
     run.exit_code = -1  # its container is gone
     assert restarts.pause(run) is None
+
+
+def test_output_is_read_by_no_other_thread_than_the_one_that_starts_it_until_it_has() -> None:
+    """That one closes it when the start fails: closed twice, it would be another's descriptor."""
+    run = ServiceRun(Member("web", "0" * 64, {}, "no", is_running=False), Engine())
+    run.container.fd, writer = os.pipe()
+    for state, fds in ((WAITING, 1), (STARTING, 0), (RUNNING, 1)):
+        run.state = state
+        assert len(run.fds) == fds
+    closed = run.container.fd
+    run.container.close()
+    run.container.close()
+    assert run.container.fd == -1 and run.fds == []
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(closed)
+    os.close(writer)
 
 
 @pytest.mark.parametrize(
