@@ -1,0 +1,142 @@
+"""sockwake wake, sleep and is-awake."""
+
+import os
+import time
+from collections.abc import Sequence
+
+from sockwake.admin import inventory
+from sockwake.admin.each import do_to_each
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load, load_if_valid
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import drain, holds, waking
+from sockwake.lifecycle.runtime import WAKING
+from sockwake.system import process, systemctl
+
+ASLEEP, UNKNOWN = 3, 4  # exit statuses of is-awake, those of systemctl(1)
+Units = dict[str, tuple[str, str]]  # what systemctl.states() tells of units
+_UNITS = "pg-p*@*"  # ports, proxies and backends
+_NOWHERE = "unknown"  # what is-awake says of a name that no instance has
+
+
+def require_power() -> None:
+    """Raise SockwakeError for a user who may not command systemd."""
+    if os.geteuid() and not scope.is_user():
+        raise SockwakeError(
+            "cannot command systemd: permission denied",
+            "run this as root, or with --user for your own",
+        )
+
+
+def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:
+    """Wake instances, and say how long that took. seconds: at most, for all of them."""
+    require_power()
+    began = time.monotonic()
+    units = systemctl.states(_UNITS)
+    _begin(names, units)
+
+    def one(name: Name) -> str:
+        instance = Instance(name)
+        settings = load(instance)
+        if _is_awake(instance, units):
+            return f"{name} is awake already"
+        if not _is_open(instance, units):
+            enable = scope.command("systemctl", f"enable --now {instance.socket_unit}")
+            raise SockwakeError(f"the port of instance '{name}' is closed", f"{enable} opens it")
+        if not block:
+            return f"{name} is being woken"
+        waking.wake(instance, _unit(instance, settings), seconds, began)
+        return f"{name} is awake, after {time.monotonic() - began:.2f} s"
+
+    do_to_each(names, one, "woken", quiet=False)
+
+
+def _begin(names: Sequence[Name], units: Units) -> None:
+    """Have systemd wake all of them at the same time; one that is awake has its proxy back.
+
+    What is wrong with one is told when its turn comes.
+    """
+    wanted = []
+    for name in names:
+        instance = Instance(name)
+        settings = load_if_valid(instance)
+        if settings and _is_open(instance, units):
+            wanted.append(_unit(instance, settings))
+    if wanted:
+        process.run(["systemctl", *scope.switch(), "--no-block", "start", *wanted], check=False)
+
+
+def _unit(instance: Instance, settings: Settings) -> str:
+    """The unit that wakes it and stays until it has been idle: the proxy, if there is one."""
+    return instance.backend_unit if settings.is_native else instance.proxy_unit
+
+
+def _is_awake(instance: Instance, units: Units) -> bool:
+    """Whether its backend is up and ready."""
+    return _active_state(instance.backend_unit, units) == "active" and waking.is_ready(instance)
+
+
+def _is_open(instance: Instance, units: Units) -> bool:
+    """Whether its port is open: nothing else would keep it awake."""
+    return _active_state(instance.socket_unit, units) == "active"
+
+
+def _active_state(unit: str, units: Units) -> str:
+    return units.get(unit, ("inactive", ""))[0]
+
+
+def sleep(names: Sequence[Name], *, force: bool, block: bool, seconds: float) -> None:
+    """Put instances to sleep; of one that is used or held only with force."""
+    require_power()
+
+    def one(name: Name) -> str:
+        instance = Instance(name)
+        settings = load(instance)
+        began = time.monotonic()
+        taken = holds.holds(instance)
+        if taken and not force:
+            release = scope.command("sockwake release", f"{name} --all")
+            raise holds.held(instance, taken, f"{release} ends that, or sleep --force")
+        if drain.is_down(instance):
+            holds.release(*taken)
+            return f"{name} is asleep already"
+        drain.begin(instance, settings, force=force, hint="--force sends them away")
+        holds.release(*taken)
+        if not block:
+            return f"{name} is falling asleep"
+        if not drain.wait(instance, seconds):
+            return f"{name} has been woken again by a client"
+        return f"{name} is asleep, after {time.monotonic() - began:.2f} s"
+
+    do_to_each(names, one, "put to sleep", quiet=False)
+
+
+def words(names: Sequence[Name]) -> list[str]:
+    """The state of each instance as systemctl is-active has it; "unknown" where there is none."""
+    units = systemctl.states(_UNITS)
+    return [_word(Instance(name), units) for name in names]
+
+
+def _word(instance: Instance, units: Units) -> str:
+    if not inventory.exists(instance):
+        return _NOWHERE
+    state, status = units.get(instance.backend_unit, ("inactive", ""))
+    if state == "active" and (status == WAKING or not _may_be_ready(instance)):
+        return "activating"
+    return state
+
+
+def _may_be_ready(instance: Instance) -> bool:
+    """Whether it is ready, or it is not this user's to know."""
+    try:
+        return waking.is_ready(instance)
+    except PermissionError:
+        return True
+
+
+def status(found: Sequence[str]) -> int:
+    """The exit status of is-awake: 0 when any is awake."""
+    if "active" in found:
+        return 0
+    return UNKNOWN if set(found) == {_NOWHERE} else ASLEEP

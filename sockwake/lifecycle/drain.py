@@ -1,0 +1,71 @@
+"""Put an instance to sleep by an administrator's wish, without losing a client that comes then."""
+
+import time
+
+from sockwake.clients import connections, peers
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.system import sigstop, systemctl
+
+_LOOK_EVERY = 0.1  # seconds
+_MOST_NAMED = 5  # clients
+
+
+def begin(instance: Instance, settings: Settings, *, force: bool, hint: str) -> None:
+    """Have systemd stop the backend, and return without waiting for that.
+
+    What accepts its clients stands still while they are counted, and accepts none behind that: a
+    client that comes now waits in the queue of the port, and wakes the instance again.
+    Raises SockwakeError (in use) when clients are connected, unless force.
+    """
+    if force:
+        systemctl.stop_later(instance.backend_unit)
+        return
+    accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
+    try:
+        systemctl.signal(accepting, "STOP", all_processes=True)
+        require_no_clients(instance, settings, hint)
+        if settings.is_native:
+            sigstop.signal_first_thread(accepting)
+        else:
+            systemctl.signal(accepting, "HUP", all_processes=True)  # which it does not catch
+        systemctl.stop_later(instance.backend_unit)
+    finally:
+        systemctl.signal(accepting, "CONT", all_processes=True)
+
+
+def require_no_clients(instance: Instance, settings: Settings, hint: str) -> None:
+    """Raise SockwakeError (in use) that tells who is connected."""
+    count = connections.connected(settings)
+    if not count:
+        return
+    found = peers.described(settings)
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    who = f": {', '.join(found[:_MOST_NAMED])}{more}" if found else ""
+    plural = "s" if count > 1 else ""
+    raise SockwakeError(
+        f"instance '{instance.name}' has {count} connected client{plural}{who}", hint, IN_USE
+    )
+
+
+def wait(instance: Instance, seconds: float) -> bool:
+    """Wait until the backend has stopped; False when a client has woken it again meanwhile.
+
+    Raises SockwakeError after so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while systemctl.is_ending(instance.backend_unit):
+        if time.monotonic() > deadline:
+            raise SockwakeError(
+                f"instance '{instance.name}' is not asleep after {seconds:g} s, "
+                "and goes on shutting down"
+            )
+        time.sleep(_LOOK_EVERY)
+    return is_down(instance)
+
+
+def is_down(instance: Instance) -> bool:
+    """Whether the backend does not run."""
+    unit = instance.backend_unit
+    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")

@@ -1,0 +1,41 @@
+"""Whether an instance is to be awake now, by its KEEP=, and until when."""
+
+from __future__ import annotations
+
+from sockwake.system import calendars
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sockwake.config.hours import Hours
+
+_LONGEST = 26 * 3600  # seconds of a day, and of the hour by which clocks are set back
+_A_DAY = 2  # times that hours may begin in those
+_MOST = 14  # hours that follow each other without a gap
+
+
+def until(hours: Sequence[Hours], now: float) -> float | None:
+    """When the hours are over that it is now, in seconds since 1970; None outside of them."""
+    end = now
+    for _ in range(_MOST):
+        later = max((each for of_one in hours for each in _ends(of_one, end)), default=end)
+        if later <= end:
+            break
+        end = later
+    return end if end > now else None
+
+
+def require_known(hours: Sequence[Hours]) -> None:
+    """Raise SockwakeError (usage) when systemd does not know a date or a zone."""
+    for each in hours:
+        for event in (each.begin, each.end):
+            calendars.elapses(event, 0.0)
+
+
+def _ends(hours: Hours, at: float) -> Iterator[float]:
+    """The ends of these hours, of those that have begun and are not over."""
+    for begin in calendars.elapses(hours.begin, at - _LONGEST, _A_DAY + 1):
+        for end in calendars.elapses(hours.end, begin):
+            if begin <= at < end:
+                yield end

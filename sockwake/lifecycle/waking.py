@@ -1,0 +1,113 @@
+"""Wake an instance though no client has come, and wait until it is ready."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from sockwake.config import scope
+from sockwake.errors import SockwakeError
+from sockwake.system import files, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.config.instance import Instance
+
+FOREVER = float("inf")
+_ATTEMPTS = 3  # a port scan at this very moment may have a start end: no client is there
+_LOOK_EVERY = 0.01  # seconds
+_FAILED = 1  # systemctl(1): the job has; others tell that there is no such unit, or no permission
+_LAST_WORDS = 4.0  # seconds until the reason of a waker that was killed is there; as in bin/proxy
+
+
+class StillWakingError(SockwakeError):
+    """The time is over, and the wake goes on."""
+
+
+def wake(
+    instance: Instance, unit: str, seconds: float = FOREVER, began: float | None = None
+) -> None:
+    """Start a unit that wants the backend, or the backend, and return when the instance is ready.
+
+    A backend that nothing wants ends again. seconds: at most, from began (time.monotonic()).
+    Raises StillWakingError, and SockwakeError with what the waker said.
+    """
+    deadline = (time.monotonic() if began is None else began) + seconds
+    for _ in range(_ATTEMPTS):
+        try:
+            _start(unit, deadline)
+            _await_lock(instance, deadline)
+        except process.Overdue:
+            raise StillWakingError(
+                f"instance '{instance.name}' is not awake after {seconds:g} s, and goes on waking"
+            ) from None
+        if _has_outcome(instance):
+            break
+    if is_ready(instance):
+        return
+    said = [
+        files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
+    ]
+    why = ": ".join(filter(None, said)) if said[0] else "systemd did not start it"
+    raise SockwakeError(
+        f"instance '{instance.name}' cannot start: {why}",
+        scope.command("journalctl", f"-u {instance.backend_unit}"),
+    )
+
+
+def is_ready(instance: Instance) -> bool:
+    """Whether its backend is ready; raises OSError for a user who may not know."""
+    try:
+        os.stat(instance.ready_file)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _start(unit: str, deadline: float) -> None:
+    """Start a unit, and wait for that; raises process.Overdue.
+
+    A failure is told by what the backend has left, unless systemd does not even know the unit.
+    """
+    patience = None if deadline == FOREVER else max(deadline - time.monotonic(), 0.01)
+    try:
+        process.run(["systemctl", *scope.switch(), "start", unit], timeout=patience)
+    except process.ProgramError as error:
+        if error.returned != _FAILED:
+            raise
+
+
+def _await_lock(instance: Instance, deadline: float) -> None:
+    """Wait until no wake is under way; raises process.Overdue."""
+    try:
+        lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        while not _is_free(lock):
+            if time.monotonic() > deadline:
+                raise process.Overdue(["wake"], 0)
+            time.sleep(_LOOK_EVERY)
+    finally:
+        os.close(lock)
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _has_outcome(instance: Instance) -> bool:
+    """Whether the instance is ready, or has failed; what cleans up behind a waker has its time."""
+    deadline = time.monotonic() + _LAST_WORDS
+    while time.monotonic() < deadline:
+        if is_ready(instance) or os.path.exists(instance.failure_file):
+            return True
+        if os.path.exists(instance.nobody_file) or os.path.exists(instance.handover_socket):
+            return False
+        time.sleep(_LOOK_EVERY)
+    return False

@@ -1,0 +1,40 @@
+"""Take or release the hold of an instance's own hours: ExecStart= of pg-hours@NAME.service.
+
+Its timer, which sockwake-generator makes of KEEP=, starts it when hours begin or end, when the port
+is opened (at boot, too), and when the clock or the time zone has been set.
+"""
+
+import sys
+import time
+
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import load
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import holds, hours
+from sockwake.lifecycle.hold import HOURS, moment
+from sockwake.system import journal
+
+
+def main(arguments: list[str]) -> int:
+    """hours NAME. The status is for systemd alone."""
+    try:
+        look(Instance(Name(arguments[0])))
+    except SockwakeError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    return 0
+
+
+def look(instance: Instance) -> None:
+    """Have the instance kept awake until its hours are over, or no longer."""
+    settings = load(instance)
+    end = hours.until(settings.keep, time.time())
+    before = [hold for hold in holds.holds(instance) if hold.is_of_hours]
+    if end is not None and any(hold.until == end for hold in before):
+        return
+    if end is not None:  # first: it would fall asleep between two
+        holds.take(instance, end=holds.at(end), who=HOURS)
+        journal.say(f"its hours have begun, and are over at {moment(end)}")
+    elif before:
+        journal.say("its hours are over")
+    holds.release(*before)
