@@ -3,7 +3,9 @@
 import os
 import secrets
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError, reason
 from sockwake.system import files
 
 _KEPT_PASSWORD = "sockwake-password"
@@ -18,6 +20,37 @@ def write_password(instance: Instance) -> None:
     """Write a new password file, with mode 0600, unless there is one."""
     if not os.path.exists(instance.password_file):
         files.replace(instance.password_file, 0o600, new_password())
+
+
+def read_password(instance: Instance) -> str:
+    """The password, "" when it is not known: an adopted cluster's, or one that is yet to be made.
+
+    Raises SockwakeError when it may not be read.
+    """
+    try:
+        with open(instance.password_file, encoding="utf-8") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is not UTF-8"
+        hint = "" if scope.is_user() else "run this as root"
+        raise SockwakeError(f"cannot read {instance.password_file}: {why}", hint) from None
+
+
+def require_password(instance: Instance) -> str:
+    """The password; raises SockwakeError when it is not known."""
+    if password := read_password(instance):
+        return password
+    if os.path.exists(instance.uninitialised_file):
+        raise SockwakeError(
+            f"instance '{instance.name}' has no password yet", "its first wake makes one"
+        )
+    raise SockwakeError(
+        f"the password of instance '{instance.name}' is not known here: "
+        "its cluster was adopted without it",
+        f"write it into {instance.password_file}",
+    )
 
 
 def keep_password(instance: Instance, data: str) -> bool:

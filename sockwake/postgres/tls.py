@@ -17,6 +17,7 @@ from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import files, process, safe_path
 
 _DAYS = 3650
+ENCRYPTED = "require"  # the sslmode of libpq that verifies nothing
 
 
 def self_signed(listen: Sequence[str]) -> tuple[str, str]:
@@ -67,6 +68,25 @@ def has_expired(certificate: str) -> bool:
 
 def _is_past(until: str | None) -> bool:
     return until is not None and datetime.fromisoformat(until) < datetime.now(UTC)
+
+
+def verification(certificate: str, host: str) -> str:
+    """How far a client that has this certificate as its sslrootcert can verify a server at host.
+
+    A value of libpq's sslmode: verify-full; verify-ca when the certificate does not name host; and
+    ENCRYPTED when another authority has issued it, whose certificate is not in the file. One that
+    is not there yet is made for every address of the instance.
+    """
+    if not os.path.exists(certificate):
+        return "verify-full"
+    checked = ["openssl", "verify", "-no_check_time", "-CAfile", certificate, certificate]
+    try:
+        process.run(checked)
+    except process.ProgramError:
+        return ENCRYPTED
+    asked = ["openssl", "x509", "-in", certificate, "-noout", "-checkip", host]
+    names_host = "does match" in process.run(asked, check=False)
+    return "verify-full" if names_host else "verify-ca"
 
 
 def validity(certificate: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import subprocess
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
 PATIENCE = 30  # seconds for a program that answers at once
@@ -45,13 +47,14 @@ def run(
     timeout: float | None = PATIENCE,
     cwd: str | None = None,
     aside: list[str] | None = None,
+    stdin: str | None = None,
 ) -> str:
     """Run argv in the C locale with stdin closed, and return its stdout.
 
     env: added to our environment. show: let it write to our stderr (a progress bar) and return "".
     timeout: seconds until its process group is ended; None for a program that stays in the
     foreground of the user's terminal, to be interrupted there.
-    cwd: where it runs. aside: gets what it wrote on stderr.
+    cwd: where it runs. aside: gets what it wrote on stderr. stdin: what it reads there instead.
     Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
     """
     import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
@@ -61,7 +64,7 @@ def run(
             argv,
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=2 if show else subprocess.PIPE,
             stderr=None if show else subprocess.PIPE,
             text=True,
@@ -71,15 +74,12 @@ def run(
     except OSError as error:
         raise _unusable(argv, error) from None
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise Overdue(argv, timeout or 0) from None
     finally:
         if process.returncode is None:  # late, or interrupted
-            _end(process.pid, group=timeout is not None)
-            process.poll()
-            for pipe in filter(None, (process.stdout, process.stderr)):
-                pipe.close()
+            _abandon(process, group=timeout is not None)
     if check and process.returncode:
         raise ProgramError(argv, process.returncode, stderr or stdout or "")
     if aside is not None:
@@ -111,6 +111,20 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
         raise ProgramError(argv, status, "")
 
 
+def interact(argv: list[str]) -> int:
+    """Run argv on the user's terminal, whose Ctrl-C is the program's own; its exit status."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pid = os.posix_spawnp(argv[0], argv, os.environ, setsigdef=[signal.SIGINT])
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except OSError as error:
+        raise _unusable(argv, error) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def begin(argv: list[str], output: int) -> int:
     """Start argv in a process group of its own and return its id; the caller waits for it.
 
@@ -129,8 +143,21 @@ def begin(argv: list[str], output: int) -> int:
         os.close(nothing)
 
 
+def end(pid: int) -> None:
+    """End what begin() has started, with its process group, and wait for it."""
+    _end(pid, group=True)
+    os.waitpid(pid, os.WNOHANG)
+
+
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
     return SockwakeError(f"cannot run {argv[0]}: {reason(error)}")
+
+
+def _abandon(process: subprocess.Popen[str], *, group: bool) -> None:
+    _end(process.pid, group=group)
+    process.poll()
+    for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+        pipe.close()
 
 
 def _end(pid: int, *, group: bool) -> None:
@@ -164,6 +191,48 @@ def become(program: str, *arguments: str) -> NoReturn:
     """Replace this process by another program of sockwake, from the directory of this one."""
     path = f"{os.path.dirname(os.path.realpath(sys.argv[0]))}/{program}"
     os.execv(path, [path, *arguments])
+
+
+def take_over(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by another program, as the user's shell would have started it.
+
+    Raises SockwakeError when it cannot be run. Python ignores SIGPIPE, which others end by.
+    """
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.umask(scope.caller_umask)
+    try:
+        os.execvpe(argv[0], list(argv), env)
+    except OSError as error:
+        raise _unusable(argv, error) from None
+
+
+def attend(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    numbers: Sequence[int],
+    pass_on: Callable[[int], object],
+) -> int:
+    """Run argv at the user's terminal, and return its exit status: 128 + N when signal N ended it.
+
+    pass_on: called with each of the signals of these numbers that comes meanwhile, in place of what
+    this process does with it. Raises SockwakeError when it cannot be run.
+    """
+    import signal
+
+    default = {signal.SIGPIPE, *numbers}
+    try:
+        pid = os.posix_spawnp(argv[0], list(argv), env, setsigdef=default)
+    except OSError as error:
+        raise _unusable(argv, error) from None
+    before = {each: signal.signal(each, lambda number, _: pass_on(number)) for each in numbers}
+    try:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
 
 
 def exists(program: str) -> bool:

@@ -135,3 +135,24 @@ def is_running(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -TERM $$", 128 + 15)])
+def test_a_program_that_is_attended_gives_its_status(script: str, status: int) -> None:
+    argv = ["sh", "-c", script]
+    assert process.attend(argv, os.environ, [signal.SIGTERM], lambda _: None) == status
+
+
+def test_a_program_that_is_attended_gets_the_signals_passed_on() -> None:
+    got: list[int] = []
+    before = signal.getsignal(signal.SIGUSR1)
+    argv = ["sh", "-c", "kill -USR1 $PPID; sleep 0.2"]
+    assert process.attend(argv, os.environ, [signal.SIGUSR1], got.append) == 0
+    assert got == [signal.SIGUSR1] and signal.getsignal(signal.SIGUSR1) == before
+    with pytest.raises(SockwakeError, match="cannot run nosuch"):
+        process.attend(["nosuch"], os.environ, [], got.append)
+
+
+def test_a_program_reads_what_it_is_given_on_stdin() -> None:
+    assert process.run(["cat"], stdin="a\nb") == "a\nb"
+    assert process.run(["cat"]) == ""

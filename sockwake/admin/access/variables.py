@@ -1,0 +1,66 @@
+"""sockwake env: variables that lead programs to an instance."""
+
+import shlex
+from contextlib import suppress
+
+from sockwake.admin.access import addresses
+from sockwake.admin.show import facts
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import runtime
+from sockwake.postgres import password
+from sockwake.system import files
+
+_OF_POSTGRES = (
+    *("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE"),
+    *("PGSSLROOTCERT", "PGPASSFILE", "PGPASSWORD"),
+)
+_OF_OTHERS = ("HOST", "PORT", "SOCKET", "URL")
+
+
+def variables(instance: Instance, settings: Settings, *, with_password: bool) -> dict[str, str]:
+    """The variables of an instance.
+
+    Of a PostgreSQL those of libpq: its password as PGPASSFILE, a file in /run that is written
+    here, or with with_password as PGPASSWORD. Of others HOST and PORT, of the first port, or
+    SOCKET; with URL where they speak HTTP.
+
+    Raises SockwakeError, with with_password also when the password is not known.
+    """
+    if settings.has_cluster:
+        return _of_postgres(instance, settings, with_password=with_password)
+    if with_password:
+        addresses.require_postgres(instance, settings)
+    item = settings.listen[0]
+    if item.startswith("/"):
+        return {"SOCKET": item}
+    found = {"HOST": addresses.LOOPBACK.get(item, item), "PORT": str(settings.port)}
+    url = facts.address(instance, settings) if settings.ready.startswith("http:") else ""
+    return found | ({"URL": url} if url else {})
+
+
+def script(found: dict[str, str]) -> str:
+    """Lines for a shell to evaluate, which leave nothing of another instance's set."""
+    every = _OF_POSTGRES if "PGHOST" in found else _OF_OTHERS
+    unset = " ".join(name for name in every if name not in found)
+    lines = [f"{name}={shlex.quote(value)}" for name, value in found.items()]
+    return "\n".join([f"unset {unset}", *lines, f"export {' '.join(found)}"])
+
+
+def _of_postgres(instance: Instance, settings: Settings, *, with_password: bool) -> dict[str, str]:
+    address = addresses.local(instance, settings)
+    found = address.variables()
+    if with_password:
+        return found | {"PGPASSWORD": password.require_password(instance)}
+    secret = ""
+    with suppress(SockwakeError):  # then the program asks for it
+        secret = password.read_password(instance)
+    if not secret or instance.root:
+        return found
+    try:
+        runtime.make_directories(instance)
+        files.replace_volatile(instance.password_line, address.password_line(secret), 0o600)
+    except PermissionError:  # of a user who has only been let read the password
+        return found
+    return found | {"PGPASSFILE": instance.password_line}
