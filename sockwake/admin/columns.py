@@ -1,11 +1,20 @@
 """Tables for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+Paint = Callable[[int, int, str], str]
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of text, each column as wide as its widest cell."""
+def aligned(lines: Sequence[Sequence[str]], paint: Paint | None = None) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its widest cell.
+
+    paint: makes what is shown of (number of row, number of column, cell), no wider than that.
+    """
     widths = [max(map(len, column)) for column in zip(*lines)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    ]
+    found = []
+    for row, line in enumerate(lines):
+        cells = [cell.ljust(width) for cell, width in zip(line, widths)]
+        if paint:
+            cells = [paint(row, column, cell) for column, cell in enumerate(cells)]
+        found.append("  ".join(cells).rstrip())
+    return found

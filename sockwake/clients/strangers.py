@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _GOES_ON_FOR = 10.0
 
 
-def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
+def turn_away(listeners: list[socket.socket], settings: Settings, name: str) -> bool:
     """Accept and close connections until the queues are empty, or there is a client in one.
 
-    Returns whether there is a client; it stays in its queue.
+    name: the instance's. Returns whether there is a client; it stays in its queue.
     """
     first_seen: dict[str, float] = {}
-    closed = Closed()
+    closed = Closed(name)
     deadline = time.monotonic() + _GOES_ON_FOR
     try:
         while (waiting := not_empty(listeners)) and (now := time.monotonic()) < deadline:
@@ -53,7 +53,8 @@ def turn_away(listeners: list[socket.socket], settings: Settings) -> bool:
 class Closed:
     """The connections that were accepted and closed, in one line of the journal however many."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._count = 0
         self._last = ""
 
@@ -70,13 +71,12 @@ class Closed:
 
     def sum_up(self) -> None:
         """Write how many there were."""
-        if self._count == 1:
-            journal.say(f"turned away {self._last}, which sent nothing")
-        elif self._count:
-            journal.say(
-                f"turned away {self._count} connections that sent nothing, "
-                f"the last from {self._last}"
-            )
+        last, count = self._last, self._count
+        said = f"turned away {last}, which sent nothing"
+        if count > 1:
+            said = f"turned away {count} connections that sent nothing, the last from {last}"
+        if count:
+            journal.record("strangers", self._name, said, client=last, count=count)
 
 
 def _have_had_their_time(queued: list[Queued], first_seen: dict[str, float], now: float) -> bool:

@@ -1,10 +1,16 @@
 """Ask and command systemd, by systemctl(1), systemd-run(1) and loginctl(1)."""
 
+from __future__ import annotations
+
 import os
 
 from sockwake.config import scope
 from sockwake.config.scope import UID
 from sockwake.system import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
 _RELOAD = 300  # seconds; a thousand instances take some, and another reload may be under way
@@ -73,6 +79,11 @@ def is_ending(unit: str) -> bool:
     return _property(unit, "ActiveState", check=False) == "deactivating" or is_asked_to_stop(unit)
 
 
+def start(unit: str) -> None:
+    """Start a unit, and wait until that is done; raises ProgramError."""
+    process.run(["systemctl", *scope.switch(), "start", unit], timeout=_HOLD)
+
+
 def stop_later(unit: str) -> None:
     """Queue the stop of a unit without waiting for it."""
     process.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
@@ -105,6 +116,29 @@ def stop(*units: str) -> None:
             raise
 
 
+def restart(unit: str) -> None:
+    """Restart a unit and wait for it."""
+    process.run(["systemctl", *scope.switch(), "restart", unit], timeout=_STOP)
+
+
+def needs_reload(*units: str) -> bool:
+    """Whether a file of one of the units has changed since systemd has read it."""
+    argv = ["systemctl", *scope.switch(), "show", "--property=NeedDaemonReload", *units]
+    return "=yes" in process.run(argv, check=False)
+
+
+def active_state(unit: str) -> str:
+    """Its ActiveState, as in "active"; of one that systemd does not know "inactive"."""
+    return _property(unit, "ActiveState", check=False)
+
+
+def is_enabled(unit: str, *, root: str = "") -> bool:
+    """Whether a unit is enabled. root: the tree to look in."""
+    tree = [f"--root={root}"] if root else []
+    argv = ["systemctl", *scope.switch(), *tree, "is-enabled", unit]
+    return process.run(argv, check=False).strip() == "enabled"
+
+
 def reset(*units: str) -> None:
     """Clear the failed state of units."""
     process.run(["systemctl", *scope.switch(), "reset-failed", *units], check=False)
@@ -121,6 +155,39 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
         if "Id" in values:
             units[values["Id"]] = (values.get("ActiveState", ""), values.get("StatusText", ""))
     return units
+
+
+def active(*patterns: str) -> dict[str, str]:
+    """The ActiveState of every loaded unit that one of the patterns matches.
+
+    One question for all units, of which each costs PID 1 some microseconds; states() and
+    properties() ask for each unit by itself, which costs it a millisecond.
+    """
+    switches = ["--all", "--full", "--plain", "--no-legend", "--no-pager"]
+    listed = process.run(
+        ["systemctl", *scope.switch(), "list-units", *switches, *patterns], check=False
+    )
+    rows = [line.split(None, 3) for line in listed.splitlines()]
+    return {row[0]: row[2] for row in rows if len(row) > 2}
+
+
+def properties(units: Sequence[str], *names: str) -> dict[str, dict[str, str]]:
+    """The properties of these names of each unit; none of a unit that systemd does not know."""
+    if not units:
+        return {}
+    asked = f"--property={','.join(('Id', *names))}"
+    shown = process.run(["systemctl", *scope.switch(), "show", asked, "--", *units], check=False)
+    found = {}
+    for block in shown.strip().split("\n\n"):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        found[values.pop("Id", "")] = values
+    return found
+
+
+def default_tasks_max() -> str:
+    """How many tasks a unit may have that says nothing of it (DefaultTasksMax=)."""
+    argv = ["systemctl", *scope.switch(), "show", "--property=DefaultTasksMax", "--value"]
+    return process.run(argv, check=False).strip()
 
 
 def not_cleaned_up() -> list[str]:

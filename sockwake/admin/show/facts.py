@@ -1,7 +1,7 @@
 """Facts of an instance: its units, its address, its last wake."""
 
-from urllib.parse import quote
-
+from sockwake.admin import inventory
+from sockwake.admin.access import addresses
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.kinds.table import CRUN, ENGINE
@@ -28,14 +28,6 @@ def last_failure(instance: Instance) -> str:
         files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
     ]
     return ": ".join(filter(None, texts)) if texts[0] else ""
-
-
-def last_wake(instance: Instance) -> float | None:
-    """The seconds that the last wake took; None when it is not known."""
-    try:
-        return float(files.text_of(instance.wake_file))
-    except ValueError:
-        return None
 
 
 def slow(seconds: float | None, settings: Settings) -> str:
@@ -75,19 +67,14 @@ def more_addresses(settings: Settings) -> list[str]:
 
 
 def _host(listen: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)
+    host = addresses.LOOPBACK.get(listen, listen)
     return f"[{host}]" if ":" in host else host
 
 
 def dsn(instance: Instance, settings: Settings) -> str:
     """The DSN of the first address or unix socket, without the password."""
-    user, database = quote(settings.db_user, safe=""), quote(settings.db_name, safe="")
-    first = settings.listen[0]
-    if first.startswith("/"):
-        directory, _, number = first.rpartition("/.s.PGSQL.")
-        return f"postgresql://{user}@/{database}?host={quote(directory)}&port={number}"
-    verify = f"?sslmode=verify-full&sslrootcert={instance.tls_certificate}" if settings.tls else ""
-    return f"postgresql://{user}@{_host(first)}:{settings.port}/{database}{verify}"
+    found = next(addresses.addresses(instance, settings), None)
+    return found.uri() if found else settings.listen[0]
 
 
 def runtime(instance: Instance, settings: Settings) -> dict[str, str | None]:
@@ -101,3 +88,16 @@ def runtime(instance: Instance, settings: Settings) -> dict[str, str | None]:
         "engine": settings.engine if settings.needs_engine else None,
         "image_digest": (bundle.image_of(instance) or None) if settings.is_bundled else None,
     }
+
+
+def engine_why(instance: Instance, settings: Settings) -> str | None:
+    """Why an instance has its engine; None where there was no choice, or it was edited since."""
+    engine, _, why = files.text_of(f"{instance.etc}/{inventory.ENGINE_NOTE}").partition(": ")
+    is_told = engine == settings.engine and settings.is_container
+    return why.strip() or None if is_told else None
+
+
+def engine(why: object, settings: Settings) -> str:
+    """The engine of an instance, for an administrator; "" without a reason. why: engine_why()."""
+    of_image = "" if settings.needs_engine else " for its image"
+    return f"{settings.engine}{of_image}: {why}" if why else ""

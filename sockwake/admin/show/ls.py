@@ -1,104 +1,68 @@
 """sockwake ls: every instance, and the state of its systemd units."""
 
 import os
-from functools import cached_property
+from collections.abc import Sequence
 
-from sockwake.admin import columns, inventory
-from sockwake.admin.show import exposure, facts
+from sockwake.admin import inventory, operands
+from sockwake.admin.show import exposure, facts, times
+from sockwake.admin.show.sight import DOWN, Sight
 from sockwake.clients import connections
 from sockwake.config import scope, timespan
-from sockwake.config.instance import Instance
+from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.engine import belongings
-from sockwake.engine.api import Engine, EngineError
-from sockwake.engine.resources import engines_of
-from sockwake.errors import SockwakeError
+from sockwake.errors import UNKNOWN, SockwakeError
 from sockwake.lifecycle.runtime import WAKING
-from sockwake.system import port_owner, procnet, systemctl
+from sockwake.system import files, port_owner
 
-_COLUMNS = ("name", "state", "clients", "kind", "version", "idle")
-FAILED = "failed"
+# the keys of a row, of which some instances have not all
+KEYS = (
+    *("name", "state", "state_since", "clients", "memory_bytes", "next_sleep", "held"),
+    *("kind", "version", "idle", "address", "listen", "port", "allow", "image", "data", "tls"),
+    *("runtime", "engine", "image_digest", "project", "ports", "warning", "error"),
+)
+ASLEEP, AWAKE, BROKEN, FAILED, OFF = "asleep", "awake", "broken", "failed", "off"
 _UNWATCHED = "unwatched"
-_DOWN = ("inactive", "failed")  # ActiveState of a backend
-_BACKEND_STATES = {"activating": "waking", "deactivating": "falling asleep"}
-
-
-class Sight:
-    """Tables that are read once for all rows.
-
-    units: (ActiveState, StatusText) of every loaded unit. tables: the kernel's of connections.
-    """
-
-    def __init__(self, units: dict[str, tuple[str, str]]) -> None:
-        self.units = units
-        self.tables = procnet.Snapshot()
-        self._known: dict[str, set[str]] = {}
-
-    def runs(self, instance: Instance, settings: Settings) -> bool:
-        """Whether the engine runs a container of an instance; False when it does not answer."""
-        engines = [] if instance.root else engines_of(settings)
-        return any(instance.name in self._running(engine) for engine in engines)
-
-    def _running(self, engine: Engine) -> set[str]:
-        if engine.path not in self._known:
-            try:
-                self._known[engine.path] = belongings.running(engine)
-            except EngineError:
-                self._known[engine.path] = set()
-        return self._known[engine.path]
-
-    @cached_property
-    def owners(self) -> dict[str, int]:
-        return port_owner.owners()
+_BACKEND_STATES = {"activating": WAKING, "deactivating": "falling asleep"}
 
 
 def state(socket: str, backend: str, status: str) -> str:
     """The state of an instance, by the ActiveState of its units and the waker's StatusText."""
     if backend == "active":
-        return "waking" if status == WAKING else "awake"
+        return WAKING if status == WAKING else AWAKE
     if backend in _BACKEND_STATES:
         return _BACKEND_STATES[backend]
-    return {"active": "asleep", "failed": FAILED}.get(socket, "off")
+    return {"active": ASLEEP, "failed": FAILED}.get(socket, OFF)
 
 
-def rows(root: str = "") -> list[dict[str, object]]:
-    """One row for each instance; "error": what is wrong with its files, or why a wake failed."""
-    sight = Sight({} if root else systemctl.states("pg-*@*"))
-    made = [_row_or_error(instance, sight) for instance in inventory.instances(root)]
-    drafts: list[dict[str, object]] = [
-        {"name": draft.name, "state": _draft_state(draft)} for draft in inventory.unfinished(root)
-    ]
-    return sorted([*made, *drafts], key=lambda row: str(row["name"]))
+def rows(root: str = "", words: Sequence[str] = ()) -> list[dict[str, object]]:
+    """One row for each instance; "error": what is wrong with its files, or why a wake failed.
+
+    words: names and wildcards, none for all. Raises SockwakeError (unknown) for one that is not
+    there.
+    """
+    instances, drafts = inventory.instances(root), inventory.unfinished(root)
+    if words:
+        chosen = operands.names(words, root)
+        _require_there(chosen, [*instances, *drafts])
+        instances = [each for each in instances if each.name in chosen]
+        drafts = [each for each in drafts if each.name in chosen]
+    sight = Sight(instances, root)
+    made = [_row_or_error(instance, sight) for instance in instances]
+    made += [{"name": draft.name, "state": _draft_state(draft)} for draft in drafts]
+    return sorted(made, key=lambda row: str(row["name"]))
 
 
 def row(instance: Instance, settings: Settings) -> dict[str, object]:
     """The row of one instance."""
-    units = {} if instance.root else systemctl.states(f"pg-*@{instance.name}.*")
-    return _row(instance, settings, Sight(units))
+    return _row(instance, settings, Sight([instance], instance.root))
 
 
-def table(listed: list[dict[str, object]]) -> str:
-    """The rows as text, in columns, with the failures below."""
-    lines: list[tuple[str, ...]] = [(*(key.upper() for key in _COLUMNS), "LISTEN")]
-    for row in listed:
-        cells = ("-" if row.get(key, "") == "" else str(row[key]) for key in _COLUMNS)
-        lines.append((*cells, _places(row)))
-    failures = [
-        f"{row['name']}: {'' if row['state'] == FAILED else 'the last wake failed: '}{row['error']}"
-        for row in listed
-        if "listen" in row and "error" in row
-    ]
-    return "\n".join(columns.aligned(lines) + failures)
-
-
-def _places(row: dict[str, object]) -> str:
-    """Where an instance of a row listens; what is wrong with one that has no valid instance.env."""
-    ports, listen = row.get("ports"), row.get("listen")
-    if isinstance(ports, list):
-        return ", ".join(str(each).partition("=")[0] for each in ports)
-    if isinstance(listen, list):
-        return ", ".join(_where(item, row.get("port")) for item in listen)
-    return str(row.get("error", ""))
+def _require_there(chosen: Sequence[Name], there: Sequence[Instance]) -> None:
+    known = {each.name for each in there}
+    for name in chosen:
+        if name not in known:
+            hint = f"{scope.command('sockwake ls')} shows those there are"
+            raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
 
 
 def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:
@@ -106,23 +70,28 @@ def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:
     try:
         settings = load(instance)
     except SockwakeError as error:
-        return {"name": instance.name, "state": "broken", "error": error.whole}
+        return {"name": instance.name, "state": BROKEN, "error": error.whole}
     return _row(instance, settings, sight)
 
 
 def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, object]:
-    nothing = ("inactive", "")
-    socket, _ = sight.units.get(instance.socket_unit, nothing)
-    backend, status = sight.units.get(instance.backend_unit, nothing)
-    if not status and not _may_be_ready(instance):
+    backend, status = sight.state(instance.backend_unit), sight.status(instance.backend_unit)
+    if backend == "active" and not status and not _may_be_ready(instance):
         status = WAKING
+    now = state(sight.state(instance.socket_unit), backend, status)
+    clients = 0 if instance.root else connections.connected(settings, sight.tables)
     row: dict[str, object] = {
         "name": instance.name,
-        "state": state(socket, backend, status),
-        "clients": 0 if instance.root else connections.connected(settings, sight.tables),
+        "state": now,
+        "state_since": times.moment(_since(instance, sight)),
+        "clients": clients,
+        "memory_bytes": 0 if backend in DOWN else sight.memory(instance, settings),
+        "next_sleep": None,
+        "held": instance.name in sight.held,
         "kind": settings.kind,
         "version": settings.version,
         "idle": "infinity" if settings.idle == timespan.INFINITY else f"{settings.idle:.10g}s",
+        "address": facts.address(instance, settings),
         "listen": list(settings.listen),
         "port": settings.port,
         "allow": list(settings.allow),
@@ -131,16 +100,57 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
         "tls": settings.tls,
         **facts.runtime(instance, settings),
     }
+    if now == AWAKE and not clients and not row["held"]:
+        row["next_sleep"] = times.moment(_next_sleep(instance, settings))
     if settings.is_project:
         row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}
+    return row | _what_is_wrong(instance, settings, sight, now)
+
+
+def _what_is_wrong(
+    instance: Instance, settings: Settings, sight: Sight, now: str
+) -> dict[str, object]:
+    """The keys "state", "warning" and "error" of a row, as far as there is a reason for them."""
+    found: dict[str, object] = {}
     warnings = [exposure.warning(settings)]
-    if backend in _DOWN and sight.runs(instance, settings):
-        row["state"] = _UNWATCHED
+    if sight.state(instance.backend_unit) in DOWN and sight.runs(instance, settings):
+        found["state"] = _UNWATCHED
         look = scope.command("systemctl", f"start {instance.check_unit}.service")
         warnings.append(f"it runs though no client woke it: {look} stops it")
-    row |= {"warning": "; ".join(filter(None, warnings))} if any(warnings) else {}
-    failure = _unopened(settings, sight) if row["state"] == FAILED else facts.last_failure(instance)
-    return row | ({"error": failure} if failure else {})
+    if any(warnings):
+        found["warning"] = "; ".join(filter(None, warnings))
+    failure = _unopened(settings, sight) if now == FAILED else ""
+    if not failure and sight.has_run(instance):
+        failure = facts.last_failure(instance)
+    return found | ({"error": failure} if failure else {})
+
+
+def _since(instance: Instance, sight: Sight) -> float | None:
+    """When it got into its state, in seconds since the boot; None when that is not known."""
+    if sight.state(instance.backend_unit) not in DOWN:
+        return sight.changed(instance.backend_unit)
+    if sight.state(instance.socket_unit) == "active" and sight.has_run(instance):
+        noted = _seconds(instance.asleep_since)
+        if noted is not None:
+            return noted
+    return sight.changed(instance.socket_unit)
+
+
+def _next_sleep(instance: Instance, settings: Settings) -> float | None:
+    """When an instance without clients sleeps, in seconds since the boot; infinity for never.
+
+    None where no monitor notes when the last client left (lifecycle/monitor.py).
+    """
+    visit = _seconds(instance.last_visit)
+    return times.from_monotonic(visit) + settings.idle if visit is not None else None
+
+
+def _seconds(path: str) -> float | None:
+    """The number in a file; None when there is none."""
+    try:
+        return float(files.text_of(path))
+    except ValueError:
+        return None
 
 
 def _unopened(settings: Settings, sight: Sight) -> str:
@@ -166,9 +176,3 @@ def _may_be_ready(instance: Instance) -> bool:
 
 def _draft_state(draft: Instance) -> str:
     return "unfinished" if inventory.is_abandoned(draft) else "being made"
-
-
-def _where(item: str, port: object) -> str:
-    if item.startswith("/"):
-        return item
-    return f"[{item}]:{port}" if ":" in item else f"{item}:{port}"

@@ -1,16 +1,16 @@
-"""sockwake status: all facts of one instance."""
+"""sockwake status: all facts of one instance. It wakes none, and keeps none awake."""
 
 from contextlib import suppress
 
-from sockwake.admin.change import runtimes
-from sockwake.admin.show import ls
-from sockwake.admin.show.facts import address, last_wake, more_addresses, slow, units
-from sockwake.config import scope
+from sockwake.admin.show import ls, sizes, times
+from sockwake.admin.show.facts import engine_why, slow, units
+from sockwake.clients import visitors
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
-from sockwake.lifecycle import server_log, wakes
-from sockwake.postgres import adoption, preloaded, tls
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import holds, server_log, wakes
+from sockwake.postgres import adoption, preloaded, sessions, tls
 from sockwake.system import files, ss
 
 _PATIENCE = 10  # seconds for compose
@@ -21,6 +21,8 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
 
     "runtime_reason": why an engine wakes it, null when none does.
 
+    "engine_why": why it has its engine, null where there was no choice.
+
     "killed": a sentence, null unless its last sleep ended in SIGKILL.
 
     "dropped": packets since the port was opened. "last_wake_seconds": null without a wake since the
@@ -28,28 +30,64 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
     """
     from sockwake.lifecycle import needs_engine  # late: it takes 3 ms
 
-    took = last_wake(instance)
+    row = ls.row(instance, settings)
+    took, phases = wakes.duration(instance)
     return (
-        ls.row(instance, settings)
+        row
+        | _of_now(instance, settings, row)
         | {
-            "address": address(instance, settings),
             "dropped": ss.dropped(settings.places) if settings.allow and not instance.root else 0,
             "certificate_expires": tls.expiry(instance.tls_certificate) if settings.tls else None,
             "check": settings.check,
             "check_every_seconds": settings.check_every if settings.has_check else None,
             "last_wake_seconds": took,
+            "last_wake_phases": phases,
+            **_of_last_wake(instance),
             "slow": slow(took, settings),
             "runtime_reason": needs_engine.told(instance, settings, patience=_PATIENCE) or None,
+            "engine_why": engine_why(instance, settings),
             "killed": files.text_of(instance.killed_file).strip() or None,
             "collation_changed": _collation_changed(instance, settings),
             "preloaded": _preloaded(instance, settings),
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
+            "data_bytes": sizes.of_data(settings),
+            "image_bytes": sizes.of_image(instance, settings),
+            "limits": sizes.limits(instance, settings),
             "config": instance.etc,
             "units": units(instance, settings),
         }
         | _of_project(instance, settings)
     )
+
+
+def _of_now(instance: Instance, settings: Settings, row: dict[str, object]) -> dict[str, object]:
+    """Who keeps it awake: connections, holds and, of a PostgreSQL that is awake, its sessions.
+
+    "sessions": null when it sleeps, is no PostgreSQL, or cannot be asked: "sessions_error".
+    """
+    if instance.root:
+        return {"connections": [], "holds": [], "sessions": None}
+    found: dict[str, object] = {
+        "connections": [each.facts() for each in visitors.each(settings)],
+        "holds": [each.facts() for each in holds.holds(instance)],
+        "sessions": None,
+    }
+    if settings.has_cluster and row["state"] == ls.AWAKE:
+        try:
+            found["sessions"] = sessions.ask(instance, settings)
+        except SockwakeError as error:
+            found["sessions_error"] = error.whole
+    return found
+
+
+def _of_last_wake(instance: Instance) -> dict[str, object]:
+    """Who woke it last, and when; null when it is not known."""
+    last = next(reversed(wakes.known(instance)), None)
+    return {
+        "last_woken_by": last.client if last else None,
+        "last_woken_at": times.moment(last.at) if last else None,
+    }
 
 
 def _of_project(instance: Instance, settings: Settings) -> dict[str, object]:
@@ -65,64 +103,11 @@ def _of_project(instance: Instance, settings: Settings) -> dict[str, object]:
     return {"profiles": list(settings.profiles), "services": services}
 
 
-def sentences(facts: dict[str, object], instance: Instance, settings: Settings) -> str:
-    """The facts as text, one on a line."""
-    clients = facts["clients"]
-    took = facts["last_wake_seconds"]
-    plural = "" if clients == 1 else "s"
-    dropped = f"({facts['dropped']} packets from others dropped)"
-    lines = [f"{instance.name} is {facts['state']}, with {clients} client{plural}."]
-    shown = {
-        "address": ", ".join([str(facts["address"]), *more_addresses(settings)]),
-        "allow": f"{', '.join(settings.allow)} {dropped}" if settings.allow else "",
-        "kind": f"{settings.kind} {settings.version}".strip(),
-        "image": facts["image"],
-        "runtime": runtimes.words(facts),
-        "project": settings.project,
-        "profiles": ", ".join(settings.profiles),
-        "services": _services(facts.get("services")),
-        "data": facts["data"],
-        "idle": f"{facts['idle']}, check {settings.check}",
-        "last wake": f"{took} s" if took is not None else "none since the machine was started",
-        "wakes": wakes.sentence(wakes.in_the_last_hour(instance)),
-        "certificate": tls.validity(instance.tls_certificate) if settings.tls else "",
-        "note": facts["slow"],
-        "last sleep": facts["killed"],
-        "warning": facts.get("warning"),
-        "collation": _collation(facts["collation_changed"]) if settings.has_cluster else "",
-        "jobs": _jobs(facts["preloaded"]),
-        "failure": facts.get("error"),
-        "config": instance.etc,
-        "units": " ".join(units(instance, settings)),
-        "log": scope.command("journalctl", f"-u {instance.backend_unit}"),
-    }
-    return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown.items() if value])
-
-
-def _services(states: object) -> str:
-    """The services of a project, each with its state."""
-    if not isinstance(states, dict):
-        return ""
-    shown = ", ".join(f"{name} ({state})" for name, state in sorted(states.items()))
-    return shown or "none made: the next wake makes them"
-
-
 def _collation_changed(instance: Instance, settings: Settings) -> list[str]:
     """The databases that the server has warned of in this run, or the last one."""
     if settings.has_cluster and not settings.needs_engine:
         return [] if instance.root else server_log.mismatched_in_last_run(instance)
     return files.text_of(instance.collation_file).splitlines()
-
-
-def _collation(names: object) -> str:
-    """What to do about databases that the server has warned of in this or the last wake, or ""."""
-    if not isinstance(names, list) or not names:
-        return ""
-    listed = ", ".join(f'"{name}"' for name in names)
-    return (
-        f"the image sorts texts otherwise than the one before: REINDEX DATABASE and "
-        f"ALTER DATABASE … REFRESH COLLATION VERSION for {listed}"
-    )
 
 
 def _preloaded(instance: Instance, settings: Settings) -> list[str]:
@@ -132,10 +117,3 @@ def _preloaded(instance: Instance, settings: Settings) -> list[str]:
     configured = adoption.setting(settings.cluster, "shared_preload_libraries")
     file = instance.compose_file if settings.is_container else instance.service_file
     return preloaded.libraries(files.text_of(file), configured)
-
-
-def _jobs(libraries: object) -> str:
-    """A note about the jobs of preloaded libraries, or ""."""
-    names = preloaded.with_jobs(libraries if isinstance(libraries, list) else [])
-    listed = ", ".join(names)
-    return f"those of {listed} run only while it is awake, and none wakes it" if names else ""

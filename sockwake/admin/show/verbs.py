@@ -1,44 +1,130 @@
 """The verbs that show instances."""
 
 import json
+import os
+import sys
 from argparse import Namespace
 
-from sockwake.admin.option import DEBUG, JSON, ROOT, USER
+from sockwake.admin import colour, operands
+from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, USER, Option
 from sockwake.admin.parser import Verb
-from sockwake.admin.show import ls, status
+from sockwake.admin.show import filters, ls, table
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
+from sockwake.errors import FAILED, USAGE, SockwakeError
 
 
 def _ls(arguments: Namespace) -> None:
-    rows = ls.rows(arguments.root or "")
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    elif rows:
-        print(ls.table(rows))
+    if arguments.watch:
+        from sockwake.admin.show import watch
+
+        if arguments.json:
+            raise SockwakeError("--watch and --json exclude each other", status=USAGE)
+        watch.require_terminal("sockwake ls --json is for programs")
+        watch.run(lambda: _listed(arguments))
     else:
-        program = scope.command("sockwake-new")
-        print(f"There are no instances. {program} NAME --version 18 makes one.")
+        sys.stdout.write(_listed(arguments))
+
+
+def _listed(arguments: Namespace) -> str:
+    """What ls prints."""
+    rows = filters.chosen(ls.rows(arguments.root or "", arguments.names), arguments.filter or [])
+    if arguments.json:
+        return f"{json.dumps(rows, indent=2)}\n"
+    header = not arguments.no_header
+    if rows or not header:
+        return table.text(rows, header=header, coloured=colour.is_wanted(sys.stdout))
+    if arguments.filter:
+        return "There is no such instance.\n"
+    program = scope.command("sockwake-new")
+    return f"There are no instances. {program} NAME --version 18 makes one.\n"
 
 
 def _status(arguments: Namespace) -> None:
-    instance = Instance(arguments.name, arguments.root or "")
-    settings = load(instance)
-    facts = status.of(instance, settings)
-    if arguments.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        print(status.sentences(facts, instance, settings))
+    from sockwake.admin.show import status, status_text
 
+    root = arguments.root or ""
+    names = operands.names(arguments.names, root)
+    found: list[dict[str, object]] = []
+    problem: SockwakeError | None = None
+    for number, name in enumerate(names):
+        instance = Instance(name, root)
+        try:
+            settings = load(instance)
+            found.append(status.of(instance, settings))
+        except SockwakeError as error:
+            if len(names) == 1:
+                raise
+            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
+            problem = error
+            continue
+        if not arguments.json:
+            blank = "\n" if number else ""
+            print(f"{blank}{status_text.text(found[-1], instance, settings)}", flush=True)
+    if arguments.json:
+        is_one = operands.is_one_name(arguments.names)
+        print(json.dumps(found[0] if is_one else found, indent=2))
+    if problem:
+        raise SockwakeError("not all of them could be read", "sockwake ls", problem.status)
+
+
+def _doctor(arguments: Namespace) -> None:
+    from sockwake.admin import inventory
+    from sockwake.admin.show.doctor import table as checks
+
+    words = arguments.names
+    chosen = [Instance(name) for name in operands.names(words, or_all=True)]
+    for instance in chosen:
+        if not inventory.exists(instance):
+            load(instance)  # raises
+    if os.geteuid() and not arguments.user:
+        print("sockwake: only root can see all of it", file=sys.stderr)
+    found = checks.examine(chosen, is_whole=not words)
+    if arguments.fix:
+        checks.mend(found)
+    if arguments.json:
+        print(json.dumps([each.facts() for each in found], indent=2))
+    elif found:
+        print("\n".join(map(checks.line, found)))
+    else:
+        plural = "" if len(chosen) == 1 else "s"
+        print(f"Nothing is wrong with {len(chosen)} instance{plural}.")
+    if not all(each.fixed for each in found):
+        sys.exit(FAILED)
+
+
+_FIX = Option("--fix", help="mend what can be mended without harm")
+_FILTER = Option(
+    "--filter",
+    "KEY=VALUE",
+    "those of which a key of --json has this value; wildcards match",
+    type=filters.parse,
+    repeatable=True,
+    words=tuple(f"{key}=" for key in ls.KEYS),
+)
+_WATCH = Option("--watch", help="show it anew every two seconds, until Ctrl-C")
 
 VERBS = (
-    Verb("ls", _ls, "list the instances and their states", (JSON, ROOT, USER, DEBUG)),
+    Verb(
+        "ls",
+        _ls,
+        "list the instances and their states",
+        (_FILTER, _WATCH, JSON, NO_HEADER, ROOT, USER, DEBUG),
+        names="these instances; none for all",
+    ),
     Verb(
         "status",
         _status,
-        "show all that is known of an instance",
+        "show all that is known of instances, and why they are awake",
         (JSON, ROOT, USER, DEBUG),
-        has_name=True,
+        names="instances",
+    ),
+    Verb(
+        "doctor",
+        _doctor,
+        "look for what is wrong, and tell what mends it",
+        (_FIX, JSON, USER, DEBUG),
+        names="these instances; none for all of them and the machine",
     ),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin import completion
+from sockwake.admin.completion import bash
 from sockwake.admin.parser import Verb
 from sockwake.admin.verbs import VERBS
 from sockwake.kinds.table import KINDS
@@ -15,7 +15,7 @@ from tree import run
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "sockwake"
-    path.write_text(completion.script())
+    path.write_text(bash.script())
     return path
 
 
@@ -31,15 +31,18 @@ def completed(script: Path, *words: str) -> list[str]:
 
 
 def test_verbs_come_first(script: Path) -> None:
-    every = dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS)
+    called = [name for verb in VERBS for name in (verb.name, *verb.aliases)]
+    every = dict.fromkeys(name.partition(" ")[0] for name in called)
     assert completed(script, "sockwake", "") == [*every, "--help", "--version"]
-    assert completed(script, "sockwake", "st") == ["status"]
+    assert completed(script, "sockwake", "stat") == ["status"]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
 def test_then_the_options_of_the_verb(script: Path, verb: Verb) -> None:
     declared = {option.flag for option in verb.options} | {"--help"}
     assert set(completed(script, "sockwake", *verb.name.split(), "--")) == declared
+    for other in verb.aliases:
+        assert set(completed(script, "sockwake", other, "--")) == declared
     if verb.name == "new":
         assert set(completed(script, "/usr/bin/sockwake-new", "x", "--")) == declared
 
@@ -57,6 +60,7 @@ def test_the_value_of_an_option_is_what_it_may_be(script: Path, tmp_path: Path) 
     assert completed(script, "sockwake", "rm", "a", "--root", str(tmp_path)) == [str(tmp_path)]
     assert str(script) in completed(script, "sockwake-new", "a", "--check", f"{tmp_path}/")
     assert "builtin" in completed(script, "sockwake-new", "a", "--check", "b")
+    assert "state=" in completed(script, "sockwake", "ls", "--filter", "sta")
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")

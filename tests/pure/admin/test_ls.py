@@ -29,11 +29,13 @@ def test_the_table_has_a_row_for_every_instance_by_name(tree: Tree) -> None:
     tree.write_env("a", env())
     ran = tree.sockwake("ls")
     assert (ran.status, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines() == [
-        "NAME  STATE  CLIENTS  KIND      VERSION  IDLE      LISTEN",
-        "a     off    0        postgres  18       180s      127.0.0.1:25432",
-        "shop  off    0        postgres  17       infinity  [::1]:25433, /run/db/.s.PGSQL.25433",
+    shop = "postgres 17 [::1]:25433, /run/db/.s.PGSQL.25433 off - 0 - postgres:18 -"
+    assert [" ".join(line.split()) for line in ran.stdout.splitlines()] == [
+        "NAME KIND VERSION ADDRESS STATE SINCE CLIENTS MEMORY IMAGE SLEEPS",
+        "a postgres 18 127.0.0.1:25432 off - 0 - postgres:18 -",
+        f"shop {shop}",
     ]
+    assert len({line.index("  off  ") for line in ran.stdout.splitlines()[1:]}) == 1
 
 
 def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
@@ -42,9 +44,14 @@ def test_json_has_the_same_as_a_program_wants_it(tree: Tree) -> None:
         {
             "name": "a",
             "state": "off",
+            "state_since": None,
             "clients": 0,
+            "memory_bytes": 0,
+            "next_sleep": None,
+            "held": False,
             "version": "18",
             "idle": "1000000s",
+            "address": "postgresql://postgres@127.0.0.1:25432/postgres",
             "listen": ["127.0.0.1"],
             "port": 25432,
             "allow": [],
@@ -71,7 +78,7 @@ def test_a_broken_instance_is_listed_with_its_error_and_hides_no_other(tree: Tre
         ("c", "broken"),
     ]
     assert rows[0]["error"] == f"{broken.env_file}: key 'KIND' is missing"
-    assert "key 'KIND' is missing\n" in tree.sockwake("ls").stdout
+    assert f"a: {broken.env_file}: key 'KIND' is missing\n" in tree.sockwake("ls").stdout
 
 
 def test_why_the_last_wake_failed_is_listed(tree: Tree) -> None:
@@ -108,7 +115,7 @@ def test_the_state_is_what_systemd_says(socket: str, backend: str, status: str, 
 def test_the_tables_of_the_kernel_are_read_once_for_all_rows(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a failed socket each, so that every process is looked into, too."""
+    """With a failed socket each, so that every process is looked into, too; and so is systemd's."""
     instances = [
         tree.write_env(f"i{number}", env(PORT=str(20000 + number), LISTEN="127.0.0.1,::1,/run/s"))
         for number in range(100)
@@ -129,13 +136,22 @@ def test_the_tables_of_the_kernel_are_read_once_for_all_rows(
     monkeypatch.setattr(procnet, "_lines", noted)
     monkeypatch.setattr(port_owner, "owners", noted_owners)
     monkeypatch.setattr(inventory, "instances", lambda root: instances)
-    monkeypatch.setattr(
-        systemctl,
-        "states",
-        lambda pattern: {instance.socket_unit: ("failed", "") for instance in instances},
-    )
+    units = {instance.socket_unit: "failed" for instance in instances}
+    asked: list[list[str]] = []
+
+    def active(*patterns: str) -> dict[str, str]:
+        asked.append([*patterns])
+        return units
+
+    def properties(of: list[str], *_: str) -> dict[str, dict[str, str]]:
+        asked.append(of)
+        return {}
+
+    monkeypatch.setattr(systemctl, "active", active)
+    monkeypatch.setattr(systemctl, "properties", properties)
     rows = ls.rows()
     assert [(row["clients"], row["error"]) for row in rows] == [
         (0, "its port could not be opened")
     ] * 100
     assert sorted(read) == ["owners", "tcp", "tcp6", "unix"]
+    assert asked == [["pg-*@*"], []], "one question for all, and none for each of many"

@@ -1,9 +1,7 @@
-"""The bash completion, made of the declarations of verbs and options.
-
-`python3 -m sockwake.admin.completion` prints it; debian/rules calls that when the package is built.
-"""
+"""The bash completion; it does not show states, as bash has no place for them."""
 
 from sockwake.admin.change.runtimes import RUNTIMES
+from sockwake.admin.completion.words import called
 from sockwake.admin.option import DIRECTORIES, FILES, USERS, Option
 from sockwake.admin.parser import FILE, GROUPS, Verb
 from sockwake.admin.verbs import VERBS
@@ -29,8 +27,10 @@ _sockwake() {
 @VALUES@
 	esac
 
-	names=$(ls /etc/sockwake 2>/dev/null)
-	names+=" $(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null)"
+	case " ${COMP_WORDS[*]} " in
+	*' --user '*) names=$(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null) ;;
+	*) names=$(ls /etc/sockwake 2>/dev/null) ;;
+	esac
 	case $verb in
 	'') words="@VERBS@ --help --version" ;;
 @OPTIONS@
@@ -48,7 +48,9 @@ def script() -> str:
     parts = {
         "@VALUES@": "\n".join(values),
         "@GROUPS@": " | ".join(GROUPS),
-        "@VERBS@": " ".join(dict.fromkeys(verb.name.partition(" ")[0] for verb in VERBS)),
+        "@VERBS@": " ".join(
+            dict.fromkeys(name.partition(" ")[0] for verb in VERBS for name in called(verb))
+        ),
         "@OPTIONS@": "\n".join([*map(_group, GROUPS), *map(_options, VERBS)]),
     }
     text = _SCRIPT
@@ -61,11 +63,15 @@ def _value(verb: Verb, option: Option) -> str:
     """The branch that completes the value of an option."""
     words = f'-W "{" ".join(option.words)}" ' if option.words else ""
     kind = f"{_COMPGEN[option.complete]} " if option.complete else ""
+    flags = " | ".join(f'"{name} {option.flag}"' for name in called(verb))
     if not words and not kind:
-        return f'\t"{verb.name} {option.flag}") return ;;'
-    files = "\t\tcompopt -o filenames\n" if option.complete in (DIRECTORIES, FILES) else ""
+        return f"\t{flags}) return ;;"
+    how = "filenames" if option.complete in (DIRECTORIES, FILES) else ""
+    if any(word.endswith("=") for word in option.words):  # its value follows
+        how = "nospace"
+    set_how = f"\t\tcompopt -o {how}\n" if how else ""
     return (
-        f'\t"{verb.name} {option.flag}")\n{files}'
+        f"\t{flags})\n{set_how}"
         f'\t\tmapfile -t COMPREPLY < <(compgen {kind}{words}-- "$current")\n\t\treturn\n\t\t;;'
     )
 
@@ -84,7 +90,7 @@ def _options(verb: Verb) -> str:
     if verb.name == "runtime":
         names += "".join(f" {each}" for each in RUNTIMES)
     first = '[ "$COMP_CWORD" -gt 2 ] || ' if verb.rest else ""
-    pattern = f'"{verb.name}"' if " " in verb.name else verb.name
+    pattern = f'"{verb.name}"' if " " in verb.name else " | ".join(called(verb))
     if FILE not in verb.operands:
         return f'\t{pattern}) {first}words="{flags}{names}" ;;'
     return (
@@ -92,7 +98,3 @@ def _options(verb: Verb) -> str:
         '\t\t\tmapfile -t COMPREPLY < <(compgen -f -- "$current")\n\t\t\treturn\n\t\t}\n'
         f'\t\twords="{flags}" ;;'
     )
-
-
-if __name__ == "__main__":
-    print(script(), end="")

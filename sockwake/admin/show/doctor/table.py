@@ -1,0 +1,65 @@
+"""The checks of sockwake doctor: a table. A new one is a function, and its line here."""
+
+from collections.abc import Sequence
+
+from sockwake.admin.show.doctor import instances, leftovers, machine
+from sockwake.admin.show.doctor.finding import Check, Found, Patient
+from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError, reason
+
+CHECKS: dict[str, Check] = {
+    "broken": instances.broken,
+    "engine": machine.engines,
+    "version": machine.versions,
+    "image": instances.images_there,
+    "port": machine.ports_claimed_twice,
+    "generated": leftovers.generated,
+    "socket": instances.sockets,
+    "address": instances.addresses,
+    "mode": instances.modes,
+    "trust": instances.trust,
+    "certificate": instances.certificates,
+    "failure": instances.failed_wakes,
+    "unwatched": instances.unwatched,
+    "restart": leftovers.restarts,
+    "disk": machine.disk,
+    "container": leftovers.containers,
+    "directory": leftovers.directories,
+    "draft": leftovers.drafts,
+    "link": leftovers.links,
+    "lingering": machine.lingering,
+    "needrestart": machine.needrestart,
+}
+
+
+def examine(chosen: Sequence[Instance], *, is_whole: bool) -> list[Found]:
+    """What all checks find; one that cannot be made finds nothing, but that."""
+    patient = Patient(chosen, is_whole=is_whole)
+    found = []
+    for name, check in CHECKS.items():
+        found += [Found(name, each) for each in check(patient)]
+    return found
+
+
+def mend(found: Sequence[Found]) -> None:
+    """Do what can be done without harm, and note what has become of it."""
+    for each in found:
+        if each.finding.fix is None:
+            continue
+        try:
+            each.finding.fix()
+            each.fixed = True
+        except SockwakeError as error:
+            each.problem = error.whole
+        except OSError as error:
+            each.problem = reason(error)
+
+
+def line(found: Found) -> str:
+    """A finding on one line, with what mends it."""
+    finding = found.finding
+    about = f"{finding.name}: " if finding.name else ""
+    if found.fixed:
+        return f"fixed: {about}{finding.what}"
+    tried = f" (not fixed: {found.problem})" if found.problem else ""
+    return f"{about}{finding.what}{tried}: {finding.mend}"

@@ -1,0 +1,145 @@
+"""sockwake doctor: what is found in files. system/test_doctor.py does the damage to a machine."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from env_file import env
+from sockwake.admin import inventory
+from sockwake.admin.show.doctor import instances, leftovers, machine, table
+from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient
+from sockwake.config.instance import Instance
+from sockwake.errors import UNKNOWN, SockwakeError
+from tree import SOCKWAKE, SOURCE, Tree, run
+
+
+def found(tree: Tree, check: Check, *, is_whole: bool = True) -> list[Finding]:
+    """What a check finds in a tree."""
+    root = str(tree)
+    return [*check(Patient(inventory.instances(root), is_whole=is_whole, root=root))]
+
+
+def password(instance: Instance) -> None:
+    Path(instance.password_file).write_text("secret\n")
+    os.chmod(instance.password_file, 0o644)
+
+
+def writable(instance: Instance) -> None:
+    os.chmod(instance.env_file, 0o666)
+
+
+def failed(instance: Instance) -> None:
+    Path(instance.run).mkdir(parents=True)
+    Path(instance.failure_file).write_text("image postgres:18 is not on this machine\n")
+
+
+def trusting(instance: Instance) -> None:
+    cluster = Path(instance.root, "var/lib/sockwake/pg1/18/docker")
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("18\n")
+    (cluster / "pg_hba.conf").write_text("# a comment\nlocal all all trust\n")
+
+
+def broken(instance: Instance) -> None:
+    Path(instance.env_file).write_text("PORT=x\n")
+
+
+def claimed(instance: Instance) -> None:
+    other = Path(instance.etc).parent / "shop"
+    other.mkdir()
+    (other / "instance.env").write_text(env(LISTEN="127.0.0.1,::1"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "what", "mend"),
+    [
+        (password, instances.modes, "others may read {etc}/password (mode 0644)", "chmod 0600 "),
+        (writable, instances.modes, "others may write {etc}/instance.env", "chmod 0644 {etc}/inst"),
+        (failed, instances.failed_wakes, "its last wake failed: image postg", "journalctl -u pg-"),
+        (trusting, instances.trust, "its server asks no password: ", "editor {root}/var/lib/"),
+        (broken, instances.broken, "{etc}/instance.env: key 'KIND' is missing", "editor {etc}/ins"),
+        (claimed, machine.ports_claimed_twice, "instances pg1, shop have the same place", "editor"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_damage_is_found_with_what_mends_it(
+    tree: Tree, damage: Callable[[Instance], None], check: Check, what: str, mend: str
+) -> None:
+    instance = tree.write_env("pg1", env())
+    assert found(tree, check) == []
+    damage(instance)
+    ours = {"etc": instance.etc, "root": str(tree)}
+    each = next(iter(found(tree, check)))
+    assert each.what.startswith(what.format(**ours)), each
+    assert each.mend.startswith(mend.format(**ours)), each
+    if each.fix:
+        table.mend([Found("mode", each)])
+        assert found(tree, check) == []
+
+
+def test_what_cannot_be_mended_stays_with_the_reason(tree: Tree) -> None:
+    def fails() -> None:
+        raise SockwakeError("systemd does not answer")
+
+    one = Found("generated", Finding("it is old", "systemctl daemon-reload", "pg1", fails))
+    table.mend([one, Found("trust", Finding("no password", "editor x"))])
+    assert (one.fixed, one.facts()["problem"]) == (False, "systemd does not answer")
+    assert table.line(one) == (
+        "pg1: it is old (not fixed: systemd does not answer): systemctl daemon-reload"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "is_old"),
+    [
+        ("ss utility, iproute2-6.15.0, libbpf 1.5.0", False),
+        ("ss utility, iproute2-5.1.0", True),
+        ("Docker Compose version v2.18.1", True),
+        ("nothing", False),
+    ],
+)
+def test_a_version_is_what_a_program_says(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, is_old: bool
+) -> None:
+    program = tmp_path / "old-program"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    least = (2, 19) if "Compose" in said else (5, 2)
+    monkeypatch.setattr(machine, "_VERSIONS", (("old-program", "--version", least, "is bad"),))
+    assert bool(found(tree, machine.versions)) == is_old
+    assert found(tree, machine.versions, is_whole=False) == []
+
+
+def test_needrestart_is_told_once(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "NEEDRESTART", str(tmp_path / "needrestart"))
+    assert found(tree, machine.needrestart) == []
+    (tmp_path / "needrestart").mkdir()
+    [one] = found(tree, machine.needrestart)
+    assert one.fix
+    one.fix()
+    assert found(tree, machine.needrestart) == []
+
+
+def test_every_check_has_its_line_in_the_table() -> None:
+    made = {
+        function
+        for module in (instances, leftovers, machine)
+        for name, function in vars(module).items()
+        if callable(function)
+        and getattr(function, "__module__", "") == module.__name__
+        and not name.startswith("_")
+    }
+    assert made == set(table.CHECKS.values())
+    page = (SOURCE / "docs/man/sockwake.8").read_text()
+    assert ".It Cm doctor Op Ar NAME" in page and all(check.__doc__ for check in made)
+
+
+def test_an_instance_that_is_not_there_is_an_error() -> None:
+    ran = run(*SOCKWAKE, "doctor", "nosuch")
+    assert (ran.status, ran.stdout) == (UNKNOWN, "")
+    assert ran.stderr.startswith("sockwake: error: there is no instance 'nosuch'\n")
