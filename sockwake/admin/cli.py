@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in _ENDINGS:
         if signal.getsignal(number) != signal.SIG_IGN:  # by nohup(1)
             signal.signal(number, _interrupt)
-    os.umask(0o022)  # modes are what the code says
+    scope.caller_umask = os.umask(0o022)  # modes are what the code says
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # the locale may lack letters of a path
             stream.reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from sockwake.admin.words import listed
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError
@@ -15,6 +16,7 @@ from sockwake.system.files import sync
 
 MADE_DATA = "made-data"
 DATA_NOTE = "data-directory"
+ENGINE_NOTE = "engine-choice"
 # all files that sockwake writes into an instance's directory, also as NAME.new; others are the
 # user's
 WRITTEN = (
@@ -28,8 +30,11 @@ WRITTEN = (
     "server.key",
     "uninitialised",
     "moving",
+    "renaming",
+    "copying",
     MADE_DATA,
     DATA_NOTE,
+    ENGINE_NOTE,
 )
 _UNFINISHED = ".new-"
 _DOOMED = ".rm-"
@@ -236,11 +241,6 @@ def require_free(name: Name, root: str = "") -> None:
             raise SockwakeError(
                 f"{path} is in the way{found}", "move it away; sockwake has not made it", EXISTS
             )
-
-
-def listed(names: list[str]) -> str:
-    """Names for a sentence, the first five of them."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def delete(instance: Instance) -> None:

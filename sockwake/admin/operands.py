@@ -37,3 +37,8 @@ def names(
             raise SockwakeError(f"no instance is called like '{word}'", "sockwake ls", UNKNOWN)
         found += [name for name in matches if fits(Instance(name, root))]
     return list(dict.fromkeys(found))
+
+
+def is_one_name(words: Sequence[str]) -> bool:
+    """Whether words are one name, and no pattern: then --json has an object, and no array."""
+    return len(words) == 1 and not any(each in words[0] for each in _WILDCARDS)

@@ -10,8 +10,8 @@ import os
 import re
 import shlex
 
-from sockwake.config import timespan, values
-from sockwake.config.settings import ENGINES
+from sockwake.config import hours, timespan, values
+from sockwake.config.settings import ENGINES, PRESSURES
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS
 
@@ -39,6 +39,11 @@ def runtime(text: str) -> str:
     return values.one_of(text, (CRUN, ENGINE, HOST), "runtime")
 
 
+def pressure(text: str) -> str:
+    """What a wake does while memory is short."""
+    return values.one_of(text, PRESSURES, "pressure")
+
+
 def idle(text: str) -> str:
     """An idle time, as instance.env has it."""
     values.idle(text)
@@ -55,6 +60,14 @@ def start_timeout(text: str) -> str:
     """The longest time of a start, as instance.env has it."""
     values.start_timeout(text)
     return " ".join(text.split())
+
+
+def keep(text: str) -> str:
+    """Hours in which it is kept awake, that systemd knows."""
+    from sockwake.lifecycle import hours as known
+
+    known.require_known(hours.parse(text))
+    return text
 
 
 def variable(text: str) -> str:

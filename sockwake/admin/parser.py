@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from sockwake.admin import version
@@ -12,9 +13,9 @@ from sockwake.errors import USAGE, SockwakeError
 
 _EXIT_STATUS = (
     "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port, data or file taken, 4 in use, "
-    "5 no such instance or image, 130 interrupted"
+    "5 no such instance or image, 6 there is something to apply, 130 interrupted"
 )
-FILE, IMAGE = "FILE", "IMAGE"  # operands
+FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
 # verbs that have verbs of their own: help, and which of these it is without one
 GROUPS = {"images": ("the images of containers that run without an engine", "ls")}
 
@@ -27,8 +28,9 @@ class Verb:
         arguments. help: its line in the list of verbs. description: the sentence in its own --help,
         made of help if "". has_name: it takes the NAME of an instance; of one that there is, unless
         makes_name. names: of any number of names, what is said about them. rest: the metavar of
-        arguments that are another program's. operands: the metavars of other arguments, FILE and
-        IMAGE.
+        arguments that are another program's. operands: the metavars of other arguments, FILE,
+        IMAGE and NEW. command: the metavar of a command line behind "--", which is the Namespace's
+        "command". aliases: other names that it has.
     """
 
     name: str
@@ -41,14 +43,37 @@ class Verb:
     names: str = ""
     rest: str = ""
     operands: tuple[str, ...] = ()
+    command: str = ""
+    aliases: tuple[str, ...] = ()
     manual: str = "sockwake(8)"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints look like every other error."""
+    """An argument parser whose complaints look like every other error.
+
+    takes_command: whether what is behind the first "--" is a command line, and for no parser.
+    """
+
+    takes_command = False
 
     def error(self, message: str) -> NoReturn:
         raise SockwakeError(message, f"{self.prog} --help", USAGE)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        own = list(takewhile(lambda word: word != "--", args)) if self.takes_command else args
+        if "--root" not in self._option_string_actions:  # before a NAME that is none
+            self._require_no_root(list(takewhile(lambda word: word.startswith("-"), own or ())))
+        parsed, unknown = super().parse_known_args(own, namespace)
+        self._require_no_root(unknown)
+        if self.takes_command:
+            parsed.command = args[len(own) + 1 :] if len(own) < len(args) else None
+        return parsed, unknown
+
+    def _require_no_root(self, words: Sequence[str]) -> None:
+        if any(word.partition("=")[0] == "--root" for word in words):
+            raise SockwakeError(
+                f"'{self.prog}' works on a system that runs, and on no tree (--root)", status=USAGE
+            )
 
 
 def build(verbs: Sequence[Verb]) -> Parser:
@@ -68,6 +93,7 @@ def build(verbs: Sequence[Verb]) -> Parser:
             groups[group] = _group(commands, group, verbs)
         added = groups[group].add_parser(
             name,
+            aliases=verb.aliases,
             help=verb.help,
             description=verb.description or f"{verb.help[0].upper()}{verb.help[1:]}.",
             allow_abbrev=False,
@@ -112,6 +138,12 @@ def _add_arguments(parser: Parser, verb: Verb) -> None:
         parser.add_argument("names", metavar="NAME", nargs="*", help=verb.names)
     for operand in verb.operands:
         parser.add_argument(operand.lower(), metavar=operand, type=_operand(operand))
+    if verb.command:
+        parser.takes_command = True
+        words = (
+            f"NAME -- {verb.command}..." if verb.has_name else f"[NAME...] [-- {verb.command}...]"
+        )
+        parser.usage = f"%(prog)s [OPTION...] {words}"
     if verb.rest:
         parser.add_argument("rest", metavar=verb.rest, nargs=argparse.REMAINDER)
     titles = dict.fromkeys(option.title for option in verb.options)

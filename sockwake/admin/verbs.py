@@ -1,8 +1,19 @@
 """All verbs of sockwake(8), in the order of its --help."""
 
 from sockwake.admin import images
+from sockwake.admin.access import verbs as access
 from sockwake.admin.change import verbs as changing
 from sockwake.admin.make import verbs as making
+from sockwake.admin.measure import verbs as measuring
 from sockwake.admin.show import verbs as showing
+from sockwake.admin.steer import verbs as steering
 
-VERBS = (*making.VERBS, *showing.VERBS, *changing.VERBS, *images.VERBS)
+VERBS = (
+    *making.VERBS,
+    *showing.VERBS,
+    *steering.VERBS,
+    *access.VERBS,
+    *changing.VERBS,
+    *images.VERBS,
+    *measuring.VERBS,
+)

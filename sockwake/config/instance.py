@@ -63,6 +63,11 @@ class Instance:
         return f"{self.run}/password"
 
     @property
+    def password_line(self) -> str:
+        """The password as libpq reads it (PGPASSFILE), made by sockwake env."""
+        return f"{self.run}/pgpass"
+
+    @property
     def tls_certificate(self) -> str:
         return f"{self.etc}/server.crt"
 
@@ -82,6 +87,16 @@ class Instance:
     def moving_file(self) -> str:
         """There while it is moved to another runtime; has the value of RUNTIME= before, or "-"."""
         return f"{self.etc}/moving"
+
+    @property
+    def renaming_file(self) -> str:
+        """There while it gets another name: the one that it had, and whether its port was open."""
+        return f"{self.etc}/renaming"
+
+    @property
+    def copying_file(self) -> str:
+        """There until a copy is whole; has the name of its source."""
+        return f"{self.etc}/copying"
 
     @property
     def service_file(self) -> str:
@@ -155,7 +170,7 @@ class Instance:
 
     @property
     def wake_file(self) -> str:
-        """How many seconds the last wake took."""
+        """How many seconds the last wake took, and in which phases."""
         return f"{self.run}/last-wake"
 
     @property
@@ -172,6 +187,24 @@ class Instance:
     def asleep_since(self) -> str:
         """When it has fallen asleep, in seconds since the boot; gone with the next wake."""
         return f"{self.run}/asleep-since"
+
+    @property
+    def memory_file(self) -> str:
+        """Lines of memory.stat from when it was about to fall asleep, until it has."""
+        return f"{self.run}/memory"
+
+    @property
+    def promised_file(self) -> str:
+        """Until when its last wake has memory promised, in seconds since the boot, and the bytes.
+
+        Only with PRESSURE=.
+        """
+        return f"{self.run}/promised-memory"
+
+    @property
+    def memory_taken(self) -> str:
+        """Bytes that it had when it last fell asleep, its page cache apart."""
+        return f"{self.run}/memory-taken"
 
     @property
     def killed_file(self) -> str:
@@ -197,6 +230,16 @@ class Instance:
     def failure_details(self) -> str:
         """What a program said about the failure; the proxy cannot read it, so no client gets it."""
         return f"{self.run}/failure-details"
+
+    @property
+    def failure_hint(self) -> str:
+        """What helps, for the command that tries it out; may be missing."""
+        return f"{self.run}/failure-hint"
+
+    @property
+    def ended_file(self) -> str:
+        """There when a container of crun's has ended that nobody had asked to."""
+        return f"{self.run}/ended"
 
     @property
     def container(self) -> str:

@@ -10,14 +10,17 @@ import os
 _KEY = "SOCKWAKE_SCOPE"
 _USER = "user"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# all that is kept of a caller's environment: the user, the bus of its systemd, the proxy to a
-# registry
+# all that is kept of a caller's environment: the user, the terminal, its editor, the bus of its
+# systemd, the proxy to a registry
 _KEPT = {
-    *("HOME", "LOGNAME", "SHELL", "TERM", "USER"),
+    *("EDITOR", "VISUAL"),
+    *("HOME", "LOGNAME", "NO_COLOR", "SHELL", "TERM", "USER"),
     *("DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
 UID = os.getuid()  # after rootless.enter() it is 0
+CALLER: dict[str, str] = {}  # the caller's environment, as it was before choose()
+caller_umask = 0o022  # set by the command line, which has one of its own
 
 
 def choose(*, user: bool) -> None:
@@ -26,6 +29,7 @@ def choose(*, user: bool) -> None:
     sudo and su let LD_PRELOAD, DOCKER_HOST, PATH or a HOME with a .docker through, and compose
     would prefer the IMAGE of a shell to that of instance.env.
     """
+    CALLER.update(os.environ)
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
     own = (
         {"PATH": os.environ.get("PATH", _PATH)}

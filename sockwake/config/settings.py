@@ -6,42 +6,19 @@ Imported on the wake path, so it imports next to nothing itself.
 from __future__ import annotations
 
 from sockwake.config import endpoint, envfile, scope, values
+from sockwake.config.keys import DEFAULTS, OF_ONE_PORT, REQUIRED
+from sockwake.config.limits import Limits
 from sockwake.errors import UNKNOWN, SockwakeError, reason
 from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS, NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockwake.config.hours import Hours
     from sockwake.config.instance import Instance
 
-_REQUIRED = ("KIND", "IDLE")
-_OF_ONE_PORT = ("LISTEN", "PORT")
-_DEFAULTS = {
-    "ALLOW": "any",
-    "BACKEND_PORT": "",
-    "CHECK": "",
-    "CHECK_EVERY": "",
-    "CLIENT_FIRST": "no",
-    "DATA": "",
-    "DB_NAME": "",
-    "DB_USER": "",
-    "ENGINE": "docker",
-    "IMAGE": "",
-    "LISTEN": "",
-    "PORT": "",
-    "PORTS": "",
-    "PROBE_HOST": "",
-    "PROFILES": "",
-    "PROJECT": "",
-    "READY": "",
-    "RUNTIME": "",
-    "SERVICE": "",
-    "SOCKET_MODE": "0666",
-    "SOCKET_USER": "",
-    "START_TIMEOUT": "90s",
-    "TLS": "no",
-    "VERSION": "",
-}
+KEYS = frozenset(REQUIRED) | frozenset(DEFAULTS)
 ENGINES = ("docker", "podman")
+PRESSURES = ("off", "wait", "refuse")
 _POSTGRES_PORT = 5432
 _SHORTEST_STARTUP = 8  # bytes, an SSLRequest
 _SHORTEST_REQUEST = len("GET / HTTP/1.0\r\n\r\n")
@@ -63,7 +40,10 @@ class Settings:
     ready: "postgres", "http:/PATH", "tcp", "notify" or "start". client_first: whether that
         protocol, which none of these tells, has the client speak first. check: "none", "builtin"
         or a program.
+    keep: the hours in which it is kept awake.
+    pressure: what a wake does while the machine is short of memory: "off", "wait" or "refuse".
     runtime: what wakes the backend: "crun", "engine", or "host" for systemd.
+    limits: what it may use of the machine.
     """
 
     __slots__ = (
@@ -78,12 +58,15 @@ class Settings:
         "engine",
         "idle",
         "image",
+        "keep",
         "kind",
+        "limits",
         "listen",
         "major",
         "places",
         "port",
         "ports",
+        "pressure",
         "probe_host",
         "profiles",
         "project",
@@ -98,18 +81,18 @@ class Settings:
     def __init__(self, text: str, instance: Instance) -> None:
         lines = envfile.parse(text, instance.env_file)
         for key in lines:
-            if key not in _REQUIRED and key not in _DEFAULTS:
+            if key not in REQUIRED and key not in DEFAULTS:
                 raise SockwakeError(
                     f"{instance.env_file}:{envfile.line_of(text, key)}: unknown key '{key}'"
                 )
         kind = KINDS.get(lines.get("KIND", ""))
-        one_port = () if kind and kind.has_several_ports else _OF_ONE_PORT
+        one_port = () if kind and kind.has_several_ports else OF_ONE_PORT
         own = kind.keys_for(lines.get("RUNTIME") or kind.runtimes[0]) if kind else ()
-        for key in _REQUIRED[:1] + one_port + _REQUIRED[1:] + own:
+        for key in REQUIRED[:1] + one_port + REQUIRED[1:] + own:
             if not lines.get(key):
                 raise SockwakeError(f"{instance.env_file}: key '{key}' is missing")
         try:
-            self._take(_DEFAULTS | lines, instance)
+            self._take(DEFAULTS | lines, instance)
         except SockwakeError as error:
             raise SockwakeError(f"{instance.env_file}: {error.message}", error.hint) from None
 
@@ -141,13 +124,16 @@ class Settings:
         self.engine = values.one_of(lines["ENGINE"], ENGINES, "engine")
         self.runtime = values.runtime(lines["RUNTIME"] or kind.runtimes[0], self.kind)
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
+        self.keep = _hours(lines["KEEP"])
+        self.limits = Limits(lines, self.kind)
+        self.pressure = values.one_of(lines["PRESSURE"], PRESSURES, "PRESSURE")
         self._require_sense(lines)
 
     def _take_ports(self, lines: dict[str, str], several: bool) -> None:
         self.project = values.absolute(lines["PROJECT"], "PROJECT") if lines["PROJECT"] else ""
         self.profiles = tuple(lines["PROFILES"].split(",")) if lines["PROFILES"] else ()
         self.ports = endpoint.parse(lines["PORTS"]) if several else ()
-        theirs = _OF_ONE_PORT if several else ("PORTS", "PROJECT", "PROFILES")
+        theirs = OF_ONE_PORT if several else ("PORTS", "PROJECT", "PROFILES")
         if wrong := next((key for key in theirs if lines[key]), ""):
             raise SockwakeError(f"{wrong} is not for an instance of kind '{self.kind}'")
         if several:
@@ -236,6 +222,14 @@ class Settings:
     def cluster(self) -> str:
         """PGDATA as the host sees it."""
         return pgdata(self.data, self.major)
+
+
+def _hours(text: str) -> tuple[Hours, ...]:
+    if not text:
+        return ()
+    from sockwake.config import hours  # late: few instances have any
+
+    return hours.parse(text)
 
 
 def _is_yes(lines: dict[str, str], key: str) -> bool:

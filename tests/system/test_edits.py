@@ -65,8 +65,7 @@ def test_idle_infinity_stays_until_stopped(instance: Make) -> None:
         assert "--exit-idle-time=infinity" in Path(
             f"/proc/{database.main_pid(database.proxy)}/cmdline"
         ).read_text().split("\0")
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 def test_image(instance: Make) -> None:

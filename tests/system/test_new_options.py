@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def test_no_provision_writes_files_and_nothing_else(instance: Make) -> None:
     database = instance("--no-provision", enable=False)
     assert sorted(entry.name for entry in database.etc.iterdir()) == [
         "compose.yaml",
+        *(["engine-choice"] if shutil.which("podman") else []),
         "instance.env",
         "password",
         "uninitialised",

@@ -20,7 +20,7 @@ from sockwake.config.settings import Settings, load
 from sockwake.engine.api import EngineError
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
-from sockwake.lifecycle import destination, needs_engine, runtime, unwatched
+from sockwake.lifecycle import destination, holds, needs_engine, runtime, unwatched
 from sockwake.system import files, locks, systemctl
 
 _ABSENT = "-"  # in the file "moving": there was no line RUNTIME=
@@ -45,6 +45,7 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
             said = destination.forget_other(instance, settings)
             return "; ".join([f"{name} is woken by {_title(settings)} already", *said])
         _require_quiet(instance, settings)
+        holds.require_none(instance, f"{scope.command('sockwake release', name)} --all ends that")
         return _Move(instance, settings, to, begun, quiet=quiet).make()
 
 
@@ -86,7 +87,7 @@ class _Move:
             )
         inventory.say(f"preparing '{instance.name}' for {_title(self._new)}")
         destination.prepare(instance, self._new, quiet=self._quiet)
-        with _held_back(instance):
+        with held_back(instance):
             _stop_unless_in_use(instance, self._old)
             _stop_what_runs_unwatched(
                 instance, Settings(with_runtime(self._text, ENGINE), instance)
@@ -102,7 +103,7 @@ class _Move:
         try:
             trial.try_out(instance, self._new)
         except BaseException:
-            with _held_back(instance):
+            with held_back(instance):
                 systemctl.stop(instance.backend_unit)
                 self._go_back()
             raise
@@ -149,7 +150,7 @@ def _is_read(instance: Instance, settings: Settings) -> bool:
 
 
 @contextmanager
-def _held_back(instance: Instance) -> Iterator[None]:
+def held_back(instance: Instance) -> Iterator[None]:
     """Hold back the wakes of an instance: clients wait in the socket's queue."""
     runtime.make_directories(instance)
     lock = os.open(instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

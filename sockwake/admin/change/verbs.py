@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from sockwake.admin import images
-from sockwake.admin.change import rm, runtimes
+from sockwake.admin.change import edit_verbs, name_verbs, rm, runtimes
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
@@ -106,6 +106,8 @@ VERBS = (
         "with their next wake; or the one before.",
         names="instances",
     ),
+    *edit_verbs.VERBS,
+    *name_verbs.VERBS,
     Verb(
         "rm", _rm, "remove an instance; its data stay", (_PURGE, ROOT, USER, DEBUG), has_name=True
     ),

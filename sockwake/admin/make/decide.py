@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from sockwake.admin import option_types
 from sockwake.admin.make import claims, environment, host, project, server
-from sockwake.admin.make.defaults import settle
+from sockwake.admin.make.defaults import settle, take_from_file
 from sockwake.admin.make.new_options import OPTIONS
 from sockwake.admin.make.request import Request
 from sockwake.config import scope, values
@@ -18,6 +18,7 @@ _TLS_GUCS = {"listen_addresses": "127.0.0.1", "ssl": "on"}
 
 def decide(arguments: Namespace) -> Request:
     """The Request of parsed arguments; raises SockwakeError before anything has been touched."""
+    arguments.origins = take_from_file(arguments)
     if arguments.compose and arguments.kind in (None, _CONTAINER) and not scope.is_user():
         _require_container(arguments)
         arguments.kind = _PROJECT
@@ -39,23 +40,26 @@ def decide(arguments: Namespace) -> Request:
     )
     if arguments.runtime == HOST:
         request.lines["RUNTIME"] = HOST
-    if request.definition_file != SERVICE:
-        request.engine = arguments.engine or host.installed_engine(request.root)
-    network = arguments.network or host.default_network(kind)
+    asked_for = arguments.runtime or (ENGINE if arguments.engine else CRUN)
+    by_engine = asked_for == ENGINE or CRUN not in kind.runtimes
+    network = arguments.network or host.default_network(kind, by_engine=by_engine)
     request.values["network"] = network
     if request.has_cluster:
         _decide_postgres(request, arguments, network)
     elif kind.definition == COMPOSE:
-        _decide_container(request, arguments)
+        _decide_container(request, arguments, network)
     elif kind.definition == SERVICE:
         _decide_program(request, arguments, network)
     elif kind.has_several_ports:
         project.decide(request, arguments, addresses)
+    if request.definition_file == COMPOSE:
+        from sockwake.admin.make import engine_choice  # 10 ms that no other command needs
+
+        wanted = engine_choice.of_container(request, network)
+        engine_choice.settle(request, arguments.engine, wanted)
     if arguments.env or arguments.env_file:
         request.environment = environment.text(arguments, request)
     _require_what_is_named(request, arguments)
-    if request.engine == "podman":
-        request.lines["ENGINE"] = request.engine
     keeps_data = request.data or (request.keeps_data and not request.has_cluster)
     if kind.definition == COMPOSE and keeps_data:
         request.lines["DATA"] = request.data_directory
@@ -121,7 +125,7 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
 
 
 def _runtime(arguments: Namespace, network: str) -> str:
-    """What wakes a PostgreSQL: crun unless it needs an engine, or one is asked for."""
+    """What wakes a container: crun unless it needs an engine, or one is asked for."""
     from sockwake.lifecycle import needs_engine  # 3 ms, which no other command needs
 
     tls = bool(arguments.tls or arguments.tls_cert or arguments.tls_key)
@@ -137,7 +141,11 @@ def _decide_image(request: Request, arguments: Namespace) -> None:
         request.lines["IMAGE"] = option_types.image(image)
 
 
-def _decide_container(request: Request, arguments: Namespace) -> None:
+def _decide_container(request: Request, arguments: Namespace, network: str) -> None:
+    if arguments.runtime == HOST:
+        raise SockwakeError(
+            "--runtime host is for a PostgreSQL", "a program of the host is of kind command", USAGE
+        )
     if bool(arguments.image or request.kind.image) == bool(arguments.compose):
         raise SockwakeError(
             "a container needs either --image or --compose",
@@ -154,6 +162,8 @@ def _decide_container(request: Request, arguments: Namespace) -> None:
         )
     else:
         _decide_image(request, arguments)
+    if not arguments.compose and _runtime(arguments, network) == CRUN:
+        request.lines["RUNTIME"] = CRUN
     request.values["mount"] = arguments.mount or ""
     if request.data and not arguments.mount and not arguments.compose:
         raise SockwakeError(

@@ -3,10 +3,21 @@
 from sockwake.admin import inventory
 from sockwake.admin.make.request import Request
 from sockwake.admin.show import exposure
-from sockwake.admin.show.facts import address, last_wake, more_addresses, runtime, slow, units
+from sockwake.admin.show.facts import (
+    address,
+    engine,
+    engine_why,
+    more_addresses,
+    runtime,
+    slow,
+    units,
+)
+from sockwake.admin.words import listed
 from sockwake.config import scope, timespan
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
+from sockwake.kinds.table import NONE
+from sockwake.lifecycle import wakes
 from sockwake.system import systemctl
 
 
@@ -31,7 +42,8 @@ def describe(request: Request, instance: Instance, settings: Settings) -> dict[s
             "data": settings.data,
             "tls": settings.tls,
             **runtime(instance, settings),
-            "first_wake_seconds": last_wake(instance),
+            "engine_why": engine_why(instance, settings),
+            "first_wake_seconds": wakes.duration(instance)[0],
             "config": instance.etc,
             "units": units(instance, settings),
         }
@@ -77,9 +89,13 @@ def sentences(
         lines.append(f"  password  in {made.password_file}")
     if facts["data"]:
         lines.append(f"  data      {facts['data']}")
+    if chosen := engine(facts["engine_why"], settings):
+        lines.append(f"  engine    {chosen}")
+    if settings.is_bundled and not settings.has_cluster and request.values["network"] == NONE:
+        lines.append("  network   nothing but its port; --network bridge lets it reach others")
     if beside := inventory.others(made.etc):
-        lines.append(f"  beside    {inventory.listed([f'{made.etc}/{name}' for name in beside])}")
-    if note := slow(last_wake(made), settings):
+        lines.append(f"  beside    {listed([f'{made.etc}/{name}' for name in beside])}")
+    if note := slow(wakes.duration(made)[0], settings):
         lines.append(f"  note      {note}")
     if scope.is_user() and not systemctl.lingers():
         lines.append(

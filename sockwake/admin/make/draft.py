@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from sockwake.admin import inventory
 from sockwake.admin.make import claims
+from sockwake.admin.words import listed
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.postgres import cluster
@@ -64,7 +65,7 @@ class Draft:
         with inventory.locked(self.final.root):
             if os.path.isdir(self.final.etc):
                 if files := inventory.written(self.final.etc):
-                    found = inventory.listed(files)
+                    found = listed(files)
                     raise SockwakeError(
                         f"{self.final.etc} has {found} in it, of another's making", status=EXISTS
                     )

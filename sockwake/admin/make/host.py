@@ -6,7 +6,7 @@ import pwd
 
 from sockwake.config import scope
 from sockwake.errors import USAGE, SockwakeError, reason
-from sockwake.kinds.table import COMPOSE, Kind
+from sockwake.kinds.table import COMPOSE, NONE, Kind
 from sockwake.postgres import tls
 from sockwake.system import safe_path
 
@@ -45,21 +45,14 @@ def compose_file(path: str) -> str:
         raise SockwakeError(f"cannot read {path}: {why}", status=USAGE) from None
 
 
-def installed_engine(root: str) -> str:
-    """The engine of an instance that names none: podman where it is the only one installed."""
+def default_network(kind: Kind, *, by_engine: bool) -> str:
+    """The value of --network when it is not given: rootless podman has no bridge but pasta.
+
+    by_engine: whether an engine is asked for; without one there is no bridge.
+    """
     if scope.is_user():
-        return "podman"
-    installed = [
-        program
-        for program in ("dockerd", "podman")
-        if any(os.path.exists(f"{root}/usr/{folder}/{program}") for folder in ("bin", "sbin"))
-    ]
-    return "podman" if installed == ["podman"] else "docker"
-
-
-def default_network(kind: Kind) -> str:
-    """The value of --network when it is not given: rootless podman has no bridge but pasta."""
-    return "pasta" if scope.is_user() and kind.network == "bridge" else kind.network
+        return "pasta" if kind.network == "bridge" else kind.network
+    return kind.network if by_engine else NONE
 
 
 def require_possible_for_a_user(arguments: argparse.Namespace, kind: Kind) -> None:

@@ -78,7 +78,7 @@ OPTIONS = (
         type=types.network,
         group=_WHAT,
         kinds=_DATABASE + _CONTAINER + _PROGRAM,
-        otherwise="none; of a container bridge",
+        otherwise="none; of a container in an engine bridge",
     ),
     Option(
         "--version",
@@ -166,7 +166,7 @@ OPTIONS = (
         "docker or podman",
         type=types.engine,
         kinds=_IN_ENGINE,
-        otherwise="podman where it is the only one installed, else docker",
+        otherwise="podman, unless only docker is installed or can be right",
         words=ENGINES,
     ),
     Option(

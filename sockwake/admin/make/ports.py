@@ -23,11 +23,15 @@ _PRIVATE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _HOSTS = re.compile(r"""^[^#\n]*\bnetwork_mode["']?\s*:\s*["']?host\b""", re.MULTILINE)
+_HINT = "leave out --port to take the next free one"
 _LAST = 32767  # the kernel's ephemeral ports begin behind it, by default
 
 
-def claims(root: str = "") -> dict[int, str]:
-    """Every claimed port and its claimant. A broken instance.env still claims the port it names."""
+def claims(root: str = "", *, but: str = "") -> dict[int, str]:
+    """Every claimed port and its claimant, but those of the instance of one name.
+
+    A broken instance.env still claims the port it names.
+    """
     claimed = {}
     for path in sorted(glob.glob(f"{glob.escape(root)}/etc/postgresql/*/*/postgresql.conf")):
         version, cluster = path.split("/")[-3:-1]
@@ -40,7 +44,7 @@ def claims(root: str = "") -> dict[int, str]:
                     f"the system's instance '{path.split('/')[-2].removeprefix('.new-')}'"
                 )
     for instance in (*inventory.unfinished(root), *inventory.instances(root)):
-        for port in _ports(instance.etc):
+        for port in _ports(instance.etc) if instance.name != but else ():
             claimed[port] = f"instance '{instance.name}'"
     return claimed
 
@@ -48,13 +52,13 @@ def claims(root: str = "") -> dict[int, str]:
 def _ports(etc: str) -> list[int]:
     """The ports of the host that the instance in a directory claims."""
     text = files.text_of(f"{etc}/instance.env")
-    found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if _is_on_host(etc) else [])
+    found = _LISTENS_ON.findall(text) + (_BACKEND_PORT.findall(text) if is_on_host(etc) else [])
     for ports in _OF_PROJECT.findall(text):
         found += re.findall(r":(\d{1,5})=", ports)
     return [int(port) for port in found]
 
 
-def _is_on_host(etc: str) -> bool:
+def is_on_host(etc: str) -> bool:
     """Whether its backend is in the host's network, in doubt True: the files may be broken."""
     service, compose = (files.text_of(f"{etc}/{name}") for name in ("service.conf", "compose.yaml"))
     return bool(_HOSTS.search(compose)) or (not compose and not _PRIVATE.search(service))
@@ -74,10 +78,14 @@ def next_free(addresses: Sequence[str], root: str = "", *, but: int = 0) -> int:
     raise SockwakeError(f"no port from {FIRST} to {last} is free", "--port takes any other")
 
 
-def require_free(port: int, addresses: Sequence[str], root: str = "") -> None:
-    """Raise SockwakeError (exists) when the port is taken; in a tree only claims count."""
-    hint = "leave out --port to take the next free one"
-    claimed = claims(root)
+def require_free(
+    port: int, addresses: Sequence[str], root: str = "", *, owner: str = "", hint: str = _HINT
+) -> None:
+    """Raise SockwakeError (exists) when the port is taken; in a tree only claims count.
+
+    owner: the instance that may have claimed it itself.
+    """
+    claimed = claims(root, but=owner)
     if port in claimed:
         raise SockwakeError(f"port {port} is already claimed by {claimed[port]}", hint, EXISTS)
     if not root and (why := _holder(port, addresses)):

@@ -34,7 +34,6 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     )
     _require_reachable(found, request.endpoints)
     request.warnings += compose_limits.warnings(found)
-    engine = Engine(socket_of(request.engine))
     if not request.root:
         files = compose_inputs.inputs(found)
         compose_project.require_safe(found.directory, files, is_copied=arguments.copy)
@@ -47,6 +46,10 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
         path = request.data + ("" if is_directory else f"/{os.path.basename(path)}")
         found = _moved(found, request.data)
     require_unclaimed(found, request.root)
+    from sockwake.admin.make import engine_choice  # 10 ms that no other command needs
+
+    engine_choice.settle(request, arguments.engine, engine_choice.of_project(found))
+    engine = Engine(socket_of(request.engine))
     if not request.root:
         with suppress(EngineError):  # which --no-provision can do without
             project_containers.require_asleep(engine, found)

@@ -36,8 +36,11 @@ def show(request: Request, arguments: argparse.Namespace) -> None:
             f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text}
             for name, (mode, text) in files.items()
         }
-        print(json.dumps({"files": shown, "commands": commands}, indent=2))
+        facts = {"files": shown, "commands": commands, "defaults": arguments.origins}
+        print(json.dumps(facts, indent=2))
         return
+    for default, origin in arguments.origins.items():
+        print(f"# {default} is from {origin}")
     for name, (mode, text) in files.items():
         print(f"# {etc}/{name} ({mode:04o})\n{text}")
     for command in commands:

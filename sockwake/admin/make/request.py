@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sockwake.admin import option_types
+from sockwake.admin import inventory, option_types
 from sockwake.config import scope
 from sockwake.config.endpoint import Endpoint
 from sockwake.config.instance import Instance, Name
@@ -11,7 +11,7 @@ from sockwake.kinds.table import KINDS, Kind
 _ORDER = (
     "KIND RUNTIME ENGINE PROJECT PROFILES PORTS VERSION IMAGE LISTEN PORT ALLOW SOCKET_USER "
     "SOCKET_MODE BACKEND_PORT READY CLIENT_FIRST PROBE_HOST IDLE CHECK CHECK_EVERY START_TIMEOUT "
-    "DB_USER DB_NAME DATA SERVICE TLS"
+    "MEMORY CPUS PIDS MAX_CLIENTS PRESSURE DB_USER DB_NAME DATA SERVICE TLS"
 ).split()
 
 
@@ -25,6 +25,7 @@ class Request:
     words: the command of a program. private_port: its port is in a network namespace of its own.
     tls: texts of certificate and key; ("", "") where the first wake makes them.
     adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
+    engine_why: why it is that one, "" where there was no choice.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
     environment: the text of the file of its container's variables.
     fix_hba: whether to write into an adopted cluster what lets clients log in.
@@ -45,6 +46,7 @@ class Request:
     tls: tuple[str, str] | None = None
     adopt: bool = False
     engine: str = ""
+    engine_why: str = ""
     endpoints: list[Endpoint] = field(default_factory=list)
     copy_from: str = ""
     environment: str = ""
@@ -149,6 +151,8 @@ class Request:
         if name := self.definition_file:
             definition = self.definition or render(f"{self.kind_name}/{name}", values)
             files[name] = (0o644, definition)
+        if self.engine_why:
+            files[inventory.ENGINE_NOTE] = (0o644, f"{self.engine}: {self.engine_why}\n")
         if self.environment:
             files["environment"] = (0o600, self.environment)
         if password:

@@ -12,7 +12,6 @@ from sockwake.postgres import host_server
 
 _PROGRAM = "/usr/libexec/sockwake/server"
 _SOCKET_DIRECTORY = "/run/postgresql"  # as its sandbox has it
-_HOMES = ("/home/", "/root/", "/run/user/")  # ProtectHome=, systemd.exec(5)
 
 
 def require_possible(request: Request, arguments: Namespace, network: str) -> None:
@@ -58,5 +57,4 @@ def decide(request: Request) -> None:
         "exec": option_types.exec_line(words, {}),
         "run_as": host_server.USER,
         "data": option_types.unit_path(data),
-        "is_at_home": data.startswith(_HOMES),
     }

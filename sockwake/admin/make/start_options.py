@@ -1,8 +1,10 @@
-"""The options of sockwake-new about the start of a server: what it is given, what it may take."""
+"""The options of sockwake-new about a start: when, what it is given, what it may take."""
 
 from sockwake.admin import option_types as types
+from sockwake.admin.make import limit_options
 from sockwake.admin.option import FILES, Option
 from sockwake.config import values
+from sockwake.config.settings import PRESSURES
 from sockwake.kinds.table import CRUN, ENGINE, HOST
 
 _IN_CONTAINER = ("postgres", "container")
@@ -14,7 +16,7 @@ OPTIONS = (
         "what wakes it: crun, without an engine; engine; or host, Debian's own server",
         type=types.runtime,
         group="how it is made",
-        kinds=("postgres",),
+        kinds=("postgres", "container"),
         otherwise="crun; engine with --engine, --user, or a network that is an engine's",
         words=(CRUN, ENGINE, HOST),
     ),
@@ -26,6 +28,26 @@ OPTIONS = (
         group="how it is made",
         otherwise="90s",
         key="START_TIMEOUT",
+    ),
+    Option(
+        "--keep",
+        "HOURS",
+        "the hours in which it is kept awake, as in 'Mon..Fri 08:00-18:00'",
+        type=types.keep,
+        group="when it sleeps",
+        otherwise="none",
+        key="KEEP",
+        plain=True,
+    ),
+    Option(
+        "--pressure",
+        "WORD",
+        "while memory is short: start all the same, wait for it, or refuse clients",
+        type=types.pressure,
+        group="how it is made",
+        otherwise="off",
+        key="PRESSURE",
+        words=PRESSURES,
     ),
     Option(
         "--env",
@@ -51,4 +73,5 @@ OPTIONS = (
         otherwise="localhost",
         key="PROBE_HOST",
     ),
+    *limit_options.OPTIONS,
 )

@@ -8,8 +8,6 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.system import files, process, systemctl
 
-_OTHER_PROOF = "; --start-timeout gives it longer, --ready and --probe-host another proof"
-
 
 def try_out(instance: Instance, settings: Settings) -> None:
     """Start the backend once; raises SockwakeError unless it becomes ready.
@@ -32,7 +30,8 @@ def try_out(instance: Instance, settings: Settings) -> None:
             systemctl.stop(instance.backend_unit)
     if failed:
         why = facts.last_failure(instance) or "systemd did not start it"
+        hint = files.text_of(instance.failure_hint).strip()
+        log = f"journalctl -u {instance.backend_unit}"
         raise SockwakeError(
-            f"instance '{instance.name}' cannot start: {why}",
-            f"journalctl -u {instance.backend_unit}{_OTHER_PROOF if ' within ' in why else ''}",
+            f"instance '{instance.name}' cannot start: {why}", f"{hint}; {log}" if hint else log
         )

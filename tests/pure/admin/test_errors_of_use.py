@@ -23,7 +23,7 @@ from tree import SOCKWAKE, Tree, run
         (["rm"], "the following arguments are required: NAME", "sockwake rm --help"),
         (["compose", "My_App", "ps"], f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
         (["rm", "a", "--force"], "unrecognized arguments: --force", "sockwake --help"),
-        (["ls", "a"], "unrecognized arguments: a", "sockwake --help"),
+        (["ls", "--purge"], "unrecognized arguments: --purge", "sockwake --help"),
         (["ls", "--root", "/nonexistent"], "there is no directory '/nonexistent'", ""),
         (["ls", "--root", ""], "the value of --root is empty", ""),
         (["rm", "pg1", "--root", ""], "the value of --root is empty", ""),
@@ -51,10 +51,10 @@ def test_compose_wants_a_name() -> None:
 
 
 def test_an_unknown_verb_is_named_with_those_there_are() -> None:
-    ran = run(*SOCKWAKE, "start", "pg1")
+    ran = run(*SOCKWAKE, "begin", "pg1")
     assert (ran.status, ran.stdout) == (USAGE, "")
     assert ran.stderr.startswith(
-        "sockwake: error: argument COMMAND: invalid choice: 'start' (choose from "
+        "sockwake: error: argument COMMAND: invalid choice: 'begin' (choose from "
     )
     assert ran.stderr.endswith("(hint: sockwake --help)\n")
 

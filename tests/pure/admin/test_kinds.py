@@ -99,8 +99,28 @@ def test_the_address_for_clients_is_said(tree: Tree, options: tuple[str, ...], w
     assert make(tree, "a", options)["dsn"] == where
 
 
-def test_a_container_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> None:
-    make(tree, "a", CONTAINER)
+@pytest.mark.parametrize(
+    ("options", "network", "runtime"),
+    [
+        ((), "none", ["RUNTIME=crun"]),
+        (("--network", "host"), "host", ["RUNTIME=crun"]),
+        (("--network", "bridge"), "bridge", []),
+        (("--runtime", "engine"), "bridge", []),
+        (("--engine", "podman"), "bridge", ["ENGINE=podman"]),
+        (("--runtime", "crun", "--engine", "podman"), "none", ["RUNTIME=crun", "ENGINE=podman"]),
+    ],
+)
+def test_a_container_needs_no_engine_unless_one_or_its_network_is_asked_for(
+    tree: Tree, options: tuple[str, ...], network: str, runtime: list[str]
+) -> None:
+    made = tree.sockwake("new", "a", *CONTAINER, *options)
+    assert lines(tree)[1:-5] == runtime
+    assert container(tree)["network_mode"] == network
+    assert ("--network bridge lets it reach others" in made.stdout) == (network == "none")
+
+
+def test_a_container_in_an_engine_is_on_its_bridge_with_its_port_to_itself(tree: Tree) -> None:
+    make(tree, "a", [*CONTAINER, "--runtime", "engine"])
     assert lines(tree) == [
         "KIND=container",
         "IMAGE=nginx:1.26",

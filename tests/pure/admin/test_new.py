@@ -125,6 +125,7 @@ def test_json_says_the_same(tree: Tree) -> None:
         "tls": False,
         "runtime": "crun",
         "engine": None,
+        "engine_why": None,
         "image_digest": None,
         "first_wake_seconds": None,
         "units": ["pg-proxy@pg1.socket", "pg-proxy@pg1.service", "pg-postgres@pg1.service"],

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from sockwake.admin import cli, completion, verbs
+from sockwake.admin import cli, verbs
+from sockwake.admin.completion import bash, fish, zsh
 from sockwake.admin.make import decide, defaults, new_options
 from sockwake.admin.make import verbs as making
 from sockwake.admin.option import Option
@@ -37,7 +38,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "OPTIONS", options)
     new, *others = verbs.VERBS
     table = (dataclasses.replace(new, options=options), *others)
-    for module in (verbs, cli, completion):
+    for module in (verbs, cli, bash, zsh, fish):
         monkeypatch.setattr(module, "VERBS", table)
 
 
@@ -79,7 +80,7 @@ def test_its_value_and_its_kind_are_checked(
 
 
 def test_the_completion_knows_it() -> None:
-    assert "--patience" in completion.script()
+    assert "--patience" in bash.script()
 
 
 def test_every_kind_that_an_option_names_is_in_the_table() -> None:

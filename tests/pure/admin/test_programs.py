@@ -73,3 +73,14 @@ def test_a_native_program_says_itself_when_it_is_ready_if_it_can(
         tree
     )
     assert not [line for line in lines(tree) if line.startswith("BACKEND_PORT=")]
+
+
+@pytest.mark.parametrize(("user", "is_lean"), [("", True), ("daemon", True), ("root", False)])
+def test_only_root_s_program_is_kept_from_the_kernel_by_a_mount_for_each_file(
+    tree: Tree, user: str, is_lean: bool
+) -> None:
+    make(tree, "a", [*COMMAND, *(["--run-as", user] if user else [])])
+    conf = set(unit(tree))
+    mounted = {"ProtectKernelTunables=yes", "ProtectControlGroups=yes", "ProtectKernelLogs=yes"}
+    assert (mounted & conf) == (set() if is_lean else mounted)
+    assert ("ReadOnlyPaths=/sys" in conf) is is_lean

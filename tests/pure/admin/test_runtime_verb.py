@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from env_file import COMMAND, CONTAINER, env, text_of
+from env_file import COMMAND, CONTAINER, PROJECT, env, text_of
 from sockwake.admin.change import move, runtimes
 from sockwake.errors import FAILED, UNKNOWN, USAGE, SockwakeError
 from tree import Ran, Tree
@@ -41,7 +41,9 @@ def test_what_wakes_each_instance_is_shown_with_the_reason(tree: Tree) -> None:
     made(tree, "moved", "none", RUNTIME="crun")
     made(tree, "bridge", "front", ENGINE="podman")
     made(tree, "tls", "host", TLS="yes")
-    tree.write_env("web", text_of(CONTAINER))
+    web = tree.write_env("web", text_of(CONTAINER))
+    Path(web.compose_file).write_text(COMPOSE.replace("NETWORK", "none"))
+    tree.write_env("shop", text_of(PROJECT))
     tree.write_env("files", text_of(COMMAND))
     rows = {row["name"]: row for row in json.loads(tree.sockwake("runtime", "--json").stdout)}
     assert {name: (row["runtime"], row["engine"]) for name, row in rows.items()} == {
@@ -50,16 +52,18 @@ def test_what_wakes_each_instance_is_shown_with_the_reason(tree: Tree) -> None:
         "bridge": ("engine", "podman"),
         "tls": ("engine", "docker"),
         "web": ("engine", "docker"),
+        "shop": ("engine", "docker"),
         "files": ("systemd", None),
     }
     assert rows["plain"]["reason"].endswith("crun can wake it, too (sockwake runtime plain crun)")
     assert rows["bridge"]["reason"].startswith("its network is a bridge")
     assert rows["tls"]["reason"].startswith("with TLS its network has to be its own")
-    assert rows["web"]["reason"] == "it is of kind 'container'"
+    assert rows["web"]["reason"].endswith("crun can wake it, too (sockwake runtime web crun)")
+    assert rows["shop"]["reason"] == "it is a compose project"
     assert rows["moved"]["reason"] is rows["files"]["reason"] is None
-    shown = tree.sockwake("runtime", "bridge", "web").stdout.splitlines()
+    shown = tree.sockwake("runtime", "bridge", "shop").stdout.splitlines()
     assert shown[0] == "NAME    RUNTIME  WHY"
-    assert shown[2] == "web     docker   it is of kind 'container'"
+    assert shown[2] == "shop    docker   it is a compose project"
     for name, row in rows.items():
         status = json.loads(tree.sockwake("status", name, "--json").stdout)
         assert {key: status[key] for key in ("runtime", "engine", "image_digest")} == {
@@ -101,19 +105,19 @@ def test_in_a_tree_only_the_line_is_written(tree: Tree) -> None:
 @COMPOSE_THERE_IS
 def test_what_cannot_be_moved_is_one_sentence_and_stays_as_it_is(tree: Tree) -> None:
     made(tree, "bridge", "front")
-    tree.write_env("web", text_of(CONTAINER))
+    tree.write_env("shop", text_of(PROJECT))
     tree.write_env("files", text_of(COMMAND))
     before = tree.snapshot()
     refuses(tree.sockwake("runtime", "bridge", "crun"), FAILED, "its network is a bridge")
-    refuses(tree.sockwake("runtime", "web", "crun"), FAILED, "it is of kind 'container'")
+    refuses(tree.sockwake("runtime", "shop", "crun"), FAILED, "it is a compose project")
     refuses(tree.sockwake("runtime", "files", "crun"), FAILED, "which systemd itself wakes")
     refuses(tree.sockwake("runtime", "none", "crun"), UNKNOWN, "there is no instance 'none'")
     refuses(tree.sockwake("runtime", "none"), UNKNOWN, "there is no instance 'none'")
-    refuses(tree.sockwake("runtime", "--all", "web", "crun"), USAGE, "--all and names exclude")
+    refuses(tree.sockwake("runtime", "--all", "shop", "crun"), USAGE, "--all and names exclude")
     refuses(tree.sockwake("runtime", "Web", "crun"), USAGE, "instance name 'Web' is not valid")
     assert tree.added_to(before) == []
     ran = tree.sockwake("runtime", "--all", "crun")
-    assert ran.status == 0 and "web: crun cannot wake it" in ran.stderr
+    assert ran.status == 0 and "shop: crun cannot wake it" in ran.stderr
     assert tree.added_to(before) == []
 
 

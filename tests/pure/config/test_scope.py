@@ -130,15 +130,16 @@ def test_what_a_user_cannot_have_is_refused(kind: str, given: dict[str, str], wh
 def test_a_users_container_has_a_network_that_a_user_can_make(
     user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [host.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
-        "none",
-        "pasta",
-    ]
+    def networks(*, by_engine: bool) -> list[str]:
+        return [
+            host.default_network(KINDS[kind], by_engine=by_engine)
+            for kind in ("postgres", "container")
+        ]
+
+    assert networks(by_engine=True) == networks(by_engine=False) == ["none", "pasta"]
     monkeypatch.delenv("SOCKWAKE_SCOPE")
-    assert [host.default_network(KINDS[kind]) for kind in ("postgres", "container")] == [
-        "none",
-        "bridge",
-    ]
+    assert networks(by_engine=True) == ["none", "bridge"]
+    assert networks(by_engine=False) == ["none", "none"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="is about root")

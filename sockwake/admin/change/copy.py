@@ -1,0 +1,224 @@
+"""sockwake copy OLD NEW: another instance with the same data, whole or not at all.
+
+The source sleeps, and is held so: a client that comes meanwhile waits in the queue of its port, and
+is served when its data have been copied. The copy is a draft until it has its data; the file
+"copying" is in it until nothing is left to do, so that the same command makes it anew when it was
+killed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from sockwake.admin import inventory
+from sockwake.admin.change import copied_data, copied_files
+from sockwake.admin.change.asleep import require_asleep, require_movable
+from sockwake.admin.change.move import held_back
+from sockwake.admin.change.set import require_finished
+from sockwake.admin.make import claims, draft
+from sockwake.admin.make import new as making
+from sockwake.admin.words import listed
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load
+from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.lifecycle import runtime
+from sockwake.oci import bundle, layers, store
+from sockwake.postgres import cluster
+from sockwake.system import files, safe_path, systemctl
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. port: 0 for the next free one. data: "" for the default place."""
+
+    port: int = 0
+    data: str = ""
+    keeps_password: bool = False
+    quiet: bool = False
+
+
+def copy(old: Name, new: Name, wish: Wish, *, root: str) -> str:
+    """Make a copy of an instance; returns what was made, as a sentence."""
+    if old == new:
+        raise SockwakeError("these are the same name", status=USAGE)
+    with inventory.held(old, root) as source:
+        require_finished(source)
+        settings = load(source)
+        _require_possible(source, settings, wish)
+        require_asleep(source, settings)
+        begun, place = _begin(source, settings, new, wish)
+        try:
+            if place:
+                begun.claim_data(place, make=True)
+                _copy_data(source, settings, place, wish)
+            if wish.data:
+                begun.note_data(wish.data)
+            made = begun.publish()
+            said = _finish(source, made, wish)
+            files.remove(made.copying_file)
+            files.sync(made.etc)
+        except BaseException:
+            _discard(begun.instance if os.path.isdir(begun.instance.etc) else begun.final)
+            begun.prune()
+            raise
+        begun.release()
+        return said
+
+
+def _require_possible(source: Instance, settings: Settings, wish: Wish) -> None:
+    """Raise SockwakeError for what cannot be copied."""
+    require_movable(source, settings, "copied")
+    if others := inventory.others(source.etc):
+        raise SockwakeError(
+            f"{source.etc} has files that are not sockwake's: {listed(others)}",
+            "move them away, and copy them yourself",
+        )
+    if kept := layers.has_volumes(source):
+        raise SockwakeError(
+            f"its image keeps data in {listed(kept)}, which are not copied with it",
+            "move them into a directory, by --mount and --data",
+        )
+    if wish.data:
+        claims.require_no_system_place(wish.data)
+    if wish.data and not settings.data:
+        raise SockwakeError(f"instance '{source.name}' has no data directory", status=USAGE)
+    if _rotates(source, settings, wish) and not _password(source):
+        raise SockwakeError(
+            f"the superuser's password is not known: {source.password_file} has none",
+            "write it there, or give the copy the same with --keep-password",
+        )
+
+
+def _keeps(source: Instance, settings: Settings, wish: Wish) -> bool:
+    """Whether the copy's cluster keeps the password; in a tree nothing can be started."""
+    return _is_made(source, settings) and (wish.keeps_password or bool(source.root))
+
+
+def _rotates(source: Instance, settings: Settings, wish: Wish) -> bool:
+    """Whether the copy's cluster has to be given another one."""
+    return _is_made(source, settings) and not _keeps(source, settings, wish)
+
+
+def _is_made(source: Instance, settings: Settings) -> bool:
+    return settings.has_cluster and not os.path.exists(source.uninitialised_file)
+
+
+def _password(source: Instance) -> str:
+    return files.text_of(source.password_file).partition("\n")[0]
+
+
+def _begin(source: Instance, settings: Settings, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
+    """Write the files as a draft; returns it, and the data directory to be filled, or "".
+
+    What a copy that was killed has left of the name is removed first.
+    """
+    root = source.root
+    target = Instance(name, root)
+    while True:
+        with inventory.locked(root):
+            left = _left(source, target)
+            if not left:
+                place = _place(settings, target, wish)
+                texts = copied_files.texts(
+                    source,
+                    target,
+                    wish.port,
+                    wish.data,
+                    keeps_password=_keeps(source, settings, wish),
+                )
+                texts["copying"] = (0o644, f"{source.name}\n")
+                is_made = bool(place) and not os.path.exists(source.uninitialised_file)
+                return draft.Draft(name, root, texts), place if is_made else ""
+            lock = inventory.take(left)
+        if lock < 0:
+            raise SockwakeError(f"instance '{name}' is being made", status=EXISTS)
+        try:
+            _discard(left)
+        finally:
+            os.close(lock)
+
+
+def _left(source: Instance, target: Instance) -> Instance | None:
+    """What a killed copy, or a killed sockwake-new, has left of a name; raises SockwakeError."""
+    if files.text_of(target.copying_file).strip() == source.name:
+        return target
+    inventory.require_free(target.name, target.root)
+    return inventory.draft_of(target.name, target.root)
+
+
+def _place(settings: Settings, target: Instance, wish: Wish) -> str:
+    """The data directory of the copy, empty; "" when there are no data to copy."""
+    if not settings.data or not os.path.isdir(settings.data):
+        return ""
+    place = target.root + (wish.data or target.data)
+    if os.path.islink(settings.data) and "/private/" in os.path.realpath(settings.data):
+        place = f"{target.root}/var/lib/private/sockwake/{target.name}"  # of a DynamicUser=
+    if not target.root:
+        safe_path.require_safe(place, "data directory")
+    claims.require_own(place, target.root)
+    if os.path.lexists(place) and (not os.path.isdir(place) or os.listdir(place)):
+        raise SockwakeError(f"data directory {place} is not empty", "--data names another", EXISTS)
+    return place
+
+
+def _copy_data(source: Instance, settings: Settings, place: str, wish: Wish) -> None:
+    with _still(source, settings):
+        copied_data.copy(os.path.realpath(settings.data), place, quiet=wish.quiet)
+    for left in ("sockwake-password", "postmaster.pid", f"{settings.major}/docker/postmaster.pid"):
+        if settings.has_cluster:
+            files.remove(f"{place}/{left}")
+
+
+@contextmanager
+def _still(source: Instance, settings: Settings) -> Iterator[None]:
+    """Have the source sleep on: its wakes wait, and nobody else uses its data."""
+    if source.root or not systemctl.is_running():
+        yield
+        return
+    with ExitStack() as stack:
+        stack.enter_context(held_back(source))
+        require_asleep(source, settings)
+        stack.callback(os.close, runtime.take_data(source, settings.data))
+        yield
+
+
+def _finish(source: Instance, made: Instance, wish: Wish) -> str:
+    """All that is to do when the copy has its data; returns what was made."""
+    settings = load(made)
+    said = [f"made {made.name}, a copy of {source.name}, at port {settings.port}"]
+    if _keeps(source, settings, wish):
+        said.append("it has the same password")
+    if made.root or not systemctl.is_running():
+        return "; ".join(said)
+    systemctl.reload()
+    if settings.is_bundled and cluster.exists(settings):
+        _make_bundle(source, made, settings)
+    if _rotates(source, settings, wish):
+        from sockwake.admin.change import rotation
+
+        inventory.say("changing the password of the copy")
+        rotation.rotate(made, settings, _password(source), _password(made))
+        said.append("it has a password of its own")
+    enable = scope.command("systemctl enable --now", made.socket_unit)
+    return "; ".join([*said, f"next: {enable}"])
+
+
+def _make_bundle(source: Instance, made: Instance, settings: Settings) -> None:
+    """Make the copy's bundle of the image that the source has."""
+    from sockwake.lifecycle import bundled
+
+    image = store.find(bundle.image_of(source), made.root)
+    bundled.write(made, bundled.Definition(made, settings, image=image))
+
+
+def _discard(instance: Instance) -> None:
+    """Remove what there is of a copy that is not whole."""
+    if inventory.is_finished(instance) and not instance.root and systemctl.is_running():
+        with suppress(SockwakeError):
+            systemctl.stop(instance.proxy_unit, instance.backend_unit)
+    making.discard(instance)
+    if inventory.is_finished(instance) and not instance.root and systemctl.is_running():
+        with suppress(SockwakeError):
+            systemctl.reload()

@@ -1,0 +1,75 @@
+"""The verbs that give instances, or copies of them, another name."""
+
+from argparse import Namespace
+
+from sockwake.admin import images, option_types
+from sockwake.admin.option import DEBUG, DIRECTORIES, ROOT, USER, Option
+from sockwake.admin.parser import NEW, Verb
+from sockwake.config import values
+from sockwake.config.instance import Name
+
+
+def _copy(arguments: Namespace) -> None:
+    from sockwake.admin.change import copy
+
+    to = Name(arguments.new)
+    images.enter(arguments)
+    wish = copy.Wish(
+        port=arguments.port or 0,
+        data=arguments.data or "",
+        keeps_password=arguments.keep_password,
+        quiet=arguments.quiet,
+    )
+    said = copy.copy(arguments.name, to, wish, root=arguments.root or "")
+    if not arguments.quiet:
+        print(f"{said[0].upper()}{said[1:]}.")
+
+
+def _rename(arguments: Namespace) -> None:
+    from sockwake.admin.change import rename
+
+    to = Name(arguments.new)
+    images.enter(arguments)
+    said = rename.rename(arguments.name, to, root=arguments.root or "")
+    print(f"{said}.")
+
+
+_QUIET = Option("--quiet", help="say nothing but errors")
+
+VERBS = (
+    Verb(
+        "copy",
+        _copy,
+        "make a copy of an instance that sleeps",
+        (
+            Option("--port", "N", "the TCP port of the copy", type=values.port),
+            Option(
+                "--data",
+                "DIR",
+                "its data directory",
+                type=option_types.data_path,
+                plain=True,
+                complete=DIRECTORIES,
+            ),
+            Option("--keep-password", help="have the copy's cluster keep the password"),
+            _QUIET,
+            ROOT,
+            USER,
+            DEBUG,
+        ),
+        description="Make a copy of an instance that sleeps, with its data, and with port, "
+        "password and certificate of its own.",
+        has_name=True,
+        operands=(NEW,),
+    ),
+    Verb(
+        "rename",
+        _rename,
+        "give an instance that sleeps another name",
+        (ROOT, USER, DEBUG),
+        description="Give an instance that sleeps another name. Its clients go on finding it at "
+        "its port.",
+        has_name=True,
+        operands=(NEW,),
+    ),
+)

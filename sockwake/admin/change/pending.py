@@ -1,0 +1,177 @@
+"""What there is to do until an instance is as its files say: looked for, and done."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sockwake.admin import inventory
+from sockwake.admin.change import drop_ins
+from sockwake.admin.change.move import held_back
+from sockwake.clients import connections
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine import api, belongings, resources
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.container import Container
+from sockwake.errors import IN_USE, SockwakeError
+from sockwake.oci import bundle
+from sockwake.postgres import cluster
+from sockwake.system import files, systemctl
+
+_NOTE = "the first wake makes what is to be in its data directory\n"
+OPENING = "systemctl enable --now"
+_UP = ("active", "activating", "reloading")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What there is to do.
+
+    reload: systemd has to read its units anew. reopen: its port is to be opened anew. is_new: its
+    data have never been made. make: "bundle" or "container", when that is missing or outdated.
+    is_awake: its backend runs. clients: connections that a new opening of the port would cut.
+    """
+
+    reload: bool = False
+    reopen: bool = False
+    is_new: bool = False
+    make: str = ""
+    is_awake: bool = False
+    clients: int = 0
+
+    def __bool__(self) -> bool:
+        return self.reload or self.reopen or self.is_new or bool(self.make and not self.is_awake)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is to be done, each as the end of a sentence."""
+        cut = f", which cuts {counted(self.clients)}" if self.clients else ""
+        said = {
+            "its data are to be made": self.is_new,
+            "systemd has to read its units anew": self.reload,
+            f"its port has to be opened anew{cut}": self.reopen,
+            f"its {self.make} has to be made anew": bool(self.make) and not self.is_awake,
+            f"its {self.make} is made anew by the next wake": bool(self.make) and self.is_awake,
+        }
+        return [sentence for sentence, holds in said.items() if holds]
+
+
+def counted(clients: int) -> str:
+    return f"{clients} connected client{'s' if clients > 1 else ''}"
+
+
+def look(instance: Instance, settings: Settings, texts: Mapping[str, str]) -> Pending:
+    """What there is to do. texts: of its files, by name, that are about to be written.
+
+    In a tree, where nothing runs, only whether its data are to be made.
+    """
+    is_new = never_made(instance, settings)
+    if instance.root or not systemctl.is_running():
+        return Pending(is_new=is_new)
+    read, wanted = drop_ins.read(instance), drop_ins.wanted(instance, texts)
+    units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+    is_open = systemctl.active_state(instance.socket_unit) in _UP
+    is_other = drop_ins.listening(read, instance) != drop_ins.listening(wanted, instance)
+    reopen = is_open and (is_other or not drop_ins.all_open(settings))
+    is_awake = systemctl.active_state(instance.backend_unit) in (*_UP, "deactivating")
+    return Pending(
+        reload=read != wanted or systemctl.needs_reload(*units),
+        reopen=reopen,
+        is_new=is_new,
+        make=_outdated(instance, settings, is_edited=bool(texts), is_new=is_new),
+        is_awake=is_awake,
+        clients=_connected(settings, drop_ins.streams(read, instance)) if reopen else 0,
+    )
+
+
+def never_made(instance: Instance, settings: Settings) -> bool:
+    """Whether its data were never made: a configuration tool has put its files there.
+
+    Nothing speaks of data that there were: neither a password nor a bundle nor a container.
+    """
+    if not settings.has_cluster or os.path.exists(instance.uninitialised_file):
+        return False
+    if cluster.exists(settings) or os.path.exists(instance.password_file):
+        return False
+    if os.path.isdir(settings.data) and os.listdir(settings.data):
+        return False
+    return not bundle.image_of(instance) and not _is_known_to_an_engine(instance)
+
+
+def _is_known_to_an_engine(instance: Instance) -> bool:
+    try:
+        engines = [] if instance.root else resources.engines_of(None)
+        return any(belongings.has_container(engine, instance) for engine in engines)
+    except EngineError:
+        return True  # nobody knows
+
+
+def _outdated(instance: Instance, settings: Settings, *, is_edited: bool, is_new: bool) -> str:
+    """ "bundle" or "container", when it is missing or was made of other files; else ""."""
+    if settings.is_bundled:
+        return "" if bundle.is_current(instance) and not is_edited else "bundle"
+    if not settings.needs_engine or settings.is_project:
+        return ""
+    if is_edited or is_new:
+        return "container"
+    if not os.path.exists(api.socket_of(settings.engine)):
+        return ""
+    try:
+        container = Container(instance.container, Engine.of(settings))
+        found = container.search(instance.fingerprint()).result()
+    except EngineError:
+        return ""  # the next wake sees
+    return "" if found.is_current else "container"
+
+
+def _connected(settings: Settings, places: tuple[tuple[str, int], ...]) -> int:
+    """The connections to the places where the socket listens by now."""
+    listen, own = settings.listen, settings.places
+    try:
+        settings.listen, settings.places = tuple(item for item, _ in places), places
+        return connections.connected(settings)
+    finally:
+        settings.listen, settings.places = listen, own
+
+
+def require_harmless(instance: Instance, found: Pending, *, force: bool) -> None:
+    """Raise SockwakeError (in use) when clients would be cut, unless that is wanted."""
+    if found.clients and not force:
+        raise SockwakeError(
+            f"instance '{instance.name}' has {counted(found.clients)}, which a new opening of its "
+            "port would cut",
+            "--force does it all the same",
+            IN_USE,
+        )
+
+
+def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -> None:
+    """Do what there is to do; raises SockwakeError."""
+    if found.is_new:
+        files.replace(instance.uninitialised_file, 0o644, _NOTE)
+    if instance.root or not systemctl.is_running():
+        return
+    if found.reload:
+        systemctl.reload()
+    if found.reopen:
+        _reopen(instance)
+    if found.make and not found.is_awake:
+        make(instance, settings, quiet=quiet)
+
+
+def _reopen(instance: Instance) -> None:
+    """Open the port as systemd has read it; one that was closed meanwhile stays so."""
+    if systemctl.active_state(instance.socket_unit) in _UP:
+        systemctl.restart(instance.socket_unit)
+
+
+def make(instance: Instance, settings: Settings, *, quiet: bool) -> None:
+    """Make bundle or container while wakes wait; a client that comes is served behind that."""
+    from sockwake.lifecycle import destination
+
+    inventory.say(f"preparing '{instance.name}'")
+    destination.prepare(instance, settings, quiet=quiet)
+    with held_back(instance):
+        if systemctl.active_state(instance.backend_unit) in _UP:
+            return  # a client has come, whose wake makes it
+        destination.make(instance, settings)

@@ -1,0 +1,121 @@
+"""Whether an instance.env can be used, as a whole: all that sockwake-new would refuse, too."""
+
+import os
+from collections.abc import Iterable
+
+from sockwake.admin import option_types
+from sockwake.admin.make import claims, host, ports
+from sockwake.admin.make.new_options import OPTIONS
+from sockwake.admin.option import Option
+from sockwake.config import envfile, scope
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings, pgdata
+from sockwake.errors import USAGE, SockwakeError
+from sockwake.kinds.table import COMPOSE, KINDS, SERVICE
+from sockwake.postgres import cluster
+from sockwake.system import safe_path
+
+_OPTIONS = {option.key: option for option in OPTIONS if option.key}
+_LISTEN = Option("--listen", "ADDR", type=option_types.listen_item, repeatable=True)
+Place = tuple[str, int]
+
+
+def lines_of(text: str) -> dict[str, str]:
+    """The keys and values of a text, which may be broken."""
+    pairs = (line.partition("=") for line in text.split("\n") if not line.startswith("#"))
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def changed_keys(old: str, new: str) -> list[str]:
+    """The keys that have another value, or are there in one of two texts alone."""
+    before, now = lines_of(old), lines_of(new)
+    return sorted(key for key in before | now if before.get(key) != now.get(key))
+
+
+def require_valid(
+    instance: Instance, text: str, changed: Iterable[str], is_open: Iterable[Place]
+) -> Settings:
+    """The settings of an instance.env; raises SockwakeError when it cannot be used.
+
+    changed: the keys whose values are new. is_open: where the instance listens already.
+    """
+    settings = Settings(text, instance)
+    lines = envfile.parse(text, instance.env_file)
+    for key in changed:
+        if lines.get(key):
+            _require_value(instance, key, lines[key])
+    _require_files(instance, settings)
+    _require_ports(instance, settings, set(is_open))
+    if settings.data and "DATA" in changed:
+        _require_data(instance, settings)
+    if {"VERSION", "DATA"} & set(changed) and settings.has_cluster:
+        _require_cluster(instance, settings)
+    return settings
+
+
+def _require_value(instance: Instance, key: str, value: str) -> None:
+    """Raise SockwakeError for a value that the option of sockwake-new would not take."""
+    option = _LISTEN if key == "LISTEN" else _OPTIONS.get(key)
+    if option and option.metavar:
+        for part in value.split(",") if option.repeatable else [value]:
+            option.check(part)
+    if scope.is_user() and key in ("ALLOW", "SOCKET_USER"):
+        raise SockwakeError(f"{key} is not for a user's own instance", "leave it out", USAGE)
+    if key == "CHECK":
+        host.require_check(value, instance.root)
+    if key == "SOCKET_USER":
+        host.require_user(value, instance.root)
+
+
+def _require_files(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError when the file that defines the backend is missing."""
+    name = KINDS[settings.kind].definition_for(settings.runtime)
+    if not name or os.path.exists(f"{instance.etc}/{name}"):
+        return
+    what = {COMPOSE: "its container", SERVICE: "its program"}[name]
+    raise SockwakeError(
+        f"instance '{instance.name}' has no {name}, which defines {what}",
+        f"sockwake-new --dry-run shows one; write it into {instance.etc}",
+    )
+
+
+def _require_ports(instance: Instance, settings: Settings, is_open: set[Place]) -> None:
+    """Raise SockwakeError (exists) when a port where it does not listen yet is taken."""
+    known = {port for _, port in is_open}
+    for item, port in settings.places:
+        if item.startswith("/") or (item, port) in is_open:
+            continue
+        # at other addresses of a port that is its own its socket itself is in the way
+        if port not in known:
+            hint = "sockwake ls shows which ports are taken"
+            ports.require_free(port, [item], instance.root, owner=instance.name, hint=hint)
+
+
+def _require_data(instance: Instance, settings: Settings) -> None:
+    if not instance.root:
+        claims.require_no_system_place(settings.data)
+        safe_path.require_safe(settings.data, "data directory")
+    claims.require_own(settings.data, instance.root, but=instance)
+
+
+def _require_cluster(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError unless the data are a cluster of its version, or are still to be made."""
+    if os.path.exists(instance.uninitialised_file):
+        return
+    for major in (settings.major, *_others(settings)):
+        settings_of = settings.cluster if major == settings.major else _place(settings, major)
+        if os.path.exists(f"{settings_of}/PG_VERSION"):
+            cluster.require_version(settings_of, settings.major)
+            return
+    if not instance.root:
+        cluster.require_there(settings)
+
+
+def _others(settings: Settings) -> list[int]:
+    """The versions beside its own of which there are directories in its data."""
+    names = os.listdir(settings.data) if os.path.isdir(settings.data) else []
+    return sorted({int(name) for name in names if name.isdecimal() and len(name) == 2} | {17})
+
+
+def _place(settings: Settings, major: int) -> str:
+    return pgdata(settings.data, major)

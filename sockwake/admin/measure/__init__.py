@@ -1,0 +1,1 @@
+"""Verbs that measure instances by what the journal and the kernel tell, and wake none."""

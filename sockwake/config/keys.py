@@ -1,0 +1,36 @@
+"""The keys of instance.env: those that must be there, and what holds without the others."""
+
+REQUIRED = ("KIND", "IDLE")
+OF_ONE_PORT = ("LISTEN", "PORT")
+DEFAULTS = {
+    "ALLOW": "any",
+    "BACKEND_PORT": "",
+    "CHECK": "",
+    "CHECK_EVERY": "",
+    "CLIENT_FIRST": "no",
+    "CPUS": "",
+    "DATA": "",
+    "DB_NAME": "",
+    "DB_USER": "",
+    "ENGINE": "docker",
+    "IMAGE": "",
+    "KEEP": "",
+    "LISTEN": "",
+    "MAX_CLIENTS": "",
+    "MEMORY": "",
+    "PIDS": "",
+    "PORT": "",
+    "PORTS": "",
+    "PRESSURE": "off",
+    "PROBE_HOST": "",
+    "PROFILES": "",
+    "PROJECT": "",
+    "READY": "",
+    "RUNTIME": "",
+    "SERVICE": "",
+    "SOCKET_MODE": "0666",
+    "SOCKET_USER": "",
+    "START_TIMEOUT": "90s",
+    "TLS": "no",
+    "VERSION": "",
+}
