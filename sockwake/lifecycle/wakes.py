@@ -7,20 +7,24 @@ away afterwards, or fails to start, has not slept in between.
 
 from __future__ import annotations
 
+import os
 import time
 
-from sockwake.system import files
+from sockwake.lifecycle import start_attempt
+from sockwake.system import files, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from sockwake.config.instance import Instance
+    from sockwake.system.memory import Memory
 
 _MOST = 16  # wakes that are kept
 _AN_HOUR = 3600  # seconds
 _SOON = 30  # seconds
 _UNKNOWN = "-"
+_MB = 1_000_000  # bytes
 _OFTEN = 3  # wakes by one client, each soon after it fell asleep: it does not let it sleep
 
 
@@ -59,6 +63,26 @@ def note(instance: Instance, client: str, took: float) -> None:
     files.remove(instance.asleep_since)
 
 
+def phases(times: list[tuple[str, float]]) -> str:
+    """(name, seconds) of each phase of a wake, in words and milliseconds: "engine 250, web 31"."""
+    return ", ".join(f"{phase} {1000 * took:.0f}" for phase, took in times)
+
+
+def note_duration(instance: Instance, took: float, phases: str) -> None:
+    """Note how many seconds a wake took, and in which phases()."""
+    files.replace_volatile(instance.wake_file, f"{took:.3f}\n{phases}\n")
+
+
+def duration(instance: Instance) -> tuple[float | None, dict[str, float]]:
+    """How many seconds the last wake took, and each of its phases; None when it is not known."""
+    took, _, phases = files.text_of(instance.wake_file).partition("\n")
+    words = [phase.rpartition(" ") for phase in phases.strip().split(", ") if phase]
+    try:
+        return float(took), {name: int(number) / 1000 for name, _, number in words}
+    except ValueError:
+        return None, {}
+
+
 def note_sleep(instance: Instance) -> None:
     """Note that it has fallen asleep; the unit of a container does that in sh."""
     try:
@@ -68,8 +92,49 @@ def note_sleep(instance: Instance) -> None:
         pass
 
 
+def record_sleep(instance: Instance, memory: Memory | None = None, why: str = "") -> None:
+    """Write to the journal that one that was awake has fallen asleep, for `sockwake history`.
+
+    memory: what it had just before. why: the failure that has ended it, or "".
+    """
+    awake = _seconds_awake(instance)
+    is_stopped = start_attempt.takes_socket() and not (memory or why)  # else its check had noted it
+    said = "" if awake is None else f" after {awake:.0f} s"
+    if memory:
+        said += f", with {memory.own / _MB:.1f} MB"
+        journal.aside(files.replace_volatile, instance.memory_taken, f"{memory.own}\n")
+    if memory and memory.cache is not None:
+        said += f" and {memory.cache / _MB:.1f} MB of page cache"
+    journal.record(
+        "sleep",
+        instance.name,
+        f"asleep{said}",
+        awake=None if awake is None else f"{awake:.1f}",
+        memory=memory and memory.own,
+        cache=memory and memory.cache,
+        why=why,
+        stopped="yes" if is_stopped else "",
+    )
+
+
+def _seconds_awake(instance: Instance) -> float | None:
+    """Seconds since the last wake began; None when it is not known, or was tried out only."""
+    if os.path.exists(instance.asleep_since):  # that of the sleep before
+        return None
+    try:
+        last = files.text_of(instance.wakes_file).splitlines()[-1]
+        return max(now() - float(last.split(" ", 1)[0]), 0)
+    except (IndexError, ValueError):
+        return None
+
+
 def in_the_last_hour(instance: Instance) -> list[Wake]:
     """The wakes of the last hour that are known, the oldest first."""
+    return [wake for wake in known(instance) if now() - wake.at <= _AN_HOUR]
+
+
+def known(instance: Instance) -> list[Wake]:
+    """The wakes that are known, the oldest first."""
     found = []
     for line in files.text_of(instance.wakes_file).splitlines():
         try:
@@ -77,8 +142,7 @@ def in_the_last_hour(instance: Instance) -> list[Wake]:
             wake = Wake(float(at), None if slept == _UNKNOWN else float(slept), client)
         except ValueError:
             continue  # half a line
-        if now() - wake.at <= _AN_HOUR:
-            found.append(wake)
+        found.append(wake)
     return found
 
 

@@ -20,9 +20,20 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer, idleness
+from sockwake.lifecycle import check_timer, holds, idleness
 from sockwake.lifecycle.idleness import Observation
-from sockwake.system import journal, pids, process, safe_path, sdnotify, sigstop, ss, systemctl
+from sockwake.system import (
+    files,
+    journal,
+    memory,
+    pids,
+    process,
+    safe_path,
+    sdnotify,
+    sigstop,
+    ss,
+    systemctl,
+)
 
 _LONGEST_SILENCE = 1e9  # seconds, in place of infinity for a check program
 
@@ -57,7 +68,7 @@ def run(instance: Instance) -> None:
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
     allowlist.note_dropped(instance, settings)  # whatever is decided then
-    if check.may_sleep(seen):
+    if not holds.is_held(instance) and check.may_sleep(seen):
         check.put_to_sleep(seen)
 
 
@@ -67,6 +78,12 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
     pid = systemctl.main_pid(unit)
     pidfd = pids.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
     return (0 if pidfd == pids.NONE else pid), pidfd
+
+
+def note_memory(instance: Instance) -> None:
+    """Leave what a program has before it is stopped; bin/note-memory does so for all others."""
+    stat = memory.stat_of(systemctl.main_pid(instance.backend_unit))
+    files.replace_volatile(instance.memory_file, stat)
 
 
 def is_idle(settings: Settings, seen: Observation) -> bool:
@@ -191,10 +208,13 @@ class Check:
         what that waits for only later.
         """
         unit = self._accepting_unit
+        if self.settings.is_native:
+            journal.aside(note_memory, self.instance)
         try:
             systemctl.signal(unit, "STOP", all_processes=True)
             has_newcomers = idleness.has_newcomers(self.settings, seen)
-            if not has_newcomers and not idleness.was_spoken_to(self.settings, seen):
+            is_disturbed = has_newcomers or idleness.was_spoken_to(self.settings, seen)
+            if not is_disturbed and not holds.is_held(self.instance):
                 sigstop.signal_first_thread(unit)
                 systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
                 sigstop.within_a_moment(lambda: not _is_wanted(unit))

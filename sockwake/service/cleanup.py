@@ -17,8 +17,7 @@ from sockwake.engine import belongings, project_containers
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import proxy, proxy_netns, runtime
-from sockwake.service import program
+from sockwake.lifecycle import program_end, proxy, proxy_netns, runtime, wakes
 from sockwake.system import files, journal, sdnotify, systemctl
 
 _NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
@@ -47,6 +46,8 @@ def clean_up(instance: Instance) -> None:
     if not os.path.exists(instance.failure_file):
         killed = SockwakeError("the service that starts it was killed")
         journal.aside(runtime.leave_failure, instance, killed)
+    if was_ready:
+        journal.aside(wakes.record_sleep, instance, None, "the service that starts it was killed")
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     known = load_if_valid(instance)
@@ -98,7 +99,7 @@ def _clean_up_killed(instance: Instance) -> None:
             os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
             has_cluster = _has_cluster(instance, load_if_valid(instance))
             what = "server" if has_cluster else "program"
-            program.clean_up(instance, "container" if is_bundled else what)
+            program_end.clean_up(instance, "container" if is_bundled else what)
         else:
             clean_up(instance)
         systemctl.reset(instance.backend_unit)

@@ -14,12 +14,12 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import SockwakeError, failure
-from sockwake.lifecycle import project, proxy, runtime
+from sockwake.lifecycle import project, proxy, runtime, wakes
 from sockwake.lifecycle.monitor import ClientMonitor, Orders
 from sockwake.lifecycle.service_run import ServiceRun
 from sockwake.lifecycle.services import Services
 from sockwake.service import waker
-from sockwake.system import files, journal, sdnotify
+from sockwake.system import files, journal, memory, sdnotify
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +39,7 @@ def run(instance: Instance) -> None:
     Raises what went wrong, with nothing left running, and the reason left for bin/refuse.
     """
     stopwatch = waker.Stopwatch()
-    services = None
+    services, is_awake = None, False
     try:
         settings, lock = waker.prepare(instance)
         client = waker.admit(instance, settings, lock)
@@ -67,6 +67,7 @@ def run(instance: Instance) -> None:
         open_ports(instance, settings, services, doors)
         runtime.announce_ports(instance, project.backends(settings.ports))
         os.close(lock)
+        is_awake = True
         waker.keep_books(instance, settings, client, stopwatch)
         doors.follow(lambda: open_ports(instance, settings, services, doors))
         watch(instance, settings, services)
@@ -76,7 +77,10 @@ def run(instance: Instance) -> None:
         if services:
             journal.aside(services.stop)
         journal.aside(files.remove, instance.ending_file)
-        journal.aside(runtime.leave_failure, instance, failure(error))
+        problem = failure(error)
+        journal.aside(runtime.leave_failure, instance, problem)
+        if is_awake:
+            journal.aside(wakes.record_sleep, instance, None, problem.message)
         raise
 
 
@@ -118,11 +122,12 @@ def watch(instance: Instance, settings: Settings, services: Services) -> None:
             services.relay(0)
     finally:
         monitor.end()
+    had = _memory(services)
     _turn_clients_away(instance)
     services.stop()
     _note_killed(instance, services)
     files.remove(instance.ending_file)
-    journal.say("asleep")
+    wakes.record_sleep(instance, had)
 
 
 def _turn_clients_away(instance: Instance) -> None:
@@ -130,6 +135,13 @@ def _turn_clients_away(instance: Instance) -> None:
     journal.aside(sdnotify.notify, "STOPPING=1")
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance)
+
+
+def _memory(services: Services) -> memory.Memory | None:
+    """What the containers of all services have; None when it is not known of one that runs."""
+    each = [memory.of_pidfd(run.process) for run in services.runs.values() if not run.has_ended]
+    known = [one for one in each if one]
+    return sum(known[1:], known[0]) if known and len(known) == len(each) else None
 
 
 def _note_killed(instance: Instance, services: Services) -> None:

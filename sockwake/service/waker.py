@@ -28,7 +28,7 @@ from sockwake.lifecycle import check_timer, proxy_netns, runtime, wakes
 from sockwake.lifecycle.monitor import Orders
 from sockwake.lifecycle.readiness import await_ready, ended_early
 from sockwake.lifecycle.runtime import WAKING
-from sockwake.system import files, journal, pids, process, sdnotify
+from sockwake.system import journal, pids, process, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,12 +230,14 @@ def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: S
 
 
 def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> None:
-    phases = ", ".join(f"{phase} {1000 * took:.0f}" for phase, took in stopwatch.phases())
+    phases = wakes.phases([("python", stopwatch.python), *stopwatch.phases()])
     total = stopwatch.total
-    journal.aside(files.replace_volatile, instance.wake_file, f"{total:.3f}\n")
+    journal.aside(wakes.note_duration, instance, total, phases)
     woken = f"woken by {client} in {1000 * total:.0f} ms"
     journal.aside(sdnotify.notify, f"STATUS={woken}")
-    journal.say(f"{woken} (python {1000 * stopwatch.python:.0f}, {phases})")
+    seconds = f"{total:.3f}"
+    sentence = f"{woken} ({phases})"
+    journal.record("wake", instance.name, sentence, client=client, took=seconds, phases=phases)
 
 
 def _is_over_tcp(settings: Settings) -> bool:

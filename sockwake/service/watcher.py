@@ -17,10 +17,10 @@ from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import proxy, proxy_netns, runtime
+from sockwake.lifecycle import proxy, proxy_netns, runtime, wakes
 from sockwake.lifecycle.monitor import ClientMonitor, Orders, readable
 from sockwake.lifecycle.server_log import ServerLog
-from sockwake.system import files, journal, sdnotify
+from sockwake.system import files, journal, memory, sdnotify
 
 _SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
 _LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
@@ -63,6 +63,7 @@ class Watcher:
                 has_ended = not self.container.relay(self._log.write)
             if has_ended:
                 self._lose_container()
+        had = memory.of_pidfd(self._server)
         self._turn_clients_away()
         began = time.monotonic()
         try:
@@ -73,7 +74,7 @@ class Watcher:
         self._relay_last_words()
         proxy_netns.forget(self.instance)
         files.remove(self.instance.ending_file)
-        journal.say("asleep")
+        wakes.record_sleep(self.instance, had)
 
     def _turn_clients_away(self) -> None:
         """End the proxy, so that no client is led to a server that ends.
@@ -180,6 +181,7 @@ def watch_container(
         Watcher(instance, container, int(server), int(stop), monitor).run()
     except SockwakeError as error:
         journal.aside(runtime.leave_failure, instance, error)
+        journal.aside(wakes.record_sleep, instance, None, error.message)
         raise
     finally:
         monitor.end()

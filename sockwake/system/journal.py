@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from sockwake.errors import SockwakeError
+from sockwake.config import scope
+from sockwake.errors import SockwakeError, shown
 
 _JOURNAL = "/run/systemd/journal/socket"
 
@@ -42,6 +43,37 @@ def write_as(identifier: str, text: bytes, unit: str = "") -> None:
 def say(sentence: str) -> None:
     """Write a sentence of sockwake's own, marked as such."""
     write(f"sockwake: {sentence}\n".encode())
+
+
+def record(event: str, name: str, sentence: str, **facts: object) -> None:
+    """Write a sentence of sockwake's own with what `sockwake history` reads of it.
+
+    event: of SOCKWAKE_EVENT=. name: the instance. facts: each is a field, as in SOCKWAKE_CLIENT=;
+    None and "" are left out. `journalctl -u` shows it by the backend's unit whichever process has
+    written it, and also when that has ended before journald has looked for its unit. Without a
+    journal the sentence goes where all others go.
+    """
+    import _socket  # late: a wake is over by then
+
+    fields = {
+        "MESSAGE": f"sockwake: {sentence}",
+        "PRIORITY": 5,  # units with LogLevelMax=notice drop what is less
+        "SYSLOG_IDENTIFIER": "sockwake",
+        f"OBJECT_SYSTEMD_{'USER_' if scope.is_user() else ''}UNIT": f"pg-postgres@{name}.service",
+        "SOCKWAKE_EVENT": event,
+        "SOCKWAKE_INSTANCE": name,
+        **{f"SOCKWAKE_{key.upper()}": value for key, value in facts.items()},
+    }
+    text = "".join(
+        f"{key}={shown(str(value))}\n" for key, value in fields.items() if value not in (None, "")
+    )
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        sock.sendto(text.encode(errors="replace"), _JOURNAL)
+    except OSError:
+        say(sentence)
+    finally:
+        sock.close()
 
 
 def aside(step: Callable[..., object], *arguments: object) -> None:

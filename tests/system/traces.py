@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import docker_engine
 from program import must, run
 from service import FIRST_PORT
 
 _DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/var/lib/private/sockwake", "/run/sockwake")
 # stays: a copy for every test would take long
 _IMAGES = Path("/var/lib/sockwake/images")
+# what metrics have counted of all instances since the boot
+_METRICS = Path("/run/sockwake-metrics")
 
 
 def found(listening_before: set[int]) -> list[str]:
@@ -53,7 +56,7 @@ def _files() -> list[str]:
         if entry != _IMAGES
     ]
     left += _IMAGES.glob(".*")
-    left += Path("/run").glob("sockwake-*")
+    left += {*Path("/run").glob("sockwake-*")} - {_METRICS}
     return [f"{entry} is left" for entry in (*left, *_links())] + [
         f"{mount} is mounted" for mount in _mounts()
     ]
@@ -81,21 +84,20 @@ def _units() -> list[str]:
 
 def _engine() -> list[str]:
     left = []
-    for what, argv in (
-        ("container", ("ps", "--all", "--format={{.Names}} {{.Status}}")),
-        ("volume", ("volume", "ls", "--quiet")),
-        ("network", ("network", "ls", "--format={{.Name}}", "--filter=type=custom")),
-    ):
-        left += [f"{what} {line} is left" for line in must("docker", *argv).splitlines()]
-    return left
+    for each in docker_engine.listed("/containers/json?all=1"):
+        left.append(f"container {', '.join(each['Names'])} is left ({each['Status']})")
+    left += [f"volume {each['Name']} is left" for each in docker_engine.listed("/volumes")]
+    networks = docker_engine.listed("/networks", type="custom")
+    return left + [f"network {each['Name']} is left" for each in networks]
 
 
 def _ports(before: set[int]) -> list[str]:
-    left = [f"port {port} is still open" for port in sorted(listening() - before)]
+    return [f"port {port} is still open" for port in sorted(listening() - before)]
+
+
+def claims() -> list[str]:
+    """A sentence when sockwake-new takes a port for taken that is not."""
     shown = json.loads(must("sockwake-new", "probe", "--version=18", "--dry-run", "--json"))
     env = shown["files"]["/etc/sockwake/probe/instance.env"]["content"]
-    return left + (
-        []
-        if f"\nPORT={FIRST_PORT}\n" in env
-        else [f"the next free port is not {FIRST_PORT}: {env}"]
-    )
+    is_free = f"\nPORT={FIRST_PORT}\n" in env
+    return [] if is_free else [f"the next free port is not {FIRST_PORT}: {env}"]
