@@ -15,13 +15,20 @@ from sockwake.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
-    from sockwake.engine.container import Container
     from sockwake.lifecycle.probe import Wait
 
+    # (whether the healthcheck passes, what it wrote); takes the seconds it may take at most, and
+    # raises SockwakeError when it has no answer
+    Ask = Callable[[float], tuple[bool, str]]
+
 _SHELLS = ("sh", "ash", "bash", "busybox", "dash", "ksh", "mksh", "zsh")
-_INITS = ("catatonit", "docker-init", "dumb-init", "podman-init", "tini", "tini-static")
+_INITS = (  # "init" is that of a bundle (oci/spec.py)
+    *("catatonit", "docker-init", "dumb-init", "init", "podman-init", "tini", "tini-static"),
+)
 # at the beginning of a command, and not for a redirection alone
 _EXEC = r"(?m)(?:^|[;&|({]|\b(?:then|else|do))\s*exec\s+(?![0-9]*[<>])\S"
 _LONGEST_SCRIPT = 1 << 18  # characters
@@ -32,17 +39,12 @@ _LISTENING = "0A"  # include/net/tcp_states.h
 
 
 def stays(
-    container: Container,
-    pid: int,
-    instance: Instance,
-    settings: Settings,
-    wait: Wait,
-    deadline: float,
+    pid: int, instance: Instance, settings: Settings, wait: Wait, deadline: float, ask: Ask | None
 ) -> bool:
     """Whether it is not a temporary one, and the healthcheck passes, if the container has one.
 
-    pid: of its process 1. False: ask the server again. Raises SockwakeError when the healthcheck
-    does not pass in time.
+    pid: of its process 1. ask: asks the healthcheck. False: ask the server again. Raises
+    SockwakeError when the healthcheck does not pass in time.
     """
     main = _main_process(pid)
     if os.path.basename(main[1]) in _SHELLS:
@@ -52,8 +54,8 @@ def stays(
             if not _outlives(pid, settings.backend_port, main, wait, min(until, deadline)):
                 return False
             files.replace_volatile(instance.process_one_file, known)
-    if b'"Healthcheck":{' in container.inspected:
-        _await_health(container, settings, wait, deadline)
+    if ask:
+        _await_health(ask, settings, wait, deadline)
     return True
 
 
@@ -124,27 +126,20 @@ def _script(pid: int, path: str) -> str:
     return ""
 
 
-def _await_health(container: Container, settings: Settings, wait: Wait, deadline: float) -> None:
-    import json
-
-    from sockwake.engine.api import EngineError
-    from sockwake.engine.healthcheck import Healthcheck
-
-    check = Healthcheck(json.loads(container.inspected))
+def _await_health(ask: Ask, settings: Settings, wait: Wait, deadline: float) -> None:
     said = ""
     pace = Pace(0.02, 0.2, 1.0)
-    while check.test and (left := deadline - time.monotonic()) > 0:
+    while (left := deadline - time.monotonic()) > 0:
         try:
-            passes, said = check.ask(container.engine, container.name, left)
+            passes, said = ask(left)
             if passes:
                 return
-        except EngineError:
+        except SockwakeError:
             pass  # it has ended, as wait() finds, or it takes too long
         wait(max(min(pace.pause(), deadline - time.monotonic()), 0), -1)
-    if check.test:
-        raise SockwakeError(
-            f"its healthcheck did not pass within {settings.start_timeout:g} s",
-            "healthcheck: {disable: true} in compose.yaml, if the server is well without it; or "
-            "--start-timeout TIME (START_TIMEOUT=)",
-            said=said,
-        )
+    raise SockwakeError(
+        f"its healthcheck did not pass within {settings.start_timeout:g} s",
+        "healthcheck: {disable: true} in compose.yaml, if the server is well without it; or "
+        "--start-timeout TIME (START_TIMEOUT=)",
+        said=said,
+    )

@@ -21,6 +21,7 @@ class Handover:
     """The unix socket at which the proxy hands over its listening sockets, until it is closed."""
 
     def __init__(self, instance: Instance) -> None:
+        self._name = instance.name
         self._path = instance.handover_socket
         self._left = instance.nobody_file
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -44,7 +45,7 @@ class Handover:
             files.replace_volatile(self._left, "")
             return -1
         _, descriptors, _, _ = socket.recv_fds(proxy, 1, _MOST_ADDRESSES)
-        strangers.turn_away([socket.socket(fileno=fd) for fd in descriptors], settings)
+        strangers.turn_away([socket.socket(fileno=fd) for fd in descriptors], settings, self._name)
         return proxy.detach()
 
     def close(self) -> None:

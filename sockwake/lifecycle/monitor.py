@@ -177,6 +177,7 @@ class ClosedConnections:
 
     def __init__(self, instance: Instance, events_fd: int, goodbye: int) -> None:
         self.fd = events_fd
+        self._name = instance.name
         self._goodbye = goodbye
         self._silent, self._last_silent = 0, ""
         self._next_line = 0.0
@@ -209,13 +210,12 @@ class ClosedConnections:
 
     def sum_up(self) -> None:
         """Write how many connections sent nothing since the last such line."""
-        if self._silent == 1:
-            journal.say(f"a connection from {self._last_silent} sent nothing")
-        elif self._silent:
-            journal.say(
-                f"{self._silent} connections in the last minute sent nothing, "
-                f"the last from {self._last_silent}"
-            )
+        last, count = self._last_silent, self._silent
+        said = f"a connection from {last} sent nothing"
+        if count > 1:
+            said = f"{count} connections in the last minute sent nothing, the last from {last}"
+        if count:
+            journal.record("strangers", self._name, said, client=last, count=count)
         self._silent = 0
         self._next_line = time.monotonic() + _LINE_EVERY
 

@@ -158,12 +158,13 @@ def _provision_bundle(
     """Make image, data and bundle of an instance that crun wakes; systemd tries it out, later."""
     from sockwake.lifecycle import bundled
 
-    resources.require_unseen(instance, settings.data)
+    if settings.data:
+        resources.require_unseen(instance, settings.data)
     try:
         definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
     except EngineNeededError as error:
         raise EngineNeededError(error.why, "--runtime engine makes it all the same") from None
-    if _heed(instance, definition.image.config, definition.variables()):
+    if settings.has_cluster and _heed(instance, definition.image.config, definition.variables()):
         definition = bundled.Definition(instance, settings)
     tell = init_scripts.keep_quiet if quiet else _tell
     with _data(instance, settings, mending):

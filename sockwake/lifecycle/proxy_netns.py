@@ -15,7 +15,7 @@ import time
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
-from sockwake.system import process, systemctl
+from sockwake.system import files, process, systemctl
 
 _PROXY_LEAVES = 10  # seconds to find that there is no client, and end
 _LOOK_EVERY = 0.05  # seconds
@@ -28,6 +28,11 @@ def close_off(instance: Instance) -> None:
     forget(instance)
     _make_place(instance)
     process.spawn(["unshare", f"--net={instance.netns}", "true"])
+
+
+def is_host_s(instance: Instance) -> bool:
+    """Whether what is mounted there is the host's."""
+    return os.path.samestat(os.stat(instance.netns), os.stat("/proc/1/ns/net"))
 
 
 def lead_to(instance: Instance, pid: int) -> None:
@@ -48,9 +53,10 @@ def _make_place(instance: Instance) -> None:
 
 
 def forget(instance: Instance) -> None:
-    """Unmount it."""
+    """Unmount it; the file goes, too, so that the next wake need not unmount anything."""
     while os.path.ismount(instance.netns):
         process.spawn(["umount", "--lazy", instance.netns])
+    files.remove(instance.netns)
 
 
 def forget_unused(instance: Instance) -> None:

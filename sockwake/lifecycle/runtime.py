@@ -183,10 +183,14 @@ def leave_failure(instance: Instance, error: SockwakeError) -> None:
     forget_failure(instance)
     if error.said:
         files.replace_volatile(instance.failure_details, f"{error.said}\n", 0o600)
+    if error.hint:
+        files.replace_volatile(instance.failure_hint, f"{error.hint}\n", 0o600)
     files.replace_volatile(instance.failure_file, f"{error.message}\n")
+    journal.aside(lambda: journal.record("failure", instance.name, "failed", why=error.whole))
 
 
 def forget_failure(instance: Instance) -> None:
     """Remove the reason of the last failure."""
     files.remove(instance.failure_file)
     files.remove(instance.failure_details)
+    files.remove(instance.failure_hint)
