@@ -14,7 +14,9 @@ from children import Run, in_parallel
 
 HERE = Path(__file__).resolve().parent
 MACHINE = str(HERE / "machine/machine")
-GUESTS = 3  # most of a test is waiting for something to end
+GUESTS = 4  # most of a test is waiting for something to end
+# files that wait for minutes begin first, while the other rings have the processors; then by size
+WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
 REBOOTED = "test_reboot"
 BOOTS = {  # in this order
     "nothing": [],
@@ -32,6 +34,7 @@ REPORTS = {  # of the rings that are one call of pytest
     "pure": "pure/pure.xml",
     "machine": "machine.xml",
     "clock": "clock/system.xml",
+    "browser": "browser/browser.xml",
 }
 
 
@@ -139,7 +142,7 @@ def system(
 ) -> None:
     """Ring 2, in machines side by side; each takes the next file when it is done with one."""
     todo: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    for file in sorted(files, key=lambda file: -file.stat().st_size):
+    for file in sorted(files, key=lambda file: (file.stem not in WAITING, -file.stat().st_size)):
         todo.put(file)
     labels = [f"system-{number}" for number in range(1, min(GUESTS, len(files)) + 1)]
     guests = [Guest(run, label, deb, settings, arguments) for label in labels]
@@ -166,7 +169,21 @@ def clock(run: Run, deb: Path, arguments: list[str]) -> None:
         has_reported(run, "clock", status)
 
 
+def browser(run: Run, arguments: list[str]) -> None:
+    """A report as a browser shows it, and metrics as Prometheus reads them."""
+    out = run.reports / "browser"
+    out.mkdir()
+    pytest = "/usr/bin/python3 -B -m pytest -p no:cacheprovider --rootdir=/src".split()
+    report = "--junit-xml=/reports/browser.xml"
+    view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
+    argv = [MACHINE, "chroot", *view, "browser", "--", *pytest, report, "/src/tests/browser"]
+    status = run.stream("browser", [*argv, *arguments])
+    if status != 5:
+        has_reported(run, "browser", status)
+
+
 def soak(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
-    """The files of ring 2 with many rounds, and then the clock."""
+    """The files of ring 2 with many rounds, then the clock, and what shows a report."""
     system(run, deb, files, ["SOCKWAKE_SOAK=1"], arguments)
     clock(run, deb, arguments)
+    browser(run, arguments)

@@ -77,10 +77,10 @@ class Service(Instance):
         ask(self.port, self.request)
 
 
-def make(kind: Kind, name: str) -> Service:
+def make(kind: Kind, name: str, *options: str) -> Service:
     """Make an instance that sleeps after a second, and wait until it does."""
     sleeps = "--idle 1s --enable --json".split()
-    command = ["sockwake-new", name, "--kind", kind.name, *kind.options, *sleeps]
+    command = ["sockwake-new", name, "--kind", kind.name, *kind.options, *options, *sleeps]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(f"{' '.join(command)} failed: {done.stderr.strip()}")
@@ -111,7 +111,10 @@ def measure(rounds: int, wanted: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in KINDS:
         service = make(kind, f"{kind.name}1")
-        found[kind.name] = _cold(kind, service, rounds) | {
+        by_engine = None
+        if kind.name == "container":
+            by_engine = make(kind, "by-engine", "--runtime", "engine", "--network", "none")
+        found[kind.name] = _cold(kind, service, by_engine, rounds) | {
             "throughput": _throughput(kind, service, rounds)
         }
         crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 12)]
@@ -121,18 +124,23 @@ def measure(rounds: int, wanted: int) -> dict[str, Any]:
     return found
 
 
-def _cold(kind: Kind, service: Service, rounds: int) -> dict[str, Any]:
-    samples: dict[str, list[float]] = {"sockwake": [], "handmade": []}
-    failures: dict[str, list[str]] = {"sockwake": [], "handmade": []}
+def _cold(kind: Kind, service: Service, by_engine: Service | None, rounds: int) -> dict[str, Any]:
+    """Cold starts, taking turns; by_engine: the same instance, woken by an engine."""
+    ports = {"sockwake": service.port, "handmade": kind.handmade_port}
+    if by_engine:
+        ports["engine"] = by_engine.port
+    samples: dict[str, list[float]] = {contestant: [] for contestant in ports}
+    failures: dict[str, list[str]] = {contestant: [] for contestant in ports}
+    names = [each.name for each in (service, by_engine) if each]
     for number in range(rounds + 1):
-        for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
+        for contestant, port in ports.items():
             subprocess.run(
                 ["systemctl", "stop", "hand-native.service"], check=False, capture_output=True
             )
             subprocess.run(
                 ["systemctl", "start", f"{kind.handmade}.socket"], check=True, capture_output=True
             )
-            traces.await_asleep([service.name], PATTERNS)
+            traces.await_asleep(names, PATTERNS)
             traces.await_quiet()
             try:
                 took = ask(port, kind.request)

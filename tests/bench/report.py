@@ -62,6 +62,8 @@ def _kinds(part: dict[str, Any]) -> Iterator[Row]:
         found = part[kind]
         samples, rates = found["samples"], found["throughput"]
         yield timed(f"{kind}: cold start, sockwake", samples["sockwake"])
+        if "engine" in samples:
+            yield timed("    woken by Docker (--runtime engine)", samples["engine"])
         yield timed(f"    by hand ({software})", samples["handmade"])
         middle = {contestant: statistics.median(samples[contestant]) for contestant in samples}
         against = middle["sockwake"] / middle["handmade"]

@@ -12,6 +12,7 @@ KIND_DROP_INS = [
     (path.parent.name, path.name.removesuffix(".conf")) for path in KINDS.glob("*/*.conf")
 ]
 GENERATOR = str(SOURCE / "systemd/sockwake-generator")
+LOOK_BEFORE = (KINDS / "look-before.conf").read_bytes()
 TCP_DROP_IN = (KINDS / "proxy-tcp.conf").read_bytes()
 
 TITLE = (
@@ -42,6 +43,9 @@ RUNTIMES = {
     name: (SOURCE / f"sockwake/runtimes/{name}/pg-postgres@.service.conf").read_bytes()
     for name in ("crun", "engine", "host")
 }
+RUNTIMES["crun container"] = (
+    RUNTIMES["crun"] + (SOURCE / "sockwake/runtimes/crun/container.conf").read_bytes()
+)
 
 WANTED_BY_HOST = (SOURCE / "sockwake/runtimes/host/pg-wanted@.service.conf").read_bytes()
 

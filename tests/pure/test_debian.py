@@ -12,7 +12,7 @@ from sockwake.engine.api import API
 from tree import SOCKWAKE, SOURCE, run
 
 DEBIAN = SOURCE / "debian"
-COMPLETION = "debian/completions/sockwake"
+COMPLETIONS = [f"debian/completions/{name}" for name in ("sockwake", "_sockwake", "sockwake.fish")]
 
 
 @pytest.fixture
@@ -112,8 +112,9 @@ def test_dependencies_are_new_enough(control: list[Deb822]) -> None:
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
     sources = [source for source, _ in pairs("sockwake.install")]
-    assert [source for source in sources if not (SOURCE / source).exists()] == [COMPLETION]
-    assert COMPLETION in (DEBIAN / "rules").read_text(), "made when the package is built"
+    assert [source for source in sources if not (SOURCE / source).exists()] == COMPLETIONS
+    rules = (DEBIAN / "rules").read_text()
+    assert [each for each in COMPLETIONS if f">{each}\n" not in rules] == [], "made by the build"
     assert {str(path.relative_to(SOURCE)) for path in _under_systemd()} <= set(sources)
 
 

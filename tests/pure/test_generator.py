@@ -1,6 +1,5 @@
 """The generator: an instance listens where its settings say, and no text leads to anything else."""
 
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -9,27 +8,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from env_file import GOOD, env
+from env_file import env
 from fuzz import cases
 from generator import (
     DESCRIPTION,
     DROP_IN,
-    GENERATOR,
     GOOD_DROP_IN,
     KIND_DROP_INS,
     KINDS,
+    LOOK_BEFORE,
     RUNTIMES,
     TCP_DROP_IN,
     drop_ins,
     generate,
-    places,
     require_refused,
     streams,
 )
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from tree import run
 
 TIMEOUT = re.compile(rb"\[Service\]\nTimeoutStartSec=[0-9a-z. ]+\n")
 KEYS = [
@@ -200,6 +197,8 @@ def test_no_text_leads_to_more_than_listening_and_none_disturbs_a_neighbour(text
         content = (KINDS / kind / f"{unit}.conf").read_bytes()
         if files.get(drop_in := f"{unit.replace('@', '@bad')}.d/kind.conf") == content:
             del files[drop_in]
+    for unit in ("pg-postgres", "pg-proxy"):
+        assert files.pop(f"{unit}@bad.service.d/look.conf", LOOK_BEFORE) == LOOK_BEFORE
     runtime = files.pop("pg-postgres@bad.service.d/runtime.conf", RUNTIMES["crun"])
     assert runtime in RUNTIMES.values()
     timeout = files.pop("pg-postgres@bad.service.d/kind-timeout.conf", None)
@@ -270,30 +269,3 @@ def test_exactly_the_valid_names_get_a_drop_in(names: set[bytes]) -> None:
         ran, files = generate(Path(base) / "g", dict.fromkeys(names, env().encode()))
     assert ran.status == 0
     assert files.keys() == {path for name in valid for path in drop_ins(name, "", b"")}
-
-
-def test_what_is_no_readable_file_is_passed_over(tmp_path: Path) -> None:
-    for name in ("directory", "empty", "pipe", "nowhere"):
-        (tmp_path / "g/etc" / name).mkdir(parents=True)
-    (tmp_path / "g/etc/directory/instance.env").mkdir()
-    os.mkfifo(tmp_path / "g/etc/pipe/instance.env")
-    (tmp_path / "g/etc/nowhere/instance.env").symlink_to("/nonexistent")
-    (tmp_path / "g/etc/file").write_text("not a directory")
-    out = tmp_path / "out"
-    out.mkdir()
-    (tmp_path / "g/etc/good").mkdir()
-    (tmp_path / "g/etc/good/instance.env").write_text(
-        "".join(f"{key}={value}\n" for key, value in GOOD.items())
-    )
-    ran = run("dash", GENERATOR, *[str(out)] * 3, env=places(tmp_path / "g"))
-    assert ran.status == 0
-    assert {f"{path.name}/" for path in out.iterdir()} == {
-        path.removesuffix(Path(path).name) for path in GOOD_DROP_IN
-    }
-
-
-def test_without_any_instance_it_does_nothing(tmp_path: Path) -> None:
-    ran, files = generate(tmp_path / "g", {})
-    assert (ran.status, ran.stdout, ran.stderr, files) == (0, "", "", {})
-    ran = run("dash", GENERATOR, *["/nonexistent"] * 3, env={"SOCKWAKE_ETC": "/nonexistent"})
-    assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")

@@ -24,6 +24,9 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from tree import run
 
+# units that wait for pg-wanted@NAME.service, where a program cannot wait for the look for a client
+LOOKED_BEFORE = {"command": ("pg-postgres", "pg-proxy"), "native": ("pg-postgres",)}
+
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 @pytest.mark.parametrize(
@@ -176,6 +179,9 @@ def test_an_instance_gets_the_drop_ins_of_its_kind_and_its_own(
         for name in ("a", "b")
     }
     expected["pg-postgres@a.service.d/service.conf"] = f"{tmp_path}/g/etc/a/service.conf"
+    for unit in LOOKED_BEFORE.get(kind, ()):
+        for name in ("a", "b"):
+            expected[f"{unit}@{name}.service.d/look.conf"] = str(KINDS / "look-before.conf")
     assert {
         str(path.relative_to(again)): os.readlink(path)
         for path in again.rglob("*")
@@ -265,6 +271,7 @@ def test_the_kernel_waits_for_a_word_where_clients_speak_first(
         (env(RUNTIME=""), "engine"),
         (env(RUNTIME="no-such"), "engine"),
         (text_of(CONTAINER), "engine"),
+        (text_of(CONTAINER, RUNTIME="crun"), "crun container"),
         (text_of(PROJECT), "engine"),
         (text_of(COMMAND), ""),
         (text_of(COMMAND, RUNTIME="host"), ""),
@@ -278,7 +285,7 @@ def test_the_backend_s_unit_is_that_of_its_runtime(tmp_path: Path, text: str, ru
     again.mkdir()
     run("dash", GENERATOR, *[str(again)] * 3, env=places(tmp_path / "g"))
     assert files.get("pg-postgres@a.service.d/runtime.conf") == RUNTIMES.get(runtime)
-    assert (again / "pg-postgres@a.service.d/unit.conf").is_symlink() == (runtime == "crun")
+    assert (again / "pg-postgres@a.service.d/unit.conf").is_symlink() == ("crun" in runtime)
     wanted = "pg-wanted@a.service.d/runtime.conf"
     assert files.get(wanted) == (WANTED_BY_HOST if runtime == "host" else None)
     kinds_own = KINDS / "command/pg-postgres@.service.conf"

@@ -12,7 +12,7 @@ from sockwake.admin.option import Option
 from sockwake.admin.parser import GROUPS, Verb
 from sockwake.admin.show import ls
 from sockwake.admin.verbs import VERBS
-from sockwake.config import settings
+from sockwake.config.keys import DEFAULTS, REQUIRED
 from sockwake.kinds.table import KINDS
 from tree import SOCKWAKE, SOURCE, run
 
@@ -134,7 +134,7 @@ def test_every_other_option_has_its_entry_and_no_other_has() -> None:
 def test_every_verb_has_its_entry_and_no_other_has() -> None:
     groups = "".join(f"{group} |" for group in GROUPS)
     found = re.findall(rf"^\.It Cm ((?:{groups})\S+)", page("sockwake.8"), re.MULTILINE)
-    assert set(found) == {verb.name for verb in VERBS}
+    assert set(found) == {name for verb in VERBS for name in (verb.name, *verb.aliases)}
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.name != "new"], ids=verb_name)
@@ -152,7 +152,7 @@ def test_every_key_of_instance_env_has_its_entry() -> None:
         for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE)
         for key in line.split(" , ")
     }
-    assert keys == {*settings._REQUIRED, *settings._DEFAULTS}
+    assert keys == {*REQUIRED, *DEFAULTS}
 
 
 def test_the_readme_is_short_and_what_it_links_to_is_there() -> None:
@@ -197,7 +197,7 @@ def test_every_state_has_its_entry() -> None:
 def test_every_exit_status_is_in_the_manual_and_in_the_help() -> None:
     statuses = {
         str(getattr(errors, name))
-        for name in ("DONE", "FAILED", "USAGE", "EXISTS", "IN_USE", "UNKNOWN")
+        for name in ("DONE", "FAILED", "USAGE", "EXISTS", "IN_USE", "UNKNOWN", "PENDING")
     }
     text = page("sockwake.8").partition(".Sh EXIT STATUS")[2].partition(".Pp")[0]
     assert set(re.findall(r"^\.It (\d+)$", text, re.MULTILINE)) == statuses | {"130"}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sockwake.admin import inventory
-from sockwake.config import settings
+from sockwake.config import effects
+from sockwake.config.keys import DEFAULTS, OF_ONE_PORT, REQUIRED
 from sockwake.kinds.table import KINDS
 from sockwake.oci import needs, store
 from sockwake.postgres import cluster, password
@@ -17,7 +18,7 @@ PAGE = (SOURCE / "docs/man/sockwake.8").read_text()
 KEYS = (SOURCE / "docs/man/instance.env.5").read_text().partition(".Sh KEYS")[2]
 # as in {instance.run}/ready of Python, $run/ready of sh, and /run/sockwake/%i/ready of a unit
 OF_AN_INSTANCE = re.compile(r"(?:\{(?:\w+\.)*run\}|\$run|/run/sockwake/(?:%i|\$1))/([\w.-]+)")
-TRANSIENT = {"pg-check@NAME.timer"}  # made by a wake
+TRANSIENT = {"pg-check@NAME.timer", "pg-keep@NAME:ID.service"}  # made by a wake, and by a hold
 
 
 def entries(section: str) -> set[str]:
@@ -65,7 +66,7 @@ def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
         f"{store.directory()}/DIGEST/",
-        f"{needs.directory()}/NAME/",
+        *(f"{needs.directory()}/NAME{beside}/" for beside in ("", ".layers", ".volumes")),
     }
 
 
@@ -82,10 +83,10 @@ def test_every_unit_has_its_entry(folder: str) -> None:
         assert entries("DESCRIPTION") - units == TRANSIENT
 
 
-@pytest.mark.parametrize("key", [key for key, value in settings._DEFAULTS.items() if value])
+@pytest.mark.parametrize("key", [key for key, value in DEFAULTS.items() if value])
 def test_every_default_is_in_the_entry_of_its_key(key: str) -> None:
     stated = entry_of(key).partition("Default: ")[2]
-    assert re.search(rf"(^|[ ,]){settings._DEFAULTS[key]}([ .,]|$)", stated), stated
+    assert re.search(rf"(^|[ ,]){DEFAULTS[key]}([ .,]|$)", stated), stated
 
 
 def test_the_required_keys_are_named() -> None:
@@ -93,7 +94,7 @@ def test_the_required_keys_are_named() -> None:
     named = re.findall(r"^\.Ev ([A-Z_ ,.]+)$", text, re.MULTILINE)
     keys = {key for line in named for key in re.findall(r"[A-Z_]+", line)}
     needed = {key for kind in KINDS.values() for key in kind.keys + kind.image_keys}
-    assert keys == {*settings._REQUIRED, *settings._OF_ONE_PORT, *needed}
+    assert keys == {*REQUIRED, *OF_ONE_PORT, *needed}
     assert [name for name, kind in KINDS.items() if kind.keys] == ["postgres", "project"]
 
 
@@ -105,6 +106,21 @@ def test_the_defaults_of_every_kind_are_in_the_entries_of_their_keys(kind: str) 
         of_kind = said.get(kind, f"of a {kind} program")
         assert re.search(rf"{KINDS[kind].ready} (of a project )?{of_kind}", ready)
     assert (kind in check.partition(", else none")[0]) == (KINDS[kind].check == "builtin")
+
+
+def test_the_manual_tells_of_every_key_when_it_takes_effect() -> None:
+    text = KEYS.partition(".Sh WHEN AN EDIT TAKES EFFECT")[2]
+    named = [set(line.split(" , ")) for line in re.findall(r"^\.It Ev (.*)$", text, re.MULTILINE)]
+    by_effect = {
+        effect: {key for key, when in effects.EFFECTS.items() if when == effect}
+        for effect in (effects.PORT, effects.RELOAD, effects.NOW)
+    }
+    # RUNTIME is what `sockwake runtime` changes, and by hand it takes a daemon-reload
+    assert named == [
+        by_effect[effects.PORT],
+        by_effect[effects.RELOAD] | {"RUNTIME"},
+        by_effect[effects.NOW],
+    ]
 
 
 def test_every_program_has_its_row_in_the_architecture() -> None:

@@ -74,8 +74,13 @@ def installed(tmp_path: Path) -> Path:
         (tmp_path / "etc" / name / "instance.env").write_text(text)
     definitions = (tmp_path / "etc").rglob("service.conf")
     for path in (*units.iterdir(), *share.rglob("*.conf"), *definitions):
-        path.write_text(path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/"))
-    places = {"SOCKWAKE_ETC": f"{tmp_path}/etc", "SOCKWAKE_SHARE": f"{tmp_path}/share"}
+        text = path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/")
+        path.write_text(text.replace("/bin/native ", "/bin/when-wanted "))
+    places = {
+        "SOCKWAKE_ETC": f"{tmp_path}/etc",
+        "SOCKWAKE_SHARE": f"{tmp_path}/share",
+        "SOCKWAKE_LIBEXEC": f"{SOURCE}/bin",
+    }
     ran = run("sh", f"{SOURCE}/systemd/sockwake-generator", *[str(units)] * 3, env=places)
     assert (ran.status, ran.stderr) == (0, "")
     return units
@@ -117,9 +122,9 @@ def test_each_kind_s_unit_runs_what_its_kind_says(installed: Path) -> None:
     """A drop-in that is not read would leave the waker in charge."""
     for name, program in (
         ("pg1", "waker pg1"),
-        ("web", "waker web"),
-        ("port", "/bin/true 25433"),
-        ("own", "native /bin/true"),
+        ("web", "container web"),
+        ("port", "when-wanted /bin/true 25433"),
+        ("own", "when-wanted /bin/true"),
     ):
         shown = analyze(
             installed, "verify", "--man=no", f"pg-postgres@{name}.service", level="debug"
@@ -176,9 +181,13 @@ def test_the_units_are_called_what_the_code_calls_them() -> None:
 
 
 def test_users_have_the_same_units_as_the_system() -> None:
-    """But for the start condition of a program: a user has no programs."""
+    """But for the start condition of a program, and the file for node_exporter.
+
+    A user has no programs, and none whose home the collector reads.
+    """
+    of_the_system = ("pg-wanted@.service", "sockwake-metrics.service", "sockwake-metrics.timer")
     assert [unit.name for unit in USERS] == [
-        unit.name for unit in UNITS if unit.name != "pg-wanted@.service"
+        unit.name for unit in UNITS if unit.name not in of_the_system
     ]
     patience = {
         re.search(
@@ -211,7 +220,8 @@ def test_systemd_kills_no_database_that_the_engine_would_still_wait_for() -> Non
 def test_sections_come_in_order_and_hardening_alphabetically(unit: Path) -> None:
     text = unit.read_text()
     sections = re.findall(r"^\[(\w+)\]$", text, re.MULTILINE)
-    assert sections == sorted(sections, key=["Unit", "Service", "Socket", "Install"].index)
+    order = ["Unit", "Service", "Socket", "Timer", "Install"]
+    assert sections == sorted(sections, key=order.index)
     hardening = re.findall(
         r"^((?:Lock|Memory|NoNew|Private|Proc|Protect|Restrict[A-Z]|SystemCall)\w*)=",
         text,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from moment import until
+from moment import until, until_gone
 from program import PATIENCE, Ran, must, run
 from service import is_written_down
 from webshop import NGINX
@@ -51,6 +51,7 @@ class Account:
         until(
             f"systemd runs for {self.name}",
             lambda: self.run("systemctl", "--user", "is-system-running").out.strip() == "running",
+            timeout=90,
         )
 
     def stop_lingering(self) -> None:
@@ -155,12 +156,13 @@ class Own:
 
     def asleep(self) -> None:
         """Wait until nothing but the socket is left."""
-        until(
+        units = (self.proxy, self.backend)
+        until_gone(
             f"{self.name} is asleep",
-            lambda: self.account.containers() == []
-            and {self.property(unit, "ActiveState") for unit in (self.proxy, self.backend)}
-            == {"inactive"},
+            lambda: {self.property(unit, "ActiveState") for unit in units} != {"inactive"}
+            or self.account.containers(),
             40,
+            every=0.25,
         )
         assert self.property(self.socket, "ActiveState") == "active"
 

@@ -27,8 +27,6 @@ said = json.load(sys.stdin)
 service = said["service"]
 ask = getattr(spec, said["of"])
 configuration = ask(service, said["image"], said["root"], name="pg1", **said["more"])
-if said["user"]:
-    configuration = spec.rootless(configuration, *said["user"])
 limits, files = spec.limits(service), spec.etc_files(service, "pg1")
 why = spec.why_engine(service, said["image"], has_cluster=True)
 print(json.dumps([configuration, files, limits, why]))
@@ -72,24 +70,15 @@ class Bundle:
     limits: dict[str, str]
     why_engine: str
 
-    def command(
-        self, *, unit: str = "", settings: Sequence[str] = (), root: str = ROOT
-    ) -> list[str]:
+    def command(self, *, unit: str = "", settings: Sequence[str] = ()) -> list[str]:
         """The command line that runs it in a unit of its own, as a wake does."""
         said = [f"{key}={value}" for key, value in self.limits.items()]
         properties = [word for each in [*said, *settings] for word in ("--property", each)]
         name = unit or self.path.name
         return [
-            *(
-                "systemd-run",
-                *(["--user"] if root != ROOT else []),
-                "--quiet",
-                "--collect",
-                f"--unit={name}",
-                *properties,
-            ),
+            *("systemd-run", "--quiet", "--collect", f"--unit={name}", *properties),
             *([] if unit else ["--wait", "--pipe"]),
-            *("crun", "--cgroup-manager=disabled", "--root", root),
+            *("crun", "--cgroup-manager=disabled", "--root", ROOT),
             *("run", "--bundle", str(self.path), name),
         ]
 
@@ -105,13 +94,11 @@ def translate(
     service: Mapping[str, object],
     of: str,
     args: Sequence[str] = (),
-    user: tuple[int, int] | None = None,
     **more: object,
 ) -> Bundle:
     """Make a bundle. of: the function of sockwake.oci.spec to ask, with these keywords.
 
-    args: what the container runs instead of its own command. user: (uid, gid) of the one whose own
-    it is.
+    args: what the container runs instead of its own command.
     """
     asked = {
         "service": service,
@@ -119,7 +106,6 @@ def translate(
         "root": str(image.root),
         "of": of,
         "more": more,
-        "user": user,
     }
     said = run(sys.executable, "-IBc", _TRANSLATE, stdin=json.dumps(asked)).expect(0)
     configuration, files, limits, why = json.loads(said.out)
@@ -130,5 +116,5 @@ def translate(
     for each, text in files.items():
         (path / "etc" / each).write_text(text)
     (path / "config.json").write_text(json.dumps(configuration))
-    path.chmod(0o755 if user else 0o700)
+    path.chmod(0o700)
     return Bundle(path, limits, why)

@@ -10,7 +10,7 @@ from program import must
 
 # Of sockwake-new: what says nothing of the cluster, or of how it is made.
 _BESIDE_IT = frozenset(
-    {"--allow", "--check", "--check-every", "--idle", "--listen", "--session-idle", "--set"}
+    "--allow --check --check-every --engine --idle --listen --runtime --session-idle --set".split()
 )
 
 
@@ -27,16 +27,16 @@ class Clusters:
             option in _BESIDE_IT for option in options if option.startswith("--")
         )
 
-    def lay_out(self, name: str, version: str) -> None:
+    def lay_out(self, name: str, version: str, options: tuple[str, ...]) -> None:
         """Put the copy, if there is one, where sockwake-new finds and adopts it."""
-        kept = self._kept(name, version)
+        kept = self._kept(name, version, options)
         if kept.exists():
             _data(name).parent.mkdir(exist_ok=True)  # purging the package takes it away
             must("cp", "--archive", str(kept), str(_data(name)))
 
-    def keep(self, database: Database, version: str) -> None:
+    def keep(self, database: Database, version: str, options: tuple[str, ...]) -> None:
         """Copy the cluster of an instance without a client so far, as sockwake rm leaves it."""
-        kept = self._kept(database.name, version)
+        kept = self._kept(database.name, version, options)
         if not kept.exists():
             half = kept.with_suffix(".half")
             shutil.rmtree(half, ignore_errors=True)
@@ -49,8 +49,9 @@ class Clusters:
             )
             half.rename(kept)
 
-    def _kept(self, name: str, version: str) -> Path:
-        return self._folder / f"{name}-{version}"
+    def _kept(self, name: str, version: str, options: tuple[str, ...]) -> Path:
+        """Where the copy is: the host's own server makes another cluster than an image's."""
+        return self._folder / "-".join([name, version, *(["host"] if "host" in options else [])])
 
 
 def _data(name: str) -> Path:

@@ -22,7 +22,7 @@ from account import WEB, Account, MakeOwn, Own, logged_in
 from check_program import CheckProgram
 from clusters import Clusters
 from database import IMAGE, Database
-from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper
+from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper, runtime_of
 from intruder import Intruder, logged_in_intruder
 from program import installed, run
 from project import MakeProject
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
     )
-    config.addinivalue_line("markers", "engine: its PostgreSQL is woken by an engine, not by crun")
+    config.addinivalue_line("markers", "engine: its containers are woken by an engine, not by crun")
     config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
     # a shell's background job ignores SIGINT, and so would its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -127,8 +127,9 @@ def gatewayd(machine: None) -> str:
 
 
 @pytest.fixture(scope="session")
-def listening_before() -> set[int]:
-    return traces.listening()
+def listening_before() -> Iterator[set[int]]:
+    yield traces.listening()
+    assert traces.claims() == []
 
 
 @pytest.fixture
@@ -189,7 +190,6 @@ def instance(
 
     With pytest.mark.engine an engine wakes it, and not crun.
     """
-    by_engine = request.node.get_closest_marker("engine") is not None
 
     def make(
         *options: str, name: str = "pg1", version: str = "18", idle: str = "1s", enable: bool = True
@@ -197,13 +197,12 @@ def instance(
         makes = request.node.get_closest_marker("makes")
         is_like_others = not makes and clusters.serves(name, options)
         if is_like_others:
-            clusters.lay_out(name, version)
+            clusters.lay_out(name, version, options)
         versioned = ("--version", version, *options)
-        if by_engine and "--runtime" not in options:
-            versioned += ("--runtime", "engine")
+        versioned += runtime_of(request, options)
         database = made.make(Database(name), *versioned, idle=idle, enable=enable)
         if is_like_others:
-            clusters.keep(database, version)
+            clusters.keep(database, version, options)
         return database
 
     return make
@@ -216,12 +215,16 @@ def known(made: Instances, image: str) -> Know:
 
 
 @pytest.fixture
-def service(made: Instances, machine: None) -> MakeService:
-    """service(KIND, *options, name=…, idle=…, enable=…) makes one with sockwake-new."""
+def service(request: pytest.FixtureRequest, made: Instances, machine: None) -> MakeService:
+    """service(KIND, *options, name=…, idle=…, enable=…) makes one with sockwake-new.
+
+    With pytest.mark.engine an engine wakes a container.
+    """
 
     def make(
         kind: str, *options: str, name: str = "svc1", idle: str = "1s", enable: bool = True
     ) -> Service:
+        options += runtime_of(request, options) if kind == "container" else ()
         return made.make(Service(name), "--kind", kind, *options, idle=idle, enable=enable)
 
     return make

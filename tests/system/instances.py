@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 import figures
 from database import Database
 from program import run
@@ -18,6 +20,12 @@ MakeSleeper = Callable[..., Service]
 S = TypeVar("S", bound=Service)
 
 UNKNOWN = 5  # exit status of sockwake when there is no such instance
+
+
+def runtime_of(request: pytest.FixtureRequest, options: tuple[str, ...]) -> tuple[str, ...]:
+    """The option that has an engine wake a container where the test's marks ask for one."""
+    is_asked = request.node.get_closest_marker("engine") and "--runtime" not in options
+    return ("--runtime", "engine") if is_asked else ()
 
 
 class Instances:

@@ -14,8 +14,13 @@ def until(what: str, done: Callable[[], object], timeout: float = 30.0) -> None:
     until_gone(what, lambda: not done(), timeout)
 
 
-def until_gone(what: str, left: Callable[[], object], timeout: float = 30.0) -> None:
-    """Return once left() is empty; the error shows what was left."""
+def until_gone(
+    what: str, left: Callable[[], object], timeout: float = 30.0, *, every: float = _EVERY
+) -> None:
+    """Return once left() is empty; the error shows what was left.
+
+    every: seconds between two looks at least, for what takes its time: looks are processes.
+    """
     deadline = time.monotonic() + timeout
     began = time.monotonic()
     while rest := left():
@@ -23,5 +28,5 @@ def until_gone(what: str, left: Callable[[], object], timeout: float = 30.0) -> 
         assert ended < deadline, (
             f"waited {timeout:g} s in vain: {what}{'' if rest is True else f'; left: {rest}'}"
         )
-        time.sleep(max(_EVERY, _RARER * (ended - began)))
+        time.sleep(max(every, _RARER * (ended - began)))
         began = time.monotonic()

@@ -8,10 +8,12 @@ import re
 import signal
 from pathlib import Path
 
+import docker_engine
 from moment import until, until_gone
 from program import Ran, must, run
 
 FIRST_PORT = 25432
+_FALLS_ASLEEP = 0.25  # seconds; every IDLE is longer
 
 
 class Service:
@@ -132,8 +134,14 @@ class Service:
 
     def asleep(self, timeout: float = 40.0, backend: tuple[str, ...] = ("inactive",)) -> None:
         """Wait until nothing but the socket is left. backend: the states its unit may be in."""
-        until_gone(f"{self.name} is asleep", lambda: self._not_asleep(backend), timeout)
+        what = f"{self.name} is asleep"
+        until_gone(what, lambda: self._not_asleep(backend), timeout, every=_FALLS_ASLEEP)
         assert self.is_listening(), f"{self.socket} is {self.state(self.socket)}"
+
+    def put_to_sleep(self) -> None:
+        """Stop it, where a test is not about that: its next check may be half a minute away."""
+        must("systemctl", "stop", self.proxy, self.backend)
+        self.asleep()
 
     def _not_asleep(self, backend: tuple[str, ...]) -> list[str]:
         ended = ("inactive", "failed")  # of one that was killed until its next start
@@ -152,14 +160,16 @@ class Service:
         mounts = Path("/proc/mounts").read_text()
         return [
             *self.processes(),
-            *(line for line in timers.splitlines() if f"@{self.name}." in line),
+            *(line for line in timers.splitlines() if f"pg-check@{self.name}." in line),
             *(line for line in mounts.splitlines() if f"{self.run}/" in line and not self.failed),
         ]
 
     def processes(self) -> list[str]:
         """Every process of the instance: of its units, of its containers, and their shims."""
-        named = ("--all", "--no-trunc", "--quiet", f"--filter=name=^/?{self.container}")
-        ids = [] if self.is_bundled else must("docker", "ps", *named).split()
+        name = f"^/?{self.container}"
+        of_all = "/containers/json?all=1"
+        listed = [] if self.is_bundled else docker_engine.listed(of_all, name=name)
+        ids = [each["Id"] for each in listed]
         return [
             f"{pid} {' '.join(argv)[:120]}"
             for pid, cgroup, argv in _processes()

@@ -19,8 +19,8 @@ from service import Service
 from web import get
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
-REQUESTS = 1000 if SOAK else 50  # for each kind
-SIDE_BY_SIDE = 5  # instances
+REQUESTS = 1000 if SOAK else 30  # for each kind
+SIDE_BY_SIDE = 5 if SOAK else 3  # instances
 IDLE = 1.0  # seconds; a check is made as often
 # after the last answer: before, at and after the check that finds it idle, and in the stop
 EARLIEST, LATEST = 0.1, 2 * IDLE + 0.6

@@ -69,8 +69,7 @@ def test_its_server_is_unprivileged_in_a_sandbox_with_a_socket_for_the_proxy_alo
     assert database.exposure(database.backend) <= MOST_EXPOSED
     door = f"/run/sockwake/{database}/backend/.s.PGSQL.5432"
     assert Path(door).is_socket() and run("ls", door, user="postgres").status != 0
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 @pytest.mark.makes
@@ -84,8 +83,7 @@ def test_the_first_wake_makes_what_was_not_provisioned(host: Make) -> None:
     where = "where datname = current_database() and pid = pg_backend_pid()"
     assert database.psql(f"{asked} {where}") == "my db|C|t"
     assert not (database.etc / "uninitialised").exists()
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 @pytest.mark.fault
@@ -138,8 +136,7 @@ def test_a_killed_server_recovers_whoever_has_its_number_now(host: Make) -> None
     assert database.psql("select n from kept") == "7", "as after a crash of the machine"
     beside.kill()
     beside.communicate()
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 @pytest.mark.fault
@@ -159,8 +156,7 @@ def test_no_second_server_gets_its_data(host: Make) -> None:
     assert database.psql() == "1"
     other.asleep(backend=ASLEEP_OR_FAILED)
     other.set("DATA", own)
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
     beside = start(
         *AS_POSTGRES,
         str(SERVER),
@@ -177,8 +173,7 @@ def test_no_second_server_gets_its_data(host: Make) -> None:
     beside.communicate()
     database.asleep(backend=ASLEEP_OR_FAILED)
     assert database.psql() == "1"
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 def test_a_cluster_is_adopted_and_purged(host: Make, tmp_path: Path) -> None:
@@ -229,11 +224,9 @@ def test_the_package_is_upgraded_under_a_session(host: Make) -> None:
         new.rename(SERVER)  # as dpkg does it
         assert client.value("select 1") == "1"
         assert database.psql() == "1"
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
     assert database.psql() == "1"
-    must("systemctl", "stop", database.proxy)
-    database.asleep()
+    database.put_to_sleep()
 
 
 def test_a_port_scan_wakes_nothing(host: Make) -> None:

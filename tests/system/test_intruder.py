@@ -25,7 +25,8 @@ WAYS: dict[str, tuple[tuple[str, ...], float]] = {
     "postgres": (("--version", "18"), 1.0),
     "postgres with TLS": (("--version", "18", "--tls"), 1.5),
     "container": ((*NGINX, "--network", "none"), 1.5),
-    "container on a bridge": (NGINX, 1.5),
+    "container in an engine": ((*NGINX, "--network", "none", "--runtime", "engine"), 1.5),
+    "container on a bridge": ((*NGINX, "--network", "bridge"), 1.5),
     "container on the host's network": ((*NGINX, "--network", "host"), 1.5),
     "program with a port": (
         ("--kind", "command", "--exec", REDIS.format(place="--port {port} --bind 127.0.0.1")),
@@ -41,7 +42,10 @@ WAYS: dict[str, tuple[tuple[str, ...], float]] = {
     ),
 }
 # which wake it, or have its timer made, and have ended soon
-HELPERS = ("/sockwake/check", "/sockwake/program", "setsid", "systemctl", "systemd-run")
+HELPERS = (
+    *("/sockwake/await", "/sockwake/check", "/sockwake/program", "/sockwake/wanted"),
+    *("setsid", "sleep", "systemctl", "systemd-run"),
+)
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_another_user_reaches_nothing_of_an_instance_but_its_port(
                 )
             ),
         )
-        if service.setting("KIND") == "container":
+        if service.setting("KIND") == "container" and not service.is_bundled:
             for address in must(
                 "docker",
                 "inspect",

@@ -16,7 +16,7 @@ from moment import until
 from program import must, run
 
 pytestmark = pytest.mark.fault
-STAND_IN = Path("/usr/local/bin/systemd-run")
+STAND_IN, SLOW = Path("/usr/local/bin/systemd-run"), Path("/usr/local/bin/grep")
 LATE = 12  # seconds; the waker waits for ten
 CHECK_EVERY, TIMER_COMES_WITHIN = 1, 5  # seconds
 
@@ -35,15 +35,19 @@ def changed(unit: str, text: str) -> Iterator[None]:
         must("systemctl", "daemon-reload")
 
 
+def subject_of(kind: str, service: MakeService, redis: str, program: str) -> Subject:
+    if kind == "native":
+        return Native(service("native", "--exec", program, "--check-every", "1s"))
+    return Command(service("command", "--exec", f"{redis} --port {{port}}"))
+
+
 @pytest.mark.parametrize("kind", ["command", "native"])
 def test_ending_the_start_condition_of_a_program(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
-    subject: Subject = (
-        Native(service("native", "--exec", program, "--check-every", "1s"))
-        if kind == "native"
-        else Command(service("command", "--exec", f"{redis} --port {{port}}"))
-    )
+    """It is a unit of its own where service.conf has more than a program for bin/when-wanted."""
+    subject = subject_of(kind, service, redis, program)
+    subject.service.edit("service.conf", "UMask=", "Type=simple\nUMask=")
     unit = "pg-wanted@svc1.service"
     slowly = "ExecStart=\nExecStart=/bin/sh -c 'sleep 2; exec /usr/libexec/sockwake/wanted %i'"
     seen: list[int] = []
@@ -61,6 +65,27 @@ def test_ending_the_start_condition_of_a_program(
             subject.tells_the_truth()
             subject.sleep()
         until("no look is left", lambda: not is_looking())
+    subject.service.asleep()
+
+
+@pytest.mark.parametrize("kind", ["command", "native"])
+@pytest.mark.parametrize("victim", ["/wanted ", "/await "])
+def test_ending_the_look_for_a_client_beside_a_program(
+    service: MakeService, redis: str, program: str, kind: str, victim: str
+) -> None:
+    subject = subject_of(kind, service, redis, program)
+    SLOW.write_text('#!/bin/sh\nsleep 1\nexec /usr/bin/grep "$@"\n')
+    SLOW.chmod(0o755)
+    try:
+        for number in SIGNALS:
+            with closing(socket.create_connection(("127.0.0.1", subject.service.port))):
+                until("it looks", lambda: any("/wanted " in a for a in subject.service.processes()))
+                assert send(subject.running(victim), number)
+            subject.serves()
+            subject.tells_the_truth()
+            subject.sleep()
+    finally:
+        SLOW.unlink()
     subject.service.asleep()
 
 
@@ -158,8 +183,12 @@ def test_a_timer_that_was_never_made_keeps_no_program_awake_on_a_unix_socket(
 def test_a_proxy_that_comes_late_refuses_no_client(instance: Make) -> None:
     database = instance("--check", "none")
     with changed(database.proxy, f"ExecStartPre=/bin/sleep {LATE}"):
+        before = database.property(database.backend, "InvocationID")
         socket.create_connection(("127.0.0.1", database.port)).close()  # a port scan
-        until("it wakes", lambda: database.state(database.backend) == "active")
+        until(
+            "it is started",
+            lambda: database.property(database.backend, "InvocationID") not in ("", before),
+        )
         assert database.psql() == "1"
         assert "cannot start" not in database.journal()
         must("systemctl", "stop", database.proxy)

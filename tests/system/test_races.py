@@ -17,8 +17,8 @@ from instances import Make
 from program import must
 
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
-SIDE_BY_SIDE = 5  # instances; their stops and starts get into each other's way, too
-CYCLES = 1000 if SOAK else 50
+SIDE_BY_SIDE = 5 if SOAK else 3  # instances; their stops and starts get into each other's way, too
+CYCLES = 1000 if SOAK else 36
 LONGEST = 3000.0 if SOAK else 200.0  # seconds
 IDLE = 1.0  # seconds
 # after the last goodbye: before and in the idle exit, at the next check, in the stop, after it

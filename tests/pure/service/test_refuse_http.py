@@ -84,7 +84,7 @@ def test_clients_of_both_kinds_are_each_told_in_their_own_words(
 
 
 def test_it_can_be_told_the_sentence_itself(listener: socket.socket) -> None:
-    """So does bin/native, which has no proxy in front of it."""
+    """So does bin/when-wanted, which has no proxy in front of it."""
     client = connect(listener, REQUEST)
     process = start(listener, "--because", SENTENCE)
     require_unavailable(read_all(client))
