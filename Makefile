@@ -7,7 +7,7 @@ DEB = dist/sockwake_$(VERSION)_all.deb
 SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
-.PHONY: help setup deb demo test pure machine system bench soak clean
+.PHONY: help setup deb demo test pure machine system bench soak picture clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,6 +41,9 @@ bench: deb ## measure cold starts, memory and throughput; write docs/bench.md
 
 soak: deb ## test races, random cases and a clock that is set, for long
 	@tests/run --soak $(DEB)
+
+picture: ## draw docs/report.svg, of a journal that a machine has written
+	@tests/picture
 
 clean: ## remove what was built, and stopped machines
 	rm -rf dist

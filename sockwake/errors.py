@@ -1,6 +1,7 @@
 """The one shape that every error of sockwake has."""
 
-DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN = 0, 1, 2, 3, 4, 5  # exit statuses, sockwake(8)
+# exit statuses, sockwake(8)
+DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN, PENDING = 0, 1, 2, 3, 4, 5, 6
 
 
 class SockwakeError(Exception):

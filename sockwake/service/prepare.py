@@ -57,6 +57,8 @@ def prepare(instance: Instance) -> bool:
             from sockwake.lifecycle import bundled
 
             bundled.make_what_is_missing(instance, settings, journal.write)
+            if not settings.has_cluster:
+                bundled.require_network(instance)
         else:
             from sockwake.lifecycle import hosted
 

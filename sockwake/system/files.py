@@ -73,3 +73,11 @@ def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:
     ) as file:
         file.write(text)
     os.rename(f"{path}.new", path)
+
+
+def unnamed(text: str) -> str:
+    """The path of a file in memory, for this process's user alone and what this process becomes."""
+    file = os.memfd_create("sockwake", 0)
+    os.fchmod(file, 0o600)
+    os.write(file, text.encode())
+    return f"/proc/self/fd/{file}"

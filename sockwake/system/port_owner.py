@@ -33,7 +33,7 @@ def require_owner(port: int, pid: int) -> None:
             owner = max(pid for _, pid in found_twice)
             break
         before = outsiders
-    culprit = f" (process {owner}, {_program(owner)})" if owner else ""
+    culprit = f" (process {owner}, {program(owner)})" if owner else ""
     raise SockwakeError(f"port {port} is in use by another program{culprit}")
 
 
@@ -63,7 +63,7 @@ def holder(listen: Sequence[str], port: int, tables: Tables, owners: Mapping[str
     }
     pid = min((owners[inode] for inode in inodes if inode in owners), default=0)
     if pid:
-        return f"process {pid} ({_program(pid)})"
+        return f"process {pid} ({program(pid)})"
     return "another process" if inodes else ""
 
 
@@ -86,7 +86,10 @@ def owners() -> dict[str, int]:
     return found
 
 
-def _program(pid: int) -> str:
+def program(pid: int) -> str:
+    """What a process calls itself; "" for 0."""
+    if not pid:
+        return ""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().strip()

@@ -89,3 +89,12 @@ def dropped(places: Places) -> int:
     )
     counts = (part.partition(")")[0] for part in said.split(",d")[1:])
     return sum(int(count) for count in counts if count.isdigit())
+
+
+def unix_peers(path: str) -> list[str]:
+    """The inodes of the sockets that are connected to those of a unix socket's path."""
+    said = process.run(
+        ["ss", "--no-header", "--unix", "--numeric", "state", "connected", "src", path], check=False
+    )
+    rows = [line.split() for line in said.splitlines()]
+    return [row[-1] for row in rows if path in row and row[-1].isdigit() and row[-1] != "0"]
