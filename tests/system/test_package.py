@@ -63,6 +63,14 @@ def test_installing_starts_nothing_but_the_target_and_makes_no_instance() -> Non
     assert active_units() - before == {"sockwake.target"}
     assert must("systemctl", "is-enabled", "sockwake.target") == "enabled\n"
     assert must("sockwake", "ls").startswith("There are no instances.")
+    wanted = [
+        *Path("/etc/systemd").glob("*/*.wants/sockwake*"),
+        *Path("/etc/systemd").glob("*/*.wants/pg-*"),
+    ]
+    assert {str(path.relative_to("/etc/systemd")) for path in wanted} == {
+        "system/multi-user.target.wants/sockwake.target",
+        "user/default.target.wants/sockwake.target",
+    }
 
 
 def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgrade_and_downgrade(
