@@ -222,13 +222,12 @@ def attend(
     import signal
 
     default = {signal.SIGPIPE, *numbers}
-    try:
-        pid = os.posix_spawnp(argv[0], list(argv), env, setsigdef=default)
-    except OSError as error:
-        raise _unusable(argv, error) from None
     before = {each: signal.signal(each, lambda number, _: pass_on(number)) for each in numbers}
     try:
+        pid = os.posix_spawnp(argv[0], list(argv), env, setsigdef=default)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except OSError as error:
+        raise _unusable(argv, error) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
