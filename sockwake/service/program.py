@@ -20,7 +20,6 @@ from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import (
     check_timer,
     main_process,
-    program_end,
     program_socket,
     proxy_netns,
     runtime,
@@ -77,6 +76,8 @@ def main(arguments: list[str]) -> int:
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
         else:
+            from sockwake.lifecycle import program_end  # what a wake need not wait for
+
             has_failed = program_end.clean_up(instance, _AFTER.get(verb, "program"))
             return int(has_failed and start_attempt.ends_anyhow())  # which systemd does not know
     except Ended as error:
