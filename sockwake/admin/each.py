@@ -20,10 +20,29 @@ def do_to_each(
     done: "moved". quiet: whether only errors are said. harmless: errors that are said, and are no
     failure. Raises SockwakeError at the end, or that of the only one.
     """
+
+    def say(name: Name) -> None:
+        said = one(name)
+        if not quiet:
+            print(f"{said}.", flush=True)
+
+    if problem := try_each(names, say, harmless):
+        raise SockwakeError(f"not all of them were {done}", "run it again", problem.status)
+
+
+def try_each(
+    names: Sequence[Name],
+    one: Callable[[Name], None],
+    harmless: tuple[type[SockwakeError], ...] = (),
+) -> SockwakeError | None:
+    """Do something to each instance, and say what failed; returns the last failure.
+
+    Raises the error of the only instance.
+    """
     problem = None
     for name in names:
         try:
-            said = one(name)
+            one(name)
         except harmless as error:
             print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
         except SockwakeError as error:
@@ -31,8 +50,4 @@ def do_to_each(
                 raise
             print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
             problem = error
-        else:
-            if not quiet:
-                print(f"{said}.", flush=True)
-    if problem:
-        raise SockwakeError(f"not all of them were {done}", "run it again", problem.status)
+    return problem

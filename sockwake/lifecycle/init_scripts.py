@@ -1,7 +1,6 @@
 """The image's entrypoint while it makes a cluster: what it is at, and whether it gets on."""
 
 import _signal  # type: ignore  # the typeshed has no stub for it
-import os
 import re
 import select
 import time
@@ -86,7 +85,7 @@ class Progress:
         return now - self._last > self._patience
 
     def _measure(self, now: float) -> None:
-        worked, size = processor_time(self._pid), size_of(self._data)
+        worked, size = processor_time(self._pid), files.disk_usage(self._data)
         at_work = worked - self._worked > _AT_WORK * (now - self._measured)
         if at_work or size > self.size:
             self._last = now
@@ -104,18 +103,6 @@ def processor_time(pid: int) -> float:
     said = files.text_of(f"/sys/fs/cgroup{group[1]}/cpu.stat") if group else ""
     used = re.search(r"^usage_usec (\d+)$", said, re.MULTILINE)
     return int(used[1]) / 1e6 if used else 0.0
-
-
-def size_of(directory: str) -> int:
-    """Bytes that the files below a directory take on the disk."""
-    size = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            try:
-                size += os.lstat(f"{folder}/{name}").st_blocks * 512
-            except OSError:
-                pass  # it has just gone
-    return size
 
 
 def await_server(

@@ -212,7 +212,7 @@ def end_left(instance: Instance) -> None:
     except OSError:
         return
     for each in names:
-        process.run([*_crun(instance), "delete", "--force", each], check=False)
+        process.run([*crun(instance), "delete", "--force", each], check=False)
 
 
 def argv(instance: Instance, directory: str = "", name: str = "", *options: str) -> list[str]:
@@ -221,15 +221,15 @@ def argv(instance: Instance, directory: str = "", name: str = "", *options: str)
     directory: of another bundle than the instance's everyday one. name: of its container.
     """
     place = directory or path(instance)
-    return [*_crun(instance), "run", *options, "--bundle", place, name or instance.name]
+    return [*crun(instance), "run", *options, "--bundle", place, name or instance.name]
 
 
 def exec_argv(instance: Instance) -> list[str]:
     """The command that asks the healthcheck of the container that runs."""
     process_file = f"{path(instance)}/health.json"
-    return [*_crun(instance), "exec", "--process", process_file, instance.name]
+    return [*crun(instance), "exec", "--process", process_file, instance.name]
 
 
-def _crun(instance: Instance) -> list[str]:
+def crun(instance: Instance) -> list[str]:
     """The beginning of every command of crun's; bin/container has the same."""
     return ["crun", "--cgroup-manager=disabled", "--root", state(instance)]

@@ -81,3 +81,10 @@ def kept_password(data: str) -> str:
 def forget_password(data: str) -> None:
     """Remove the copy of keep_password(), once an instance has the password again."""
     files.remove(f"{data}/{_KEPT_PASSWORD}")
+
+
+def libpq_line(host: str, port: str, database: str, user: str, password: str) -> str:
+    """A line of a password file (libpq, "The Password File"); "*" stands for any."""
+    fields = (host, port, database, user, password)
+    escaped = (each.replace("\\", "\\\\").replace(":", "\\:") for each in fields)
+    return f"{':'.join(escaped)}\n"

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
+from sockwake.postgres import password as passwords
 from sockwake.postgres import tls
 
 _SOCKET = "/.s.PGSQL."
@@ -61,13 +62,8 @@ class Address:
         return {key: value for key, value in made.items() if value}
 
     def password_line(self, password: str) -> str:
-        """The line of a password file (libpq, "The Password File") for this address alone."""
-        fields = (self.host, self.port, "*", self.user, password)
-        escaped = (
-            each if each == "*" else each.replace("\\", "\\\\").replace(":", "\\:")
-            for each in fields
-        )
-        return f"{':'.join(escaped)}\n"
+        """The line of a password file for this address alone."""
+        return passwords.libpq_line(self.host, self.port, "*", self.user, password)
 
 
 def addresses(instance: Instance, settings: Settings) -> Iterator[Address]:

@@ -96,7 +96,7 @@ def without_terminal(instance: Instance, settings: Settings) -> list[str]:
 
 
 def _crun(instance: Instance) -> list[str]:
-    return ["crun", "--cgroup-manager=disabled", "--root", f"{instance.run}/crun", "exec"]
+    return [*bundle.crun(instance), "exec"]
 
 
 def _engine(engine: Engine) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sockwake.admin import inventory
 from sockwake.admin.change import pending, validate
 from sockwake.admin.change.set import open_places, require_finished, text_of
+from sockwake.admin.each import try_each
 from sockwake.admin.show import exposure
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -35,26 +36,22 @@ def check(names: Sequence[Name], *, root: str, quiet: bool) -> None:
 
     Raises SockwakeError at the end when files of an instance cannot be used.
     """
-    is_pending, problem = False, None
-    for name in names:
+    waiting: list[Name] = []
+
+    def look(name: Name) -> None:
         instance = Instance(name, root)
-        try:
-            if not inventory.exists(instance):  # or a draft: the same error as ever
-                with inventory.held(name, root) as draft:
-                    require_finished(draft)
-            _, found = _look(instance)
-        except SockwakeError as error:
-            if len(names) == 1:
-                raise
-            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
-            problem = error
-            continue
-        is_pending = is_pending or bool(found)
+        if not inventory.exists(instance):  # or a draft: the same error as ever
+            with inventory.held(name, root) as draft:
+                require_finished(draft)
+        _, found = _look(instance)
+        if found:
+            waiting.append(name)
         if found and not quiet:
             print(f"{name}: {'; '.join(found.sentences)}.")
-    if problem:
+
+    if problem := try_each(names, look):
         raise SockwakeError("not all of them can be applied", status=problem.status)
-    if is_pending:
+    if waiting:
         sys.exit(PENDING)
 
 

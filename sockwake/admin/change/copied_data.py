@@ -20,7 +20,7 @@ def copy(source: str, target: str, *, quiet: bool) -> None:
 
     Owners, modes, links and extended attributes stay. On a terminal it is shown how far it is.
     """
-    total = size(source)
+    total = files.disk_usage(source)
     _require_room(source, target, total)
     argv = [*_NEVER_ALONE, "cp", "--archive", "--reflink=auto", f"{source}/.", target]
     _run(argv, target, 0 if quiet or not sys.stderr.isatty() else total)
@@ -54,7 +54,7 @@ def _await(child: int, target: str, total: int) -> int:
         time.sleep(0.05)
         if total and time.monotonic() - shown > _SHOW_EVERY:
             shown = time.monotonic()
-            done = min(size(target), total)
+            done = min(files.disk_usage(target), total)
             sys.stderr.write(f"\rsockwake: copied {_mb(done)} of {_mb(total)} MB …")
             sys.stderr.flush()
     if shown:
@@ -93,18 +93,6 @@ def _files(directory: str) -> Iterator[str]:
             path = f"{at}/{name}"
             if os.path.isfile(path) and not os.path.islink(path):
                 yield path
-
-
-def size(directory: str) -> int:
-    """The bytes that the files of a directory take on the disk."""
-    total = 0
-    for at, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += os.lstat(f"{at}/{name}").st_blocks * 512
-            except OSError:
-                pass  # it has just gone
-    return total
 
 
 def _mb(count: int) -> int:

@@ -10,6 +10,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.oci import bundle
 from sockwake.postgres import host_server
+from sockwake.postgres import password as passwords
 from sockwake.system import files, process, systemctl
 
 _PASSFILE = ".pgpass"  # beside the server's socket
@@ -58,9 +59,8 @@ def _write_passfile(
     """Write what psql reads the password from; only its user can."""
     path = f"{instance.backend}/{_PASSFILE}"
     files.remove(path)
-    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
     uid = owner.st_uid if settings.is_container else -1
-    files.write_new(path, 0o600, f"*:*:*:*:{escaped}\n", uid)
+    files.write_new(path, 0o600, passwords.libpq_line("*", "*", "*", "*", password), uid)
 
 
 def _psql(instance: Instance, settings: Settings, user: str) -> list[str]:
@@ -70,10 +70,10 @@ def _psql(instance: Instance, settings: Settings, user: str) -> list[str]:
     words = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password"]
     words += [f"--host={place}", f"--username={settings.db_user}", f"--dbname={settings.db_name}"]
     if settings.is_bundled:
-        crun = ["crun", "--cgroup-manager=disabled", "--root", bundle.state(instance)]
         # with --env it gives no variable of the container's own
         variables = ["--env", passfile, "--env", f"PATH={_path(settings)}"]
-        return [*crun, "exec", "--user", user, *variables, instance.name, "psql", *words]
+        into = ["exec", "--user", user, *variables, instance.name]
+        return [*bundle.crun(instance), *into, "psql", *words]
     if settings.needs_engine:
         program = Engine.of(settings).program
         into = ["exec", "--interactive", "--user", user, "--env", passfile, instance.container]

@@ -6,11 +6,12 @@ import sys
 from argparse import Namespace
 
 from sockwake.admin import colour, operands
+from sockwake.admin.each import try_each
 from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.admin.show import filters, ls, table
 from sockwake.config import scope
-from sockwake.config.instance import Instance
+from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import FAILED, USAGE, SockwakeError
 
@@ -47,21 +48,16 @@ def _status(arguments: Namespace) -> None:
     root = arguments.root or ""
     names = operands.names(arguments.names, root)
     found: list[dict[str, object]] = []
-    problem: SockwakeError | None = None
-    for number, name in enumerate(names):
+
+    def show(name: Name) -> None:
         instance = Instance(name, root)
-        try:
-            settings = load(instance)
-            found.append(status.of(instance, settings))
-        except SockwakeError as error:
-            if len(names) == 1:
-                raise
-            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
-            problem = error
-            continue
+        settings = load(instance)
+        found.append(status.of(instance, settings))
         if not arguments.json:
-            blank = "\n" if number else ""
+            blank = "" if name == names[0] else "\n"
             print(f"{blank}{status_text.text(found[-1], instance, settings)}", flush=True)
+
+    problem = try_each(names, show)
     if arguments.json:
         is_one = operands.is_one_name(arguments.names)
         print(json.dumps(found[0] if is_one else found, indent=2))
