@@ -15,7 +15,7 @@ from sockwake.config import scope
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import waking
 from sockwake.lifecycle.hold import Hold, read_note, uptime, user
-from sockwake.system import files, process, sigstop, systemctl
+from sockwake.system import files, locks, process, sigstop, systemctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _KEEPER = f"{os.path.dirname(_PACKAGE)}/bin/keep"
 _NOTE = "SOCKWAKE_HOLD="  # in hexadecimal digits: systemd would write any other text with escapes
 _LONGEST_REASON = 200  # characters
 _MOST = 1000  # holds of one instance
+_TAKEN = "was already loaded"  # what systemd-run says of a unit that is there
+_A_MOMENT = 10.0  # seconds that starting or stopping a unit may take on a busy machine
 
 
 def holds(instance: Instance) -> list[Hold]:
@@ -96,13 +98,43 @@ def take(
         if _is_loaded(hold):
             continue
         try:
-            _start(instance, hold)
-        except process.ProgramError:
-            if _is_loaded(hold):
-                continue  # another process has just taken this number
+            with NoneTaken(instance):
+                _start(instance, hold)
+        except process.ProgramError as error:
+            if _is_loaded(hold) or _TAKEN in str(error):
+                continue  # another process has just taken this number, or given it back
             raise
         return hold
     raise SockwakeError(f"instance '{instance.name}' has {_MOST - 1} holds already")
+
+
+class NoneTaken:
+    """No hold of an instance is taken within a with statement.
+
+    What stops a backend unless that is held does both within: a hold that came between the two
+    would find it ready still, and its command would be killed. Entering raises SockwakeError (in
+    use).
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._lock = -1
+
+    def __enter__(self) -> None:
+        try:
+            self._lock = os.open(self._instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # it has not been awake since the boot: nothing is there to be stopped
+        locks.take(self._lock, f"the lock of the holds of '{self._instance.name}'", _A_MOMENT)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
 
 
 def _is_loaded(hold: Hold) -> bool:

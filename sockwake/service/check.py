@@ -213,11 +213,13 @@ class Check:
         try:
             systemctl.signal(unit, "STOP", all_processes=True)
             has_newcomers = idleness.has_newcomers(self.settings, seen)
-            is_disturbed = has_newcomers or idleness.was_spoken_to(self.settings, seen)
-            if not is_disturbed and not holds.is_held(self.instance):
-                sigstop.signal_first_thread(unit)
-                systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
-                sigstop.within_a_moment(lambda: not _is_wanted(unit))
+            if has_newcomers or idleness.was_spoken_to(self.settings, seen):
+                return
+            with holds.NoneTaken(self.instance):
+                if not holds.is_held(self.instance):
+                    sigstop.signal_first_thread(unit)
+                    systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
+            sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
             systemctl.signal(unit, "CONT", all_processes=True)
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,36 @@ def test_a_client_that_comes_while_it_is_put_to_sleep_is_served(database: Databa
             child.communicate(timeout=60)
         assert answer == "2" and child.returncode in (0, IN_USE)
     assert "not properly shut down" not in database.journal()
+
+
+@pytest.mark.parametrize("ending", ["a check of a native program", "sockwake sleep"])
+def test_a_hold_that_comes_while_it_falls_asleep_has_it_woken_again(
+    sleeper: MakeSleeper, tmp_path: Path, ending: str
+) -> None:
+    """It would find it ready, and its command would be killed."""
+    service = sleeper("postgres" if ending == "sockwake sleep" else "native")
+    marker, wrapper = tmp_path / "it-stops", Path("/usr/local/bin/systemctl")
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$*" in "stop --no-block "*) : >{marker}; sleep 2 ;; esac\n'
+        'exec /usr/bin/systemctl "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    try:
+        must("sockwake", "wake", service.name)
+        sleeping = start("sockwake", "sleep", service.name) if "sleep" in ending else None
+        until("it is about to be stopped", marker.exists)
+        held = start("sockwake", "keep", service.name, "--", "sleep", "600")
+        try:
+            command = Path(f"/proc/{held.pid}/cmdline")
+            until("its command runs", lambda: command.read_bytes().startswith(b"sleep\0"))
+            stays_awake(service, 3)
+        finally:
+            held.kill()
+            held.wait(20)
+        assert sleeping is None or sleeping.wait(30) == 0
+    finally:
+        wrapper.unlink()
+    service.asleep()
 
 
 def test_a_wake_that_fails_or_takes_long_is_told(database: Database) -> None:

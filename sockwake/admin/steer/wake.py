@@ -94,15 +94,17 @@ def sleep(names: Sequence[Name], *, force: bool, block: bool, seconds: float) ->
         instance = Instance(name)
         settings = load(instance)
         began = time.monotonic()
-        taken = holds.holds(instance)
-        if taken and not force:
-            release = scope.command("sockwake release", f"{name} --all")
-            raise holds.held(instance, taken, f"{release} ends that, or sleep --force")
-        if drain.is_down(instance):
-            holds.release(*taken)
-            return f"{name} is asleep already"
-        drain.begin(instance, settings, force=force, hint="--force sends them away")
+        with holds.NoneTaken(instance):
+            taken = holds.holds(instance)
+            if taken and not force:
+                release = scope.command("sockwake release", f"{name} --all")
+                raise holds.held(instance, taken, f"{release} ends that, or sleep --force")
+            is_down = drain.is_down(instance)
+            if not is_down:
+                drain.begin(instance, settings, force=force, hint="--force sends them away")
         holds.release(*taken)
+        if is_down:
+            return f"{name} is asleep already"
         if not block:
             return f"{name} is falling asleep"
         if not drain.wait(instance, seconds):
