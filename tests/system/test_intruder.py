@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -46,6 +47,7 @@ HELPERS = (
     *("/sockwake/await", "/sockwake/check", "/sockwake/program", "/sockwake/wanted"),
     *("setsid", "sleep", "systemctl", "systemd-run"),
 )
+LASTING = 1.0  # seconds that none of them takes
 
 
 @pytest.fixture
@@ -116,21 +118,23 @@ def test_another_user_reaches_nothing_of_an_instance_but_its_port(
 
 
 def lasting(service: Service) -> list[str]:
-    """The ids of its processes that exist in two looks in a row."""
-    looks: list[list[str]] = [[]]
+    """The ids of the processes that it keeps: those that have been there for a second."""
+    since: dict[str, float] = {}
 
-    def is_settled() -> bool:
-        looks.append(
-            [
-                line.split()[0]
-                for line in service.processes()
-                if not any(helper in line for helper in HELPERS)
-            ]
-        )
-        return looks[-1] == looks[-2]
+    def have_settled() -> bool:
+        now = time.monotonic()
+        pids = [
+            line.split()[0]
+            for line in service.processes()
+            if not any(helper in line for helper in HELPERS)
+        ]
+        seen = {pid: since.get(pid, now) for pid in pids}
+        since.clear()
+        since.update(seen)
+        return bool(since) and all(now - first >= LASTING for first in since.values())
 
-    until("its helpers have ended", is_settled)
-    return looks[-1]
+    until("its helpers have ended", have_settled)
+    return list(since)
 
 
 def ways_in(service: Service) -> list[str]:
