@@ -47,13 +47,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
     )
     config.addinivalue_line("markers", "engine: its containers are woken by an engine, not by crun")
+    config.addinivalue_line(
+        "markers", "soak: takes long, or shows of another runtime what is shown of one already"
+    )
     config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
     # a shell's background job ignores SIGINT, and so would its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests this machine cannot run, with the reason; put those of the package last."""
+    """Skip tests this machine cannot run, with the reason; put those of the package last.
+
+    Those of the soak are left out of everything else.
+    """
+    if not os.environ.get("SOCKWAKE_SOAK"):
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
     boot = os.environ.get("SOCKWAKE_BOOT")
     if boot:
         items[:] = [

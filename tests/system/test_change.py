@@ -163,7 +163,9 @@ def test_an_engine_is_told_of_limits(instance: Make) -> None:
     database.asleep()
 
 
-RUNTIMES = pytest.mark.parametrize("runtime", ["crun", "engine", "host"])
+RUNTIMES = pytest.mark.parametrize(
+    "runtime", ["crun", pytest.param("engine", marks=pytest.mark.soak), "host"]
+)
 
 
 @RUNTIMES

@@ -51,6 +51,7 @@ def refused(image: str, *options: str) -> tuple[str, float]:
     return ran.err, time.monotonic() - began
 
 
+@pytest.mark.soak
 def test_a_server_that_hangs_up_is_asked_seldom_and_the_way_out_is_said(
     service: MakeService, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_the_probe_saw_is_said(tmp_path: Path, nginx: str, answer: str, see
     assert took < 60
 
 
+@pytest.mark.soak
 def test_a_first_page_of_twelve_seconds_is_ready_after_twelve(
     service: MakeService, tmp_path: Path
 ) -> None:
@@ -146,7 +148,13 @@ def test_process_1_without_a_handler_is_asleep_in_seconds(
     assert status(shop)["killed"] is None
 
 
-@pytest.mark.parametrize("text", [TEMPORARY, TEMPORARY.replace("$@", 'nginx" -g "daemon off;')])
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEMPORARY,
+        pytest.param(TEMPORARY.replace("$@", 'nginx" -g "daemon off;'), marks=pytest.mark.soak),
+    ],
+)
 def test_a_temporary_server_is_not_taken_for_the_real_one(
     service: MakeService, tmp_path: Path, text: str
 ) -> None:
