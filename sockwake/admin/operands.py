@@ -29,7 +29,7 @@ def names(
         raise SockwakeError("say which instances", "sockwake ls lists them", USAGE)
     found: list[Name] = []
     for word in words or ("*",):
-        if not any(each in word for each in _WILDCARDS):
+        if not _is_pattern(word):
             found.append(Name(word))
             continue
         matches = [each.name for each in inventory.instances(root) if fnmatchcase(each.name, word)]
@@ -41,4 +41,13 @@ def names(
 
 def is_one_name(words: Sequence[str]) -> bool:
     """Whether words are one name, and no pattern: then --json has an object, and no array."""
-    return len(words) == 1 and not any(each in words[0] for each in _WILDCARDS)
+    return len(words) == 1 and not has_pattern(words)
+
+
+def has_pattern(words: Sequence[str]) -> bool:
+    """Whether one of the words may stand for instances that the user has not named."""
+    return any(map(_is_pattern, words))
+
+
+def _is_pattern(word: str) -> bool:
+    return any(each in word for each in _WILDCARDS)

@@ -5,21 +5,32 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from sockwake.admin import images
+from sockwake.admin import images, operands
 from sockwake.admin.change import edit_verbs, name_verbs, rm, runtimes
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
-from sockwake.errors import SockwakeError
+from sockwake.errors import USAGE, SockwakeError
 
 
 def _rm(arguments: Namespace) -> None:
+    root = arguments.root or ""
+    names = operands.names(arguments.names, root)
+    if arguments.purge and not arguments.yes and operands.has_pattern(arguments.names):
+        raise SockwakeError(
+            f"this would delete the data of {', '.join(names)}, and not all of them are named",
+            "name them, or add --yes",
+            USAGE,
+        )
     images.enter(arguments)
-    said = rm.remove(arguments.name, purge=arguments.purge, root=arguments.root or "")
-    sentence = "; ".join(said)
-    print(f"{sentence[0].upper()}{sentence[1:]}.")
+
+    def one(name: Name) -> str:
+        sentence = "; ".join(rm.remove(name, purge=arguments.purge, root=root))
+        return f"{sentence[0].upper()}{sentence[1:]}"
+
+    do_to_each(names, one, "removed", quiet=False)
 
 
 def _runtime(arguments: Namespace) -> None:
@@ -64,6 +75,7 @@ def _compose(arguments: Namespace) -> None:
 
     instance = Instance(arguments.name)
     settings = load(instance)
+    words = arguments.rest[1:] if arguments.rest[:1] == ["--"] else arguments.rest
     if not settings.is_container:
         raise SockwakeError(
             f"instance '{instance.name}' has no container",
@@ -72,13 +84,14 @@ def _compose(arguments: Namespace) -> None:
     if settings.is_project:
         environment = project_containers.environment(Engine.of(settings))
         command = compose_project.by_hand(settings.project, settings.profiles, environment)
-        os.execvp(command[0], [*command, *arguments.rest])
+        os.execvp(command[0], [*command, *words])
     project = Project(instance, settings, Engine.of(settings))
-    command = project.command(*arguments.rest)
+    command = project.command(*words)
     os.execvpe(command[0], command, os.environ | project.environment)
 
 
 _PURGE = Option("--purge", help="delete the data too")
+_YES = Option("--yes", help="with --purge also of all that a wildcard stands for")
 
 VERBS = (
     Verb(
@@ -109,13 +122,19 @@ VERBS = (
     *edit_verbs.VERBS,
     *name_verbs.VERBS,
     Verb(
-        "rm", _rm, "remove an instance; its data stay", (_PURGE, ROOT, USER, DEBUG), has_name=True
+        "rm",
+        _rm,
+        "remove instances; their data stay",
+        (_PURGE, _YES, ROOT, USER, DEBUG),
+        names="instances",
     ),
     Verb(
         "compose",
         _compose,
         "run compose on an instance's container",
         (USER, DEBUG),
+        description="Run compose on the container of one instance, or on its project, with the "
+        "files and the environment that its wakes use; several have several projects.",
         has_name=True,
         rest="ARGUMENT",
     ),

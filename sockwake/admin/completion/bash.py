@@ -28,9 +28,11 @@ _sockwake() {
 	esac
 
 	case " ${COMP_WORDS[*]} " in
-	*' --user '*) names=$(ls "${XDG_CONFIG_HOME:-$HOME/.config}/sockwake" 2>/dev/null) ;;
-	*) names=$(ls /etc/sockwake 2>/dev/null) ;;
+	*' --user '*) names=${XDG_CONFIG_HOME:-$HOME/.config}/sockwake ;;
+	*) names=/etc/sockwake ;;
 	esac
+	# instances are directories; beside them is defaults.env
+	names=$(cd "$names" 2>/dev/null && compgen -d -X '.*')
 	case $verb in
 	'') words="@VERBS@ --help --version" ;;
 @OPTIONS@

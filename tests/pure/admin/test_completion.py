@@ -52,6 +52,23 @@ def test_a_group_has_verbs_of_its_own_and_they_take_files(script: Path, tmp_path
     assert str(script) in completed(script, "sockwake", "images", "load", f"{tmp_path}/")
 
 
+def test_instances_are_completed_and_no_file_beside_them(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sockwake"
+    folder.unlink()
+    for name in ("shop", "web", ".new-half"):
+        (folder / name).mkdir(parents=True)
+    (folder / "defaults.env").write_text("MEMORY=1G\n")
+    elsewhere = tmp_path / "completion"
+    elsewhere.write_text(bash.script())
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    offered = completed(elsewhere, "sockwake", "rm", "--user", "")
+    assert {word for word in offered if not word.startswith("-")} == {"shop", "web"}
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nowhere"))
+    assert "--purge" in completed(elsewhere, "sockwake", "rm", "--user", "")
+
+
 def test_the_value_of_an_option_is_what_it_may_be(script: Path, tmp_path: Path) -> None:
     assert completed(script, "sockwake-new", "a", "--kind", "") == list(KINDS)
     assert completed(script, "sockwake", "new", "a", "--engine", "p") == ["podman"]

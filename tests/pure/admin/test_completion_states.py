@@ -27,6 +27,7 @@ def path(tree: Tree, tmp_path: Path) -> str:
     """A PATH with a sockwake that works on a tree of two instances, one of them broken."""
     tree.write_env("shop", env())
     tree.write_env("web", "PORT=x")
+    (tree.path / "etc/sockwake/defaults.env").write_text("IDLE=5min\n")  # is no instance
     program = tmp_path / "bin/sockwake"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {" ".join(SOCKWAKE)} "$@" --root {tree}\n')
@@ -120,6 +121,7 @@ def test_zsh_knows_verbs_options_and_instances_with_their_states(path: str, tmp_
         states = shell.offers("sockwake status ")
         assert re.search(r"^shop +-- off", states, re.MULTILINE), states
         assert re.search(r"^web +-- broken", states, re.MULTILINE), states
+        assert "defaults.env" not in states
         assert "--no-header" in shell.offers("sockwake ls --")
         assert "prune" in shell.offers("sockwake images ")
         assert "native" in shell.offers("sockwake-new a --kind ")
