@@ -22,6 +22,8 @@ _ESTABLISHED, _CLOSE_WAIT = "01", "08"  # the client of the second has closed it
 SPEAKS_WITHIN = 2.0
 LOOK_EVERY = 0.05  # seconds
 _UNIX_QUEUED, _UNIX_ACCEPTED = "02", "03"
+_LOCAL = "a local client"
+UNSEEN = (_LOCAL, "a client that has left")  # what a client is called that is not in the tables
 
 
 class Queued:
@@ -60,7 +62,7 @@ def queue(settings: Settings) -> list[Queued]:
             found.append(Queued(procnet.address(fields[2]), said, has_left))
     for state, _ in _unix(settings):
         if state == _UNIX_QUEUED:
-            found.append(Queued("a local client", settings.first_words))
+            found.append(Queued(_LOCAL, settings.first_words))
     return found
 
 
@@ -92,7 +94,7 @@ def first_client(queued: list[Queued], settings: Settings) -> str:
 
 def _unseen(settings: Settings) -> str:
     """What to call a client that is not in the tables."""
-    return "a local client" if settings.has_unix_socket else "a client that has left"
+    return UNSEEN[0 if settings.has_unix_socket else 1]
 
 
 def connected(settings: Settings, tables: Tables = procnet.NOW) -> int:

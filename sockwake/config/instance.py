@@ -184,6 +184,11 @@ class Instance:
         return f"{self.run}/wakes"
 
     @property
+    def asked_file(self) -> str:
+        """When `sockwake wake` began, in seconds since the boot, and by whom; until the wake."""
+        return f"{self.run}/asked"
+
+    @property
     def asleep_since(self) -> str:
         """When it has fallen asleep, in seconds since the boot; gone with the next wake."""
         return f"{self.run}/asleep-since"

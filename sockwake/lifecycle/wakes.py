@@ -25,6 +25,8 @@ _AN_HOUR = 3600  # seconds
 _SOON = 30  # seconds
 _UNKNOWN = "-"
 _MB = 1_000_000  # bytes
+# who has asked for a wake, in the place of its client
+BY_COMMAND, BY_HOLD, BY_HOURS = " with 'sockwake wake'", "the hold of ", "its hours (KEEP=)"
 _OFTEN = 3  # wakes by one client, each soon after it fell asleep: it does not let it sleep
 
 
@@ -44,6 +46,12 @@ class Wake:
         return self.slept is not None and self.slept <= _SOON
 
     @property
+    def is_of_client(self) -> bool:
+        """Whether a client has come, so that it may be one that comes too often."""
+        is_asked_for = self.client.endswith(BY_COMMAND) or self.client == BY_HOURS
+        return not is_asked_for and not self.client.startswith(BY_HOLD)
+
+    @property
     def host(self) -> str:
         """The client's address without its port; a description where it had none."""
         host, colon, port = self.client.rpartition(":")
@@ -61,6 +69,7 @@ def note(instance: Instance, client: str, took: float) -> None:
     lines = [*kept, f"{at:.2f} {slept} {client}"]
     files.replace_volatile(instance.wakes_file, "\n".join(lines) + "\n")
     files.remove(instance.asleep_since)
+    files.remove(instance.asked_file)
 
 
 def phases(times: list[tuple[str, float]]) -> str:
@@ -158,7 +167,7 @@ def facts(wakes: list[Wake]) -> dict[str, object]:
 
 def flapping_client(wakes: list[Wake]) -> str | None:
     """The client that wakes the instance time and again when it has just fallen asleep, if any."""
-    soon = [wake.host for wake in wakes if wake.is_soon]
+    soon = [wake.host for wake in wakes if wake.is_soon and wake.is_of_client]
     most = max(soon, key=soon.count, default="")
     return most if soon.count(most) >= _OFTEN else None
 

@@ -116,7 +116,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     else:
         proxy_netns.require_agreement(instance, bool(settings.backend_port))
         _await_server(pid, instance, settings)
-    took = _go_ahead(instance, settings, client, pid, lock)
+    client, took = _go_ahead(instance, settings, client, pid, lock)
     if not settings.is_native:  # whose unit is still starting
         readable(main_process.descriptor(), timeout=_CLIENTS_FIRST)
     _keep_books(instance, settings, client, took)
@@ -150,7 +150,7 @@ def await_bundle(instance: Instance, lock: int) -> None:
         from sockwake.lifecycle import contained
 
         contained.await_ready(pid, instance, settings, wait)
-    took = _go_ahead(instance, settings, client, pid, lock, prepared)
+    client, took = _go_ahead(instance, settings, client, pid, lock, prepared)
     server = main_process.descriptor()
     readable(server, timeout=_CLIENTS_FIRST)
     if not systemctl.is_ending(instance.backend_unit):
@@ -168,8 +168,8 @@ def _go_ahead(
     pid: int,
     lock: int,
     prepared: float | None = None,
-) -> float | None:
-    """Let the proxy go ahead; returns how many seconds that took, None when it is a trial.
+) -> tuple[str, float | None]:
+    """Let the proxy go ahead; returns who woke it, and the seconds it took, None for a trial.
 
     prepared: after how many of them its server was started and watched, where that is known.
     """
@@ -182,15 +182,19 @@ def _go_ahead(
         phases = wakes.phases([("preparation", prepared), (settings.kind, took - prepared)])
     journal.aside(wakes.note_duration, instance, took, phases)
     is_trial = os.path.exists(instance.trial_file)
+    if client in connections.UNSEEN:
+        from sockwake.lifecycle import asker  # late: clients need not wait for it
+
+        client = asker.of_wake(instance, settings, client, took)
     how = "tried out" if is_trial else f"woken by {client}"
     told = f" ({phases})" if phases else ""
     sentence = f"{how} in {1000 * took:.0f} ms{told}"
     if is_trial:
         journal.aside(journal.say, sentence)
-        return None
+        return client, None
     facts = {"client": client, "took": f"{took:.3f}", "phases": phases}
     journal.aside(lambda: journal.record("wake", instance.name, sentence, **facts))
-    return took
+    return client, took
 
 
 def _keep_books(instance: Instance, settings: Settings, client: str, took: float | None) -> None:

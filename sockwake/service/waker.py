@@ -222,6 +222,10 @@ def announce(instance: Instance, settings: Settings, lock: int, pid: int) -> Non
 
 def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: Stopwatch) -> None:
     """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
+    if client in connections.UNSEEN:
+        from sockwake.lifecycle import asker  # late: clients need not wait for it
+
+        client = asker.of_wake(instance, settings, client, stopwatch.total)
     journal.aside(_note_duration, instance, client, stopwatch)
     if not sdnotify.ENDING & _signal.sigpending():  # the timer would hold awake what shall stop
         journal.aside(check_timer.start, instance, settings)

@@ -35,6 +35,16 @@ def is_awake(service: Service) -> bool:
     return run("sockwake", "is-awake", "-q", service.name).status == 0
 
 
+def was_woken_by(service: Service, who: str) -> None:
+    """Wait until its last wake is told to be by this; the books are kept behind the wake."""
+
+    def is_told() -> bool:
+        status = json.loads(must("sockwake", "status", "-j", service.name))
+        return str(status["last_woken_by"]).startswith(who)
+
+    until(f"{service.name} was woken by {who}", is_told)
+
+
 def stays_awake(service: Service, seconds: float = LONG) -> None:
     """Assert that its backend runs on for so many seconds."""
     backend = service.property(service.backend, "InvocationID")
@@ -61,12 +71,14 @@ def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
     name = service.name
     run("sockwake", "is-awake", name).expect(ASLEEP, "inactive")
     run("sockwake", "wake", name).expect(0, f"{name} is awake, after ", " s.\n")
+    was_woken_by(service, "root with 'sockwake wake'")
     run("sockwake", "is-awake", "no-such", name).expect(0, "unknown\nactive\n")
     service.asleep()
     run("sockwake", "start", f"{name[:-1]}*").expect(0, f"{name} is awake")
     run("sockwake", "stop", name).expect(0, f"{name} is asleep, after ")
     service.asleep()
     run("sockwake", "keep", name, "--for", "1h").expect(0, f"{name} is kept awake until ")
+    was_woken_by(service, "the hold of root")
     stays_awake(service)
     run("sockwake", "sleep", name).expect(IN_USE, f"'{name}' is kept awake by root ")
     run("sockwake", "release", name).expect(0, f"released {name} 1, of root ")
@@ -221,6 +233,7 @@ def test_hours_in_which_it_is_kept_awake(database: Database) -> None:
     until("its hours have begun", lambda: is_awake(database))
     (hold,) = holds(database)
     assert hold["who"] == "KEEP="
+    was_woken_by(database, "its hours (KEEP=)")
     until_gone("its hours are over", lambda: holds(database))
     database.asleep()
     # a machine that is started in the middle opens the port then

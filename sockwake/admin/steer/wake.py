@@ -10,7 +10,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import drain, holds, waking
+from sockwake.lifecycle import asker, drain, holds, waking
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import process, systemctl
 
@@ -46,7 +46,13 @@ def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:
             raise SockwakeError(f"the port of instance '{name}' is closed", f"{enable} opens it")
         if not block:
             return f"{name} is being woken"
-        waking.wake(instance, _unit(instance, settings), seconds, began)
+        try:
+            waking.wake(instance, _unit(instance, settings), seconds, began)
+        except waking.StillWakingError:
+            raise
+        except SockwakeError:
+            asker.forget(instance)
+            raise
         return f"{name} is awake, after {time.monotonic() - began:.2f} s"
 
     do_to_each(names, one, "woken", quiet=False)
@@ -62,6 +68,8 @@ def _begin(names: Sequence[Name], units: Units) -> None:
         instance = Instance(name)
         settings = load_if_valid(instance)
         if settings and _is_open(instance, units):
+            if not _is_awake(instance, units):
+                asker.note(instance)
             wanted.append(_unit(instance, settings))
     if wanted:
         process.run(["systemctl", *scope.switch(), "--no-block", "start", *wanted], check=False)
