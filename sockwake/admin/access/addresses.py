@@ -83,6 +83,24 @@ def addresses(instance: Instance, settings: Settings) -> Iterator[Address]:
         yield Address(host, port, settings.db_user, settings.db_name, sslmode, certificate)
 
 
+def uris(instance: Instance, settings: Settings, *, with_password: bool) -> list[str]:
+    """Every address as a URI: postgresql, else http where it is ready by that, tcp or unix.
+
+    Raises SockwakeError, with with_password also for what is no PostgreSQL.
+    """
+    if settings.has_cluster or with_password:
+        first(instance, settings)
+        secret = passwords.require_password(instance) if with_password else ""
+        return [each.uri(secret) for each in addresses(instance, settings)]
+    scheme, end = ("http", "/") if settings.ready.startswith("http:") else ("tcp", "")
+    found = []
+    for item, port in settings.places:
+        host = LOOPBACK.get(item, item)
+        at = f"{f'[{host}]' if ':' in host else host}:{port}"
+        found.append(f"unix://{item}" if item.startswith("/") else f"{scheme}://{at}{end}")
+    return found
+
+
 def first(instance: Instance, settings: Settings) -> Address:
     """The address that comes first; raises SockwakeError when libpq could find none."""
     return next(_found(instance, settings))

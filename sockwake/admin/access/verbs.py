@@ -9,7 +9,7 @@ from sockwake.admin.access import addresses, terminal
 from sockwake.admin.operands import names as names_of
 from sockwake.admin.option import DEBUG, FILES, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
-from sockwake.config import scope
+from sockwake.config import scope, values
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load, load_if_valid
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
@@ -33,18 +33,18 @@ def _is_postgres(instance: Instance) -> bool:
     return bool(settings and settings.has_cluster)
 
 
-def _dsn(arguments: Namespace) -> None:
-    from sockwake.postgres import password
+def _is_valid(instance: Instance) -> bool:
+    """Whether a wildcard means this instance, where its settings have to be known."""
+    return load_if_valid(instance) is not None
 
+
+def _dsn(arguments: Namespace) -> None:
     found: list[dict[str, object]] = []
-    root = arguments.root or ""
-    for name in names_of(arguments.names, root, fits=_is_postgres):
+    root, fits = arguments.root or "", _is_postgres if arguments.password else _is_valid
+    for name in names_of(arguments.names, root, fits=fits):
         instance = Instance(name, root)
-        settings = load(instance)
-        first = addresses.first(instance, settings)
-        secret = password.require_password(instance) if arguments.password else ""
-        every = [each.uri(secret) for each in addresses.addresses(instance, settings)]
-        found.append({"name": name, "dsn": first.uri(secret), "dsns": every})
+        every = addresses.uris(instance, load(instance), with_password=arguments.password)
+        found.append({"name": name, "dsn": every[0], "dsns": every})
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
@@ -55,8 +55,18 @@ def _env(arguments: Namespace) -> None:
     from sockwake.admin.access import variables
 
     instance = Instance(arguments.name, arguments.root or "")
-    found = variables.variables(instance, load(instance), with_password=arguments.password)
-    print(json.dumps(found, indent=2) if arguments.json else variables.script(found))
+    settings, service = load(instance), arguments.service or ""
+    found = variables.variables(
+        instance,
+        settings,
+        with_password=arguments.password,
+        service=service,
+        port=arguments.port or 0,
+    )
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(variables.script(found) + variables.others(settings, found))
 
 
 def _logs(arguments: Namespace) -> None:
@@ -127,7 +137,7 @@ VERBS = (
     Verb(
         "dsn",
         _dsn,
-        "print the URI by which a PostgreSQL is reached",
+        "print the URI by which an instance is reached",
         (Option("--password", help="with the password"), JSON, ROOT, USER, DEBUG),
         names="instances",
     ),
@@ -137,6 +147,8 @@ VERBS = (
         "print variables for a shell, which lead programs to an instance",
         (
             Option("--password", help="the password itself, and not a file with it"),
+            Option("--service", "SERVICE", "of a compose project: the port of this service"),
+            Option("--port", "N", "that leads to port N in its container", type=values.port),
             JSON,
             ROOT,
             USER,

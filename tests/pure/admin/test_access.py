@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from env_file import CONTAINER, PROJECT, env, settings, text_of
+from env_file import CONTAINER, NATIVE, PROJECT, env, settings, text_of
 from sockwake.admin.access import addresses, logs, variables
 from sockwake.admin.access.addresses import Address
 from sockwake.config.instance import Instance, Name
@@ -109,6 +109,38 @@ def test_other_kinds_have_host_and_port_or_a_socket(text: str, values: list[str]
     assert evaluated(script, "HOST", "PORT", "SOCKET", "URL", before="export SOCKET=x") == values
 
 
+@pytest.mark.parametrize(
+    ("text", "uris"),
+    [
+        (
+            text_of(CONTAINER, LISTEN="0.0.0.0,::"),
+            ["http://127.0.0.1:25440/", "http://[::1]:25440/"],
+        ),
+        (text_of(CONTAINER, LISTEN="/run/a"), ["unix:///run/a"]),
+        (text_of(NATIVE), ["tcp://127.0.0.1:25440"]),
+        (text_of(PROJECT), ["tcp://127.0.0.1:8080", "tcp://[::1]:8080", "tcp://127.0.0.1:2222"]),
+    ],
+)
+def test_other_kinds_have_a_uri_too(text: str, uris: list[str]) -> None:
+    assert addresses.uris(PG1, settings(text), with_password=False) == uris
+
+
+def test_every_port_of_a_project_is_told_and_can_be_asked_for(tree: Tree) -> None:
+    tree.write_env("web", text_of(PROJECT))
+    tree.write_env("one", text_of(CONTAINER))
+    told = tree.sockwake("env", "web").stdout
+    assert evaluated(told, "HOST", "PORT") == ["127.0.0.1", "8080"]
+    assert told.endswith("\n# git:22 has port 2222: --service git --port 22\n")
+    for words in (["--service", "git"], ["--port", "22"], ["--service", "git", "--port", "22"]):
+        told = tree.sockwake("env", "web", *words).stdout
+        assert evaluated(told, "HOST", "PORT") == ["127.0.0.1", "2222"], words
+    refused = tree.sockwake("env", "web", "--service", "git", "--port", "80")
+    assert (refused.status, refused.stdout) == (5, "")
+    assert "'web' has no such port\n(hint: it has web:80, git:22)" in refused.stderr
+    refused = tree.sockwake("env", "one", "--port", "80")
+    assert refused.status == 2 and "has one port, and no services" in refused.stderr
+
+
 @pytest.fixture
 def shop(tree: Tree) -> Tree:
     tree.write_env("shop", env(LISTEN="127.0.0.1,::1"))
@@ -120,7 +152,9 @@ def shop(tree: Tree) -> Tree:
 def test_dsn_has_a_password_only_when_asked_for(shop: Tree) -> None:
     ran = shop.sockwake("dsn", "shop*")
     assert (ran.status, ran.stderr) == (0, "")
-    assert ran.stdout == "postgresql://postgres@127.0.0.1:25432/postgres\n"
+    first = "postgresql://postgres@127.0.0.1:25432/postgres\n"
+    assert ran.stdout == f"{first}http://127.0.0.1:25440/\n"
+    assert shop.sockwake("dsn", "shop*", "--password").stdout.count("\n") == 1
     ran = shop.sockwake("dsn", "shop", "--password", "-j")
     with_password = "postgresql://postgres:se%3Acr%20et@"
     assert json.loads(ran.stdout) == [
