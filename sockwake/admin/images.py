@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 
-from sockwake.admin import columns, inventory
+from sockwake.admin import columns, inventory, words
 from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, Option
 from sockwake.admin.parser import FILE, IMAGE, Verb
 from sockwake.config import scope
@@ -126,17 +126,13 @@ def _cell(column: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "-"
     if isinstance(value, int):
-        return _megabytes(value)
+        return words.size(value)
     text = str(value)
     return text.removeprefix("sha256:")[: names.SHORTEST] if column == "digest" else text or "-"
 
 
-def _megabytes(size: int) -> str:
-    return f"{-(-size // 1_000_000)} MB"
-
-
 def _described(image: store.Image) -> str:
-    return f"{image} ({_megabytes(image.size)})"
+    return f"{image} ({words.size(image.size)})"
 
 
 def _say_taken(done: str, image: store.Image) -> None:

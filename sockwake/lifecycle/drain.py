@@ -12,8 +12,12 @@ _LOOK_EVERY = 0.1  # seconds
 _MOST_NAMED = 5  # clients
 
 
-def begin(instance: Instance, settings: Settings, *, force: bool, hint: str) -> None:
+def begin(
+    instance: Instance, settings: Settings, *, force: bool, hint: str, served: bool = False
+) -> None:
     """Have systemd stop the backend, and return without waiting for that.
+
+    served: that clients count only while the backend runs; others wait in the queue all along.
 
     What accepts its clients stands still while they are counted, and accepts none behind that: a
     client that comes now waits in the queue of the port, and wakes the instance again.
@@ -25,7 +29,7 @@ def begin(instance: Instance, settings: Settings, *, force: bool, hint: str) -> 
     accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
     try:
         systemctl.signal(accepting, "STOP", all_processes=True)
-        require_no_clients(instance, settings, hint)
+        require_no_clients(instance, settings, hint, served=served)
         if settings.is_native:
             sigstop.signal_first_thread(accepting)
         else:
@@ -35,10 +39,12 @@ def begin(instance: Instance, settings: Settings, *, force: bool, hint: str) -> 
         systemctl.signal(accepting, "CONT", all_processes=True)
 
 
-def require_no_clients(instance: Instance, settings: Settings, hint: str) -> None:
-    """Raise SockwakeError (in use) that tells who is connected."""
+def require_no_clients(
+    instance: Instance, settings: Settings, hint: str, *, served: bool = False
+) -> None:
+    """Raise SockwakeError (in use) that tells who is connected. served: as in begin()."""
     count = connections.connected(settings)
-    if not count:
+    if not count or (served and not systemctl.main_pid(instance.backend_unit)):
         return
     found = peers.described(settings)
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""

@@ -38,6 +38,11 @@ def verifier(password: str, salt: bytes = b"") -> str:
     return f"SCRAM-SHA-256${_ITERATIONS}:{salt64}${client64}:{server64}"
 
 
+def statement(password: str) -> str:
+    """The SQL that gives the user of a session this password."""
+    return f"alter role current_user password '{verifier(password)}'"
+
+
 def prepared(password: str) -> str:
     """The password as clients and servers normalise it (SASLprep, RFC 4013).
 

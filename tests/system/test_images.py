@@ -88,7 +88,7 @@ def test_what_is_needed_is_not_removed(room: None, archive: Made, tmp_path: Path
         images("load", str(made.path)).expect(0)
     with store.needed(archive.digest, "pg1", "pg2"):
         images("rm", NAME).expect(4, f"image {NAME} is needed by the instances pg1, pg2")
-        images("prune").expect(0, "Removed other:1 (1 MB).")
+        images("prune").expect(0, "Removed other:1 (")
         require_whole(archive.digest)
     images("rm", "nothing").expect(5, "there is no image 'nothing'")
     images("prune").expect(0, f"Removed {NAME}")

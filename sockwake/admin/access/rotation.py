@@ -159,9 +159,8 @@ def _write_beside(place: str, new: str) -> None:
 def _change(instance: Instance, settings: Settings, old: str) -> None:
     """Have the database take the password that is written beside the old one, and the file too."""
     new = files.text_of(f"{_place(instance)}.new").strip()
-    statement = f"alter role current_user password '{scram.verifier(new)}'"
     try:
-        client.run(instance, settings, old, statement, timeout=_PATIENCE)
+        client.run(instance, settings, old, scram.statement(new), timeout=_PATIENCE)
     except SockwakeError as error:
         settle(instance, settings)
         if password.read_password(instance) == new:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from sockwake.admin import words
 from sockwake.errors import SockwakeError
 from sockwake.system import files, process
 
@@ -55,7 +56,7 @@ def _await(child: int, target: str, total: int) -> int:
         if total and time.monotonic() - shown > _SHOW_EVERY:
             shown = time.monotonic()
             done = min(files.disk_usage(target), total)
-            sys.stderr.write(f"\rsockwake: copied {_mb(done)} of {_mb(total)} MB …")
+            sys.stderr.write(f"\rsockwake: copied {words.size(done)} of {words.size(total)} …")
             sys.stderr.flush()
     if shown:
         sys.stderr.write("\n")
@@ -69,7 +70,8 @@ def _require_room(source: str, target: str, needed: int) -> None:
     if needed + _SLACK <= free or _can_share(source, target):
         return
     raise SockwakeError(
-        f"{target} has room for {_mb(free)} MB, and the copy needs {_mb(needed + _SLACK)} MB",
+        f"{target} has room for {words.size(free)}, "
+        f"and the copy needs {words.size(needed + _SLACK)}",
         "--data names a directory elsewhere",
     )
 
@@ -93,7 +95,3 @@ def _files(directory: str) -> Iterator[str]:
             path = f"{at}/{name}"
             if os.path.isfile(path) and not os.path.islink(path):
                 yield path
-
-
-def _mb(count: int) -> int:
-    return -(-count // 1_000_000)

@@ -13,14 +13,13 @@ from contextlib import contextmanager, suppress
 
 from sockwake.admin import inventory
 from sockwake.admin.make import trial
-from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.api import EngineError
-from sockwake.errors import IN_USE, SockwakeError
+from sockwake.errors import SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
-from sockwake.lifecycle import destination, holds, needs_engine, runtime, unwatched
+from sockwake.lifecycle import destination, drain, holds, needs_engine, runtime, unwatched
 from sockwake.system import files, locks, systemctl
 
 _ABSENT = "-"  # in the file "moving": there was no line RUNTIME=
@@ -44,7 +43,8 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
         if settings.runtime == to and not begun and _is_read(instance, settings):
             said = destination.forget_other(instance, settings)
             return "; ".join([f"{name} is woken by {_title(settings)} already", *said])
-        _require_quiet(instance, settings)
+        if not root:
+            drain.require_no_clients(instance, settings, _hint(instance), served=True)
         holds.require_none(instance, f"{scope.command('sockwake release', name)} --all ends that")
         return _Move(instance, settings, to, begun, quiet=quiet).make()
 
@@ -163,17 +163,8 @@ def held_back(instance: Instance) -> Iterator[None]:
 
 
 def _stop_unless_in_use(instance: Instance, settings: Settings) -> None:
-    """Stop proxy and backend; raises SockwakeError (in use) when a client has come.
-
-    The proxy accepts none while the clients are counted, and none behind that.
-    """
-    proxy = instance.proxy_unit
-    try:
-        systemctl.signal(proxy, "STOP", all_processes=True)
-        _require_quiet(instance, settings)
-        systemctl.signal(proxy, "HUP", all_processes=True)  # which it does not catch
-    finally:
-        systemctl.signal(proxy, "CONT", all_processes=True)
+    """Stop proxy and backend; raises SockwakeError (in use) when a client has come."""
+    drain.begin(instance, settings, force=False, hint=_hint(instance), served=True)
     if systemctl.main_pid(instance.backend_unit):
         inventory.say(f"waiting for {instance.backend_unit} to stop")
     systemctl.stop(instance.backend_unit)
@@ -188,12 +179,7 @@ def _stop_what_runs_unwatched(instance: Instance, settings: Settings) -> None:
         unwatched.stop(instance, settings)
 
 
-def _require_quiet(instance: Instance, settings: Settings) -> None:
-    count = connections.connected(settings)
-    if count and systemctl.main_pid(instance.backend_unit):
-        stop = scope.command("systemctl", "stop", instance.backend_unit)
-        raise SockwakeError(
-            f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-            f"{stop} sends them away, and leaves the port open",
-            IN_USE,
-        )
+def _hint(instance: Instance) -> str:
+    """How clients are sent away that are in the way of a move."""
+    stop = scope.command("systemctl", "stop", instance.backend_unit)
+    return f"{stop} sends them away, and leaves the port open"

@@ -6,14 +6,12 @@ from sockwake.admin import inventory
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
-from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of, remove_from
-from sockwake.errors import IN_USE, SockwakeError
-from sockwake.lifecycle import holds
+from sockwake.lifecycle import drain, holds
 from sockwake.oci import bundle, layers
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
@@ -31,7 +29,10 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         settings = load(instance) if purge and is_finished else load_if_valid(instance)
         data = settings.data if settings else ""
         if not root:
-            _require_quiet(instance, settings)
+            if settings:
+                units = f"{instance.socket_unit} {instance.proxy_unit}"
+                stop = scope.command("systemctl", f"stop {units}")
+                drain.require_no_clients(instance, settings, f"{stop} sends them away")
             release = scope.command("sockwake release", f"{name} --all")
             holds.require_none(instance, f"{release} ends that")
             safe_path.require_safe(data, "data directory")
@@ -115,16 +116,6 @@ def _delete(path: str) -> None:
         deletion.tree(path)
     else:
         os.unlink(path)
-
-
-def _require_quiet(instance: Instance, settings: Settings | None) -> None:
-    if settings and (count := connections.connected(settings)):
-        stop = scope.command("systemctl", "stop", instance.socket_unit, instance.proxy_unit)
-        raise SockwakeError(
-            f"instance '{instance.name}' has {count} connected client{'s' if count > 1 else ''}",
-            f"{stop} sends them away",
-            IN_USE,
-        )
 
 
 def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> list[str]:

@@ -9,7 +9,7 @@ from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.oci import bundle
-from sockwake.postgres import host_server
+from sockwake.postgres import host_server, scram
 from sockwake.postgres import password as passwords
 from sockwake.system import files, process, systemctl
 
@@ -27,12 +27,9 @@ def rotate(instance: Instance, settings: Settings, old: str, new: str) -> None:
 
     runtime.make_directories(instance)
     owner = os.stat(f"{settings.cluster}/PG_VERSION")
-    role = settings.db_user.replace('"', '""')
     with tempfile.TemporaryDirectory() as work:
         sql = f"{work}/sql"
-        quiet = "SET log_statement = 'none'; SET log_min_error_statement = 'panic';"
-        text = f"{quiet}\nALTER ROLE \"{role}\" PASSWORD '{_quoted(new)}';\n"
-        files.write_new(sql, 0o600, text)
+        files.write_new(sql, 0o600, f"{scram.statement(new)};\n")
         files.replace_volatile(instance.trial_file, "")
         try:
             _write_passfile(instance, settings, old, owner)
@@ -86,7 +83,3 @@ def _path(settings: Settings) -> str:
     """Where images have psql: of Debian beside its server, of others in PATH."""
     usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return f"{usual}:{host_server.binaries(settings.major)}"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

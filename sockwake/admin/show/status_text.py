@@ -1,5 +1,6 @@
 """sockwake status as text for a terminal."""
 
+from sockwake.admin import words
 from sockwake.admin.change import runtimes
 from sockwake.admin.show import ls, table, times
 from sockwake.admin.show.facts import engine, more_addresses, units
@@ -60,7 +61,7 @@ def _of_definition(facts: Facts, settings: Settings) -> list[tuple[str, object]]
         ("profiles", ", ".join(settings.profiles)),
         ("services", _services(facts.get("services"))),
         ("data", _with_size(facts["data"], facts["data_bytes"])),
-        ("memory", table.size(facts["memory_bytes"]) if facts["memory_bytes"] else ""),
+        ("memory", words.size(facts["memory_bytes"]) if facts["memory_bytes"] else ""),
         ("limits", _limits(facts["limits"])),
         ("idle", f"{facts['idle']}, check {settings.check}"),
     ]
@@ -115,7 +116,7 @@ def _session(each: Facts) -> str:
 
 
 def _with_size(value: object, count: object) -> str:
-    size = table.size(count)
+    size = words.size(count)
     return f"{value} ({size})" if value and size else str(value or "")
 
 
@@ -124,7 +125,7 @@ def _limits(limits: object) -> str:
         return ""
     shown = []
     if memory := limits.get("memory_bytes"):
-        shown.append(f"{table.size(memory)} of memory")
+        shown.append(f"{words.size(memory)} of memory")
     shown += [f"{limits[name]:g} {name}" for name in ("processors", "processes") if name in limits]
     return ", ".join(shown)
 

@@ -1,6 +1,6 @@
 """The rows of sockwake ls as text for a terminal."""
 
-from sockwake.admin import colour, columns
+from sockwake.admin import colour, columns, words
 from sockwake.admin.show import ls, times
 
 Row = dict[str, object]
@@ -34,18 +34,6 @@ def text(rows: list[Row], *, header: bool = True, coloured: bool = False) -> str
     return "".join(f"{line}\n" for line in [*aligned, *_failures(rows)])
 
 
-def size(count: object) -> str:
-    """A number of bytes in one unit, as systemctl(1) has it: 34.1M; "" when it is not known."""
-    if not isinstance(count, int):
-        return ""
-    amount, units = float(count), list("TGMKB")
-    while amount >= 1024 and units[1:]:
-        amount /= 1024
-        units.pop()
-    is_exact = units[-1] == "B" or amount >= 100
-    return f"{amount:.{0 if is_exact else 1}f}{units[-1]}"
-
-
 def sleeps(row: Row) -> str:
     """When the instance of a row sleeps next: "in 3min", "now", "held", "never"; "" if unknown."""
     if row.get("held"):
@@ -76,7 +64,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     memory = row.get("memory_bytes")
     cells = (
         *(row["name"], row.get("kind"), row.get("version"), places(row)),
-        *(row["state"], since(row), row.get("clients"), size(memory) if memory else ""),
+        *(row["state"], since(row), row.get("clients"), words.size(memory) if memory else ""),
         *(row.get("image"), sleeps(row)),
     )
     return tuple("-" if cell is None or cell == "" else str(cell) for cell in cells)

@@ -148,9 +148,7 @@ def test_no_room_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (source / "big").write_bytes(b"x" * 100_000)
     monkeypatch.setattr(copied_data, "_SLACK", 10**18)
     monkeypatch.setattr(copied_data, "_can_share", lambda source, target: False)
-    with pytest.raises(
-        SockwakeError, match="has room for .* MB, and the copy needs 1000000000001 MB"
-    ):
+    with pytest.raises(SockwakeError, match="has room for .*, and the copy needs 909495T"):
         copied_data.copy(str(source), str(target), quiet=True)
     assert list(target.iterdir()) == []
 

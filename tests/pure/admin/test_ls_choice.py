@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from env_file import CONTAINER, env, text_of
+from sockwake.admin import words
 from sockwake.admin.show import filters, ls, table, times
 from sockwake.config.settings import load
 from sockwake.errors import UNKNOWN, USAGE
@@ -143,7 +144,7 @@ def test_it_is_kept_current_until_ctrl_c(some: Tree) -> None:
     ],
 )
 def test_a_size_is_in_one_unit(count: int | None, shown: str) -> None:
-    assert table.size(count) == shown
+    assert words.size(count) == shown
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_prune_keeps_what_is_needed_now_or_to_go_back(tree: Tree) -> None:
     need(tree, "pg1", before, "image-before")
     assert needs.needed(str(tree)) == {kept: ["pg1"], before: ["pg1"]}
     ran = tree.sockwake("images", "prune")
-    assert (ran.status, ran.stdout) == (0, "Removed gone:1 (1 MB).\n")
+    assert (ran.status, ran.stdout) == (0, "Removed gone:1 (1000B).\n")
     assert store.find(gone, str(tree)) is None
     assert {image.digest for image in store.images(str(tree))} == {kept, before, shipped}
 

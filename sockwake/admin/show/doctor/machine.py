@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
-from sockwake.admin.show.table import size
+from sockwake.admin.words import size
 from sockwake.config import scope
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
