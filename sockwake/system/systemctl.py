@@ -121,12 +121,6 @@ def restart(unit: str) -> None:
     process.run(["systemctl", *scope.switch(), "restart", unit], timeout=_STOP)
 
 
-def needs_reload(*units: str) -> bool:
-    """Whether a file of one of the units has changed since systemd has read it."""
-    argv = ["systemctl", *scope.switch(), "show", "--property=NeedDaemonReload", *units]
-    return "=yes" in process.run(argv, check=False)
-
-
 def active_state(unit: str) -> str:
     """Its ActiveState, as in "active"; of one that systemd does not know "inactive"."""
     return _property(unit, "ActiveState", check=False)

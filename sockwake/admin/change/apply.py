@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from sockwake.admin import inventory
 from sockwake.admin.change import pending, validate
+from sockwake.admin.change.seen import Seen
 from sockwake.admin.change.set import open_places, require_finished, text_of
 from sockwake.admin.each import try_each
 from sockwake.admin.show import exposure
@@ -15,13 +16,16 @@ from sockwake.errors import PENDING, SockwakeError
 from sockwake.system import systemctl
 
 
-def apply(name: Name, *, root: str, force: bool, quiet: bool) -> str:
+def apply(name: Name, *, seen: Seen, root: str, force: bool, quiet: bool) -> str:
     """Do what is to do for one instance; returns what was done, as a sentence.
 
+    seen: of all that are applied; what is to be done by that is looked for again before.
     Raises SockwakeError, before anything is touched for what its files have that is invalid.
     """
     with inventory.held(name, root) as instance:
-        settings, found = _look(instance)
+        settings, found = _look(instance, seen)
+        if found:
+            settings, found = _look(instance)
         if not found:
             return f"{name} is as its files say"
         pending.require_harmless(instance, found, force=force)
@@ -37,13 +41,14 @@ def check(names: Sequence[Name], *, root: str, quiet: bool) -> None:
     Raises SockwakeError at the end when files of an instance cannot be used.
     """
     waiting: list[Name] = []
+    seen = Seen([Instance(name, root) for name in names])
 
     def look(name: Name) -> None:
         instance = Instance(name, root)
         if not inventory.exists(instance):  # or a draft: the same error as ever
             with inventory.held(name, root) as draft:
                 require_finished(draft)
-        _, found = _look(instance)
+        _, found = _look(instance, seen)
         if found:
             waiting.append(name)
         if found and not quiet:
@@ -55,11 +60,11 @@ def check(names: Sequence[Name], *, root: str, quiet: bool) -> None:
         sys.exit(PENDING)
 
 
-def _look(instance: Instance) -> tuple[Settings, pending.Pending]:
+def _look(instance: Instance, seen: Seen | None = None) -> tuple[Settings, pending.Pending]:
     require_finished(instance)
     text = text_of(instance)
     settings = validate.require_valid(instance, text, (), open_places(instance, ""))
-    return settings, pending.look(instance, settings, {})
+    return settings, pending.look(instance, settings, {}, seen)
 
 
 def _done(instance: Instance, found: pending.Pending) -> list[str]:

@@ -1,7 +1,7 @@
 """What systemd has read of an instance, and what it would read now: the generator's drop-ins."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -34,12 +34,23 @@ def wanted(instance: Instance, texts: Mapping[str, str]) -> dict[str, str]:
                 os.symlink(f"{instance.etc}/{name}", f"{etc}/{instance.name}/{name}")
         for name, text in texts.items():
             files.write_new(f"{etc}/{instance.name}/{name}", 0o600, text)
-        environment = {
-            "SOCKWAKE_ETC": etc,
-            **({"SYSTEMD_SCOPE": "user"} if scope.is_user() else {}),
-        }
-        process.run([_GENERATOR, out, out, out], env=environment)
+        _generate(etc, out)
         return _texts(out, instance)
+
+
+def wanted_of_all(instances: Sequence[Instance]) -> dict[str, dict[str, str]]:
+    """Those of several instances with their files as they are, by the names of these."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as out:
+        _generate(scope.etc(), out)
+        return {each.name: _texts(out, each) for each in instances}
+
+
+def _generate(etc: str, out: str) -> None:
+    """Run the generator on all instances in a directory."""
+    of_user = {"SYSTEMD_SCOPE": "user"} if scope.is_user() else {}
+    process.run([_GENERATOR, out, out, out], env={"SOCKWAKE_ETC": etc, **of_user})
 
 
 def streams(drop_ins: Mapping[str, str], instance: Instance) -> tuple[tuple[str, int], ...]:

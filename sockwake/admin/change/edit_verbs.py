@@ -7,7 +7,7 @@ from sockwake.admin import images, operands
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import DEBUG, ROOT, USER, Option
 from sockwake.admin.parser import Verb
-from sockwake.config.instance import Name
+from sockwake.config.instance import Instance, Name
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, SERVICE
 
@@ -66,6 +66,7 @@ def _shown(arguments: Namespace, diff: str, said: str, warnings: str) -> str:
 
 def _apply(arguments: Namespace) -> None:
     from sockwake.admin.change import apply
+    from sockwake.admin.change.seen import Seen
 
     images.enter(arguments)
     root, quiet = arguments.root or "", arguments.quiet
@@ -74,8 +75,10 @@ def _apply(arguments: Namespace) -> None:
         apply.check(names, root=root, quiet=quiet)
         return
 
+    seen = Seen([Instance(name, root) for name in names])
+
     def one(name: Name) -> str:
-        return apply.apply(name, root=root, force=arguments.force, quiet=quiet)
+        return apply.apply(name, seen=seen, root=root, force=arguments.force, quiet=quiet)
 
     do_to_each(names, one, "applied", quiet=quiet)
 

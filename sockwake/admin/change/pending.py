@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sockwake.admin import inventory
 from sockwake.admin.change import drop_ins
 from sockwake.admin.change.move import held_back
+from sockwake.admin.change.seen import Seen
 from sockwake.clients import connections
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
@@ -60,22 +61,26 @@ def counted(clients: int) -> str:
     return f"{clients} connected client{'s' if clients > 1 else ''}"
 
 
-def look(instance: Instance, settings: Settings, texts: Mapping[str, str]) -> Pending:
+def look(
+    instance: Instance, settings: Settings, texts: Mapping[str, str], seen: Seen | None = None
+) -> Pending:
     """What there is to do. texts: of its files, by name, that are about to be written.
 
-    In a tree, where nothing runs, only whether its data are to be made.
+    seen: a look at this instance and others, for which another is not worth it. In a tree, where
+    nothing runs, only whether its data are to be made.
     """
     is_new = never_made(instance, settings)
     if instance.root or not systemctl.is_running():
         return Pending(is_new=is_new)
-    read, wanted = drop_ins.read(instance), drop_ins.wanted(instance, texts)
+    seen = seen or Seen([instance])
+    read, wanted = drop_ins.read(instance), seen.wanted(instance, texts)
     units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
-    is_open = systemctl.active_state(instance.socket_unit) in _UP
+    is_open = seen.state(instance.socket_unit) in _UP
     is_other = drop_ins.listening(read, instance) != drop_ins.listening(wanted, instance)
     reopen = is_open and (is_other or not drop_ins.all_open(settings))
-    is_awake = systemctl.active_state(instance.backend_unit) in (*_UP, "deactivating")
+    is_awake = seen.state(instance.backend_unit) in (*_UP, "deactivating")
     return Pending(
-        reload=read != wanted or systemctl.needs_reload(*units),
+        reload=read != wanted or seen.is_stale(*units),
         reopen=reopen,
         is_new=is_new,
         make=_outdated(instance, settings, is_edited=bool(texts), is_new=is_new),

@@ -32,7 +32,7 @@ class Sight:
         self.tables = procnet.Snapshot()
         self._root = root
         self._running: dict[str, dict[str, list[str]]] = {}
-        self.units = {} if root else systemctl.active(*_patterns(instances))
+        self.units = {} if root else systemctl.active(*patterns(instances))
         self._details = systemctl.properties(
             self._of_interest(instances), _CHANGE, _STATUS, _MEMORY
         )
@@ -112,7 +112,7 @@ class Sight:
         return self._running[engine.path]
 
 
-def _patterns(instances: Sequence[Instance]) -> list[str]:
+def patterns(instances: Sequence[Instance]) -> list[str]:
     """Patterns of systemctl(1) for the units of instances; some may match others', too."""
     if len(instances) > _MOST_PATTERNS:
         return ["pg-*@*"]
