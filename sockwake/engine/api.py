@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
-from sockwake.system import unix_socket
+from sockwake.system import packages, unix_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,15 +87,17 @@ class Engine:
             sock = unix_socket.connect(self.path, timeout)
             sock.sendall(f"{head}{kind}\r\n".encode() + body)
         except OSError as error:
-            hint = (
-                scope.command("systemctl", "enable --now podman.socket")
-                if self.is_podman
-                else "systemctl status docker.service"
-            )
-            raise EngineError(
-                f"the container engine does not answer at {self.path}: {_why(error)}", hint
-            ) from None
+            problem = f"the container engine does not answer at {self.path}: {_why(error)}"
+            raise EngineError(problem, self._way_out()) from None
         return sock
+
+    def _way_out(self) -> str:
+        """What to do when it does not answer."""
+        if not packages.exists("podman" if self.is_podman else "dockerd"):
+            return f"apt install {packages.ENGINES[self.program]}"
+        if self.is_podman:
+            return scope.command("systemctl", "enable --now podman.socket")
+        return "systemctl status docker.service"
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:
         """Wait for the body of the answer to begin(); raises EngineError for a status >= 400.

@@ -23,6 +23,9 @@ _OR_A_COPY = ", or take a copy of it with --copy"
 _UNSET = re.compile(r'The \\?"([^"\\]+)\\?" variable is not set')
 _SECRET_KEYS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY")
 _UNNAMED = "0"
+_PLUGINS = tuple(  # where docker looks for them, beside its user's home
+    f"/usr/{place}/docker/cli-plugins" for place in ("local/lib", "local/libexec", "lib", "libexec")
+)
 _EVERYWHERE = ("0.0.0.0", "::")  # what compose takes when it is not told
 Definition = dict[str, Any]
 
@@ -183,8 +186,13 @@ def name_of(directory: str) -> str:
 
 
 def program() -> list[str]:
-    """compose, as Debian or as Docker packages it."""
-    return ["docker-compose"] if process.exists("docker-compose") else ["docker", "compose"]
+    """compose, as Debian or as Docker packages it; raises NotInstalled where neither is there."""
+    if process.exists("docker-compose"):
+        return ["docker-compose"]
+    places = (*_PLUGINS, os.path.expanduser("~/.docker/cli-plugins"))
+    if any(os.path.exists(f"{place}/docker-compose") for place in places):
+        return ["docker", "compose"]
+    raise process.NotInstalled("docker-compose")
 
 
 def by_hand(path: str, profiles: tuple[str, ...], environment: dict[str, str]) -> list[str]:

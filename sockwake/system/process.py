@@ -7,6 +7,7 @@ import sys
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
+from sockwake.system import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
+exists = packages.exists
 PATIENCE = 30  # seconds for a program that answers at once
 _GRACE = 3  # seconds to end after SIGTERM, and again after SIGKILL
 
@@ -24,6 +26,13 @@ class Overdue(SockwakeError):
     def __init__(self, argv: Sequence[str], timeout: float) -> None:
         self.waited = f"did not end within {timeout:g} s"
         super().__init__(f"'{' '.join(argv)}' {self.waited}")
+
+
+class NotInstalled(SockwakeError):
+    """There is no such program on this machine."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} is not installed", packages.install(program))
 
 
 class ProgramError(SockwakeError):
@@ -55,7 +64,8 @@ def run(
     timeout: seconds until its process group is ended; None for a program that stays in the
     foreground of the user's terminal, to be interrupted there.
     cwd: where it runs. aside: gets what it wrote on stderr. stdin: what it reads there instead.
-    Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
+    Raises ProgramError unless check is False, Overdue, NotInstalled, and SockwakeError when it
+    cannot be run.
     """
     import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
 
@@ -80,6 +90,8 @@ def run(
     finally:
         if process.returncode is None:  # late, or interrupted
             _abandon(process, group=timeout is not None)
+    if process.returncode and (program := packages.missing(argv, process.returncode)):
+        raise NotInstalled(program)
     if check and process.returncode:
         raise ProgramError(argv, process.returncode, stderr or stdout or "")
     if aside is not None:
@@ -150,6 +162,8 @@ def end(pid: int) -> None:
 
 
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
+    if argv[0] in packages.OF and not exists(argv[0]):
+        return NotInstalled(argv[0])
     return SockwakeError(f"cannot run {argv[0]}: {reason(error)}")
 
 
@@ -232,10 +246,3 @@ def attend(
         for number, handler in before.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
-
-
-def exists(program: str) -> bool:
-    """Whether a program is in PATH."""
-    import shutil
-
-    return shutil.which(program) is not None

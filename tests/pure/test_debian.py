@@ -1,6 +1,8 @@
 """The package's own files, read with Debian's parser."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,38 +83,57 @@ def test_the_control_file_makes_one_package_for_every_architecture(control: list
     assert (DEBIAN / "source/format").read_text() == "3.0 (native)\n"
 
 
-def test_an_engines_client_is_needed_and_an_engine_recommended(control: list[Deb822]) -> None:
+def test_a_wake_needs_no_engine_and_nothing_that_only_making_takes(control: list[Deb822]) -> None:
+    """debian/control tells what each is needed for, and each version."""
     needed, wanted = relations(control[1]["Depends"]), relations(control[1]["Recommends"])
-    assert ["docker-cli", "docker-ce-cli", "podman"] in needed
-    assert ["docker-compose >= 2.19", "docker-compose-plugin >= 2.19"] in needed, (
+    assert needed == [
+        ["crun"],
+        ["golang-github-containers-common"],
+        ["iproute2 >= 5.2"],
+        ["mount"],
+        ["openssl >= 3.0"],
+        ["python3 >= 3.11"],
+        ["systemd >= 254"],
+    ]
+    assert {"python3-jinja2", "skopeo", "umoci"} <= {one for group in wanted for one in group}
+
+
+def test_an_engine_and_its_clients_are_recommended(control: list[Deb822]) -> None:
+    wanted = relations(control[1]["Recommends"])
+    assert ["docker-cli", "docker-ce-cli", "podman"] in wanted
+    assert ["docker-compose >= 2.19", "docker-compose-plugin >= 2.19"] in wanted, (
         "older ones know no !reset, or only one of two"
-    )
-    assert ["docker-compose >= 2.19", "docker-ce-cli"] in needed, (
-        "the plugin is a plugin of Docker's own client"
     )
     assert ["docker.io >= 25", "docker-ce >= 5:25", "podman"] in wanted and API == "/v1.44", (
         "Docker 25 is the first with that API"
     )
 
 
-def test_dependencies_are_new_enough(control: list[Deb822]) -> None:
-    """debian/control tells what each version is needed for."""
-    needed = relations(control[1]["Depends"])
-    assert all(
-        [one] in needed
-        for one in (
-            "iproute2 >= 5.2",
-            "mount",
-            "openssl >= 3.0",
-            "python3 >= 3.11",
-            "systemd >= 254",
+def test_nothing_is_imported_but_what_the_package_needs_or_recommends(
+    control: list[Deb822],
+) -> None:
+    imported = {
+        name
+        for path in SOURCE.glob("sockwake/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name.partition(".")[0] for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [(node.module or "").partition(".")[0]]
+            if isinstance(node, ast.ImportFrom)
+            else []
         )
-    )
+    }
+    others = imported - set(sys.stdlib_module_names) - {"sockwake"}
+    assert others == {"jinja2"} and "python3-jinja2" in control[1]["Recommends"]
 
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
-    sources = [source for source, _ in pairs("sockwake.install")]
-    assert [source for source in sources if not (SOURCE / source).exists()] == COMPLETIONS
+    sources = [
+        source for source, _ in pairs("sockwake.install") + pairs("sockwake.bash-completion")
+    ]
+    missing = [source for source in sources if not (SOURCE / source).exists()]
+    assert sorted(missing) == sorted(COMPLETIONS)
     rules = (DEBIAN / "rules").read_text()
     assert [each for each in COMPLETIONS if f">{each}\n" not in rules] == [], "made by the build"
     assert {str(path.relative_to(SOURCE)) for path in _under_systemd()} <= set(sources)

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 
-import jinja2
+from sockwake.admin import templates
 
 _KINDS = os.path.join(os.path.dirname(__file__), "..", "..", "kinds")
 
@@ -15,11 +15,10 @@ def _compose_string(value: str) -> str:
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
-    """kinds/<template>.j2 with values; a value the template misses is an error of ours."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_KINDS),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
+    """kinds/<template>.j2 with values; a value the template misses is an error of ours.
+
+    Raises SockwakeError without jinja2.
+    """
+    environment = templates.environment(_KINDS)
     environment.filters["compose"] = _compose_string
     return environment.get_template(f"{template}.j2").render(values)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from sockwake.admin import columns
+from sockwake.admin import columns, templates
 from sockwake.admin.measure import charts, words
 from sockwake.admin.measure.report import Measured, Report, median, percentile, whole
 
@@ -111,15 +111,8 @@ def notes(report: Report) -> list[str]:
 
 
 def html(report: Report) -> str:
-    """One page that needs nothing from elsewhere."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(os.path.dirname(__file__)),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        keep_trailing_newline=True,
-    )
+    """One page that needs nothing from elsewhere. Raises SockwakeError without jinja2."""
+    environment = templates.environment(os.path.dirname(__file__), escape=True)
     return environment.get_template("report.html.j2").render(
         title=title(report),
         head=(*_COLUMNS, *_MEMORY_COLUMNS),

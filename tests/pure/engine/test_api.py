@@ -172,14 +172,29 @@ def test_success_and_nothing_to_do_are_no_errors(status: int) -> None:
     assert parse_answer(b"HTTP/1.0 %d Fine\r\n\r\n" % status) == b""
 
 
-def test_a_missing_engine_is_an_error_that_names_its_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("socket_name", "program", "hint"),
+    [
+        ("none", "", "apt install docker.io"),
+        ("none", "dockerd", "systemctl status docker.service"),
+        ("podman.sock", "", "apt install podman"),
+        ("podman.sock", "podman", "systemctl enable --now podman.socket"),
+    ],
+)
+def test_a_missing_engine_is_an_error_that_names_its_socket_and_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socket_name: str, program: str, hint: str
+) -> None:
+    if program:
+        (tmp_path / program).symlink_to("/usr/bin/true")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    place = f"{tmp_path}/{socket_name}"
     with pytest.raises(EngineError) as caught:
-        Engine(f"{tmp_path}/none").call("GET", "/")
+        Engine(place).call("GET", "/")
     assert (
         caught.value.message
-        == f"the container engine does not answer at {tmp_path}/none: no such file or directory"
+        == f"the container engine does not answer at {place}: no such file or directory"
     )
-    assert caught.value.hint == "systemctl status docker.service"
+    assert caught.value.hint == hint
 
 
 def test_an_engine_that_says_nothing_is_not_waited_for_longer_than_allowed(tmp_path: Path) -> None:
