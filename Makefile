@@ -4,7 +4,7 @@
 MACHINE = tests/machine/machine
 VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 DEB = dist/sockwake_$(VERSION)_all.deb
-SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__pycache__/*')
+SOURCES = $(shell find apparmor bin debian docs needrestart sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
 .PHONY: help setup deb demo test pure machine system bench soak picture clean
@@ -15,9 +15,12 @@ help: ## list the targets
 setup:
 	@$(MACHINE) setup
 
-deb: setup $(DEB) ## build dist/sockwake_*_all.deb and check it with lintian
+deb: setup $(DEB) ## build dist/sockwake_*_all.deb and a repository; KEY=FILE signs it
+ifdef KEY
+	@$(MACHINE) chroot toolbox --bind $(CURDIR):/src --bind $(CURDIR)/dist:/out --bind $(KEY):/key -- /src/tests/repository /out /key
+endif
 
-$(DEB): $(SOURCES) tests/deb
+$(DEB): $(SOURCES) tests/deb tests/repository
 	@mkdir -p dist
 	@$(MACHINE) chroot toolbox --bind $(CURDIR):/src --bind $(CURDIR)/dist:/out -- /src/tests/deb
 
