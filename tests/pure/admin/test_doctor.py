@@ -117,8 +117,9 @@ def test_needrestart_is_told_once(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "NEEDRESTART", str(tmp_path / "needrestart"))
+    (tmp_path / "needrestart/conf.d").mkdir(parents=True)
     assert found(tree, machine.needrestart) == []
-    (tmp_path / "needrestart").mkdir()
+    (tmp_path / "needrestart/needrestart.conf").write_text("# qr(^pg-postgres@) => 0,\n")
     [one] = found(tree, machine.needrestart)
     assert one.fix
     one.fix()

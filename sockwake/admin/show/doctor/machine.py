@@ -11,11 +11,11 @@ from sockwake.admin.words import size
 from sockwake.config import scope
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
-from sockwake.system import files, process, systemctl
+from sockwake.system import files, packages, process, systemctl
 
 _LEAST_SPACE, _LEAST_SHARE = 1 << 30, 0.05  # bytes, and of all there are
 NEEDRESTART = "/etc/needrestart"
-_KEEP_OFF = "$nrconf{override_rc}->{qr(^pg-(proxy|postgres)@)} = 0;"
+_KEEP_OFF = "$nrconf{override_rc}->{qr(^pg-(check|hours|keep|postgres|proxy|wanted)@)} = 0;"
 _NUMBER = re.compile(r"(?<![A-Za-z\d.])v?(\d+)(?:\.(\d+))?")  # no part of a name, as in iproute2
 # program, how it says its version, the first good version, and what is wrong before
 _VERSIONS = (
@@ -53,7 +53,7 @@ def versions(patient: Patient) -> Iterator[Finding]:
             known = ".".join(map(str, least))
             yield Finding(
                 f"{program} is of version {said[0]}, which {problem}",
-                f"apt install {_package(program)}  # {known} or later",
+                f"{packages.install(program)}  # {known} or later",
             )
 
 
@@ -82,9 +82,10 @@ def disk(patient: Patient) -> Iterator[Finding]:
 
 def needrestart(patient: Patient) -> Iterator[Finding]:
     """needrestart(1) would restart what is awake, and cut off its clients."""
-    if not patient.is_whole or scope.is_user() or not os.path.isdir(NEEDRESTART):
+    its_own = f"{NEEDRESTART}/needrestart.conf"
+    if not patient.is_whole or scope.is_user() or not os.path.exists(its_own):
         return
-    texts = map(files.text_of, [f"{NEEDRESTART}/needrestart.conf", *glob.glob(_confs())])
+    texts = map(files.text_of, [its_own, *glob.glob(_confs())])
     lines = [line.strip() for text in texts for line in text.splitlines()]
     if not any("pg-" in line and not line.startswith("#") for line in lines):
         path = f"{NEEDRESTART}/conf.d/sockwake.conf"
@@ -131,7 +132,3 @@ def _confs() -> str:
 def _write(path: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     files.write_new(path, 0o644, f"# Written by sockwake doctor --fix.\n{_KEEP_OFF}\n")
-
-
-def _package(program: str) -> str:
-    return {"systemctl": "systemd", "ss": "iproute2"}.get(program, program)
