@@ -7,7 +7,7 @@ from sockwake.config.settings import Settings
 from sockwake.engine import api, images
 from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
-from sockwake.oci import bundle, store
+from sockwake.oci import bundle, names, store
 from sockwake.oci.store import Image
 from sockwake.system import journal
 
@@ -63,9 +63,13 @@ def newest(instance: Instance, settings: Settings, reference: str, *, quiet: boo
 
 
 def _stored(instance: Instance, reference: str) -> Image | None:
-    """The image that was taken by this very name before, or None."""
+    """The image that was taken by this name before, best by this very one, or None."""
     every = store.images(instance.root)
-    return next((each for each in every if reference in each.notes.names), None)
+    exactly = (each for each in every if reference in each.notes.names)
+    in_full = (
+        each for each in every if any(names.same(reference, known) for known in each.notes.names)
+    )
+    return next(exactly, None) or next(in_full, None)
 
 
 def _is_known_to(engine: Engine, reference: str) -> bool:
