@@ -25,6 +25,7 @@ WRITTEN = (
     SERVICE,
     "unit.conf",
     "environment",
+    "resolved.json",
     "password",
     "server.crt",
     "server.key",

@@ -114,6 +114,11 @@ class Instance:
         return f"{self.etc}/environment"
 
     @property
+    def resolved_file(self) -> str:
+        """What compose makes of its files, and its image, when it was baked into a tree."""
+        return f"{self.etc}/resolved.json"
+
+    @property
     def data(self) -> str:
         """The data directory unless DATA= names another, as the running system sees it."""
         return f"{scope.data()}/{self.name}"

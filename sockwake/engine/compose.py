@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from sockwake.config import values
+from sockwake.config import resolved, values
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings, images, process_one
@@ -36,12 +36,13 @@ class Project:
         self.instance = instance
         self.engine = engine
         self.settings = settings
+        # as the machine will see it, whose tree this is
         self.environment = {
             "DOCKER_HOST": f"unix://{engine.path}",
             "SOCKWAKE_NAME": instance.name,
-            "SOCKWAKE_ETC": instance.etc,
-            "SOCKWAKE_BACKEND": instance.backend,
-            "SOCKWAKE_DATA": data or settings.data,
+            "SOCKWAKE_ETC": instance.etc.removeprefix(instance.root),
+            "SOCKWAKE_BACKEND": instance.backend.removeprefix(instance.root),
+            "SOCKWAKE_DATA": (data or settings.data).removeprefix(instance.root),
         }
 
     def command(self, *arguments: str, overlay: str = "", project: str = "") -> list[str]:
@@ -53,7 +54,7 @@ class Project:
         return [
             *program(),
             *("--project-name", project or self.instance.container),
-            *("--project-directory", Instance(self.instance.name, self.instance.root).etc),
+            *("--project-directory", Instance(self.instance.name).etc),
             *("--env-file", self.instance.env_file),
             *(word for file in files for word in ("--file", file)),
             *arguments,
@@ -62,10 +63,24 @@ class Project:
     def config(self, patience: float = 0) -> dict[str, Any]:
         """What its files define, as `compose config` prints it; needs no engine.
 
+        Nor compose, as long as the files are those that were baked into a tree.
         patience: seconds for compose, as long as a start may take if not given.
         """
-        command = self.command("config", "--format", "json")
-        config: dict[str, Any] = json.loads(self._run(command, patience))
+        return resolved.config(self.instance, self.environment) or self._resolved(
+            self.environment, patience
+        )
+
+    def resolve(self) -> dict[str, Any]:
+        """What resolved.json is to keep of its files; raises SockwakeError."""
+        return self._resolved(resolved.stand_ins(self.environment))
+
+    def _resolved(self, environment: dict[str, str], patience: float = 0) -> dict[str, Any]:
+        require_program(self.instance.compose_file)
+        name = f"sockwake-{environment['SOCKWAKE_NAME']}"
+        command = self.command("config", "--format", "json", project=name)
+        # the files that compose reads are in the tree
+        told = {**environment, "SOCKWAKE_ETC": self.instance.etc}
+        config: dict[str, Any] = json.loads(self._run(command, patience, told))
         return config
 
     def require_free(self, config: dict[str, Any], *, is_new: bool) -> None:
@@ -92,7 +107,7 @@ class Project:
         """The variables of the service's container: the image's, with those of the files."""
         _, definition = self.service(config)
         image = str(definition.get("image") or "")
-        images.require_image(self.engine, image)
+        images.bring(self.engine, image)
         theirs = definition.get("environment") or {}
         return images.environment(images.config(self.engine, image)) | {
             name: str(value or "").replace("$$", "$") for name, value in theirs.items()
@@ -108,7 +123,7 @@ class Project:
         """
         config = self.config()
         service, definition = self.service(config)
-        image = images.require_image(self.engine, definition.get("image", ""))
+        image = images.bring(self.engine, definition.get("image", ""))
         self.require_free(config, is_new=False)
         label = belongings.label(self.instance)
         around_it = _WOKEN | self._process_1(definition, image)
@@ -152,11 +167,13 @@ class Project:
             {"labels": {CONFIG_LABEL: made_of, **belongings.label(self.instance)}},
         )
 
-    def _run(self, command: list[str], patience: float = 0) -> str:
+    def _run(
+        self, command: list[str], patience: float = 0, environment: dict[str, str] | None = None
+    ) -> str:
         try:
             return process.run(
                 command,
-                env=self.environment,
+                env=environment or self.environment,
                 timeout=patience or max(self.settings.start_timeout, process.PATIENCE),
             )
         except process.Overdue as error:
@@ -165,6 +182,15 @@ class Project:
             ) from error
         except process.ProgramError as error:
             raise _failure(self.instance.compose_file, error) from error
+
+
+def require_program(path: str) -> None:
+    """Raise SockwakeError without a compose that could read the file of this path."""
+    if not process.exists(program()[0]):
+        raise SockwakeError(
+            f"{path} is to be read anew, and compose, which reads it, is not installed",
+            "apt-get install docker-compose",
+        )
 
 
 def _limited(overlay: dict[str, object], settings: Settings) -> dict[str, object]:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sockwake.config import scope
+from sockwake.engine import archives
 from sockwake.engine.api import Engine, EngineError, quoted
 from sockwake.errors import SockwakeError
 from sockwake.system import process
@@ -24,6 +25,26 @@ def require_image(engine: Engine, image: str) -> bytes:
         raise SockwakeError(
             f"image {image} is not on this machine", f"{engine.program} pull {image}"
         ) from None
+
+
+def bring(engine: Engine, image: str) -> bytes:
+    """What the engine says of the image, which is loaded first where it came with the machine.
+
+    Raises SockwakeError when it is not to be had so.
+    """
+    try:
+        return require_image(engine, image)
+    except SockwakeError:
+        path = archives.find(image)
+        if not path:
+            raise
+    try:
+        process.run([*_client(engine), "load", "--input", path], timeout=None)
+    except process.ProgramError as error:
+        raise SockwakeError(
+            f"image {image} cannot be loaded from {path}", said=error.said
+        ) from None
+    return require_image(engine, image)
 
 
 def config(engine: Engine, image: str) -> dict[str, Any]:
@@ -50,7 +71,7 @@ def server_arguments(config: dict[str, Any]) -> list[str]:
 def pull(engine: Engine, image: str, *, quiet: bool) -> None:
     """Pull the image unless it is here; the engine's client shows the progress on stderr."""
     try:
-        require_image(engine, image)
+        bring(engine, image)
     except SockwakeError as missing:
         try:
             pull_anew(engine, image, quiet=quiet)

@@ -77,7 +77,7 @@ def create(
     compose fails; timeout: seconds it may take.
     """
     for service in project.services.values():
-        images.require_image(engine, service.image)
+        images.bring(engine, service.image)
     from sockwake.engine import compose_project  # late: the project was read by it
 
     path = f"{instance.run}/project.json"

@@ -239,7 +239,7 @@ def require_network(instance: Instance) -> None:
 
 def write(instance: Instance, definition: Definition) -> None:
     """Write the bundle and the settings of its unit; its cluster is there."""
-    _write_unit(instance, definition.unit())
+    write_unit(instance, definition.unit())
     made = definition.everyday()
     with store.locked(instance.root):  # no image is removed meanwhile
         if not store.find(made.image, instance.root):
@@ -249,7 +249,7 @@ def write(instance: Instance, definition: Definition) -> None:
         bundle.write(instance, made, definition.made_of)
 
 
-def _write_unit(instance: Instance, settings: dict[str, str]) -> None:
+def write_unit(instance: Instance, settings: dict[str, str]) -> None:
     """Write what compose.yaml has systemd do, and have systemd read it."""
     lines = [f"{name}={value}\n" for name, value in settings.items()]
     text = "".join([_UNIT.format(name=instance.name), *lines]) if lines else ""

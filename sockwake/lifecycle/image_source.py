@@ -2,6 +2,7 @@
 
 import os
 
+from sockwake.config import resolved
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import api, images
@@ -19,13 +20,14 @@ def obtain(
 ) -> Image:
     """The image that compose.yaml calls reference; raises SockwakeError when it is not to be had.
 
-    The instance keeps the one it has as long as compose.yaml calls it the same. Otherwise an engine
-    that runs is asked first, as images are built there. may_pull: whether a registry may be asked.
+    The instance keeps the one it has, or was baked with, as long as compose.yaml calls it the same.
+    Otherwise an engine that runs is asked first, as images are built there. may_pull: whether a
+    registry may be asked.
     """
-    if bundle.reference_of(instance) == reference and (
-        kept := store.find(bundle.image_of(instance), instance.root)
-    ):
-        return kept
+    had = bundle.reference_of(instance), bundle.image_of(instance)
+    for name, digest in (had, resolved.image(instance)):
+        if name == reference and (kept := store.find(digest, instance.root)):
+            return kept
     engine = Engine(api.socket_of(settings.engine))
     source = f"{TRANSPORTS[settings.engine]}{reference}"
     if _is_known_to(engine, reference):

@@ -125,10 +125,10 @@ def _provision_image(
     image = settings.image if settings.has_cluster else _image_of(made_by_compose, config)
     images.pull(engine, image, quiet=quiet)
     if settings.has_cluster:
-        _heed(instance, images.config(engine, image), made_by_compose.variables(config))
+        heed(instance, images.config(engine, image), made_by_compose.variables(config))
 
 
-def _heed(instance: Instance, image: dict[str, Any], variables: dict[str, str]) -> bool:
+def heed(instance: Instance, image: dict[str, Any], variables: dict[str, str]) -> bool:
     """Heed what a derived image says of its server.
 
     image: its configuration. variables: of its containers. Its arguments are written into
@@ -164,7 +164,7 @@ def _provision_bundle(
         definition = bundled.Definition(instance, settings, may_pull=True, quiet=quiet)
     except EngineNeededError as error:
         raise EngineNeededError(error.why, "--runtime engine makes it all the same") from None
-    if settings.has_cluster and _heed(instance, definition.image.config, definition.variables()):
+    if settings.has_cluster and heed(instance, definition.image.config, definition.variables()):
         definition = bundled.Definition(instance, settings)
     tell = init_scripts.keep_quiet if quiet else _tell
     with _data(instance, settings, mending):

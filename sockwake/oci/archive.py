@@ -113,7 +113,7 @@ def save(image: store.Image, path: str) -> None:
         archive = f"docker-archive:{work}/archive" + (f":{name}" if name else "")
         source.run(["skopeo", "copy", "--quiet", f"dir:{work}/image", archive], image, "saved")
         os.chmod(f"{work}/archive", 0o600)
-        _sync(f"{work}/archive")
+        files.sync_file(f"{work}/archive")
         _require_free(path)  # one may have come meanwhile
         os.rename(f"{work}/archive", path)
         files.sync(folder)
@@ -162,11 +162,3 @@ def _write_fetched(image: store.Image, place: str) -> None:
 
 def _part(kind: str, digest: str, size: int) -> dict[str, Any]:
     return {"mediaType": f"{_VND}.{kind}", "digest": f"sha256:{digest}", "size": size}
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

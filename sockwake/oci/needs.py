@@ -1,8 +1,11 @@
-"""Which instances need an image: those whose bundles were made of it."""
+"""Which instances need an image: those whose bundles were made of it, or are to be."""
 
 import os
+from collections.abc import Iterator
 
-from sockwake.config import scope
+from sockwake.config import resolved, scope
+from sockwake.config.instance import Instance, Name
+from sockwake.errors import SockwakeError
 
 _NAME = "image"  # holds the digest; "image…" is another that must be kept, to go back to
 
@@ -20,7 +23,23 @@ def needed(root: str = "") -> dict[str, list[str]]:
         digests = {_text(f"{bundle}/{name}") for name in _entries(bundle) if _is_note(name)}
         for digest in digests - {""}:
             found.setdefault(digest, []).append(instance)
+    for instance, digest in _baked(root):
+        if instance not in found.setdefault(digest, []):
+            found[digest].append(instance)
     return found
+
+
+def _baked(root: str) -> Iterator[tuple[str, str]]:
+    """Each instance that has no bundle yet, and the digest of the image that it was baked with."""
+    for entry in _entries(scope.etc(root)):
+        if os.path.exists(f"{directory(root)}/{entry}/{_NAME}"):
+            continue
+        try:
+            _, digest = resolved.image(Instance(Name(entry), root))
+        except SockwakeError:
+            continue
+        if digest:
+            yield entry, digest
 
 
 def _is_note(name: str) -> bool:

@@ -23,10 +23,14 @@ _MORTAL = ("setpriv", "--pdeathsig", "KILL")
 
 
 class Source(NamedTuple):
-    """An image by a name of skopeo's: transport "docker-daemon", place "postgres:18"."""
+    """An image by a name of skopeo's: transport "docker-daemon", place "postgres:18".
+
+    architecture: the one to take of several, "" for that of this machine.
+    """
 
     transport: str
     place: str
+    architecture: str = ""
 
     @property
     def reference(self) -> str:
@@ -35,40 +39,47 @@ class Source(NamedTuple):
             return ""
         return self.place.removeprefix("//").removeprefix("@")
 
+    @property
+    def skopeos(self) -> str:
+        """Its name as skopeo takes it."""
+        return f"{self.transport}:{self.place}"
+
     def __str__(self) -> str:
         """Its name in an error."""
         return self.reference or self.place
 
 
-def parse(text: str) -> Source:
-    """The source of a name like docker-daemon:postgres:18; raises SockwakeError."""
+def parse(text: str, architecture: str = "") -> Source:
+    """The source of a name like docker-daemon:postgres:18; raises SockwakeError.
+
+    architecture: as images call it, "" for this machine's.
+    """
     transport, _, place = text.partition(":")
     if transport not in (_DOCKER, _PODMAN, REGISTRY, *_FILES) or not place:
         raise SockwakeError(f"'{text}' is no place to take an image from")
-    return Source(transport, place)
+    return Source(transport, place, architecture)
 
 
 class Found(NamedTuple):
     """A source by the ID that its engine has for the image, that ID, and bytes it takes at least.
 
-    engine_id is "" and size 0 where nothing tells. A name may be another image's in a moment, an ID
-    not.
+    engine_id and architecture are "" and size 0 where nothing tells. A name may be another image's
+    in a moment, an ID not.
     """
 
     source: Source
     engine_id: str = ""
     size: int = 0
+    architecture: str = ""
 
 
-def resolve(source: Source) -> Found:
-    """What the source says of the image before it is fetched; raises SockwakeError."""
-    if source.transport == REGISTRY:
-        return _in_registry(source)
-    if source.transport in _FILES:
-        try:
-            return Found(source, size=os.stat(source.place.partition(":")[0]).st_size)
-        except OSError:
-            return Found(source)
+def resolve(source: Source, called: object = "") -> Found:
+    """What the source says of the image before it is fetched; raises SockwakeError.
+
+    called: what errors call it.
+    """
+    if source.transport in (REGISTRY, *_FILES):
+        return _inspected(source, called or source)
     program = _docker() if source.transport == _DOCKER else [*_outside(), "podman"]
     if not process.exists(program[-1] if source.transport == _PODMAN else program[0]):
         return Found(source)
@@ -81,16 +92,30 @@ def resolve(source: Source) -> Found:
     return Found(Source(source.transport, place), f"sha256:{name}", int(size))
 
 
-def _in_registry(source: Source) -> Found:
+def _inspected(source: Source, called: object) -> Found:
     """The digest of an image's configuration, and how many bytes its layers are to be sent."""
-    from hashlib import sha256
+    import json
 
-    inspect = ["skopeo", "inspect", "--no-tags"]
-    name = f"{source.transport}:{source.place}"
-    config = run([*inspect, "--config", "--raw", name], source)
-    sizes = run([*inspect, "--format", "{{range .LayersData}}{{.Size}} {{end}}", name], source)
-    size = sum(int(word) for word in sizes.split() if word.isdigit())
-    return Found(source, f"sha256:{sha256(config.encode()).hexdigest()}", size)
+    inspect = [*_skopeo(source), "inspect", "--no-tags"]
+    name = source.skopeos
+    config = run([*inspect, "--config", "--raw", name], called)
+    if source.transport in _FILES:
+        size = os.stat(source.place.partition(":")[0]).st_size
+    else:
+        each = "{{range .LayersData}}{{.Size}} {{end}}"
+        sizes = run([*inspect, "--format", each, name], called)
+        size = sum(int(word) for word in sizes.split() if word.isdigit())
+    try:
+        said = json.loads(config)
+        architecture = str(said.get("architecture") or "") if isinstance(said, dict) else ""
+    except (ValueError, RecursionError):
+        architecture = ""
+    return Found(source, digest_of(config), size, architecture)
+
+
+def _skopeo(source: Source) -> list[str]:
+    """skopeo, which takes the image of one architecture."""
+    return ["skopeo", *(["--override-arch", source.architecture] if source.architecture else [])]
 
 
 def fetch(source: Source, into: str, name: object, *, quiet: bool) -> None:
@@ -107,20 +132,34 @@ def fetch(source: Source, into: str, name: object, *, quiet: bool) -> None:
     show = not quiet and source.transport == REGISTRY
     options += [] if show else ["--quiet"]
     outside = _outside() if source.transport == _PODMAN else []
-    skopeo = [*outside, "podman", "unshare", "skopeo"] if outside else ["skopeo"]
-    names = [f"{source.transport}:{source.place}", f"dir:{into}"]
+    skopeo = [*outside, "podman", "unshare", "skopeo"] if outside else _skopeo(source)
+    names = [source.skopeos, f"dir:{into}"]
     run([*skopeo, "copy", *options, *names], name, show=show)
     if os.path.lexists(saved):
         os.unlink(saved)
 
 
-def run(argv: list[str], name: object, deed: str = "fetched", *, show: bool = False) -> str:
+def digest_of(config: str) -> str:
+    """The digest of an image's configuration, which is that of the image."""
+    from hashlib import sha256
+
+    return f"sha256:{sha256(config.encode()).hexdigest()}"
+
+
+def run(
+    argv: list[str],
+    name: object,
+    deed: str = "fetched",
+    *,
+    show: bool = False,
+    cwd: str | None = None,
+) -> str:
     """Run a program that ends with this process; raises SockwakeError about the named image.
 
-    deed: what cannot be done to the image when the program fails.
+    deed: what cannot be done to the image when the program fails. cwd: where it runs.
     """
     try:
-        return process.run([*_MORTAL, *argv], show=show, timeout=None)
+        return process.run([*_MORTAL, *argv], show=show, timeout=None, cwd=cwd)
     except process.ProgramError as error:
         said = _message(error.said)
         is_full = _NO_ROOM in said

@@ -15,7 +15,7 @@ from typing import Any
 
 from sockwake.config import scope
 from sockwake.errors import IN_USE, SockwakeError, reason
-from sockwake.oci import layout, names, needs, notes, source
+from sockwake.oci import architecture, layout, names, needs, notes, source
 from sockwake.system import deletion, files, locks, process
 
 _SHIPPED = "/usr/share/sockwake/images"  # by packages and machine images; never written
@@ -66,6 +66,11 @@ def directory(root: str = "") -> str:
     return f"{root}{scope.data()}/images"
 
 
+def archives(root: str = "") -> str:
+    """The directory of the archives that an engine is to load, in the tree root."""
+    return f"{directory(root)}/archives"
+
+
 def find(digest: str, root: str = "") -> Image | None:
     """The image of this digest, of its configuration or an engine's ID, or None."""
     algorithm, _, name = digest.partition(":")
@@ -106,23 +111,42 @@ def images(root: str = "") -> list[Image]:
 
 
 def take(
-    source_name: str, *, quiet: bool, root: str = "", name: str = "", called: str = ""
+    source_name: str,
+    *,
+    quiet: bool,
+    root: str = "",
+    name: str = "",
+    called: str = "",
+    ship: bool = False,
+    found: source.Found | None = None,
 ) -> Image:
     """Have the image of a name of skopeo's, as docker-daemon:postgres:18; raises SockwakeError.
 
     One that is here already is not copied again, unless that cannot be known before. name: what it
-    is called here, the reference of the source if not given. called: what errors call it.
+    is called here, the reference of the source if not given. called: what errors call it. ship:
+    into the place of the tree root that its machines only read. found: what the source has said of
+    it already.
     """
-    wanted = source.parse(source_name)
+    wanted = source.parse(source_name, architecture.of_tree(root) if root else "")
     called = called or name or str(wanted)
-    with locked(root):
-        found = source.resolve(wanted)
-        image = find(found.engine_id, root)
+    place = f"{root}{_SHIPPED}" if ship else directory(root)
+    with locked(root, place):
+        found = found or source.resolve(wanted, called)
+        architecture.require(called, found.architecture, wanted.architecture)
+        image = _known(found.engine_id, root, ship=ship)
         if not image:
-            require_room(directory(root), 2 * found.size, f"image {called}")
-            image = _fetched(found.source, root, called, quiet=quiet)
-        _note(image, root, name or wanted.reference, found.engine_id)
+            require_room(place, 2 * found.size, f"image {called}")
+            image = _fetched(found.source, place, root, called, quiet=quiet)
+        _note(image, root, name or wanted.reference, found.engine_id, ship=ship)
     return image
+
+
+def _known(digest: str, root: str, *, ship: bool) -> Image | None:
+    """The image of this digest, if it is where it is to be."""
+    if not ship:
+        return find(digest, root)
+    name = digest.removeprefix("sha256:")
+    return _at(f"{root}{_SHIPPED}/{name}") if names.is_hex(name) else None
 
 
 def remove(image: Image, root: str = "") -> None:
@@ -147,9 +171,12 @@ def remove(image: Image, root: str = "") -> None:
 
 
 @contextmanager
-def locked(root: str = "") -> Iterator[None]:
-    """Hold the lock of the images, to add or remove one; deletes what a killed process left."""
-    place = directory(root)
+def locked(root: str = "", place: str = "") -> Iterator[None]:
+    """Hold the lock of the images, to add or remove one; deletes what a killed process left.
+
+    place: the directory, if it is not the one that sockwake writes to.
+    """
+    place = place or directory(root)
     os.makedirs(os.path.dirname(place), 0o711, exist_ok=True)
     try:
         os.mkdir(place, 0o700)
@@ -183,19 +210,18 @@ def require_room(place: str, size: int, what: str) -> None:
         )
 
 
-def _fetched(wanted: source.Source, root: str, name: str, *, quiet: bool) -> Image:
+def _fetched(wanted: source.Source, place: str, root: str, name: str, *, quiet: bool) -> Image:
     """Fetch and unpack an image, whole or not at all. Call it under locked().
 
-    name: what errors call it.
+    place: where it is to be. name: what errors call it.
     """
     from tempfile import mkdtemp
 
-    place = directory(root)
     work = mkdtemp(prefix=_NEW, dir=place)
     try:
         source.fetch(wanted, f"{work}/fetched", name, quiet=quiet)
         fetched = layout.read(f"{work}/fetched", name)
-        if image := find(fetched.config, root):
+        if image := _known(fetched.config, root, ship=place.endswith(_SHIPPED)):
             return image
         require_room(place, fetched.size, f"image {name}")
         os.mkdir(f"{work}/image", 0o755)
@@ -213,14 +239,17 @@ def _fetched(wanted: source.Source, root: str, name: str, *, quiet: bool) -> Ima
     return image
 
 
-def _note(image: Image, root: str, name: str, engine_id: str) -> None:
-    """Note how an image is known, and that no other has the name any more."""
+def _note(image: Image, root: str, name: str, engine_id: str, *, ship: bool) -> None:
+    """Note how an image is known, and that no other has the name any more.
+
+    ship: also of one that is shipped, in a tree that is being made.
+    """
     engine_id = "" if engine_id == image.digest else engine_id
     for each in images(root):
         before = each.notes
         is_it = each.digest == image.digest
         after = before.plus(name, engine_id) if is_it else before.minus(name)
-        if after != before and not each.is_shipped:
+        if after != before and (ship or not each.is_shipped):
             notes.write(each.path, after)
 
 

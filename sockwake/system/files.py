@@ -58,6 +58,15 @@ def sync(directory: str) -> None:
         os.close(fd)
 
 
+def sync_file(path: str) -> None:
+    """Sync a file that another program has written."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def remove(path: str) -> None:
     """Unlink path if it is there."""
     try:

@@ -13,7 +13,7 @@ from sockwake.postgres import password, tls
 from sockwake.system import files, process
 
 Texts = dict[str, tuple[int, str]]
-_PLAIN = ("instance.env", COMPOSE, SERVICE, "environment", "uninitialised")
+_PLAIN = ("instance.env", COMPOSE, SERVICE, "environment", "resolved.json", "uninitialised")
 
 
 def texts(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from sockwake.admin import inventory
+from sockwake.admin import inventory, preset
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_asleep, require_movable
 from sockwake.admin.change.move import held_back
@@ -23,7 +23,7 @@ from sockwake.errors import EXISTS, USAGE, SockwakeError
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
 
-_ENABLED, _OPEN = "enabled", "open"
+_ENABLED, _OPEN, _PRESET = "enabled", "open", "preset"
 
 
 def rename(old: Name, new: Name, *, root: str) -> str:
@@ -98,7 +98,9 @@ def _state(instance: Instance, *, is_live: bool) -> list[str]:
     """Whether its socket is enabled, and open, as words."""
     is_open = is_live and systemctl.active_state(instance.socket_unit) != "inactive"
     is_enabled = systemctl.is_enabled(instance.socket_unit, root=instance.root)
-    return [*([_ENABLED] if is_enabled else []), *([_OPEN] if is_open else [])]
+    is_preset = instance.name in preset.names(instance.root)
+    words = {_ENABLED: is_enabled, _OPEN: is_open, _PRESET: is_preset}
+    return [word for word, holds in words.items() if holds]
 
 
 def _noted(instance: Instance) -> list[str]:
@@ -125,6 +127,7 @@ def _finish(instance: Instance, old: Instance) -> str:
     _open(instance, noted, is_live=is_live)
     with suppress(SockwakeError):  # systemctl has no unit of this name any more
         systemctl.disable(old.socket_unit, root=old.root)
+    preset.remove(old)
     if is_live:
         systemctl.reset(old.socket_unit, old.proxy_unit, old.backend_unit)
     files.remove(instance.renaming_file)
@@ -146,6 +149,8 @@ def _open(instance: Instance, noted: list[str], *, is_live: bool) -> None:
     """Have its port enabled and open as it was under the old name."""
     if _ENABLED in noted:
         systemctl.enable(instance.socket_unit, root=instance.root)
+    if _PRESET in noted:
+        preset.add(instance)
     if _OPEN in noted and is_live:
         try:
             systemctl.start(instance.socket_unit)

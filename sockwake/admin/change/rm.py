@@ -2,7 +2,7 @@
 
 import os
 
-from sockwake.admin import inventory
+from sockwake.admin import inventory, preset
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
@@ -69,6 +69,7 @@ def _stop(instance: Instance) -> None:
     units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
     if inventory.is_finished(instance):
         systemctl.disable(instance.socket_unit, root=instance.root)
+        preset.remove(instance)
     if not instance.root and systemctl.is_running():
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")

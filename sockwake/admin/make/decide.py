@@ -57,6 +57,8 @@ def decide(arguments: Namespace) -> Request:
 
         wanted = engine_choice.of_container(request, network)
         engine_choice.settle(request, arguments.engine, wanted)
+    if arguments.image_archive:
+        request.archive = _archive(request, arguments)
     if arguments.env or arguments.env_file:
         request.environment = environment.text(arguments, request)
     _require_what_is_named(request, arguments)
@@ -64,6 +66,24 @@ def decide(arguments: Namespace) -> Request:
     if kind.definition == COMPOSE and keeps_data:
         request.lines["DATA"] = request.data_directory
     return request
+
+
+def _archive(request: Request, arguments: Namespace) -> str:
+    """The path of the archive for a tree; raises SockwakeError (usage) where there is no use."""
+    if not request.root:
+        load = f"sockwake images load {arguments.image_archive}"
+        raise SockwakeError(
+            "--image-archive is for a tree (--root), and this is the system that runs",
+            f"{load}, and then sockwake-new without it",
+            USAGE,
+        )
+    if request.runtime == HOST:
+        raise SockwakeError(
+            "--image-archive is for a container, and --runtime host runs the host's own server",
+            "install the package of the server into the tree",
+            USAGE,
+        )
+    return str(arguments.image_archive)
 
 
 def _lines(arguments: Namespace) -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 from argparse import Namespace
 
 from sockwake.admin.make.request import Request
+from sockwake.config import resolved
 from sockwake.errors import USAGE, SockwakeError, reason
 
 # what is made of other options, and the option
@@ -19,7 +20,6 @@ _OWN = {
     "POSTGRES_USER": "--db-user",
 }
 _KEY = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]", re.MULTILINE)
-_ESCAPED = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
 
 
 def text(arguments: Namespace, request: Request) -> str:
@@ -48,6 +48,5 @@ def _read(path: str) -> str:
 
 
 def _line(variable: str) -> str:
-    """KEY="VALUE", of which compose reads the value as it was."""
     key, _, value = variable.partition("=")
-    return f'{key}="{"".join(_ESCAPED.get(c, c) for c in value)}"\n'
+    return resolved.line_of(key, value)

@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
-from sockwake.admin import inventory
+from sockwake.admin import inventory, preset
 from sockwake.admin.make import claims, draft, ports, project_copy, server, trial
 from sockwake.admin.make.request import Request
 from sockwake.config import values
@@ -91,9 +92,18 @@ def client(request: Request) -> Client:
 
 
 def make(
-    request: Request, *, provision: bool, enable: bool, quiet: bool, debug: bool
+    request: Request,
+    *,
+    provision: bool,
+    enable: bool,
+    quiet: bool,
+    debug: bool,
+    bake: Callable[[Instance, Settings], object] | None = None,
 ) -> tuple[Instance, Settings]:
-    """Make the instance, whole or not at all; returns it and what its instance.env says."""
+    """Make the instance, whole or not at all; returns it and what its instance.env says.
+
+    bake: called with the draft, to add what is only settled in a tree.
+    """
     provision = provision and not request.root
     begun = _begin(request)
     settings = mending = None
@@ -113,14 +123,17 @@ def make(
                 _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
+        if bake:
+            bake(begun.instance, settings)
         made = begun.publish()
         if provision and not settings.needs_engine and systemctl.is_running():
             systemctl.reload()
             trial.try_out(made, settings)
         if enable:
-            systemctl.enable(
-                made.socket_unit, root=request.root, now=not request.root and systemctl.is_running()
-            )
+            is_live = not request.root and systemctl.is_running()
+            systemctl.enable(made.socket_unit, root=request.root, now=is_live)
+            if request.root:
+                preset.add(made)
         elif provision and settings.needs_engine and systemctl.is_running():
             systemctl.reload()
     except BaseException:
@@ -197,6 +210,7 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
     units = (made.socket_unit, made.proxy_unit, made.backend_unit)
     if made is begun.final:
         with suppress(SockwakeError):
+            preset.remove(made)
             systemctl.disable(made.socket_unit, root=request.root)
             if not request.root:
                 systemctl.stop(*units)

@@ -29,6 +29,7 @@ def decide(request: Request, arguments: Namespace, addresses: list[str]) -> None
     path = arguments.compose
     found = read(path, tuple(dict.fromkeys(arguments.profile)), root=request.root)
     request.listen = []
+    request.images = list(dict.fromkeys(each.image for each in found.services.values()))
     request.endpoints = endpoints(
         found, service=arguments.service or "", port=arguments.port, listen=addresses
     )

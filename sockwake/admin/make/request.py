@@ -27,6 +27,8 @@ class Request:
     adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
     engine_why: why it is that one, "" where there was no choice.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
+    archive: the path of the archive that its images come from, into a tree; "" for none.
+    images: of a project.
     environment: the text of the file of its container's variables.
     fix_hba: whether to write into an adopted cluster what lets clients log in.
     warnings: sentences that sockwake-new prints.
@@ -49,6 +51,8 @@ class Request:
     engine_why: str = ""
     endpoints: list[Endpoint] = field(default_factory=list)
     copy_from: str = ""
+    archive: str = ""
+    images: list[str] = field(default_factory=list)
     environment: str = ""
     fix_hba: bool = False
     warnings: list[str] = field(default_factory=list)

@@ -65,6 +65,13 @@ OPTIONS = (
         complete=FILES,
     ),
     Option(
+        "--image-archive",
+        "FILE",
+        "an archive, OCI's or docker's, with the image to put into the tree of --root",
+        kinds=("postgres", "container", "project"),
+        complete=FILES,
+    ),
+    Option(
         "--probe-host",
         "NAME",
         "the name that its server is asked for by HTTP",

@@ -8,8 +8,11 @@ from sockwake.admin import images
 from sockwake.admin.make import describe, new
 from sockwake.admin.make.decide import decide
 from sockwake.admin.make.new_options import OPTIONS
+from sockwake.admin.make.request import Request
 from sockwake.admin.parser import Verb
 from sockwake.admin.show import exposure
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
 
 
 def _new(arguments: Namespace) -> None:
@@ -20,19 +23,28 @@ def _new(arguments: Namespace) -> None:
 
         rehearsal.show(request, arguments)
         return
-    made, settings = new.make(
-        request,
-        provision=not arguments.no_provision,
-        enable=arguments.enable,
-        quiet=arguments.quiet or arguments.json,
-        debug=arguments.debug,
-    )
+    made, settings = _make(request, arguments)
     facts = describe.describe(request, made, settings)
     sys.stderr.write("" if arguments.quiet else exposure.aloud(made, settings, request.warnings))
     if arguments.json:
         print(json.dumps(facts, indent=2))
     elif not arguments.quiet:
         print(describe.sentences(request, made, settings, facts, enabled=arguments.enable))
+
+
+def _make(request: Request, arguments: Namespace) -> tuple[Instance, Settings]:
+    quiet = arguments.quiet or arguments.json
+    if request.root:
+        from sockwake.admin.make import baking
+
+        return baking.make(request, enable=arguments.enable, quiet=quiet, debug=arguments.debug)
+    return new.make(
+        request,
+        provision=not arguments.no_provision,
+        enable=arguments.enable,
+        quiet=quiet,
+        debug=arguments.debug,
+    )
 
 
 VERBS = (
