@@ -3,12 +3,15 @@
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from sockwake.admin import columns, inventory, words
 from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, Option
 from sockwake.admin.parser import FILE, IMAGE, Verb
 from sockwake.config import scope
-from sockwake.errors import IN_USE, SockwakeError
+from sockwake.errors import IN_USE, USAGE, SockwakeError
 from sockwake.oci import names, needs, store
 
 _COLUMNS = ("image", "digest", "size", "instances")
@@ -27,26 +30,39 @@ def _ls(arguments: Namespace) -> None:
 
 def _pull(arguments: Namespace) -> None:
     enter(arguments)
-    root = arguments.root or ""
-    _say_taken(
-        "Pulled", store.take(f"docker://{arguments.image}", quiet=arguments.quiet, root=root)
-    )
+    with _place(arguments) as take:
+        image = take(f"docker://{arguments.image}")
+        _say_taken("Pulled", image)
 
 
 def _load(arguments: Namespace) -> None:
     from sockwake.oci import archive
 
     enter(arguments)
-    with archive.entries(arguments.file) as found:
+    loaded = []
+    with archive.entries(arguments.file) as found, _place(arguments) as take:
         for place, name in found:
-            image = store.take(
-                place,
-                quiet=arguments.quiet,
-                root=arguments.root or "",
-                name=name,
-                called=name or arguments.file,
-            )
-            _say_taken("Loaded", image)
+            loaded.append(take(place, name=name, called=name or arguments.file))
+            if not arguments.root:  # a tree gets all of them, or none
+                _say_taken("Loaded", loaded.pop())
+    for image in loaded:
+        _say_taken("Loaded", image)
+
+
+@contextmanager
+def _place(arguments: Namespace) -> Iterator[Callable[..., store.Image]]:
+    """Where images are taken to; a tree is left as it was when one of them cannot be."""
+    root, ship = arguments.root or "", bool(arguments.ship)
+    if ship and not root:
+        raise SockwakeError("--ship is for a tree", "name it with --root", USAGE)
+    take = partial(store.take, quiet=arguments.quiet, root=root, ship=ship)
+    if not root:
+        yield take
+        return
+    from sockwake.admin.make import tree
+
+    with tree.as_it_was(root):
+        yield take
 
 
 def _save(arguments: Namespace) -> None:
@@ -152,6 +168,7 @@ def _require_nothing_in_the_making(root: str) -> None:
 
 _COMMON = (ROOT, Option("--user", help="of the calling user's own images"))
 _QUIET = Option("--quiet", help="show no progress")
+_SHIP = Option("--ship", help="into /usr/share/sockwake/images of the tree, which it only reads")
 
 VERBS = (
     Verb(
@@ -164,14 +181,14 @@ VERBS = (
         "images pull",
         _pull,
         "get an image from its registry",
-        (_QUIET, *_COMMON, DEBUG),
+        (_QUIET, _SHIP, *_COMMON, DEBUG),
         operands=(IMAGE,),
     ),
     Verb(
         "images load",
         _load,
         "get the images of an archive",
-        (_QUIET, *_COMMON, DEBUG),
+        (_QUIET, _SHIP, *_COMMON, DEBUG),
         description="Get the images of an archive, of docker's kind or OCI's, without an engine.",
         operands=(FILE,),
     ),

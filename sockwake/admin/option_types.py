@@ -14,6 +14,7 @@ from sockwake.config import hours, timespan, values
 from sockwake.config.settings import ENGINES, PRESSURES
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS
+from sockwake.system import safe_path
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _GUC_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -269,8 +270,28 @@ def container_port(text: str) -> int:
         raise SockwakeError(f"--container-port: {error.message}", error.hint, USAGE) from None
 
 
+# all that commands write or read below --root, but for the data directory of an instance
+_OF_A_TREE = (
+    "/etc/postgresql",
+    "/etc/sockwake",
+    "/etc/systemd/system/sockets.target.wants",
+    "/etc/systemd/system/sockwake.target.wants",
+    "/etc/systemd/system-preset/50-sockwake.preset",
+    "/run/sockwake",
+    "/usr/share/sockwake/images/archives",
+    "/var/lib/sockwake/bundles",
+    "/var/lib/sockwake/images/archives",
+)
+
+
 def tree(path: str) -> str:
-    """The system tree to work on; "" for the running system's own root."""
+    """The system tree to work on; "" for the running system's own root.
+
+    Raises SockwakeError for one whose links would have this system's files written or read.
+    """
     if not os.path.isdir(path):
         raise SockwakeError(f"there is no directory '{path}'", status=USAGE)
-    return os.path.realpath(path).rstrip("/")
+    root = os.path.realpath(path).rstrip("/")
+    for place in _OF_A_TREE if root else ():
+        safe_path.require_inside(root, place)
+    return root

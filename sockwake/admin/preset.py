@@ -44,19 +44,24 @@ def remove(instance: Instance) -> None:
         _write(instance.root, set(listed) - {instance.name})
 
 
-def restore(root: str, text: str) -> None:
+def restore(root: str, before: str) -> None:
     """Give the file the text that it had, "" for no file."""
-    if files.text_of(path(root)) != text:
-        _replace(root, text)
+    if files.text_of(path(root)) != before:
+        _replace(root, before)
+
+
+def text(listed: set[str]) -> str:
+    """The text of the file for these instances, "" for no file."""
+    return f"{_HEAD}enable {_UNIT} {' '.join(sorted(listed))}\n" if listed else ""
 
 
 def _write(root: str, listed: set[str]) -> None:
-    _replace(root, f"{_HEAD}enable {_UNIT} {' '.join(sorted(listed))}\n" if listed else "")
+    _replace(root, text(listed))
 
 
-def _replace(root: str, text: str) -> None:
-    if not text:
+def _replace(root: str, new: str) -> None:
+    if not new:
         files.remove(path(root))
         return
     os.makedirs(os.path.dirname(path(root)), 0o755, exist_ok=True)
-    files.replace(path(root), 0o644, text)
+    files.replace(path(root), 0o644, new)

@@ -103,7 +103,7 @@ def environment_of(instance: Instance) -> dict[str, str] | None:
     """
     try:
         with open(instance.variables_file, encoding="utf-8", newline="") as file:
-            lines = file.read().splitlines()
+            lines = file.read().split("\n")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError):
@@ -112,7 +112,8 @@ def environment_of(instance: Instance) -> dict[str, str] | None:
     for line in filter(str.strip, lines):
         name, equals, value = line.partition("=")
         plain = _unquoted(value)
-        if not equals or not name.isidentifier() or not name.isascii() or plain is None:
+        is_name = name.isascii() and name.replace(".", "_").replace("-", "_").isidentifier()
+        if not equals or not is_name or plain is None:
             return None
         found[name] = plain
     return found

@@ -188,7 +188,7 @@ def require_program(path: str) -> None:
     """Raise SockwakeError without a compose that could read the file of this path."""
     if not process.exists(program()[0]):
         raise SockwakeError(
-            f"{path} is to be read anew, and compose, which reads it, is not installed",
+            f"{path} has to be read anew, and docker-compose, which reads it, is not installed",
             "apt-get install docker-compose",
         )
 

@@ -18,7 +18,8 @@ from sockwake.errors import IN_USE, SockwakeError, reason
 from sockwake.oci import architecture, layout, names, needs, notes, source
 from sockwake.system import deletion, files, locks, process
 
-_SHIPPED = "/usr/share/sockwake/images"  # by packages and machine images; never written
+# by packages and machine images; only written when a tree is made
+_SHIPPED = "/usr/share/sockwake/images"
 _NEW, _GONE = ".new-", ".gone-"
 _LONGEST_TAKE = 3600  # seconds that another process may take to get an image
 _SLACK = 16 << 20  # bytes beside the layers: the files' names, the journal of the file system
@@ -54,7 +55,7 @@ class Image:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether it is where sockwake never writes."""
+        """Whether it is where a machine never writes."""
         return self.path.rpartition("/")[0].endswith(_SHIPPED)
 
     def __str__(self) -> str:
@@ -64,6 +65,11 @@ class Image:
 def directory(root: str = "") -> str:
     """The directory of the images, in the tree root."""
     return f"{root}{scope.data()}/images"
+
+
+def shipped(root: str = "") -> str:
+    """The directory of those that a machine only reads, in the tree root."""
+    return f"{root}{_SHIPPED}"
 
 
 def archives(root: str = "") -> str:
@@ -129,7 +135,7 @@ def take(
     """
     wanted = source.parse(source_name, architecture.of_tree(root) if root else "")
     called = called or name or str(wanted)
-    place = f"{root}{_SHIPPED}" if ship else directory(root)
+    place = shipped(root) if ship else directory(root)
     with locked(root, place):
         found = found or source.resolve(wanted, called)
         architecture.require(called, found.architecture, wanted.architecture)
@@ -146,7 +152,7 @@ def _known(digest: str, root: str, *, ship: bool) -> Image | None:
     if not ship:
         return find(digest, root)
     name = digest.removeprefix("sha256:")
-    return _at(f"{root}{_SHIPPED}/{name}") if names.is_hex(name) else None
+    return _at(f"{shipped(root)}/{name}") if names.is_hex(name) else None
 
 
 def remove(image: Image, root: str = "") -> None:
@@ -163,7 +169,12 @@ def remove(image: Image, root: str = "") -> None:
             status=IN_USE,
         )
     deletion.require_no_mount(image.path)
-    place = directory(root)
+    take_back(image)
+
+
+def take_back(image: Image) -> None:
+    """Remove an image, whatever needs it, from where it is. Call it under locked()."""
+    place = os.path.dirname(image.path)
     gone = f"{place}/{_GONE}{os.path.basename(image.path)}"
     os.rename(image.path, gone)
     files.sync(place)
@@ -245,16 +256,15 @@ def _note(image: Image, root: str, name: str, engine_id: str, *, ship: bool) -> 
     ship: also of one that is shipped, in a tree that is being made.
     """
     engine_id = "" if engine_id == image.digest else engine_id
-    for each in images(root):
+    for each in [image, *(other for other in images(root) if other.digest != image.digest)]:
         before = each.notes
-        is_it = each.digest == image.digest
-        after = before.plus(name, engine_id) if is_it else before.minus(name)
+        after = before.plus(name, engine_id) if each is image else before.minus(name)
         if after != before and (ship or not each.is_shipped):
             notes.write(each.path, after)
 
 
 def _places(root: str) -> tuple[str, str]:
-    return directory(root), f"{root}{_SHIPPED}"
+    return directory(root), shipped(root)
 
 
 def _at(path: str) -> Image | None:

@@ -52,6 +52,19 @@ def require_unwritable(path: str, what: str) -> None:
         raise SockwakeError(f"{what} {path} can be written by others than root: it {flaw}")
 
 
+def require_inside(root: str, path: str) -> None:
+    """Raise SockwakeError when a link leads from a path in the tree root out of it.
+
+    root: without links. For the system that boots from the tree a link to /x is one to its own /x,
+    and here it would be one to this system's.
+    """
+    found = os.path.realpath(root + path)
+    if not is_in(found, root):
+        raise SockwakeError(
+            f"{root}{path} leads out of the tree, to {found}", "make the link in it a relative one"
+        )
+
+
 def open_directory(path: str, *below: str) -> int:
     """Open a directory below path as O_PATH; raises OSError, also for a link below path."""
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -26,18 +26,28 @@ from sockwake.system import files, process
 def make(request: Request, *, enable: bool, quiet: bool, debug: bool) -> tuple[Instance, Settings]:
     """Make the instance in a tree, whole or not at all; returns it and its settings."""
     require_possible(request)
-    is_bundled = request.runtime == CRUN and bool(request.image)
+    by_crun = is_bundled(request)
     with tree.as_it_was(request.root), offered(request) as found:
-        image = _image(request, found, quiet=quiet) if is_bundled else None
+        image = _image(request, found, quiet=quiet) if by_crun else None
 
         def bake(begun: Instance, settings: Settings) -> None:
             if settings.is_bundled:
                 _settle(begun, settings, image)
 
-        with travelling.put(request.root, {} if is_bundled else found):
+        with travelling.put(request.root, {} if by_crun else found):
             return new.make(
                 request, provision=False, enable=enable, quiet=quiet, debug=debug, bake=bake
             )
+
+
+def is_bundled(request: Request) -> bool:
+    """Whether crun wakes it, of an image in the tree."""
+    return request.runtime == CRUN and bool(request.image)
+
+
+def has_compose() -> bool:
+    """Whether compose is there, on this machine."""
+    return process.exists(compose_project.program()[0])
 
 
 def require_possible(request: Request) -> None:
@@ -48,15 +58,14 @@ def require_possible(request: Request) -> None:
     tree.require_installed(request.root)
     tree.require_owners()
     if request.runtime == CRUN:
-        _require_compose(request)
+        _require_compose(request.definition_file)
 
 
-def _require_compose(request: Request) -> None:
-    program = compose_project.program()[0]
-    if not process.exists(program):
+def _require_compose(path: str) -> None:
+    if not has_compose():
         raise SockwakeError(
-            f"compose, which settles for the machine what {request.definition_file} means, "
-            "is not installed here",
+            f"what {path} means is settled here, and docker-compose, which reads it, "
+            "is not installed",
             "apt-get install docker-compose",
         )
 
@@ -122,13 +131,14 @@ def _settle(begun: Instance, settings: Settings, image: store.Image | None) -> N
     """Write what compose makes of the files beside them, and what its image asks for into them."""
     from sockwake.lifecycle import bundled, provision
 
-    if not image and not process.exists(compose_project.program()[0]):
-        return  # nor is there an image, for which the machine needs something, too
     if image:
+        _require_compose(begun.compose_file)
         definition = bundled.Definition(begun, settings, image=image)
         if settings.has_cluster and provision.heed(begun, image.config, definition.variables()):
             definition = bundled.Definition(begun, settings, image=image)
         bundled.write_unit(begun, definition.unit())
+    elif not has_compose():
+        return  # no more is there of its image, for which a machine has to have an engine
     config = Project(begun, settings, Engine.of(settings)).resolve()
     _write_plainly(begun, config)
     digest = image.digest if image else ""

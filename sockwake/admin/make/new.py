@@ -47,7 +47,9 @@ def finds_data(request: Request) -> bool:
     Only a PostgreSQL's data are examined.
     """
     path = request.root + request.data_directory
-    if not request.root:
+    if request.root:
+        safe_path.require_inside(request.root, request.data_directory)
+    else:
         safe_path.require_safe(path, "data directory")
     if request.has_cluster or "DATA" in request.lines or os.path.exists(path):
         claims.require_own(path, request.root)

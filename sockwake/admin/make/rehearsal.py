@@ -4,13 +4,15 @@ import argparse
 import json
 import os
 
-from sockwake.admin import inventory
+from sockwake.admin import inventory, preset
 from sockwake.admin.make import new
 from sockwake.admin.make.request import Request
-from sockwake.engine import api
+from sockwake.engine import api, archives
 from sockwake.kinds.table import COMPOSE, CRUN
 from sockwake.lifecycle import image_source
 from sockwake.oci import bundle, store
+
+Files = dict[str, tuple[int, str]]
 
 
 def show(request: Request, arguments: argparse.Namespace) -> None:
@@ -24,27 +26,73 @@ def show(request: Request, arguments: argparse.Namespace) -> None:
     backend_port = new.choose_backend_port(request, port)
     files = request.files(port, "" if request.root else secret, backend_port)
     etc = request.final.etc
-    commands = [] if arguments.no_provision or request.root else _commands(request)
+    others: dict[str, tuple[int, str]] = {}
+    if request.root:
+        commands = _commands_of_tree(request, files)
+    else:
+        commands = [] if arguments.no_provision else _commands(request)
     if request.fix_hba:
         commands.append(
             f"# {new.client(request).line}  # above all of pg_hba.conf, where it is needed"
         )
     if arguments.enable:
         commands.append(request.enabling())
+    if arguments.enable and request.root:
+        kept = preset.text({*preset.names(request.root), request.name})
+        others[preset.path(request.root)] = (0o644, kept)
     if arguments.json:
         shown = {
-            f"{etc}/{name}": {"mode": f"{mode:04o}", "content": text}
-            for name, (mode, text) in files.items()
+            path: {"mode": f"{mode:04o}", "content": text}
+            for path, (mode, text) in _whole(etc, files, others).items()
         }
         facts = {"files": shown, "commands": commands, "defaults": arguments.origins}
         print(json.dumps(facts, indent=2))
         return
     for default, origin in arguments.origins.items():
         print(f"# {default} is from {origin}")
-    for name, (mode, text) in files.items():
-        print(f"# {etc}/{name} ({mode:04o})\n{text}")
+    for path, (mode, text) in _whole(etc, files, others).items():
+        print(f"# {path} ({mode:04o})\n{text}")
     for command in commands:
         print(f"$ {command}")
+
+
+def _whole(etc: str, files: Files, others: Files) -> Files:
+    """All files by their paths."""
+    return {f"{etc}/{name}": file for name, file in files.items()} | others
+
+
+def _commands_of_tree(request: Request, files: Files) -> list[str]:
+    """What a make() in a tree has other programs do; raises SockwakeError when it would fail.
+
+    files: gets those that are written by what these say.
+    """
+    from sockwake.admin.make import baking
+
+    baking.require_possible(request)
+    with baking.offered(request) as found:
+        digests = {name: each.engine_id for name, each in found.items()}
+    if not baking.is_bundled(request):
+        place = store.archives(request.root)
+        return [
+            f"skopeo copy {request.archive} docker-archive:{place}/{archives.file_of(name)}"
+            for name in digests
+        ]
+    here = baking.stored(request)
+    if not (found or here) and not baking.has_compose():
+        return []
+    told = "(what compose makes of the files, and the digest of the image)\n"
+    files[os.path.basename(request.final.resolved_file)] = (0o644, told)
+        0o644,
+        "(what compose makes of the files, and the image's digest)\n",
+    )
+    digest = digests.get(request.image, "")
+    commands = []
+    if digest and not store.find(digest, request.root):
+        final = f"{store.directory(request.root)}/{digest.removeprefix('sha256:')}"
+        commands.append(f"skopeo copy {request.archive} dir:{store.directory(request.root)}/…")
+        commands.append(f"umoci raw unpack --image … {final}/rootfs")
+    config = "config --format json"
+    return [*commands, f"docker-compose --project-name {request.final.container} {config}"]
 
 
 def _commands(request: Request) -> list[str]:

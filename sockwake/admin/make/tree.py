@@ -64,8 +64,8 @@ def epoch() -> int:
 def as_it_was(root: str) -> Iterator[None]:
     """Leave the tree as it was when anything fails: its images, directories and their times.
 
-    What is done ends with the times that SOURCE_DATE_EPOCH asks for. Files of the instance are
-    undone by those who make them.
+    What was done ends with the times that SOURCE_DATE_EPOCH asks for. The files of an instance are
+    undone by what makes them.
     """
     epoch()
     times = {path: os.stat(path).st_mtime_ns for path in _places(root) if os.path.isdir(path)}
@@ -87,7 +87,8 @@ def as_it_was(root: str) -> Iterator[None]:
 
 def _places(root: str) -> list[str]:
     """The directories that may be made in the tree, each behind those it is in."""
-    ends = (scope.etc(), _WANTS, os.path.dirname(preset.path()), store.archives())
+    ends = (scope.etc(), *_WANTS, os.path.dirname(preset.path()), store.archives())
+    ends += (store.shipped(),)
     found: dict[str, None] = {}
     for end in ends:
         parts = end.strip("/").split("/")
@@ -98,16 +99,18 @@ def _places(root: str) -> list[str]:
 
 def _take_back_images(root: str, before: dict[str, notes.Notes]) -> None:
     """Remove the images that were not there before, and give the others their names again."""
-    if not os.path.isdir(store.directory(root)):
-        return
-    with suppress(SockwakeError, OSError), store.locked(root):
-        others = [each for each in inventory.unfinished(root) if not inventory.is_abandoned(each)]
-        for image in store.images(root):
-            if image.path not in before:
-                if not others and image.digest not in needs.needed(root):
-                    store.remove(image, root)
-            elif image.notes != before[image.path] and not image.is_shipped:
-                notes.write(image.path, before[image.path])
+    for place in (store.directory(root), store.shipped(root)):
+        if not os.path.isdir(place):
+            continue
+        with suppress(SockwakeError, OSError), store.locked(root, place):
+            is_shared = any(not inventory.is_abandoned(each) for each in inventory.unfinished(root))
+            for image in store.images(root):
+                if os.path.dirname(image.path) != place:
+                    continue
+                if image.path in before:
+                    notes.write(image.path, before[image.path])
+                elif not is_shared and image.digest not in needs.needed(root):
+                    store.take_back(image)
 
 
 def _restore(times: dict[str, int]) -> None:
@@ -121,15 +124,16 @@ def _stamp(root: str) -> None:
     latest = epoch()
     if latest < 0:
         return
-    for place in (scope.etc(), store.directory()):
+    for place in (scope.etc(), store.directory(), store.shipped()):
         for folder, _, names in os.walk(root + place, topdown=False):
             for path in (*(f"{folder}/{name}" for name in names), folder):
                 _stamp_one(path, latest)
-    for path in (*reversed(_places(root)), preset.path(root)):
+    for place in _WANTS:
+        with suppress(FileNotFoundError):
+            for entry in os.scandir(root + place):
+                _stamp_one(entry.path, latest)
+    for path in (preset.path(root), *reversed(_places(root))):
         _stamp_one(path, latest)
-    with suppress(FileNotFoundError):
-        for entry in os.scandir(root + _WANTS):
-            _stamp_one(entry.path, latest)
 
 
 def _stamp_one(path: str, latest: int) -> None:
