@@ -82,9 +82,6 @@ def _commands_of_tree(request: Request, files: Files) -> list[str]:
         return []
     told = "(what compose makes of the files, and the digest of the image)\n"
     files[os.path.basename(request.final.resolved_file)] = (0o644, told)
-        0o644,
-        "(what compose makes of the files, and the image's digest)\n",
-    )
     digest = digests.get(request.image, "")
     commands = []
     if digest and not store.find(digest, request.root):
