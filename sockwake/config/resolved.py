@@ -41,7 +41,7 @@ def stand_ins(environment: Mapping[str, str]) -> dict[str, str]:
 def text_for(instance: Instance, config: dict[str, Any], name: str, digest: str) -> str:
     """The text of the file. config: what compose makes of the files with stand_ins().
 
-    name, digest: of the image; "" where there is none yet.
+    name, digest: of the image.
     """
     import json
 

@@ -31,7 +31,7 @@ def make(request: Request, *, enable: bool, quiet: bool, debug: bool) -> tuple[I
         image = _image(request, found, quiet=quiet) if by_crun else None
 
         def bake(begun: Instance, settings: Settings) -> None:
-            if settings.is_bundled:
+            if image:
                 _settle(begun, settings, image)
 
         with travelling.put(request.root, {} if by_crun else found):
@@ -43,11 +43,6 @@ def make(request: Request, *, enable: bool, quiet: bool, debug: bool) -> tuple[I
 def is_bundled(request: Request) -> bool:
     """Whether crun wakes it, of an image in the tree."""
     return request.runtime == CRUN and bool(request.image)
-
-
-def has_compose() -> bool:
-    """Whether compose is there, on this machine."""
-    return process.exists(compose_project.program()[0])
 
 
 def require_possible(request: Request) -> None:
@@ -62,7 +57,7 @@ def require_possible(request: Request) -> None:
 
 
 def _require_compose(path: str) -> None:
-    if not has_compose():
+    if not process.exists(compose_project.program()[0]):
         raise SockwakeError(
             f"what {path} means is settled here, and docker-compose, which reads it, "
             "is not installed",
@@ -127,23 +122,19 @@ def _is_called(image: store.Image, name: str) -> bool:
     return any(names.same(name, each) for each in image.notes.names)
 
 
-def _settle(begun: Instance, settings: Settings, image: store.Image | None) -> None:
+def _settle(begun: Instance, settings: Settings, image: store.Image) -> None:
     """Write what compose makes of the files beside them, and what its image asks for into them."""
     from sockwake.lifecycle import bundled, provision
 
-    if image:
-        _require_compose(begun.compose_file)
+    _require_compose(begun.compose_file)
+    definition = bundled.Definition(begun, settings, image=image)
+    if settings.has_cluster and provision.heed(begun, image.config, definition.variables()):
         definition = bundled.Definition(begun, settings, image=image)
-        if settings.has_cluster and provision.heed(begun, image.config, definition.variables()):
-            definition = bundled.Definition(begun, settings, image=image)
-        bundled.write_unit(begun, definition.unit())
-    elif not has_compose():
-        return  # no more is there of its image, for which a machine has to have an engine
+    bundled.write_unit(begun, definition.unit())
     config = Project(begun, settings, Engine.of(settings)).resolve()
     _write_plainly(begun, config)
-    digest = image.digest if image else ""
-    name = settings.image if image else ""
-    files.write_new(begun.resolved_file, 0o644, resolved.text_for(begun, config, name, digest))
+    text = resolved.text_for(begun, config, settings.image, image.digest)
+    files.write_new(begun.resolved_file, 0o644, text)
 
 
 def _write_plainly(begun: Instance, config: dict[str, object]) -> None:

@@ -77,8 +77,7 @@ def _commands_of_tree(request: Request, files: Files) -> list[str]:
             f"skopeo copy {request.archive} docker-archive:{place}/{archives.file_of(name)}"
             for name in digests
         ]
-    here = baking.stored(request)
-    if not (found or here) and not baking.has_compose():
+    if not found and not baking.stored(request):
         return []
     told = "(what compose makes of the files, and the digest of the image)\n"
     files[os.path.basename(request.final.resolved_file)] = (0o644, told)

@@ -99,18 +99,19 @@ def _places(root: str) -> list[str]:
 
 def _take_back_images(root: str, before: dict[str, notes.Notes]) -> None:
     """Remove the images that were not there before, and give the others their names again."""
-    for place in (store.directory(root), store.shipped(root)):
-        if not os.path.isdir(place):
-            continue
-        with suppress(SockwakeError, OSError), store.locked(root, place):
-            is_shared = any(not inventory.is_abandoned(each) for each in inventory.unfinished(root))
-            for image in store.images(root):
-                if os.path.dirname(image.path) != place:
-                    continue
-                if image.path in before:
-                    notes.write(image.path, before[image.path])
-                elif not is_shared and image.digest not in needs.needed(root):
-                    store.take_back(image)
+    with suppress(SockwakeError, OSError):
+        for image in store.images(root):
+            if before.get(image.path) != image.notes:
+                with store.locked(root, os.path.dirname(image.path)):
+                    _take_back(image, before.get(image.path), root)
+
+
+def _take_back(image: store.Image, before: notes.Notes | None, root: str) -> None:
+    is_shared = any(not inventory.is_abandoned(each) for each in inventory.unfinished(root))
+    if before:
+        notes.write(image.path, before)
+    elif not is_shared and image.digest not in needs.needed(root):
+        store.take_back(image)
 
 
 def _restore(times: dict[str, int]) -> None:
