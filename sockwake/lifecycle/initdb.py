@@ -59,7 +59,7 @@ def make_whole(
         end()
         deletion.tree(staged, quietly=True)
         os.mkdir(staged, 0o711)
-        password.write_password(instance)
+        password.make(instance)
         tls.make_missing(instance, settings)
         make(staged)
         os.rename(staged, made)

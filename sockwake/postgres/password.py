@@ -5,10 +5,11 @@ import secrets
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError, reason
+from sockwake.errors import USAGE, SockwakeError, reason
 from sockwake.system import files
 
 _KEPT_PASSWORD = "sockwake-password"
+LONGEST = 1000  # characters of a password
 
 
 def new_password() -> str:
@@ -16,10 +17,37 @@ def new_password() -> str:
     return secrets.token_urlsafe(24) + "\n"
 
 
-def write_password(instance: Instance) -> None:
-    """Write a new password file, with mode 0600, unless there is one."""
-    if not os.path.exists(instance.password_file):
+def require_line(text: str, where: str) -> str:
+    """The password in a text of one line; raises SockwakeError (usage) when it is none.
+
+    where: in which the text was, for the error.
+    """
+    line = text.removesuffix("\n").removesuffix("\r")
+    if not line or line != line.strip() or not line.isprintable() or len(line) > LONGEST:
+        raise SockwakeError(
+            f"{where} is no password: one line, printable and without a space at an end",
+            status=USAGE,
+        )
+    return line
+
+
+def make(instance: Instance) -> str:
+    """The password of a cluster that is yet to be made, written into its file with mode 0600.
+
+    The credential counts before what is in the file, and that before a new one. Two that do this at
+    once get the same. Raises SockwakeError when there is a credential that is no password.
+    """
+    from sockwake.postgres import credential  # once in the life of an instance
+
+    if told := credential.content(instance):
+        told = require_line(told, f"the credential {credential.name_of(instance)}")
+        if told != read_password(instance):
+            files.replace(instance.password_file, 0o600, f"{told}\n")
+    elif os.path.exists(instance.password_file) and not read_password(instance):
         files.replace(instance.password_file, 0o600, new_password())
+    else:
+        files.write_first(instance.password_file, 0o600, new_password())
+    return read_password(instance)
 
 
 def read_password(instance: Instance) -> str:
@@ -38,9 +66,21 @@ def read_password(instance: Instance) -> str:
         raise SockwakeError(f"cannot read {instance.password_file}: {why}", hint) from None
 
 
+def find_or_make(instance: Instance) -> str:
+    """The password, made now if the first wake would make it; "" when it is not known.
+
+    Nothing is made in a tree, nor for a user who may not write it.
+    """
+    found = read_password(instance)
+    is_new = not found and os.path.exists(instance.uninitialised_file)
+    if is_new and not instance.root and os.access(instance.etc, os.W_OK):
+        return make(instance)
+    return found
+
+
 def require_password(instance: Instance) -> str:
-    """The password; raises SockwakeError when it is not known."""
-    if password := read_password(instance):
+    """The password, as find_or_make(); raises SockwakeError when it is not known."""
+    if password := find_or_make(instance):
         return password
     if os.path.exists(instance.uninitialised_file):
         raise SockwakeError(

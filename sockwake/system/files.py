@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -38,6 +39,38 @@ def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
     write_new(f"{path}.new", mode, text, uid)
     os.rename(f"{path}.new", path)
     sync(os.path.dirname(path))
+
+
+def write_first(path: str, mode: int, text: str) -> None:
+    """Write a file unless there is one, and sync it to disk.
+
+    It is whole from the start, and nothing is left of a call that was killed: before it has no name.
+    """
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=directory)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            os.fchmod(fd, mode)
+            file.write(text)
+            file.flush()
+            os.fsync(fd)
+            # with a directory link(2) becomes linkat(2), which follows the link of /proc
+            os.link(
+                f"/proc/self/fd/{fd}",
+                os.path.basename(path),
+                src_dir_fd=directory,
+                dst_dir_fd=directory,
+                follow_symlinks=True,
+            )
+        os.fsync(directory)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+        replace(path, mode, text)  # a file system without files that have no name
+    finally:
+        os.close(directory)
 
 
 def text_of(path: str) -> str:

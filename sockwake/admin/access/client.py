@@ -30,7 +30,7 @@ def at_terminal(instance: Instance, settings: Settings, arguments: Sequence[str]
     require_psql(settings)
     address = addresses.local(instance, settings)
     try:
-        secret = password.read_password(instance)
+        secret = password.find_or_make(instance)
     except SockwakeError:
         secret = ""
     if not _is_on_host():

@@ -14,12 +14,11 @@ from sockwake.admin.access import addresses, beside, client
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import SockwakeError
 from sockwake.postgres import password, scram
 from sockwake.system import files
 
 _PATIENCE = 60  # seconds for a statement
-_LONGEST = 1000  # characters of a password
 # of our own sessions that were cut off: what they have been asked may still be done
 _END_OTHERS = f"""
 select pg_terminate_backend(pid) from pg_stat_activity
@@ -65,18 +64,12 @@ def rotate(name: Name, new: str) -> str:
 def given(path: str) -> str:
     """The password in the first line of a file, "-" for stdin; raises SockwakeError."""
     if path == "-":
-        text = sys.stdin.readline(_LONGEST + 2)
+        text = sys.stdin.readline(password.LONGEST + 3)
     else:
         with open(path, encoding="utf-8") as file:
-            text = file.readline(_LONGEST + 2)
-    line = text.removesuffix("\n")
-    if not line or line != line.strip() or not line.isprintable() or len(line) > _LONGEST:
-        raise SockwakeError(
-            f"the first line of {'the standard input' if path == '-' else path} is no password: "
-            f"1 to {_LONGEST} printable characters, without a space at an end",
-            status=USAGE,
-        )
-    return line
+            text = file.readline(password.LONGEST + 3)
+    where = f"the first line of {'the standard input' if path == '-' else path}"
+    return password.require_line(text, where)
 
 
 def settle_begun(instance: Instance, settings: Settings) -> None:

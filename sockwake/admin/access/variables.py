@@ -93,7 +93,7 @@ def _of_postgres(instance: Instance, settings: Settings, *, with_password: bool)
         return found | {"PGPASSWORD": password.require_password(instance)}
     secret = ""
     with suppress(SockwakeError):  # then the program asks for it
-        secret = password.read_password(instance)
+        secret = password.find_or_make(instance)
     if not secret or instance.root:
         return found
     try:

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from sockwake.admin import option_types
-from sockwake.admin.make import claims, environment, host, project, server
+from sockwake.admin.make import claims, environment, host, project, secret, server
 from sockwake.admin.make.defaults import settle, take_from_file
 from sockwake.admin.make.new_options import OPTIONS
 from sockwake.admin.make.request import Request
@@ -135,6 +135,8 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
         server.decide(request)
     elif _runtime(arguments, network) == CRUN:
         request.lines["RUNTIME"] = CRUN
+    if arguments.password_file:
+        secret.take(request, arguments.password_file)
     request.fix_hba = bool(arguments.fix_hba)
     if request.fix_hba and (arguments.no_provision or request.root):
         raise SockwakeError(

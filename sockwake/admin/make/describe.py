@@ -82,6 +82,8 @@ def sentences(
         pass
     elif not facts["password_file"]:
         lines.append("  password  the adopted cluster's own")
+    elif request.root and request.password:
+        lines.append(f"  password  in {made.password_file}, the same on every machine")
     elif request.root:
         path = made.password_file.removeprefix(request.root)
         lines.append(f"  password  made by the first wake, in {path}")

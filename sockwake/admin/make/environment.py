@@ -15,8 +15,8 @@ _OWN = {
     "PGDATA": "--data",
     "POSTGRES_DB": "--db-name",
     "POSTGRES_HOST_AUTH_METHOD": "a password is asked for by every connection",
-    "POSTGRES_PASSWORD": "the superuser's password is made, in /etc/sockwake/NAME/password",
-    "POSTGRES_PASSWORD_FILE": "the superuser's password is made, in /etc/sockwake/NAME/password",
+    "POSTGRES_PASSWORD": "--password-file",
+    "POSTGRES_PASSWORD_FILE": "--password-file",
     "POSTGRES_USER": "--db-user",
 }
 _KEY = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]", re.MULTILINE)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sockwake.admin import inventory, preset
-from sockwake.admin.make import claims, draft, ports, project_copy, server, trial
+from sockwake.admin.make import claims, draft, ports, project_copy, secret, server, trial
 from sockwake.admin.make.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
@@ -145,6 +145,8 @@ def make(
         raise
     begun.release()
     request.warnings += mending.said if mending else []
+    if request.password:
+        secret.warn_unless_taken(request)
     if request.adopt and provision and request.has_cluster:
         password.forget_password(settings.data)
     return made, settings
@@ -248,8 +250,11 @@ def _provision(
 def _password(request: Request) -> str:
     """The content of the password file; "" in a tree, each machine of which makes its own.
 
-    Of an adopted cluster it is the password that sockwake rm left, or an empty line.
+    Of an adopted cluster it is the password that sockwake rm left, or an empty line. What is given
+    with --password-file counts before all.
     """
+    if request.password:
+        return f"{request.password}\n"
     if request.root or not request.has_cluster:
         return ""
     if request.adopt:

@@ -24,7 +24,9 @@ def show(request: Request, arguments: argparse.Namespace) -> None:
     request.tls = (request.tls[0], secret) if request.tls and request.tls[0] else request.tls
     request.environment = "(secret)\n" if request.environment else ""
     backend_port = new.choose_backend_port(request, port)
-    files = request.files(port, "" if request.root else secret, backend_port)
+    files = request.files(
+        port, "" if request.root and not request.password else secret, backend_port
+    )
     etc = request.final.etc
     others: dict[str, tuple[int, str]] = {}
     if request.root:

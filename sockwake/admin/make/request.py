@@ -30,6 +30,7 @@ class Request:
     archive: the path of the archive that its images come from, into a tree; "" for none.
     images: of a project.
     environment: the text of the file of its container's variables.
+    password: the superuser's, when it is given.
     fix_hba: whether to write into an adopted cluster what lets clients log in.
     warnings: sentences that sockwake-new prints.
     """
@@ -54,6 +55,7 @@ class Request:
     archive: str = ""
     images: list[str] = field(default_factory=list)
     environment: str = ""
+    password: str = ""
     fix_hba: bool = False
     warnings: list[str] = field(default_factory=list)
 

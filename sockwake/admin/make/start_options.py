@@ -50,6 +50,14 @@ OPTIONS = (
         words=PRESSURES,
     ),
     Option(
+        "--password-file",
+        "FILE",
+        "the superuser's password, the one line of FILE, or of stdin for -",
+        kinds=("postgres",),
+        otherwise="a random one, or that of the credential sockwake.NAME.password",
+        complete=FILES,
+    ),
+    Option(
         "--env",
         "KEY=VALUE",
         "a variable of its environment; KEY alone takes the value it has here",

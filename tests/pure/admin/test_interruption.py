@@ -170,7 +170,7 @@ def test_the_password_that_a_first_wake_makes_is_secret_from_its_first_byte(tree
 
     def work() -> int:
         os.umask(0)
-        password.write_password(instance)
+        password.make(instance)
         return 0
 
     for ended in at_every_step(work, kill):

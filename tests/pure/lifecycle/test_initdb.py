@@ -17,8 +17,8 @@ from sockwake.postgres.password import (
     forget_password,
     keep_password,
     kept_password,
+    make,
     new_password,
-    write_password,
 )
 from tree import Tree
 
@@ -85,7 +85,7 @@ def test_passwords_are_long_and_different() -> None:
 
 def test_a_password_file_that_is_there_is_kept(tree: Tree) -> None:
     instance = instance_with(tree, "mine\n")
-    write_password(instance)
+    make(instance)
     assert Path(instance.password_file).read_text() == "mine\n"
 
 

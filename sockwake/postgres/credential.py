@@ -1,0 +1,57 @@
+"""The password that systemd has for an instance: the credential sockwake.NAME.password.
+
+It may be in the credential store, plain or encrypted, or come from outside: from SMBIOS, from the
+kernel
+command line, a container manager or cloud-init (systemd.exec(5), "CREDENTIALS").
+"""
+
+from __future__ import annotations
+
+import os
+
+from sockwake.config import scope
+from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError
+from sockwake.system import files, process, systemctl
+
+_UNREADABLE = 243  # EXIT_CREDENTIALS of systemd.exec(5)
+_PATIENCE = 60  # seconds, with a TPM that has to decrypt it
+_SCRIPT = '[ ! -e "$CREDENTIALS_DIRECTORY/$0" ] || exec cat "$CREDENTIALS_DIRECTORY/$0"'
+
+
+def name_of(instance: Instance) -> str:
+    """The credential's name."""
+    return f"sockwake.{instance.name}.password"
+
+
+def content(instance: Instance) -> str:
+    """What is in the credential, "" when there is none; raises SockwakeError when it is unreadable.
+
+    Read by a passing unit, which imports it as any unit would, and not by that of the instance: a
+    unit that may have credentials gets a file system for them at each start, which every wake would
+    wait for. One that a drop-in gives to the instance's own unit counts before.
+    """
+    name = name_of(instance)
+    own = f"{os.environ.get('CREDENTIALS_DIRECTORY') or '/nowhere'}/{name}"
+    if os.path.exists(own):
+        return files.text_of(own)
+    if instance.root or scope.is_user() or not systemctl.is_running():
+        return ""
+    unit = f"sockwake-credential-{instance.name}"
+    switches = "--quiet --wait --pipe --collect --expand-environment=no"
+    argv = [
+        "systemd-run",
+        *switches.split(),
+        f"--unit={unit}-{os.getpid()}",
+        f"--description=Password of '{instance.name}', if there is a credential",
+        f"--property=ImportCredential={name}",
+    ]
+    try:
+        return process.run([*argv, "/bin/sh", "-c", _SCRIPT, name], timeout=_PATIENCE)
+    except process.ProgramError as error:
+        if error.returned != _UNREADABLE:
+            raise
+        raise SockwakeError(
+            f"the credential {name} cannot be read",
+            f"journalctl -u '{unit}-*' has why; without it a password is made",
+        ) from None
