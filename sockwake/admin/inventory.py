@@ -30,6 +30,7 @@ WRITTEN = (
     "server.crt",
     "server.key",
     "uninitialised",
+    "in-memory",
     "moving",
     "renaming",
     "copying",

@@ -84,6 +84,11 @@ class Instance:
         return f"{self.etc}/uninitialised"
 
     @property
+    def in_memory_file(self) -> str:
+        """There when the data were made in memory, and so are not missing after a boot."""
+        return f"{self.etc}/in-memory"
+
+    @property
     def moving_file(self) -> str:
         """There while it is moved to another runtime; has the value of RUNTIME= before, or "-"."""
         return f"{self.etc}/moving"

@@ -14,7 +14,14 @@ from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.process_one import takes_init
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import image_source, init_scripts, initdb, needs_engine, proxy_netns
+from sockwake.lifecycle import (
+    first_wake,
+    image_source,
+    init_scripts,
+    initdb,
+    needs_engine,
+    proxy_netns,
+)
 from sockwake.lifecycle.init_container import InBundle
 from sockwake.oci import bundle, layers, spec, store
 from sockwake.oci.bundle import Bundle
@@ -205,7 +212,7 @@ def make_what_is_missing(
     disk to mount, not a database to create.
     """
     if not settings.has_cluster:
-        files.remove(instance.uninitialised_file)
+        first_wake.end_of_making(instance, settings)
     is_new = os.path.exists(instance.uninitialised_file)
     if settings.has_cluster and not is_new:
         cluster.require_there(settings)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import init_scripts
+from sockwake.lifecycle import first_wake, init_scripts
 from sockwake.lifecycle.init_container import PASSWORD, InitContainer
 from sockwake.lifecycle.readiness import await_postgres, relaying
 from sockwake.postgres import cluster, initdb_arguments, password, tls
@@ -65,7 +65,10 @@ def make_whole(
         os.rename(staged, made)
     if os.path.exists(made):
         _move_into_place(made, settings.data)
-    files.remove(instance.uninitialised_file)
+    elif os.path.exists(instance.uninitialised_file):  # from a boot that /etc knows nothing of
+        password.find_again(instance, settings.data)
+        tls.make_missing(instance, settings)
+    first_wake.end_of_making(instance, settings)
     if os.path.exists(made):  # until now it told whose the cluster is (draft.delete_made_data)
         os.rmdir(made)
 

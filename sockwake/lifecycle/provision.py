@@ -15,7 +15,7 @@ from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import init_scripts, initdb, project, runtime
+from sockwake.lifecycle import first_wake, init_scripts, initdb, project, runtime
 from sockwake.lifecycle.init_container import InEngine
 from sockwake.lifecycle.needs_engine import EngineNeededError
 from sockwake.lifecycle.readiness import await_ready
@@ -43,7 +43,7 @@ def make_what_is_missing(
     mount, not a database to create.
     """
     if not settings.has_cluster:
-        files.remove(instance.uninitialised_file)
+        first_wake.end_of_making(instance, settings)
     elif os.path.exists(instance.uninitialised_file):
         init = InEngine(instance, settings, container.engine)
         initdb.initialise(instance, settings, init, write, tell)
@@ -101,6 +101,8 @@ def provision(
 def _data(instance: Instance, settings: Settings, mending: Mending | None) -> Iterator[None]:
     """Forget how the last wake ended, and hold the data, of which a cluster can be adopted."""
     runtime.prepare(instance)
+    if settings.data and os.path.exists(instance.uninitialised_file):
+        first_wake.require_mounted(settings.data)
     lock = runtime.take_data(instance, settings.data) if settings.data else -1
     try:
         if settings.has_cluster and not os.path.exists(instance.uninitialised_file):

@@ -1,8 +1,7 @@
 """The password that systemd has for an instance: the credential sockwake.NAME.password.
 
 It may be in the credential store, plain or encrypted, or come from outside: from SMBIOS, from the
-kernel
-command line, a container manager or cloud-init (systemd.exec(5), "CREDENTIALS").
+kernel's command line, a container manager or cloud-init (systemd.exec(5), "CREDENTIALS").
 """
 
 from __future__ import annotations

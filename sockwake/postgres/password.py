@@ -93,6 +93,20 @@ def require_password(instance: Instance) -> str:
     )
 
 
+def find_again(instance: Instance, data: str) -> None:
+    """Write the password of a cluster that was made while /etc was another one.
+
+    It is the one that is kept with the data, or that of the credential; without either it stays
+    unknown.
+    """
+    from sockwake.postgres import credential
+
+    if read_password(instance):
+        return
+    if found := kept_password(data) or credential.content(instance).strip():
+        files.replace(instance.password_file, 0o600, f"{found}\n")
+
+
 def keep_password(instance: Instance, data: str) -> bool:
     """Copy the password to the data, readable by root alone; False without password or cluster.
 
@@ -107,6 +121,17 @@ def keep_password(instance: Instance, data: str) -> bool:
         return False
     files.replace(f"{data}/{_KEPT_PASSWORD}", 0o600, password)
     return True
+
+
+def keep_copy(instance: Instance, data: str) -> None:
+    """Copy the password to the data of a cluster that has just been made, or has another one."""
+    if found := read_password(instance):
+        files.replace(f"{data}/{_KEPT_PASSWORD}", 0o600, f"{found}\n")
+
+
+def has_copy(data: str) -> bool:
+    """Whether there is a copy with the data."""
+    return os.path.lexists(f"{data}/{_KEPT_PASSWORD}")
 
 
 def kept_password(data: str) -> str:

@@ -13,7 +13,7 @@ import sys
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError, failure
-from sockwake.lifecycle import runtime, start_attempt
+from sockwake.lifecycle import first_wake, runtime, start_attempt
 from sockwake.system import files, journal, process, sdnotify
 
 
@@ -51,6 +51,8 @@ def prepare(instance: Instance) -> bool:
     if settings.is_container != runtime.is_crun(instance):
         changed = f"RUNTIME= in {instance.env_file} was changed"
         raise SockwakeError(f"{changed}, and systemd has not read it", "systemctl daemon-reload")
+    if first_wake.is_possible(instance, settings):
+        first_wake.settle(instance, settings)
     lock = runtime.take_data(instance, settings.data) if settings.data else -1
     try:
         if settings.is_container:

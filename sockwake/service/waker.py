@@ -148,12 +148,13 @@ def make_missing(
     Returns whether the container runs already.
     """
     if settings.data:
+        if not _has_data(instance, settings):
+            from sockwake.lifecycle import first_wake  # once in the life of an instance
+
+            first_wake.settle(instance, settings)
         data_lock = runtime.take_data(instance, settings.data)
         os.set_inheritable(data_lock, True)  # held until the watcher ends
-    has_data = not os.path.exists(instance.uninitialised_file) and (
-        not settings.has_cluster or os.path.exists(f"{settings.cluster}/PG_VERSION")
-    )
-    if has_data and (found := search.result()).is_current:
+    if _has_data(instance, settings) and (found := search.result()).is_current:
         is_running = found.is_running
     else:
         from sockwake.lifecycle import provision  # 30 ms, when there is something to make
@@ -168,6 +169,14 @@ def make_missing(
 
         tls.place(instance, settings)
     return is_running
+
+
+def _has_data(instance: Instance, settings: Settings) -> bool:
+    """Whether nothing is to be made for it, as far as a look tells."""
+    if os.path.exists(instance.uninitialised_file):
+        return False
+    place = f"{settings.cluster}/PG_VERSION" if settings.has_cluster else settings.data
+    return not place or os.path.exists(place)
 
 
 def start(

@@ -44,7 +44,7 @@ def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
 def write_first(path: str, mode: int, text: str) -> None:
     """Write a file unless there is one, and sync it to disk.
 
-    It is whole from the start, and nothing is left of a call that was killed: before it has no name.
+    It is whole from the start. Nothing is left of a call that was killed: it had no name before.
     """
     directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -170,6 +170,8 @@ def _take_place(instance: Instance, settings: Settings, new: str) -> None:
     place = _place(instance)
     os.rename(f"{place}.new", place)
     files.sync(os.path.dirname(place))
+    if password.has_copy(settings.data):
+        password.keep_copy(instance, settings.data)
     if os.path.exists(instance.password_line):
         address = addresses.local(instance, settings)
         files.replace_volatile(instance.password_line, address.password_line(new), 0o600)
