@@ -68,8 +68,9 @@ def _interrupt(number: int, _: object) -> NoReturn:
 
 def _choose_scope(arguments: argparse.Namespace) -> None:
     """Choose the system's instances or a user's own, for the rest of this process."""
-    scope.choose(user=arguments.user)
-    if not arguments.user:
+    is_user = getattr(arguments, "user", False)
+    scope.choose(user=is_user)
+    if not is_user:
         return
     if not os.geteuid():
         raise SockwakeError("root's instances are the system's", "run it as the user", USAGE)

@@ -15,12 +15,14 @@ def names(
     root: str = "",
     *,
     or_all: bool = False,
+    every: Sequence[Instance] | None = None,
     fits: Callable[[Instance], bool] = lambda _: True,
 ) -> list[Name]:
     """The names that words stand for, each once, in the order of the words.
 
     A word with a wildcard stands for all instances there are that it matches; any other is a name,
     of an instance that need not be there. or_all: no word stands for every instance.
+    every: the instances there are, those of inventory when it is None.
     fits: which of those that are not named themselves are meant.
 
     Raises SockwakeError: not a name, no word (usage), or a pattern that matches nothing.
@@ -32,7 +34,8 @@ def names(
         if not _is_pattern(word):
             found.append(Name(word))
             continue
-        matches = [each.name for each in inventory.instances(root) if fnmatchcase(each.name, word)]
+        there = inventory.instances(root) if every is None else every
+        matches = [each.name for each in there if fnmatchcase(each.name, word)]
         if not matches and words:
             raise SockwakeError(f"no instance is called like '{word}'", "sockwake ls", UNKNOWN)
         found += [name for name in matches if fits(Instance(name, root))]

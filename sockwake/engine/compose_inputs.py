@@ -37,6 +37,14 @@ _Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
 _Loader.add_multi_constructor("!", _plain)
 
 
+def parsed(text: str) -> Any:
+    """What a compose file says, before compose fills anything in; raises ValueError."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+
+
 def inputs(project: ComposeProject) -> list[str]:
     """Absolute paths of the files a project is made of, whether they are there or not."""
     return list(dict.fromkeys(map(os.path.normpath, _as_named(project))))

@@ -36,8 +36,13 @@ class Notes:
 
 def read(image: str) -> Notes:
     """The notes beside the image in this directory; none when they are missing or damaged."""
+    return parse(files.text_of(f"{image}/notes.json"))
+
+
+def parse(text: str) -> Notes:
+    """Notes as they are written; none when they are damaged."""
     try:
-        noted = json.loads(files.text_of(f"{image}/notes.json"))
+        noted = json.loads(text)
         known, ids = (tuple(map(str, noted[key])) for key in ("names", "engine_ids"))
         return Notes(known, ids, int(noted["size"]))
     except (ValueError, LookupError, TypeError, RecursionError):

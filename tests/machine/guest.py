@@ -1,6 +1,6 @@
 """Machines: made of a tree, held up by a keeper, known by their folder below machines/.
 
-machines/NAME/tree       name of the tree below trees/
+machines/NAME/tree       name of the tree below trees/, or the path of another
               binds      SRC:DST per line, seen read-only in the guest
               cgroup     where the guest's processes are
               lock       held by the process that makes or keeps the machine
@@ -47,6 +47,11 @@ class Machine:
     def home(self) -> Path:
         """The machine's cgroup on the host."""
         return Path((self.state / "cgroup").read_text().strip())
+
+    @property
+    def has_engines(self) -> bool:
+        """Whether it is a machine of this tool's, with Docker, and no other tree as it is."""
+        return (self.state / "real/docker").is_dir()
 
     def status(self) -> str:
         """'running', 'stopped' (in an orderly way), 'stale' (its keeper died) or 'absent'."""

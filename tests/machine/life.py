@@ -33,6 +33,7 @@ REAL = {
     "home": "/home",
     "srv": "/srv",
 }
+ENGINES = ("docker", "containers")
 
 NSPAWN = [
     "--boot",
@@ -53,8 +54,13 @@ NSPAWN = [
 LOCK_TIMEOUT_S = 30.0
 
 
-def create(machine: Machine, tree: Path, docker: Path | None, binds: list[str]) -> int:
-    """Make a fresh machine that is down. Returns its lock; what remains on failure is stale."""
+def create(
+    machine: Machine, tree: Path, docker: Path | None, binds: list[str], *, as_it_is: bool = False
+) -> int:
+    """Make a fresh machine that is down. Returns its lock; what remains on failure is stale.
+
+    as_it_is: the machine finds the tree unchanged, without a name, an identity or an engine of it.
+    """
     sweep()
     with _registry():
         if (status := machine.status()) != "absent":
@@ -62,19 +68,28 @@ def create(machine: Machine, tree: Path, docker: Path | None, binds: list[str]) 
             raise Failure(f"machine '{machine.name}' exists already and is {status}", hint)
         machine.state.mkdir()
         lock = _lock(machine)
-    (machine.state / "tree").write_text(f"{tree.name}\n")
+    place = tree if as_it_is else tree.name
+    (machine.state / "tree").write_text(f"{place}\n")
     (machine.state / "binds").write_text("".join(f"{bind}\n" for bind in binds))
     (machine.state / "cgroup").write_text(f"{cgroup.top() / _unit(machine.name)}\n")
-    for name in ("upper", "upper/etc", "work", "root", "real"):
+    for name in ("upper", "work", "root", "real"):
         (machine.state / name).mkdir()
-    etc = machine.state / "upper/etc"
-    (etc / "hostname").write_text(f"{machine.name}\n")
-    (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost\n")
-    (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    if not as_it_is:
+        _name(machine, machine.state / "upper/etc")
     for name, place in REAL.items():
+        if as_it_is and name in ENGINES:
+            continue
         seed = docker if name == "docker" else tree / place.lstrip("/")
         _seed(seed, machine.state / "real" / name)
     return lock
+
+
+def _name(machine: Machine, etc: Path) -> None:
+    """Give a new machine its name and its identity."""
+    etc.mkdir()
+    (etc / "hostname").write_text(f"{machine.name}\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost\n")
+    (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
 
 
 def reopen(machine: Machine) -> int:
@@ -98,7 +113,8 @@ def launch(machine: Machine, lock: int, parent: int | None) -> None:
     (machine.state / "ended").unlink(missing_ok=True)
     argv = [sys.executable, "-ISB", str(HERE / "keeper.py"), str(machine.state)]
     argv += [str(-1 if parent is None else parent), *NSPAWN, f"--machine={machine.name}"]
-    argv += [f"--bind={machine.state}/real/{name}:{place}" for name, place in REAL.items()]
+    real = machine.state / "real"
+    argv += [f"--bind={real}/{name}:{REAL[name]}" for name in REAL if (real / name).is_dir()]
     binds = (machine.state / "binds").read_text().splitlines()
     argv += [f"--bind-ro={bind}" for bind in binds]
     if Path("/run/systemd/system").is_dir():

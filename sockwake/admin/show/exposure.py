@@ -1,4 +1,4 @@
-"""Warnings: an instance that other machines reach unprotected, a certificate that has expired."""
+"""Who reaches an instance: warnings, and whether two can have the same place."""
 
 from ipaddress import ip_address
 
@@ -44,3 +44,15 @@ def _is_beyond_loopback(item: str) -> bool:
         return not item.startswith("/") and not ip_address(item).is_loopback
     except ValueError:
         return False
+
+
+def clash(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether only one program can listen at these two: (address or path, port)."""
+    if one == other or one[1] != other[1]:
+        return one == other
+    try:
+        first, second = ip_address(one[0]), ip_address(other[0])
+    except ValueError:  # a path
+        return False
+    is_for_all = first.is_unspecified or second.is_unspecified
+    return first.version == second.version and (first == second or is_for_all)

@@ -90,6 +90,26 @@ def _doctor(arguments: Namespace) -> None:
         sys.exit(FAILED)
 
 
+def _check(arguments: Namespace) -> None:
+    from sockwake.admin.show.baked import table as checks
+    from sockwake.admin.show.doctor.table import line
+
+    root = arguments.root or ""
+    if os.geteuid():
+        print("sockwake: only root can see all of it", file=sys.stderr)
+    subject, found = checks.look(root, arguments.names)
+    if arguments.json:
+        facts = ("check", "instance", "finding", "command")
+        print(json.dumps([{key: each.facts()[key] for key in facts} for each in found], indent=2))
+    elif found:
+        print("\n".join(map(line, found)))
+    else:
+        several = f"{len(subject.chosen)} instance{'' if len(subject.chosen) == 1 else 's'}"
+        print(f"Nothing forbids an image of {subject.where} with {several}.")
+    if found:
+        sys.exit(FAILED)
+
+
 _FIX = Option("--fix", help="mend what can be mended without harm")
 _FILTER = Option(
     "--filter",
@@ -122,5 +142,12 @@ VERBS = (
         "look for what is wrong, and tell what mends it",
         (_FIX, JSON, USER, DEBUG),
         names="these instances; none for all of them and the machine",
+    ),
+    Verb(
+        "check",
+        _check,
+        "look for what forbids to make an image of a system tree, or of this machine",
+        (JSON, ROOT, DEBUG),
+        names="these instances; none for all of them and the tree",
     ),
 )

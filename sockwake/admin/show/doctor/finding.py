@@ -37,11 +37,18 @@ class Patient:
     them, and the machine is meant, too. root: a tree in place of the running system.
     """
 
-    def __init__(self, chosen: Sequence[Instance], *, is_whole: bool, root: str = "") -> None:
+    def __init__(
+        self,
+        chosen: Sequence[Instance],
+        *,
+        is_whole: bool,
+        root: str = "",
+        every: Sequence[Instance] | None = None,
+    ) -> None:
         self.chosen = chosen
         self.is_whole = is_whole
-        self.every = inventory.instances(root)
-        self.sight = Sight(self.every, root)
+        self.every = inventory.instances(root) if every is None else every
+        self._root = root
         self._settings: dict[str, Settings | SockwakeError] = {}
         self._running: dict[str, bool] = {}
 
@@ -49,10 +56,18 @@ class Patient:
         """The settings of an instance, or why they cannot be read."""
         if instance.name not in self._settings:
             try:
-                self._settings[instance.name] = load(instance)
+                self._settings[instance.name] = self._load(instance)
             except SockwakeError as error:
                 self._settings[instance.name] = error
         return self._settings[instance.name]
+
+    def _load(self, instance: Instance) -> Settings:
+        return load(instance)
+
+    @cached_property
+    def sight(self) -> Sight:
+        """What one look sees of all instances."""
+        return Sight(self.every, self._root)
 
     def valid(self) -> Iterator[tuple[Instance, Settings]]:
         """The chosen instances whose settings can be read."""

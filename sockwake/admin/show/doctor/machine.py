@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from sockwake.admin.show import exposure
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
 from sockwake.admin.words import size
 from sockwake.config import scope
@@ -103,20 +104,25 @@ def lingering(patient: Patient) -> Iterator[Finding]:
 
 
 def ports_claimed_twice(patient: Patient) -> Iterator[Finding]:
-    """Two instances with the same address and port, of which only one can listen."""
-    claims: dict[tuple[str, int], list[str]] = {}
+    """Instances with the same address and port, of which only one can listen."""
+    claims: dict[int, list[tuple[tuple[str, int], str]]] = {}
     for instance in patient.every:
         settings = patient.settings(instance)
         for place in settings.places if isinstance(settings, Settings) else ():
-            claims.setdefault(place, []).append(instance.name)
+            claims.setdefault(place[1], []).append((place, instance.name))
     chosen = {instance.name for instance in patient.chosen}
-    for (address, port), names in claims.items():
-        if len(set(names)) > 1 and chosen & set(names):
-            where = address if address.startswith("/") else f"{address} port {port}"
-            yield Finding(
-                f"{_several(sorted(set(names)))} have the same place, {where}",
-                f"editor {patient.every[0].etc.rpartition('/')[0]}/{names[-1]}/instance.env",
-            )
+    for sharing in claims.values():
+        seen: set[frozenset[str]] = set()
+        for place in dict.fromkeys(place for place, _ in sharing):
+            names = sorted({name for other, name in sharing if exposure.clash(place, other)})
+            if names[1:] and chosen & set(names) and frozenset(names) not in seen:
+                seen.add(frozenset(names))
+                address, port = place
+                where = address if address.startswith("/") else f"{address} port {port}"
+                yield Finding(
+                    f"{_several(names)} have the same place, {where}",
+                    f"editor {patient.every[0].etc.rpartition('/')[0]}/{names[-1]}/instance.env",
+                )
 
 
 def _several(names: list[str]) -> str:

@@ -1,0 +1,98 @@
+"""A system tree that is looked into; nothing in it is executed.
+
+A link leads where it will lead the machine that is booted from the tree, never out of the tree.
+"""
+
+import os
+import stat
+
+from sockwake.system import files
+
+_MOST_LINKS = 40  # as many as the kernel follows
+_MOST = 1 << 20  # characters of a file
+
+
+class Tree:
+    """A tree. root: its path, "" for this machine's own. All other paths are those in the tree."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def place(self, path: str) -> str:
+        """Where a path of the tree is here, without a link in it; the end of it may be missing.
+
+        Raises OSError for links that lead in circles.
+        """
+        here, todo, links = "", path.split("/")[::-1], 0
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            if name == "..":
+                here = here.rpartition("/")[0]
+                continue
+            try:
+                link = os.readlink(f"{self.root}{here}/{name}")
+            except OSError:  # no link, or not there
+                here = f"{here}/{name}"
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(0, "links lead in circles", f"{self.root}{path}")
+            here = "" if link.startswith("/") else here
+            todo += link.split("/")[::-1]
+        return f"{self.root}{here}" or "/"
+
+    def read(self, path: str, most: int = _MOST) -> str:
+        """The first `most` characters of a plain file; raises OSError."""
+        return files.read_plain(self.place(path), most)
+
+    def text(self, path: str, most: int = _MOST) -> str:
+        """The same, "" for a file that cannot be read."""
+        try:
+            return self.read(path, most)
+        except OSError:
+            return ""
+
+    def link(self, path: str) -> str:
+        """What the link at a path says, "" when there is none."""
+        directory, _, name = path.rpartition("/")
+        try:
+            return os.readlink(f"{self.place(directory)}/{name}")
+        except OSError:
+            return ""
+
+    def names(self, path: str) -> list[str]:
+        """The sorted names in a directory, none when it cannot be read."""
+        try:
+            return sorted(os.listdir(self.place(path)))
+        except OSError:
+            return []
+
+    def mode(self, path: str) -> int:
+        """Type and mode of what is at a path, 0 for nothing."""
+        try:
+            return os.lstat(self.place(path)).st_mode
+        except OSError:
+            return 0
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything at a path."""
+        return bool(self.mode(path))
+
+    def has_file(self, path: str) -> bool:
+        """Whether there is a plain file."""
+        return stat.S_ISREG(self.mode(path))
+
+    def has_directory(self, path: str) -> bool:
+        """Whether there is a directory."""
+        return stat.S_ISDIR(self.mode(path))
+
+    def has_program(self, path: str) -> bool:
+        """Whether there is a file that may be executed."""
+        mode = self.mode(path)
+        return stat.S_ISREG(mode) and bool(mode & 0o111)
+
+    def shown(self, path: str) -> str:
+        """A path of the tree as an administrator types it here."""
+        return f"{self.root}{path}"
