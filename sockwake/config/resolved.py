@@ -26,6 +26,7 @@ _STANDS_FOR = {
     "SOCKWAKE_BACKEND": "/0sockwake-backend0",
     "SOCKWAKE_DATA": "/0sockwake-data0",
 }
+TOLD = tuple(_STANDS_FOR)
 _ESCAPES = {"n": "\n", "r": "\r"}
 
 
@@ -90,9 +91,20 @@ def config(instance: Instance, environment: Mapping[str, str]) -> dict[str, Any]
 def image(instance: Instance) -> tuple[str, str]:
     """(name, digest) of the image that the instance is to have; ("", "") when none is said."""
     try:
-        said = _read(instance)["image"]
+        with open(instance.resolved_file, encoding="utf-8") as file:
+            return said_of(file.read())
+    except (OSError, ValueError):
+        return "", ""
+
+
+def said_of(text: str) -> tuple[str, str]:
+    """The same, of the text of the file."""
+    import json
+
+    try:
+        said = json.loads(text)["image"]
         return str(said["name"]), str(said["digest"])
-    except (LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return "", ""
 
 

@@ -7,7 +7,7 @@ import os
 from sockwake.config import scope
 
 # where sockwake-new puts them into a tree, and where a package or an image may ship them
-_PLACES = ("/var/lib/sockwake/images/archives", "/usr/share/sockwake/images/archives")
+PLACES = ("/var/lib/sockwake/images/archives", "/usr/share/sockwake/images/archives")
 
 
 def file_of(image: str) -> str:
@@ -20,5 +20,5 @@ def find(image: str) -> str:
     """The path of its archive, "" when none came along; a user's own images have none."""
     if scope.is_user():
         return ""
-    paths = (f"{place}/{file_of(image)}" for place in _PLACES)
+    paths = (f"{place}/{file_of(image)}" for place in PLACES)
     return next(filter(os.path.exists, paths), "")

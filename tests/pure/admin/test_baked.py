@@ -60,6 +60,7 @@ FAULTS = [
     ("definition", "shop", removed(f"{ETC}/compose.yaml"), "editor "),
     ("image", "shop", no_image, "sockwake images load ARCHIVE --root {tree}"),
     ("image", "shop", half_an_image, "sockwake images load"),
+    ("compose", "shop", removed(f"{ETC}/resolved.json"), "apt install docker-compose"),
     ("server", "own", the_host_s_server, "apt install postgresql-17"),
     ("data", "shop", removed(f"{ETC}/uninitialised"), "touch {tree}/etc/sockwake/shop/uninit"),
     (

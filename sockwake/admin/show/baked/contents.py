@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from sockwake.admin.show.baked.subject import Baked, etc
+from sockwake.admin.show.baked.tree import Tree
 from sockwake.admin.show.doctor.finding import Finding
+from sockwake.config import resolved
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
+from sockwake.engine import archives
 from sockwake.engine.compose_project import DEFAULT_FILES
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import COMPOSE, HOST, KINDS, SERVICE
@@ -14,6 +19,13 @@ from sockwake.oci import names, notes
 from sockwake.postgres import host_server
 
 _STORES = ("/var/lib/sockwake/images", "/usr/share/sockwake/images")
+# what an engine has loaded already
+_OF_ENGINES = ("/var/lib/docker/image", "/var/lib/containers/storage/overlay-images")
+_COMPOSE = (
+    "/usr/bin/docker-compose",
+    "/usr/libexec/docker/cli-plugins/docker-compose",
+    "/usr/lib/docker/cli-plugins/docker-compose",
+)
 _EXEC = re.compile(r"^\s*ExecStart\s*=\s*[@:+!|-]*\s*(\"?)(/[^\s\"]+)\1", re.MULTILINE)
 
 
@@ -27,7 +39,7 @@ def definitions(subject: Baked) -> Iterator[Finding]:
             elif file == SERVICE:
                 yield from _service(subject, instance)
             elif settings.project:
-                _require_project(subject, settings)
+                _require_services(subject, _file_of_project(subject, settings), "")
         except SockwakeError as error:
             path = f"{instance.etc}/{file}" if file else subject.tree.shown(settings.project)
             yield Finding(error.message, error.hint or f"editor {path}", instance.name)
@@ -35,17 +47,42 @@ def definitions(subject: Baked) -> Iterator[Finding]:
 
 def images(subject: Baked) -> Iterator[Finding]:
     """An image that the first wake would have to ask a registry for."""
-    every = {name for place in _STORES for name in _image_names(subject, place)}
+    tree = subject.tree
+    digests = {path.rpartition("/")[2]: path for place in _STORES for path in _images(tree, place)}
+    known = {name for path in digests.values() for name in _names(tree, path)}
     for instance, settings in subject.valid():
-        if not settings.is_bundled:
+        for reference in _references(subject, instance, settings):
+            if settings.is_bundled:
+                name, digest = resolved.said_of(tree.text(f"{etc(instance)}/resolved.json"))
+                is_there = reference in known or (
+                    name == reference and digest.removeprefix("sha256:") in digests
+                )
+                load = subject.sockwake("images load", "ARCHIVE")
+            else:
+                file = archives.file_of(reference)
+                is_there = any(tree.has_file(f"{place}/{file}") for place in archives.PLACES)
+                is_there = is_there or any(map(tree.names, _OF_ENGINES))
+                load = f"skopeo copy SOURCE docker-archive:{tree.shown(archives.PLACES[0])}/{file}"
+            if not is_there:
+                what = f"its image {reference} is not in {subject.where}"
+                yield Finding(what, load, instance.name)
+
+
+def unsettled(subject: Baked) -> Iterator[Finding]:
+    """A compose file that the machine has to read, without compose."""
+    if any(subject.tree.has_file(path) for path in _COMPOSE):
+        return
+    for instance, settings in subject.valid():
+        is_settled = settings.is_bundled and subject.is_settled(instance)
+        if settings.runtime == HOST or is_settled:
             continue
-        reference = settings.image or _image_of_compose(subject, instance, settings)
-        if reference and "$" not in reference and reference not in every:
-            yield Finding(
-                f"its image {reference} is not in {subject.where}",
-                subject.sockwake("images load", "ARCHIVE"),
-                instance.name,
-            )
+        anew = f"sockwake new {instance.name} --image-archive makes it anew without, or "
+        place = settings.project or instance.compose_file
+        yield Finding(
+            f"the machine has no compose, which it needs to read {place}",
+            f"{anew if settings.is_bundled else ''}apt install docker-compose, in the tree",
+            instance.name,
+        )
 
 
 def data(subject: Baked) -> Iterator[Finding]:
@@ -80,13 +117,12 @@ def _require_services(subject: Baked, path: str, service: str) -> None:
         raise SockwakeError(f"{subject.tree.shown(path)} has no service '{service}'")
 
 
-def _require_project(subject: Baked, settings: Settings) -> None:
+def _file_of_project(subject: Baked, settings: Settings) -> str:
     paths = [f"{settings.project}/{name}" for name in DEFAULT_FILES]
-    path = next((path for path in paths if subject.tree.has_file(path)), "")
-    if not path:
-        where = subject.tree.shown(settings.project)
-        raise SockwakeError(f"its project is not there: {where} has no compose.yaml")
-    _require_services(subject, path, "")
+    if path := next((path for path in paths if subject.tree.has_file(path)), ""):
+        return path
+    where = subject.tree.shown(settings.project)
+    raise SockwakeError(f"its project is not there: {where} has no compose.yaml")
 
 
 def _service(subject: Baked, instance: Instance) -> Iterator[Finding]:
@@ -116,18 +152,33 @@ def host_servers(subject: Baked) -> Iterator[Finding]:
                 )
 
 
-def _image_names(subject: Baked, place: str) -> Iterator[str]:
-    """The names of the whole images in one of the places for them."""
-    for digest in filter(names.is_hex, subject.tree.names(place)):
+def _images(tree: Tree, place: str) -> Iterator[str]:
+    """The paths of the whole images in one of the places for them."""
+    for digest in filter(names.is_hex, tree.names(place)):
         path = f"{place}/{digest}"
-        if subject.tree.has_file(f"{path}/config.json") and subject.tree.names(f"{path}/rootfs"):
-            yield from notes.parse(subject.tree.text(f"{path}/notes.json")).names
+        if tree.has_file(f"{path}/config.json") and tree.names(f"{path}/rootfs"):
+            yield path
 
 
-def _image_of_compose(subject: Baked, instance: Instance, settings: Settings) -> str:
-    said = subject.compose(instance)
+def _names(tree: Tree, image: str) -> tuple[str, ...]:
+    return notes.parse(tree.text(f"{image}/notes.json")).names
+
+
+def _references(subject: Baked, instance: Instance, settings: Settings) -> list[str]:
+    """The images of an instance, by their names in its compose file, as far as these are plain."""
+    if settings.runtime == HOST:
+        return []
+    if settings.image:
+        return [settings.image]
+    said = subject.compose(instance) if not settings.project else _project(subject, settings)
     services = said.get("services") if isinstance(said, dict) else None
-    if not isinstance(services, dict):
-        return ""
-    service = services.get(settings.service or next(iter(services), ""))
-    return str(service.get("image") or "") if isinstance(service, dict) else ""
+    found = services.values() if isinstance(services, dict) else ()
+    every = [str(each.get("image") or "") for each in found if isinstance(each, dict)]
+    return [each for each in dict.fromkeys(every) if each and "$" not in each]
+
+
+def _project(subject: Baked, settings: Settings) -> Any:
+    """What the compose file of a project says, None when that cannot be read."""
+    with suppress(SockwakeError):
+        return subject.yaml(_file_of_project(subject, settings))
+    return None

@@ -8,7 +8,7 @@ from typing import Any
 from sockwake.admin import operands
 from sockwake.admin.show.baked.tree import Tree
 from sockwake.admin.show.doctor.finding import Finding, Patient
-from sockwake.config import scope
+from sockwake.config import resolved, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import UNKNOWN, SockwakeError, reason
@@ -49,6 +49,13 @@ class Baked(Patient):
             with suppress(SockwakeError):
                 self._compose[instance.name] = self.yaml(f"{etc(instance)}/{COMPOSE}")
         return self._compose[instance.name]
+
+    def is_settled(self, instance: Instance) -> bool:
+        """Whether what compose makes of its files is beside them, and the machine needs none."""
+        files = (instance.resolved_file, instance.compose_file, instance.env_file)
+        if any(os.path.islink(path) for path in (*files, instance.variables_file)):
+            return False  # nothing is read through them
+        return resolved.config(instance, dict.fromkeys(resolved.TOLD, "")) is not None
 
     def yaml(self, path: str) -> Any:
         """A file of YAML in the tree; raises SockwakeError."""

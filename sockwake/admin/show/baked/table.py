@@ -14,6 +14,7 @@ CHECKS: dict[str, Check] = {
     "broken": instances.broken,
     "definition": contents.definitions,
     "image": contents.images,
+    "compose": contents.unsettled,
     "server": contents.host_servers,
     "data": contents.data,
     "socket": sockets.enabled,

@@ -6,9 +6,10 @@ A link leads where it will lead the machine that is booted from the tree, never 
 import os
 import stat
 
+from sockwake.errors import SockwakeError
+from sockwake.oci import rootfs
 from sockwake.system import files
 
-_MOST_LINKS = 40  # as many as the kernel follows
 _MOST = 1 << 20  # characters of a file
 
 
@@ -23,25 +24,10 @@ class Tree:
 
         Raises OSError for links that lead in circles.
         """
-        here, todo, links = "", path.split("/")[::-1], 0
-        while todo:
-            name = todo.pop()
-            if name in ("", "."):
-                continue
-            if name == "..":
-                here = here.rpartition("/")[0]
-                continue
-            try:
-                link = os.readlink(f"{self.root}{here}/{name}")
-            except OSError:  # no link, or not there
-                here = f"{here}/{name}"
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise OSError(0, "links lead in circles", f"{self.root}{path}")
-            here = "" if link.startswith("/") else here
-            todo += link.split("/")[::-1]
-        return f"{self.root}{here}" or "/"
+        try:
+            return self.root + rootfs.resolved(self.root, path)
+        except SockwakeError as error:
+            raise OSError(0, error.message, f"{self.root}{path}") from None
 
     def read(self, path: str, most: int = _MOST) -> str:
         """The first `most` characters of a plain file; raises OSError."""
