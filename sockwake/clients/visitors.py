@@ -22,6 +22,7 @@ class Visitor:
     address: address and port, or the path of the unix socket it came by. silent: seconds since the
     last byte either way, None when the kernel does not tell. pid, program, user: of the process on
     this host that has it open; 0 and "" of another machine's, and where it may not be known.
+    inode: of the socket that was accepted for it, 0 while it waits.
     """
 
     address: str
@@ -29,6 +30,7 @@ class Visitor:
     pid: int = 0
     program: str = ""
     user: str = ""
+    inode: int = 0
 
     def facts(self) -> dict[str, object]:
         """What --json says of it."""
@@ -46,7 +48,11 @@ def each(settings: Settings) -> list[Visitor]:
     tables = procnet.Snapshot()
     owners: dict[str, int] = {}
     rows = _tcp(settings, tables)
-    peers = {inode: path for path in _paths(settings) for inode in ss.unix_peers(path)}
+    peers = {
+        inode: (path, int(own))
+        for path in _paths(settings)
+        for inode, own in ss.unix_peers(path).items()
+    }
     if peers or any(other for _, other in rows):
         owners = port_owner.owners()
     silences: dict[str, float] = {}
@@ -57,10 +63,12 @@ def each(settings: Settings) -> list[Visitor]:
         address = procnet.address(row[2])
         pid = owners.get(f"socket:[{other[_INODE]}]", 0) if other else 0
         user = _name(int(other[_UID])) if other else ""
-        visitors.append(Visitor(address, silences.get(address), pid, port_owner.program(pid), user))
-    for inode, path in peers.items():
-        pid = owners.get(f"socket:[{inode}]", 0)
-        visitors.append(Visitor(path, None, pid, port_owner.program(pid), _user_of(pid)))
+        program, inode = port_owner.program(pid), int(row[_INODE])
+        visitors.append(Visitor(address, silences.get(address), pid, program, user, inode))
+    for other_end, (path, inode) in peers.items():
+        pid = owners.get(f"socket:[{other_end}]", 0)
+        program = port_owner.program(pid)
+        visitors.append(Visitor(path, None, pid, program, _user_of(pid), inode))
     return visitors
 
 

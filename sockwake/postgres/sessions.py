@@ -18,7 +18,8 @@ from sockwake.system import files, process
 _PATIENCE = 5  # seconds for psql
 _QUERY = """
 SELECT coalesce(json_agg(s), '[]') FROM (
-    SELECT usename AS "user", datname AS database, application_name AS application, state,
+    SELECT pid, client_port, usename AS "user", datname AS database,
+        application_name AS application, state,
         round(extract(epoch FROM clock_timestamp() - state_change))::int AS state_seconds,
         round(extract(epoch FROM clock_timestamp() - xact_start))::int AS transaction_seconds,
         wait_event_type AS waits_for, left(query, 200) AS query
@@ -32,8 +33,9 @@ SELECT coalesce(json_agg(s), '[]') FROM (
 def ask(instance: Instance, settings: Settings) -> list[dict[str, Any]]:
     """The sessions, the oldest first.
 
-    Each with "user", "database", "application", "state", "state_seconds", "transaction_seconds"
-    (null without a transaction), "waits_for" and "query" (the last one, its beginning).
+    Each with "pid" and "client_port" (-1 of a unix socket) as the server sees them, "user",
+    "database", "application", "state", "state_seconds", "transaction_seconds" (null without a
+    transaction), "waits_for" and "query" (the last one, its beginning).
     Raises SockwakeError when the server cannot be asked.
     """
     socket = f"{instance.backend}/{settings.socket_name}"

@@ -44,6 +44,8 @@ class Connection:
         return self.outstanding > 0 and self.since_ack >= _GONE_AFTER
 
 
+_UNIX = ("ss", "--no-header", "--unix", "--numeric", "state", "connected")
+_OTHER_END = 6  # the column of what a unix socket is connected to, at least
 _TIMES = ("lastsnd", "lastrcv", "lastack")
 
 _STATES = ("state", "established", "state", "close-wait")
@@ -91,10 +93,21 @@ def dropped(places: Places) -> int:
     return sum(int(count) for count in counts if count.isdigit())
 
 
-def unix_peers(path: str) -> list[str]:
-    """The inodes of the sockets that are connected to those of a unix socket's path."""
-    said = process.run(
-        ["ss", "--no-header", "--unix", "--numeric", "state", "connected", "src", path], check=False
-    )
+def unix_peers(path: str) -> dict[str, str]:
+    """The inode of each socket that is connected to a unix socket's path, and that it talks to."""
+    said = process.run([*_UNIX, "src", path], check=False)
     rows = [line.split() for line in said.splitlines()]
-    return [row[-1] for row in rows if path in row and row[-1].isdigit() and row[-1] != "0"]
+    return {
+        row[-1]: row[-3] for row in rows if path in row and row[-1].isdigit() and row[-1] != "0"
+    }
+
+
+def unix_ends(pid: int = 0) -> dict[int, int]:
+    """The inode at the other end of every connected unix socket, by its own.
+
+    pid: a process in whose network they were made, which takes root; 0 for this process's own.
+    """
+    enter = ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
+    rows = [line.split() for line in process.run([*enter, *_UNIX], check=False).splitlines()]
+    ends = [(row[-3], row[-1]) for row in rows if len(row) > _OTHER_END]
+    return {int(own): int(other) for own, other in ends if own.isdigit() and other.isdigit()}

@@ -36,10 +36,18 @@ def test_why_it_is_awake_is_told(instance: Make, runtime: str) -> None:
         assert (one["from"], one["pid"], one["user"]) == (client.local_address, os.getpid(), "root")
         [session] = facts["sessions"]
         assert (session["state"], session["query"]) == ("idle in transaction", "select 42")
-        assert session["transaction_seconds"] < 60
+        assert session["transaction_seconds"] < 60 and one["session"] == session["pid"]
         shown = must("sockwake", "status", database.name)
-        assert f"  client      {address} (" in shown
-        assert "idle in transaction for " in shown
+        [line] = [each for each in shown.splitlines() if "idle in transaction for " in each]
+        assert line.startswith(f"  client      {address} (") and "  session  " not in shown
+        with database.connect(source="127.0.0.78") as another:
+            another.query("select 43")
+            facts = status(database)
+        queries = {each["pid"]: each["query"] for each in facts["sessions"]}
+        assert {each["from"]: queries[each["session"]] for each in facts["connections"]} == {
+            address: "select 42",
+            another.local_address: "select 43",
+        }
     assert facts["last_woken_by"] == address
     phases = facts["last_wake_phases"]
     assert {"preparation", "postgres"} <= phases.keys()

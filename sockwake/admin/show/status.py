@@ -11,7 +11,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import holds, server_log, wakes
 from sockwake.postgres import adoption, preloaded, sessions, tls
-from sockwake.system import files, ss
+from sockwake.system import files, ss, systemctl
 
 _PATIENCE = 10  # seconds for compose
 
@@ -68,17 +68,35 @@ def _of_now(instance: Instance, settings: Settings, row: dict[str, object]) -> d
     """
     if instance.root:
         return {"connections": [], "holds": [], "sessions": None}
+    clients = visitors.each(settings)
     found: dict[str, object] = {
-        "connections": [each.facts() for each in visitors.each(settings)],
+        "connections": [each.facts() for each in clients],
         "holds": [each.facts() for each in holds.holds(instance)],
         "sessions": None,
     }
     if settings.has_cluster and row["state"] == ls.AWAKE:
         try:
-            found["sessions"] = sessions.ask(instance, settings)
+            found["sessions"] = asked = sessions.ask(instance, settings)
+            found["connections"] = _with_sessions(instance, clients, asked)
         except SockwakeError as error:
             found["sessions_error"] = error.whole
     return found
+
+
+def _with_sessions(
+    instance: Instance, clients: list[visitors.Visitor], asked: list[dict[str, object]]
+) -> list[dict[str, object]]:
+    """The facts of each connection, with the "session" that is behind it: its pid, or null."""
+    from sockwake.clients import behind
+
+    proxy = systemctl.main_pid(instance.proxy_unit) if clients else 0
+    known = behind.sessions((each.inode for each in clients if each.inode), proxy)
+    told = []
+    for each in clients:
+        key, value = known.get(each.inode, ("pid", 0))
+        pids = [session["pid"] for session in asked if session[key] == value]
+        told.append(each.facts() | {"session": pids[0] if len(pids) == 1 else None})
+    return told
 
 
 def _of_last_wake(instance: Instance) -> dict[str, object]:

@@ -37,10 +37,13 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
 
 def _of_now(facts: Facts, instance: Instance) -> list[tuple[str, object]]:
     """Why it is awake, and until when."""
-    shown: list[tuple[str, object]] = [
-        ("client", _client(each)) for each in _list(facts, "connections")
-    ]
-    shown += [("session", _session(each)) for each in _list(facts, "sessions")]
+    shown: list[tuple[str, object]] = []
+    others = {each["pid"]: each for each in _list(facts, "sessions")}
+    for client in _list(facts, "connections"):
+        session = others.pop(client.get("session"), None)
+        matched = f"; {_session(session)}" if session else ""
+        shown.append(("client", f"{_client(client)}{matched}"))
+    shown += [("session", _session(each)) for each in others.values()]
     shown.append(("sessions", facts.get("sessions_error")))
     shown += [("held by", each.sentence()) for each in holds.holds(instance)]
     if facts["state"] == ls.AWAKE and not facts["clients"]:
