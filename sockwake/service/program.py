@@ -187,8 +187,7 @@ def _go_ahead(
 
         client = asker.of_wake(instance, settings, client, took)
     how = "tried out" if is_trial else f"woken by {client}"
-    told = f" ({phases})" if phases else ""
-    sentence = f"{how} in {1000 * took:.0f} ms{told}"
+    sentence = f"{how} in {1000 * took:.0f} ms" + (f" ({phases})" if phases else "")
     if is_trial:
         journal.aside(journal.say, sentence)
         return client, None
@@ -203,6 +202,10 @@ def _keep_books(instance: Instance, settings: Settings, client: str, took: float
     journal.aside(allowlist.note_dropped, instance, settings)
     if took is not None:
         journal.aside(wakes.note, instance, client, took)
+    if os.path.exists(instance.password_begun):
+        from sockwake.lifecycle import begun
+
+        journal.aside(begun.settle, instance)
 
 
 def _leave_for_proxy(step: Callable[..., object], *arguments: object) -> None:

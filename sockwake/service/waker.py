@@ -240,6 +240,10 @@ def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: S
         journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
     journal.aside(wakes.note, instance, client, stopwatch.total)
+    if os.path.exists(instance.password_begun):
+        from sockwake.lifecycle import begun
+
+        journal.aside(begun.settle, instance)
 
 
 def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> None:

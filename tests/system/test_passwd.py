@@ -137,6 +137,17 @@ def test_what_was_interrupted_is_settled_by_the_next_that_connects(instance: Mak
     beside.write_text(f"{new}\n")
     run("sockwake", "psql", "pg1", "-XAtc", "select 1").expect(0)
     assert database.password == new and not beside.exists()
+    for number, given in enumerate(("by a wake", "by another")):
+        database.asleep()
+        if number:
+            database.psql(f"alter role postgres password '{given}'")
+            database.asleep()
+        before = database.password
+        beside.write_text(f"{given}\n")
+        must("sockwake", "wake", "pg1")
+        until("the wake has it settled", lambda: not beside.exists())
+        assert database.password == (given if number else before)
+        assert logs_in(database, database.password)
     beside.write_text("a third\n")
     run("sockwake", "passwd", "pg1").expect(0)
     assert logs_in(database, database.password) and not beside.exists()
