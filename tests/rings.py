@@ -24,7 +24,12 @@ BOOTS = {  # in this order
     "power cut": [["kill"], ["start", "--with-parent"]],
 }
 CLOCK = "test_clock"  # sets the clock, and so needs a machine that does not share this host's
-LIMITS = "test_isolation.py::test_a_limit_of_the_service_bites"  # and controllers of its own
+# what takes controllers, memory and file systems of its own, or a part of a file that does
+OWN_KERNEL = "test_own_kernel"
+LIMITS = (
+    "test_isolation.py::test_a_limit_of_the_service_bites",
+    "test_change.py::test_a_limit_bites",
+)
 SHORT = ["--quiet", "--no-header"]  # of pytest
 QUIET = "DEBIAN_FRONTEND=noninteractive"
 INSTALL = f"""\
@@ -150,7 +155,7 @@ def system(
 
 
 def clock(run: Run, deb: Path, arguments: list[str]) -> None:
-    """The file that sets the clock, in a machine with a kernel and a clock of its own."""
+    """What takes a kernel and a clock of its own: it sets the clock, or has little memory."""
     out = run.reports / "clock"
     out.mkdir()
     folders = (f"{HERE.parent}:/src", f"{out}:/reports", f"{deb.resolve().parent}:/deb")
@@ -161,7 +166,7 @@ def clock(run: Run, deb: Path, arguments: list[str]) -> None:
         "SOCKWAKE_CLOCK=1",
         "SOCKWAKE_PATIENCE=180",
     ]
-    chosen = (f"tests/system/{CLOCK}.py", f"tests/system/{LIMITS}")
+    chosen = [f"tests/system/{each}" for each in (f"{CLOCK}.py", f"{OWN_KERNEL}.py", *LIMITS)]
     pytest = ["/src/debian/tests/system", *chosen, *SHORT, *arguments]
     command = ["sh", "-c", INSTALL, f"/deb/{deb.name}", "env", *environment, *pytest]
     status = run.stream("clock", [MACHINE, "kernel", *binds, "--", *command])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from account import MakeOwn, Own
-from client import Lost
+from client import Lost, Refused
 from database import Database
 from instances import Know, Make
 from moment import until
@@ -106,6 +107,39 @@ def test_a_definition_that_cannot_be_is_not_taken(instance: Make) -> None:
     database.asleep()
 
 
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Path]:
+    """A file with a line for each call of systemctl, which is another program meanwhile."""
+    calls, program = tmp_path / "calls", Path("/usr/local/sbin/systemctl")
+    program.write_text(f'#!/bin/sh\necho "$@" >>{calls}\nexec /usr/bin/systemctl "$@"\n')
+    program.chmod(0o755)
+    yield calls
+    program.unlink()
+
+
+def test_apply_of_everything_asks_systemd_once(machine: None, asked: Path) -> None:
+    env = "KIND=command\nLISTEN=127.0.0.1\nPORT={}\nIDLE=3min\nBACKEND_PORT=80\n"
+    for number in range(20):
+        folder = Path(f"/etc/sockwake/many{number}")
+        folder.mkdir(parents=True)
+        (folder / "instance.env").write_text(env.format(25600 + number))
+        (folder / "service.conf").write_text("[Service]\nExecStart=/bin/true\n")
+    try:
+        must("systemctl", "daemon-reload")
+        asked.unlink(missing_ok=True)
+        sockwake("apply", "--check")
+        assert len(sockwake("apply", "many*").out.splitlines()) == 20
+        assert len(asked.read_text().splitlines()) == 2, asked.read_text()
+        env_file = Path("/etc/sockwake/many7/instance.env")
+        env_file.write_text(env.format(25700))
+        said = sockwake("apply", "--check", status=PENDING).out
+        assert said == "many7: systemd has to read its units anew.\n"
+        assert "applied many7; systemd has read its units" in sockwake("apply").out
+        sockwake("apply", "--check")
+    finally:
+        run("sockwake", "rm", "many*", timeout=120).expect(0)
+
+
 LIMITS = ("--memory", "300M", "--cpus", "0.5", "--pids", "60", "--max-clients", "3")
 
 
@@ -135,14 +169,16 @@ def test_limits_are_systemd_s_and_the_proxy_s(instance: Make) -> None:
     not CONTROLLERS.exists() or "memory" not in CONTROLLERS.read_text().split(),
     reason="this machine has no controllers",
 )
+@pytest.mark.kills
 def test_a_limit_bites(instance: Make) -> None:
     database = instance("--memory", "100M", "--pids", "40")
     ran = database.try_psql(
         "select length(string_agg(repeat('x', 1000000), '')) from generate_series(1, 400)"
     )
     assert ran.status != 0
+    until("it has recovered", lambda: database.try_psql().status == 0)
     clients = []
-    with pytest.raises((Lost, OSError)):
+    with pytest.raises((Lost, OSError, Refused)):
         clients += [database.connect() for _ in range(60)]
     for client in clients:
         client.close()
@@ -152,7 +188,7 @@ def test_a_limit_bites(instance: Make) -> None:
 def test_an_engine_is_told_of_limits(instance: Make) -> None:
     can_count = CONTROLLERS.exists() and "cpu" in CONTROLLERS.read_text().split()
     database = instance(*(LIMITS if can_count else ("--memory", "300M", "--pids", "60")))
-    said = must("sockwake", "compose", database.name, "config")
+    said = must("sockwake", "compose", database.name, "--", "config")
     assert "memory" not in said, "the administrator's file stays as it is"
     database.edit_compose("    restart:", "    mem_limit: 1g\n    restart:")
     assert database.psql() == "1"

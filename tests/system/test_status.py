@@ -42,11 +42,11 @@ def test_why_it_is_awake_is_told(instance: Make, runtime: str) -> None:
         assert line.startswith(f"  client      {address} (") and "  session  " not in shown
         with database.connect(source="127.0.0.78") as another:
             another.query("select 43")
-            facts = status(database)
+            facts, second = status(database), another.local_address
         queries = {each["pid"]: each["query"] for each in facts["sessions"]}
         assert {each["from"]: queries[each["session"]] for each in facts["connections"]} == {
             address: "select 42",
-            another.local_address: "select 43",
+            second: "select 43",
         }
     assert facts["last_woken_by"] == address
     phases = facts["last_wake_phases"]
