@@ -152,8 +152,3 @@ def test_purge_without_instances_leaves_nothing_of_the_package() -> None:
     assert not Path("/etc/sockwake").exists() and not Path("/var/lib/sockwake").exists()
     assert "sockwake" not in must("systemctl", "list-unit-files")
     apt("install", DEB)
-
-
-def test_with_podman_no_client_of_dockers_is_needed() -> None:
-    gone = must("apt-get", "--simulate", "remove", "docker-cli")
-    assert "Remv docker-cli" in gone and "Remv sockwake" not in gone

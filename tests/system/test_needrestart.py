@@ -1,0 +1,71 @@
+"""needrestart(1), which apt runs behind an upgrade of a library, leaves clients what they have."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from database import Database
+from instances import Make
+from moment import until
+from program import must, run
+
+OURS = Path("/etc/needrestart/conf.d/sockwake.conf")
+CONTROL = "sockwake-control.service"  # what it has to restart, to be known to work
+
+pytestmark = pytest.mark.skipif(not shutil.which("needrestart"), reason="needrestart is missing")
+
+
+@pytest.fixture
+def control() -> Iterator[str]:
+    unit = Path(f"/etc/systemd/system/{CONTROL}")
+    unit.write_text("[Service]\nExecStart=/usr/bin/sleep infinity\n")
+    must("systemctl", "daemon-reload")
+    must("systemctl", "start", CONTROL)
+    yield CONTROL
+    must("systemctl", "stop", CONTROL)
+    unit.unlink()
+    must("systemctl", "daemon-reload")
+
+
+def upgrade_the_c_library() -> None:
+    """What dpkg does: another file in its place, while programs have the old one open."""
+    for library in Path("/usr/lib").glob("*/libc.so.6"):
+        new = library.with_name("libc.so.6.dpkg-new")
+        shutil.copy2(library, new)
+        os.replace(new, library)
+
+
+def needrestart() -> str:
+    """As apt runs it where nobody is asked."""
+    silent = {"DEBIAN_FRONTEND": "noninteractive"}
+    return run("needrestart", "-r", "a", env=silent, timeout=120).expect(0).out
+
+
+def pids(database: Database) -> list[int]:
+    return [database.main_pid(unit) for unit in (database.backend, database.proxy)]
+
+
+def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -> None:
+    awake = instance("--runtime", "host", "--version", "17", name="pg1", idle="10min")
+    asleep = instance("--runtime", "host", "--version", "17", name="pg2", idle="10min")
+    with awake.connect() as client:
+        before, session = pids(awake), client.value("select pg_backend_pid()")
+        other = must("systemctl", "show", "-P", "MainPID", control)
+        upgrade_the_c_library()
+        done, _, deferred = needrestart().partition("deferred")
+        assert control in done and must("systemctl", "show", "-P", "MainPID", control) != other
+        assert all(unit in deferred for unit in (awake.backend, awake.proxy))
+        assert pids(awake) == before and client.value("select pg_backend_pid()") == session
+    assert asleep.processes() == []
+    # without the file that the package brings it would have
+    away = OURS.rename("/var/tmp/sockwake.conf")
+    try:
+        assert awake.backend in needrestart().partition("deferred")[0]
+    finally:
+        shutil.move(away, OURS)
+    until("it serves again", lambda: awake.psql() == "1")
