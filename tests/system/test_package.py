@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,12 @@ from database import Database
 from instances import Make
 from package import DEB, apt, build, install, is_installed, unpack
 from program import must, run
+
+# what is no package's, an engine's, the cache or log of what a test has used, or the tests' own
+ELSEWHERE = re.compile(
+    r"/(dev|home|proc|root|run|src|srv|sys|tmp)"
+    r"|/var/(cache|log|tmp|lib/(apt|containerd|containers|docker|dpkg|systemd))"
+)
 
 pytestmark = [
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
@@ -145,6 +153,40 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
     apt("install", DEB)
     assert database.psql("select n from kept") == "1"
     assert "not properly shut down" not in database.journal()
+
+
+def footprint() -> dict[str, tuple[object, ...]]:
+    """Mode and owner of all that is on the machine, and what is in the files of /etc."""
+    found: dict[str, tuple[object, ...]] = {}
+    for at, folders, files in os.walk("/"):
+        folders[:] = [name for name in folders if not ELSEWHERE.fullmatch(os.path.join(at, name))]
+        for name in (*folders, *files):
+            path = Path(at, name)
+            status = path.lstat()
+            text = path.read_bytes() if at.startswith("/etc") and path.is_file() else b""
+            found[str(path)] = (oct(status.st_mode), status.st_uid, status.st_gid, text)
+    return found
+
+
+def test_installed_used_and_purged_the_machine_is_as_it_was(instance: Make) -> None:
+    """What piuparts looks for, with an instance made, woken and removed in between."""
+    apt("purge", "sockwake")
+    before = footprint()
+    apt("install", DEB)
+    database = instance()
+    assert database.psql() == "1"
+    database.asleep()
+    apt("install", "--reinstall", DEB)
+    apt("remove", "sockwake")
+    apt("install", DEB)
+    must("sockwake", "rm", "pg1", "--purge")
+    must("sockwake", "images", "prune")
+    apt("purge", "sockwake")
+    after = footprint()
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert changed == set()
+    assert [path for path in Path("/run").rglob("*") if "sockwake" in path.name] == []
+    apt("install", DEB)
 
 
 def test_purge_without_instances_leaves_nothing_of_the_package() -> None:
