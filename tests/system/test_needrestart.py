@@ -23,7 +23,8 @@ pytestmark = pytest.mark.skipif(not shutil.which("needrestart"), reason="needres
 @pytest.fixture
 def control() -> Iterator[str]:
     unit = Path(f"/etc/systemd/system/{CONTROL}")
-    unit.write_text("[Service]\nExecStart=/usr/bin/sleep infinity\n")
+    program = "import ctypes, time; ctypes.CDLL('libxml2.so.2'); time.sleep(9999)"
+    unit.write_text(f'[Service]\nExecStart=/usr/bin/python3 -c "{program}"\n')
     must("systemctl", "daemon-reload")
     must("systemctl", "start", CONTROL)
     yield CONTROL
@@ -32,10 +33,14 @@ def control() -> Iterator[str]:
     must("systemctl", "daemon-reload")
 
 
-def upgrade_the_c_library() -> None:
-    """What dpkg does: another file in its place, while programs have the old one open."""
-    for library in Path("/usr/lib").glob("*/libc.so.6"):
-        new = library.with_name("libc.so.6.dpkg-new")
+def upgrade_libraries() -> None:
+    """What dpkg does: another file in its place, while programs have the old one open.
+
+    Of the server's and of the proxy's, which few others have open.
+    """
+    names = ("*/libxml2.so.2.*", "*/systemd/libsystemd-shared-*.so")
+    for library in (path for name in names for path in Path("/usr/lib").glob(name)):
+        new = library.with_name(f"{library.name}.dpkg-new")
         shutil.copy2(library, new)
         os.replace(new, library)
 
@@ -56,7 +61,7 @@ def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -
     with awake.connect() as client:
         before, session = pids(awake), client.value("select pg_backend_pid()")
         other = must("systemctl", "show", "-P", "MainPID", control)
-        upgrade_the_c_library()
+        upgrade_libraries()
         done, _, deferred = needrestart().partition("deferred")
         assert control in done and must("systemctl", "show", "-P", "MainPID", control) != other
         assert all(unit in deferred for unit in (awake.backend, awake.proxy))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,12 +28,12 @@ def hide(machine: None) -> Iterator[Hide]:
     def away(*words: str) -> None:
         for place in PLACES:
             if any(place.endswith(word) for word in words) and os.path.lexists(place):
-                os.rename(place, f"{place}.hidden")
+                shutil.move(place, f"{place}.hidden")
                 hidden.append(place)
 
     yield away
     for place in hidden:
-        os.rename(f"{place}.hidden", place)
+        shutil.move(f"{place}.hidden", place)
 
 
 def test_what_only_making_takes_can_be_removed_and_a_wake_is_as_before(
