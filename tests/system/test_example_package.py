@@ -69,5 +69,5 @@ def test_it_serves_from_its_installation_and_leaves_nothing_when_it_is_purged(
     assert not hello.is_listening(), "as the administrator has it"
     apt("purge", NAME)
     made = {path for path in files() - before if "/__pycache__" not in path}
-    assert made <= {"/etc/sockwake", "/var/lib/sockwake/bundles", "/var/lib/sockwake/images"}
+    assert made <= {"/etc/sockwake", "/var/lib/sockwake/images"}
     assert hello.processes() == [] and not os.path.exists(f"/run/sockwake/{NAME}")
