@@ -31,8 +31,9 @@ def of_tree(root: str) -> str:
         except (OSError, SockwakeError):
             continue
         if head.startswith(_ELF) and len(head) == _MACHINE + 2:
-            order = "little" if head[5] == _LITTLE else "big"
-            return _NAMES.get(int.from_bytes(head[_MACHINE:], order), "")
+            one, other = head[_MACHINE:]
+            machine = one + 256 * other if head[5] == _LITTLE else 256 * one + other
+            return _NAMES.get(machine, "")
     return ""
 
 

@@ -118,7 +118,7 @@ def test_the_synopsis_has_it_for_the_kinds_that_take_it(option: Option) -> None:
     elif not option.kinds and optional.search(forms[""]):
         assert [kind for kind in KINDS if f"Fl {option.flag[1:]} " in forms[kind]] == []
     else:
-        named = [kind for kind in KINDS if re.search(rf"Fl {option.flag[1:]}\b", forms[kind])]
+        named = [kind for kind in KINDS if re.search(rf"Fl {option.flag[1:]}\s", forms[kind])]
         assert named == (option.kinds_named or list(KINDS))
         for kind in option.kinds_named:
             assert needed.search(forms[kind]) or (

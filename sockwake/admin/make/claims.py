@@ -69,8 +69,12 @@ def require_no_system_place(path: str) -> None:
 def require_own(data: str, root: str = "", *, but: Instance | None = None) -> None:
     """Raise SockwakeError (exists) when data is a system directory or overlaps with another's.
 
+    And when a link leads from it out of the tree root.
+
     but: the instance whose directory it is already.
     """
+    if root:
+        safe_path.require_inside(root, data.removeprefix(root))
     hint = (
         "set DATA= in its instance.env right, or leave out --purge"
         if but

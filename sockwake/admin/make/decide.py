@@ -57,8 +57,7 @@ def decide(arguments: Namespace) -> Request:
 
         wanted = engine_choice.of_container(request, network)
         engine_choice.settle(request, arguments.engine, wanted)
-    if arguments.image_archive:
-        request.archive = _archive(request, arguments)
+    request.archive = _archive(request, arguments)
     if arguments.env or arguments.env_file:
         request.environment = environment.text(arguments, request)
     _require_what_is_named(request, arguments)
@@ -70,6 +69,8 @@ def decide(arguments: Namespace) -> Request:
 
 def _archive(request: Request, arguments: Namespace) -> str:
     """The path of the archive for a tree; raises SockwakeError (usage) where there is no use."""
+    if not arguments.image_archive:
+        return ""
     if not request.root:
         load = f"sockwake images load {arguments.image_archive}"
         raise SockwakeError(

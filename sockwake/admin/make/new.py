@@ -47,9 +47,7 @@ def finds_data(request: Request) -> bool:
     Only a PostgreSQL's data are examined.
     """
     path = request.root + request.data_directory
-    if request.root:
-        safe_path.require_inside(request.root, request.data_directory)
-    else:
+    if not request.root:
         safe_path.require_safe(path, "data directory")
     if request.has_cluster or "DATA" in request.lines or os.path.exists(path):
         claims.require_own(path, request.root)
@@ -117,10 +115,7 @@ def make(
         if request.fix_hba:
             mending = adoption.Mending(settings.cluster, settings.major, client(request))
         if provision:
-            if request.keeps_data and not request.adopt:
-                begun.claim_data(request.data_directory, make=True)
-            elif request.definition_file == SERVICE and not _has_state(request):
-                begun.claim_data(request.data_directory, make=False)
+            _claim_data(begun, request)
             if request.definition_file != SERVICE or request.has_cluster:
                 _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
         if "DATA" in request.lines and request.data:
@@ -132,10 +127,7 @@ def make(
             systemctl.reload()
             trial.try_out(made, settings)
         if enable:
-            is_live = not request.root and systemctl.is_running()
-            systemctl.enable(made.socket_unit, root=request.root, now=is_live)
-            if request.root:
-                preset.add(made)
+            _enable(made)
         elif provision and settings.needs_engine and systemctl.is_running():
             systemctl.reload()
     except BaseException:
@@ -150,6 +142,14 @@ def make(
     if request.adopt and provision and request.has_cluster:
         password.forget_password(settings.data)
     return made, settings
+
+
+def _enable(made: Instance) -> None:
+    """Enable the socket, and open it; in a tree have preset-all keep it enabled."""
+    is_live = not made.root and systemctl.is_running()
+    systemctl.enable(made.socket_unit, root=made.root, now=is_live)
+    if made.root:
+        preset.add(made)
 
 
 def _begin(request: Request) -> draft.Draft:
@@ -169,6 +169,13 @@ def _begin(request: Request) -> draft.Draft:
                 discard(abandoned)
             finally:
                 os.close(lock)
+
+
+def _claim_data(begun: draft.Draft, request: Request) -> None:
+    if request.keeps_data and not request.adopt:
+        begun.claim_data(request.data_directory, make=True)
+    elif request.definition_file == SERVICE and not _has_state(request):
+        begun.claim_data(request.data_directory, make=False)
 
 
 def _has_state(request: Request) -> bool:

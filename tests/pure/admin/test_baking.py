@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 def put_image(tree: Tree, place: str = IMAGES, **config: object) -> str:
     """An image postgres:18 in the tree; its digest."""
-    volumes = {"/var/lib/postgresql": {}}
+    volumes: dict[str, object] = {"/var/lib/postgresql": {}}
     said = {"Cmd": ["postgres"], "Env": ["PATH=/bin"], "Volumes": volumes, **config}
     text = json.dumps({"architecture": "amd64", "config": said})
     digits = sha256(text.encode()).hexdigest()

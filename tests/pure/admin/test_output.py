@@ -31,9 +31,8 @@ def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(tree: Tree) ->
 def test_a_dry_run_for_people_shows_the_same(tree: Tree) -> None:
     before = tree.snapshot()
     ran = tree.sockwake("new", "pg1", "--version", "18", "--dry-run", "--enable", *OPTIONS)
-    files = json.loads(
-        tree.sockwake("new", "pg1", "--version", "18", "--dry-run", "--json", *OPTIONS).stdout
-    )["files"]
+    words = ("pg1", "--version", "18", "--dry-run", "--json", "--enable", *OPTIONS)
+    files = json.loads(tree.sockwake("new", *words).stdout)["files"]
     assert (ran.status, ran.stderr) == (0, "")
     assert ran.stdout == "".join(
         f"# {path} ({file['mode']})\n{file['content']}\n" for path, file in files.items()
