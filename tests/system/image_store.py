@@ -50,6 +50,12 @@ def rows() -> list[dict[str, Any]]:
     return listed
 
 
+def rows_of(root: str) -> list[dict[str, Any]]:
+    """The images of a system tree."""
+    listed: list[dict[str, Any]] = json.loads(images("ls", "--json", "--root", root).expect(0).out)
+    return listed
+
+
 def digests() -> set[str]:
     return {str(row["digest"]) for row in rows()}
 
