@@ -216,7 +216,9 @@ def test_a_place_that_cannot_be_baked_into_is_left_as_it_was(
     path = small(tmp_path / "image.tar", oci_archive.many_files())
     options = (*POSTGRES, "--image-archive", path)
     before = tree.listed()
-    tree.new("pg1", *options, before=("setpriv", "--reuid=nobody")).expect(1, "only root can")
+    may_look = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    user = ("setpriv", "--reuid=nobody", *may_look)
+    tree.new("pg1", *options, before=user).expect(1, "only root can")
     alone = ("unshare", "--user", "--map-root-user")
     tree.new("pg1", *options, before=alone).expect(1, "this user namespace has 1 users")
     assert tree.listed() == before

@@ -126,8 +126,9 @@ def _stamp(root: str) -> None:
     if latest < 0:
         return
     for place in (scope.etc(), store.directory(), store.shipped()):
-        for folder, _, names in os.walk(root + place, topdown=False):
-            for path in (*(f"{folder}/{name}" for name in names), folder):
+        for folder, folders, names in os.walk(root + place):
+            # of a link to a directory of this system, too, which os.walk calls a directory
+            for path in (*(f"{folder}/{name}" for name in (*folders, *names)), folder):
                 _stamp_one(path, latest)
     for place in _WANTS:
         with suppress(FileNotFoundError):

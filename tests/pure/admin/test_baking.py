@@ -34,6 +34,7 @@ def put_image(tree: Tree, place: str = IMAGES, **config: object) -> str:
     image = tree.path / place / digits
     (image / "rootfs/bin").mkdir(parents=True)
     (image / "rootfs/bin/postgres").write_text("x")
+    (image / "rootfs/links").symlink_to("/etc")  # which is a directory here
     (image / "config.json").write_text(text)
     image.parent.chmod(0o700)
     noted = {"names": ["docker.io/library/postgres:18"], "engine_ids": [], "size": 1}
