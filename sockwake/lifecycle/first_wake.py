@@ -75,19 +75,21 @@ def keep_changes(instance: Instance) -> None:
 
 
 def require_mounted(path: str) -> None:
-    """Raise SockwakeError when systemd knows of a file system for a directory, and has it not."""
+    """Raise SockwakeError when a file system for a directory is configured, and not mounted.
+
+    It is in fstab(5), in a unit, or in a partition that systemd finds by its type.
+    """
     if not systemctl.is_running():
         return
     os.path.exists(path)  # an automount point is mounted by that
     found = [part for each in {path, os.path.realpath(path)} for part in _folders(each)]
     escaped = process.run(["systemd-escape", "--path", "--suffix=mount", *found]).split()
-    asked = ["systemctl", *scope.switch(), "show", "--property=Where,LoadState,ActiveState"]
-    for text in process.run([*asked, *escaped]).split("\n\n"):
+    asked = ["systemctl", "show", "--property=Id,FragmentPath,ActiveState", *escaped]
+    for text in process.run(asked).split("\n\n"):
         unit = dict(line.partition("=")[::2] for line in text.splitlines())
-        if unit.get("LoadState") == "loaded" and unit.get("ActiveState") != "active":
-            where = unit.get("Where", "")
+        if unit.get("FragmentPath") and unit.get("ActiveState") != "active":
             raise SockwakeError(
-                f"the disk of data directory {path} is not mounted on {where}", f"mount {where}"
+                f"the disk of data directory {path} is not mounted", f"systemctl start {unit['Id']}"
             )
 
 

@@ -65,6 +65,7 @@ def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     ours = {"", cluster.STAGED, cluster.MADE, password._KEPT_PASSWORD}
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
+        "/var/lib/sockwake/etc.d/",
         f"{store.directory()}/DIGEST/",
         f"{store.archives()}/",
         *(f"{needs.directory()}/NAME{beside}/" for beside in ("", ".layers", ".volumes")),

@@ -181,11 +181,14 @@ def test_the_units_are_called_what_the_code_calls_them() -> None:
 
 
 def test_users_have_the_same_units_as_the_system() -> None:
-    """But for the start condition of a program, and the file for node_exporter.
+    """But for the start condition of a program, the file for node_exporter, and a read-only /etc.
 
     A user has no programs, and none whose home the collector reads.
     """
-    of_the_system = ("pg-wanted@.service", "sockwake-metrics.service", "sockwake-metrics.timer")
+    of_the_system = (
+        *("pg-wanted@.service", "sockwake-etc.service"),
+        *("sockwake-metrics.service", "sockwake-metrics.timer"),
+    )
     assert [unit.name for unit in USERS] == [
         unit.name for unit in UNITS if unit.name not in of_the_system
     ]

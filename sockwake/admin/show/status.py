@@ -1,5 +1,6 @@
 """sockwake status: all facts of one instance. It wakes none, and keeps none awake."""
 
+import os
 from contextlib import suppress
 
 from sockwake.admin.show import ls, sizes, times
@@ -52,6 +53,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
             "data_bytes": sizes.of_data(settings),
+            **_of_first_wake(instance, settings),
             "image_bytes": sizes.of_image(instance, settings),
             "limits": sizes.limits(instance, settings),
             "config": instance.etc,
@@ -105,6 +107,17 @@ def _of_last_wake(instance: Instance) -> dict[str, object]:
     return {
         "last_woken_by": last.client if last else None,
         "last_woken_at": times.moment(last.at) if last else None,
+    }
+
+
+def _of_first_wake(instance: Instance, settings: Settings) -> dict[str, object]:
+    """Whether its data are yet to be made, and whether a reboot empties them."""
+    from sockwake.lifecycle import first_wake  # late: ls needs nothing of it
+
+    is_here = bool(settings.data) and not instance.root
+    return {
+        "data_missing": bool(settings.data) and os.path.exists(instance.uninitialised_file),
+        "data_in_memory": is_here and first_wake.is_in_memory(settings.data),
     }
 
 

@@ -63,7 +63,8 @@ def _of_definition(facts: Facts, settings: Settings) -> list[tuple[str, object]]
         ("project", settings.project),
         ("profiles", ", ".join(settings.profiles)),
         ("services", _services(facts.get("services"))),
-        ("data", _with_size(facts["data"], facts["data_bytes"])),
+        ("data", _data(facts)),
+        ("first wake", _first_wake(facts, settings)),
         ("memory", words.size(facts["memory_bytes"]) if facts["memory_bytes"] else ""),
         ("limits", _limits(facts["limits"])),
         ("idle", f"{facts['idle']}, check {settings.check}"),
@@ -121,6 +122,19 @@ def _session(each: Facts) -> str:
 def _with_size(value: object, count: object) -> str:
     size = words.size(count)
     return f"{value} ({size})" if value and size else str(value or "")
+
+
+def _data(facts: Facts) -> str:
+    """Where the data are, how many, and whether a reboot empties them."""
+    said = _with_size(facts["data"], facts["data_bytes"])
+    return f"{said}, in memory: the next boot begins anew" if facts["data_in_memory"] else said
+
+
+def _first_wake(facts: Facts, settings: Settings) -> str:
+    """What the next wake makes first, or ""."""
+    if not facts["data_missing"]:
+        return ""
+    return "makes the database cluster" if settings.has_cluster else "makes the data"
 
 
 def _limits(limits: object) -> str:
