@@ -9,8 +9,12 @@ from env_file import env
 from tree import Tree, run
 
 DIGEST = "ab" * 32
+COMMANDS = "python3 flock crun cmp mount umount unshare dockerd docker-compose"
 PROGRAMS = (
-    *(f"usr/bin/{name}" for name in "python3 flock crun cmp mount umount unshare dockerd".split()),
+    *(
+        f"usr/bin/{name}"
+        for name in "python3 flock crun cmp mount umount unshare dockerd docker-compose".split()
+    ),
     *("usr/sbin/ip", "usr/lib/systemd/systemd-socket-proxyd", "usr/libexec/sockwake/proxy"),
     "usr/lib/systemd/system-generators/sockwake-generator",
 )
@@ -123,3 +127,8 @@ def the_host_s_server(tree: Tree) -> None:
 
 ETC = "etc/sockwake/shop"
 KEY = "-----BEGIN EC PRIVATE KEY-----\nx\n"
+
+
+def unresolved(tree: Tree) -> None:
+    (tree.path / "usr/bin/docker-compose").unlink()
+    (tree.path / "etc/sockwake/shop/resolved.json").unlink()

@@ -23,6 +23,7 @@ from baked_tree import (
     no_image,
     removed,
     the_host_s_server,
+    unresolved,
     write,
     written,
 )
@@ -60,7 +61,7 @@ FAULTS = [
     ("definition", "shop", removed(f"{ETC}/compose.yaml"), "editor "),
     ("image", "shop", no_image, "sockwake images load ARCHIVE --root {tree}"),
     ("image", "shop", half_an_image, "sockwake images load"),
-    ("compose", "shop", removed(f"{ETC}/resolved.json"), "apt install docker-compose"),
+    ("compose", "shop", unresolved, "apt install docker-compose"),
     ("server", "own", the_host_s_server, "apt install postgresql-17"),
     ("data", "shop", removed(f"{ETC}/uninitialised"), "touch {tree}/etc/sockwake/shop/uninit"),
     (
@@ -127,6 +128,7 @@ def fit(tree: Tree) -> Tree:
 def found(tree: Tree, *names: str) -> list[dict[str, str | None]]:
     """What sockwake check says is wrong."""
     ran = tree.sockwake("check", "--json", *names)
+    assert not ran.stderr, ran
     rows: list[dict[str, str | None]] = json.loads(ran.stdout)
     assert ran.status == (FAILED if rows else 0), ran
     return rows
@@ -201,6 +203,13 @@ def test_a_preset_of_the_same_name_replaces_another(fit: Tree) -> None:
     assert found(fit) == []
 
 
+def test_what_is_settled_needs_no_compose(fit: Tree) -> None:
+    removed("usr/bin/docker-compose")(fit)
+    assert found(fit) == []
+    appended(f"{ETC}/compose.yaml", "    tty: true\n")(fit)
+    assert [row["check"] for row in found(fit)] == ["compose"]
+
+
 def test_the_image_may_be_below_a_usr_that_is_never_written(fit: Tree) -> None:
     no_image(fit)
     image(fit, "usr/share/sockwake/images", "postgres:18")
@@ -217,7 +226,7 @@ def test_a_link_leads_where_it_leads_the_machine(fit: Tree, tmp_path: Path) -> N
     """An absolute one into the tree, and one with too many dots not out of it."""
     (fit.path / "srv").mkdir()
     shutil.move(fit.path / "var/lib/sockwake", fit.path / "srv/sockwake")
-    (fit.path / "var/lib/sockwake").symlink_to("/srv/sockwake")
+    (fit.path / "var/lib/sockwake").symlink_to("../../srv/sockwake")
     shutil.move(fit.path / ETC, fit.path / "srv/shop")
     (fit.path / ETC).symlink_to("../../../../../../../../srv/shop")
     assert found(fit) == []
@@ -227,6 +236,9 @@ def test_a_link_leads_where_it_leads_the_machine(fit: Tree, tmp_path: Path) -> N
     (fit.path / ETC).unlink()
     (fit.path / ETC).symlink_to(outside)
     assert [row["check"] for row in found(fit)] == ["instance"]
+    (fit.path / "var/lib/sockwake").unlink()
+    (fit.path / "var/lib/sockwake").symlink_to(outside)
+    refused(fit.sockwake("check"), FAILED, "leads out of the tree")
 
 
 def test_links_in_circles_and_pipes_are_not_waited_for(fit: Tree) -> None:

@@ -53,8 +53,8 @@ class Baked(Patient):
     def is_settled(self, instance: Instance) -> bool:
         """Whether what compose makes of its files is beside them, and the machine needs none."""
         files = (instance.resolved_file, instance.compose_file, instance.env_file)
-        if any(os.path.islink(path) for path in (*files, instance.variables_file)):
-            return False  # nothing is read through them
+        if not all(map(_is_plain, (*files, instance.variables_file))):
+            return False  # no link is followed, and no pipe waited for
         return resolved.config(instance, dict.fromkeys(resolved.TOLD, "")) is not None
 
     def yaml(self, path: str) -> Any:
@@ -105,6 +105,11 @@ def _instances(tree: Tree) -> Iterator[Instance]:
             if tree.has(f"{scope.etc()}/{name}/instance.env"):
                 place = tree.place(f"{scope.etc()}/{name}")
                 yield Instance(name, tree.root, place)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether there is a plain file, or nothing."""
+    return not os.path.lexists(path) or (os.path.isfile(path) and not os.path.islink(path))
 
 
 def has_secret_name(variable: str) -> bool:
