@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from baked_tree import (
     ETC,
     KEY,
@@ -27,7 +28,6 @@ from baked_tree import (
     write,
     written,
 )
-
 from sockwake.admin.show.baked import presets
 from sockwake.admin.show.baked.tree import Tree as Look
 from sockwake.errors import FAILED, UNKNOWN, USAGE
