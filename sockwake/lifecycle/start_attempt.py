@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from sockwake.config.instance import Instance
-from sockwake.system import files
+from sockwake.system import files, procnet
 
+_REMOTE = 2  # the column of the other end in /proc/net/tcp
 _REFUSAL_COUNTS = 5  # seconds; a later client may find the program repaired
 
 
@@ -87,7 +88,20 @@ def refusal(instance: Instance) -> str:
     return f"{instance.run}/refusal.env"
 
 
+def client_seen() -> str:
+    """The client for which pg-wanted@ has had this program started, as address:port, or ""."""
+    if "SOCKWAKE_LOOKED_BESIDE" not in os.environ:
+        return ""
+    row = files.text_of(f"{os.environ['SOCKWAKE_VERDICT']}.client").split()
+    return procnet.address(row[_REMOTE]) if len(row) > _REMOTE else ""
+
+
 def forget_verdict() -> None:
-    """Remove what bin/await has left for bin/when-wanted, if this unit has these."""
+    """Remove what bin/await has left for bin/when-wanted, if this unit has these.
+
+    What a unit beside it has left may be of the next run, and is removed by that unit.
+    """
+    if "SOCKWAKE_LOOKED_BESIDE" in os.environ:
+        return
     if verdict := os.environ.get("SOCKWAKE_VERDICT"):
         files.remove(verdict)

@@ -109,7 +109,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     settings, pid = load(instance), main_process.pid()
     if lock >= 0:
         runtime.promise_end(lock, settings)
-    client = connections.connecting(settings)
+    client = start_attempt.client_seen() or connections.connecting(settings)
     allowlist.require_enforced(settings)
     if settings.is_native:
         _await_sandbox(pid, settings)

@@ -79,7 +79,7 @@ def test_ending_the_look_for_a_client_beside_a_program(
     try:
         for number in SIGNALS:
             with closing(socket.create_connection(("127.0.0.1", subject.service.port))):
-                until("it looks", lambda: any("/wanted " in a for a in subject.service.processes()))
+                until("it looks", lambda: subject.running("/wanted ") and subject.running(victim))
                 assert send(subject.running(victim), number)
             subject.serves()
             subject.tells_the_truth()
