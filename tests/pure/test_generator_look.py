@@ -62,4 +62,4 @@ def test_a_program_that_can_wait_in_its_sandbox_is_looked_for_beside(
     is_native = "KIND=native" in text
     beside = is_native and command is not None
     assert (units / "wanted-beside.conf").is_symlink() is beside
-    assert (again / "pg-wanted@a.service.d/kind.conf").is_symlink() is beside
+    assert (again / "pg-wanted@a.service.d/look.conf").is_symlink() is beside
