@@ -101,10 +101,11 @@ def enable(unit: str, *, root: str = "", now: bool = False) -> None:
     process.run(["systemctl", *scope.switch(), *tree, "--quiet", *verb, unit], timeout=_RELOAD)
 
 
-def disable(unit: str, *, root: str = "") -> None:
-    """Disable a unit, if it is enabled."""
-    tree = [f"--root={root}"] if root else []
-    process.run(["systemctl", *scope.switch(), *tree, "--quiet", "disable", unit], timeout=_RELOAD)
+def disable(unit: str, *, root: str = "", reload: bool = True) -> None:
+    """Disable a unit, if it is enabled, which implies reload() unless that is not wanted."""
+    switches = [f"--root={root}"] if root else [] if reload else ["--no-reload"]
+    argv = ["systemctl", *scope.switch(), *switches, "--quiet", "disable", unit]
+    process.run(argv, timeout=_RELOAD)
 
 
 def stop(*units: str) -> None:

@@ -96,12 +96,12 @@ def crowd() -> Iterator[list[Service]]:
             must("sockwake-new", name, "--kind", "command", *options, "--no-provision")
             with open(f"/etc/sockwake/{name}/instance.env", "a", encoding="utf-8") as file:
                 file.write(f"START_TIMEOUT={PATIENCE}s\n")
-        must("systemctl", "daemon-reload")
-        must("systemctl", "start", *(f"pg-proxy@{name}.socket" for name in names))
+        must("systemctl", "daemon-reload", timeout=300)
+        must("systemctl", "start", *(f"pg-proxy@{name}.socket" for name in names), timeout=300)
         yield [Service(name) for name in names]
     finally:
         run("systemctl", "stop", *(f"pg-proxy@{name}.socket" for name in names), timeout=300)
-        must("sockwake", "rm", "greedy*", "--purge", "--yes", timeout=600)
+        must("sockwake", "rm", "greedy*", "--purge", "--yes", timeout=900)
         program.unlink()
 
 

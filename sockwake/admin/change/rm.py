@@ -17,9 +17,10 @@ from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
 
 
-def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
+def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> list[str]:
     """Remove an instance; returns one sentence for each thing that was deleted or left.
 
+    reload: whether systemd reads its units anew at once; else the caller has it do that.
     Raises SockwakeError (in use) while clients are connected. /etc/sockwake/NAME is removed last:
     until then the call can be repeated. Data that stay keep their password, for an instance that
     adopts them.
@@ -38,7 +39,7 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
             safe_path.require_safe(data, "data directory")
         if purge:
             _require_deletable(instance, data)
-        _stop(instance)
+        _stop(instance, reload=reload)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
         volumes += [f"deleted what its image kept in {each}" for each in kept]
@@ -47,7 +48,8 @@ def remove(name: Name, *, purge: bool, root: str = "") -> list[str]:
         bundle.remove(instance)
     if not root and systemctl.is_running():
         systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
-        systemctl.reload()
+        if reload:
+            systemctl.reload()
     return said
 
 
@@ -65,10 +67,10 @@ def _require_deletable(instance: Instance, data: str) -> None:
             unmounted.require_unmounted(instance, data)
 
 
-def _stop(instance: Instance) -> None:
+def _stop(instance: Instance, *, reload: bool) -> None:
     units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
     if inventory.is_finished(instance):
-        systemctl.disable(instance.socket_unit, root=instance.root)
+        systemctl.disable(instance.socket_unit, root=instance.root, reload=reload)
         preset.remove(instance)
     if not instance.root and systemctl.is_running():
         if systemctl.main_pid(instance.backend_unit):

@@ -13,6 +13,7 @@ from sockwake.admin.parser import Verb
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import USAGE, SockwakeError
+from sockwake.system import systemctl
 
 
 def _rm(arguments: Namespace) -> None:
@@ -27,10 +28,15 @@ def _rm(arguments: Namespace) -> None:
     images.enter(arguments)
 
     def one(name: Name) -> str:
-        sentence = "; ".join(rm.remove(name, purge=arguments.purge, root=root))
+        said = rm.remove(name, purge=arguments.purge, root=root, reload=len(names) == 1)
+        sentence = "; ".join(said)
         return f"{sentence[0].upper()}{sentence[1:]}"
 
-    do_to_each(names, one, "removed", quiet=False)
+    try:
+        do_to_each(names, one, "removed", quiet=False)
+    finally:
+        if len(names) > 1 and not root and systemctl.is_running():
+            systemctl.reload()
 
 
 def _runtime(arguments: Namespace) -> None:
