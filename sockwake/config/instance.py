@@ -58,14 +58,6 @@ class Instance:
         return f"{self.etc}/password"
 
     @property
-    def password_begun(self) -> str:
-        """The password that `sockwake passwd` is about to give it, until database and file agree.
-
-        Where the password file is a link, it is beside the file to which that leads.
-        """
-        return f"{self.password_file}.new"
-
-    @property
     def password_copy(self) -> str:
         """The password, for the container's user, while the cluster is made."""
         return f"{self.run}/password"

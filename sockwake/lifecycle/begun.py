@@ -1,4 +1,7 @@
-"""A change of the password that was cut off, as by a power cut: settled behind the next wake."""
+"""A change of the password that was cut off, as by a power cut: settled behind the next wake.
+
+The file "password.new" is there then; where the password file is a link no wake looks for it.
+"""
 
 from __future__ import annotations
 

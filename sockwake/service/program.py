@@ -202,7 +202,7 @@ def _keep_books(instance: Instance, settings: Settings, client: str, took: float
     journal.aside(allowlist.note_dropped, instance, settings)
     if took is not None:
         journal.aside(wakes.note, instance, client, took)
-    if os.path.exists(instance.password_begun):
+    if os.path.exists(f"{instance.password_file}.new"):
         from sockwake.lifecycle import begun
 
         journal.aside(begun.settle, instance)

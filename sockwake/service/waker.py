@@ -240,7 +240,7 @@ def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: S
         journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
     journal.aside(wakes.note, instance, client, stopwatch.total)
-    if os.path.exists(instance.password_begun):
+    if os.path.exists(f"{instance.password_file}.new"):
         from sockwake.lifecycle import begun
 
         journal.aside(begun.settle, instance)
