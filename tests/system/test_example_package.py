@@ -70,4 +70,4 @@ def test_it_serves_from_its_installation_and_leaves_nothing_when_it_is_purged(
     apt("purge", NAME)
     made = {path for path in files() - before if "/__pycache__" not in path}
     assert made <= {"/etc/sockwake", "/var/lib/sockwake/images"}
-    assert hello.processes() == [] and not os.path.exists(f"/run/sockwake/{NAME}")
+    assert not hello.is_awake() and not os.path.exists(f"/run/sockwake/{NAME}")
