@@ -1,5 +1,5 @@
+#!/bin/sh
 # Sourced by the tests beside it: instances named autopkgtest-…, which are removed in the end, whatever that is.
-# shellcheck shell=sh
 work=$(mktemp -d)
 export work HOME="$work" LC_ALL=C.UTF-8
 

@@ -64,8 +64,7 @@ def run(
     timeout: seconds until its process group is ended; None for a program that stays in the
     foreground of the user's terminal, to be interrupted there.
     cwd: where it runs. aside: gets what it wrote on stderr. stdin: what it reads there instead.
-    Raises ProgramError unless check is False, Overdue, NotInstalled, and SockwakeError when it
-    cannot be run.
+    Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
     """
     import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
 
