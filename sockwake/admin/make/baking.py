@@ -27,7 +27,8 @@ def make(request: Request, *, enable: bool, quiet: bool, debug: bool) -> tuple[I
     """Make the instance in a tree, whole or not at all; returns it and its settings."""
     require_possible(request)
     by_crun = is_bundled(request)
-    with tree.as_it_was(request.root), offered(request) as found:
+    copied = [request.data_directory] if request.copy_from else []
+    with tree.as_it_was(request.root, *copied), offered(request) as found:
         image = _image(request, found, quiet=quiet) if by_crun else None
 
         def bake(begun: Instance, settings: Settings) -> None:

@@ -12,7 +12,10 @@ from sockwake.errors import FAILED, USAGE, SockwakeError, reason
 from sockwake.kinds.table import KINDS
 
 # options of a single instance, or of a single call
-_OF_ONE = {"PORT", "DATA", "PASSWORD_FILE", "ROOT", "USER", "DRY_RUN", "DEBUG", "JSON"}
+_OF_ONE = {
+    *("PORT", "DATA", "PASSWORD_FILE", "IMAGE_ARCHIVE"),
+    *("ROOT", "USER", "DRY_RUN", "DEBUG", "JSON"),
+}
 # a default that does not go together with an option that was given
 _GIVES_WAY = {
     "engine": ("runtime",),

@@ -61,11 +61,11 @@ def epoch() -> int:
 
 
 @contextmanager
-def as_it_was(root: str) -> Iterator[None]:
+def as_it_was(root: str, *copied: str) -> Iterator[None]:
     """Leave the tree as it was when anything fails: its images, directories and their times.
 
-    What was done ends with the times that SOURCE_DATE_EPOCH asks for. The files of an instance are
-    undone by what makes them.
+    copied: directories of it that are made as copies of others. What was done ends with the times
+    that SOURCE_DATE_EPOCH asks for. The files of an instance are undone by what makes them.
     """
     epoch()
     times = {path: os.stat(path).st_mtime_ns for path in _places(root) if os.path.isdir(path)}
@@ -82,7 +82,7 @@ def as_it_was(root: str) -> Iterator[None]:
                     os.rmdir(path)
         _restore(times)
         raise
-    _stamp(root)
+    _stamp(root, copied)
 
 
 def _places(root: str) -> list[str]:
@@ -120,12 +120,12 @@ def _restore(times: dict[str, int]) -> None:
             os.utime(path, ns=(os.stat(path).st_atime_ns, when))
 
 
-def _stamp(root: str) -> None:
+def _stamp(root: str, copied: tuple[str, ...]) -> None:
     """Give what is newer than SOURCE_DATE_EPOCH, if that is set, its time."""
     latest = epoch()
     if latest < 0:
         return
-    for place in (scope.etc(), store.directory(), store.shipped()):
+    for place in (scope.etc(), store.directory(), store.shipped(), *copied):
         for folder, folders, names in os.walk(root + place):
             # of a link to a directory of this system, too, which os.walk calls a directory
             for path in (*(f"{folder}/{name}" for name in (*folders, *names)), folder):
