@@ -111,6 +111,25 @@ def test_it_wakes_where_there_is_neither_an_engine_nor_compose(
     assert shop.psql("select * from t") == "1"
 
 
+def test_it_is_done_in_a_user_namespace_with_all_users(machine: None) -> None:
+    """As mmdebstrap has one; the image's files belong to those users."""
+    first = 100_000
+    place = Path(must("mktemp", "--directory", "--tmpdir=/var/tmp").strip())
+    try:
+        tree = BakedTree(place / "tree")
+        member = oci_archive.Member("data", uid=999, gid=998)
+        path = small(place / "image.tar", oci_archive.tar([member]))
+        must("chown", "--recursive", f"{first}:{first}", str(place))
+        users = (f"--map-{which}=0:{first}:65536" for which in ("users", "groups"))
+        options = (*POSTGRES, "--image-archive", path, "--enable")
+        tree.new("pg1", *options, before=("unshare", "--user", *users)).expect(0)
+        (data,) = tree.path.glob("var/lib/sockwake/images/*/rootfs/data")
+        assert (data.stat().st_uid, data.stat().st_gid) == (first + 999, first + 998)
+        assert {path.lstat().st_uid for path in (tree.path / "etc").rglob("*")} == {first}
+    finally:
+        must("rm", "--recursive", str(place))
+
+
 @pytest.mark.usefixtures("no_archives")
 def test_what_an_engine_needs_travels_along_and_is_loaded_once(
     tree: BakedTree, nginx: str, known_service: KnowService, tmp_path: Path
