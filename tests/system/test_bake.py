@@ -78,7 +78,7 @@ def test_two_trees_get_the_same_whatever_is_on_the_machine(
         run("grep", "-rlF", str(tree), str(tree.path / place)).expect(1)
     holders = must("grep", "-rl", "TOKEN", str(tree.path / "etc")).split()
     assert {Path(path).name for path in holders} == {"environment"}
-    assert not list(tree.path.rglob("password"))
+    assert not list((tree.path / "etc").rglob("password"))
 
 
 def test_it_wakes_where_there_is_neither_an_engine_nor_compose(
