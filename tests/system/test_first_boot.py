@@ -1,0 +1,207 @@
+"""The first wakes of machines that are made from one image, and boots that begin without /var."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import image_store
+from baked import STATE, UPPER, Image
+from database import IMAGE, Database
+from instances import Know
+from program import Ran, must, run
+
+pytestmark = pytest.mark.fault
+
+CREDENTIAL = "sockwake.pg1.password"
+PLAIN, ENCRYPTED = Path("/run/credstore"), Path("/etc/credstore.encrypted")
+SERVER = Path("/usr/lib/postgresql/17/bin/postgres")
+DISK, UNIT = Path("/srv/disk-of-the-test"), "srv-disk\\x2dof\\x2dthe\\x2dtest.mount"
+
+
+@pytest.fixture
+def image(image: str) -> Iterator[Image]:
+    """An image with the files of instances in it, booted by this machine."""
+    image_store.take(f"docker-daemon:{IMAGE}")
+    baked = Image()
+    yield baked
+    baked.remove()
+
+
+@pytest.fixture
+def pg1(known: Know, image: Image) -> Database:
+    """The instance that the tests bake; it is removed after what is mounted over its files."""
+    return known("pg1")
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A directory for which systemd has a mount unit."""
+    real, unit = Path(f"{DISK}.real"), Path("/run/systemd/system") / UNIT
+    real.mkdir()
+    unit.write_text(f"[Mount]\nWhat={real}\nWhere={DISK}\nType=none\nOptions=bind\n")
+    must("systemctl", "daemon-reload")
+    yield real
+    must("systemctl", "stop", UNIT)
+    unit.unlink()
+    must("systemctl", "daemon-reload")
+    must("rm", "-rf", str(real), str(DISK))
+
+
+def dsn(*arguments: str) -> str:
+    return must("sockwake", "dsn", "pg1", *arguments).strip()
+
+
+def stranger() -> Ran:
+    """A client that knows no password, and wakes it."""
+    return run("psql", dsn(), "-c", "select 1", env={"PGPASSWORD": "a guess"})
+
+
+def told(pg1: Database) -> str:
+    return run("sockwake", "status", pg1.name).expect(0).out
+
+
+def test_below_read_only_files_and_without_state_each_boot_begins_anew(
+    image: Image, pg1: Database
+) -> None:
+    """The image of PostgreSQL is in /usr, and /etc cannot be written to."""
+    image.bake("pg1", "--version", "18", "--tls")
+    passwords = set()
+    for boot in (1, 2):
+        image.boot(read_only=True, stateless=True)
+        assert not (pg1.etc / "password").exists(), "it was baked"
+        assert "first wake  makes the database cluster" in told(pg1)
+        assert "password authentication failed" in stranger().expect(2).err
+        pg1.psql(f"create table kept as select {boot} as n")
+        assert stat.S_IMODE((pg1.etc / "password").stat().st_mode) == 0o600
+        passwords.add(pg1.password)
+        assert "in memory: the next boot begins anew" in told(pg1)
+        assert "which is in memory: the next boot begins anew" in pg1.journal()
+        pg1.put_to_sleep()
+        assert pg1.psql("select n from kept") == str(boot)
+        assert not list((STATE / "images").glob("[0-9a-f]*")), "the image was copied"
+        assert {path.name for path in (UPPER / "upper/pg1").iterdir()} > {"password", "server.key"}
+    assert len(passwords) == 2, "two machines have one password"
+    pg1.put_to_sleep()
+
+
+def test_data_in_memory_are_made_anew_although_etc_remembers_that_they_were(
+    image: Image, pg1: Database
+) -> None:
+    image.bake("pg1", "--version", "18")
+    image.boot(stateless=True)
+    before = dsn("--password")
+    pg1.psql("create table kept()")
+    assert before == dsn("--password"), "what was told before the first wake is another one"
+    image.boot(stateless=True)
+    assert pg1.psql("select count(*) from pg_class where relname = 'kept'") == "0"
+    image.boot()  # of the disk that is not there in the other boots
+    refused = pg1.try_psql().expect(2).err
+    assert "cannot use data directory" in refused
+    assert not list(STATE.glob("pg1")), "data were made in the place of others"
+
+
+def test_a_disk_that_is_not_mounted_is_never_taken_for_an_empty_one(
+    image: Image, pg1: Database, disk: Path
+) -> None:
+    """Also where /etc begins anew with each boot, and so does not remember that there are data."""
+    image.bake("pg1", "--version", "18", "--data", f"{DISK}/pg1")
+    image.boot(etc=True)
+    assert "is not mounted" in stranger().expect(2).err
+    assert "is not mounted" in told(pg1) and not list(DISK.glob("*"))
+    must("systemctl", "start", UNIT)
+    assert "password authentication failed" in stranger().expect(2).err
+    pg1.psql("create table kept as select 7 as n")
+    password = pg1.password
+    image.boot(etc=True)
+    must("systemctl", "stop", UNIT)
+    assert "is not mounted" in stranger().expect(2).err
+    assert not list(DISK.glob("*"))
+    must("systemctl", "start", UNIT)
+    must("sockwake", "wake", "pg1")
+    assert pg1.password == password
+    assert pg1.psql("select n from kept") == "7"
+    pg1.put_to_sleep()
+
+
+def give(password: str, *, encrypted: bool) -> Path:
+    """Have the machine have the credential."""
+    place = (ENCRYPTED if encrypted else PLAIN) / CREDENTIAL
+    place.parent.mkdir(exist_ok=True)
+    if encrypted:
+        words = ("systemd-creds", "encrypt", "--with-key=host", f"--name={CREDENTIAL}", "-")
+        must(*words, str(place), stdin=password)
+    else:
+        place.write_text(password)
+    return place
+
+
+@pytest.mark.parametrize("runtime", ["crun", "engine", "host"])
+def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_it(
+    image: Image, pg1: Database, runtime: str
+) -> None:
+    if runtime == "host" and not SERVER.exists():
+        pytest.skip(f"{SERVER} is not on this machine")
+    version = "17" if runtime == "host" else "18"
+    image.bake("pg1", "--version", version, "--runtime", runtime)
+    image.boot()
+    given = give("never\nsuch\n", encrypted=runtime != "engine")
+    assert "is no password" in stranger().expect(2).err
+    assert not pg1.cluster.exists() and "is no password" in told(pg1)
+    given.unlink()
+    given = give(f"it is {runtime}'s\n", encrypted=runtime != "engine")
+    must("sockwake", "wake", "pg1")
+    assert pg1.password == f"it is {runtime}'s"
+    assert pg1.psql() == "1"
+    given.unlink()
+    give("another", encrypted=False)
+    pg1.put_to_sleep()
+    assert pg1.psql() == "1" and pg1.password == f"it is {runtime}'s"
+    assert not Path(f"/run/credentials/{pg1.backend}").exists()
+    assert f"it is {runtime}" not in must("journalctl", "--boot", "--output=verbose")
+    (PLAIN / CREDENTIAL).unlink()
+    pg1.put_to_sleep()
+
+
+def test_a_credential_that_cannot_be_decrypted_makes_nothing(image: Image, pg1: Database) -> None:
+    image.bake("pg1", "--version", "18")
+    image.boot()
+    given = give("secret", encrypted=True)
+    given.write_text("of another machine")
+    assert f"the credential {CREDENTIAL} cannot be read" in stranger().expect(2).err
+    assert not pg1.cluster.exists() and not (pg1.etc / "password").exists()
+    given.unlink()
+    must("sockwake", "wake", "pg1")
+    assert pg1.psql() == "1"
+    pg1.put_to_sleep()
+
+
+def test_a_system_extension_brings_the_image(image: Image, pg1: Database) -> None:
+    """Merged over /usr by systemd-sysext, read-only, with the socket enabled in it."""
+    image.bake("pg1", "--version", "18")
+    extension = Path("/run/extensions/shipped")
+    release = extension / "usr/lib/extension-release.d/extension-release.shipped"
+    release.parent.mkdir(parents=True)
+    release.write_text("ID=_any\n")
+    wanted = extension / "usr/lib/systemd/system/sockets.target.wants/pg-proxy@pg1.socket"
+    wanted.parent.mkdir(parents=True)
+    wanted.symlink_to("../pg-proxy@.socket")
+    (extension / "usr/share/sockwake").mkdir(parents=True)
+    must("cp", "-a", str(image_store.PLACE), str(extension / "usr/share/sockwake/images"))
+    try:
+        must("systemd-sysext", "merge")
+        must("systemctl", "daemon-reload")
+        assert "sockets.target" in pg1.property(pg1.socket, "WantedBy")
+        image.boot(stateless=True)
+        assert "password authentication failed" in stranger().expect(2).err
+        assert pg1.psql() == "1"
+        assert not list((STATE / "images").glob("[0-9a-f]*")), "the image was copied"
+        pg1.put_to_sleep()
+    finally:
+        image.boot()
+        must("systemd-sysext", "unmerge")
+        must("rm", "-r", str(extension))
+        must("systemctl", "daemon-reload")
