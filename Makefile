@@ -7,7 +7,7 @@ DEB = dist/sockwake_$(VERSION)_all.deb
 SOURCES = $(shell find apparmor bin debian docs needrestart sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
-.PHONY: help setup deb demo test pure machine system bench soak picture clean
+.PHONY: help setup deb demo test pure machine system images bench soak picture clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,7 +27,7 @@ $(DEB): $(SOURCES) tests/deb tests/repository
 demo: deb ## show a database asleep, awake for psql, and asleep again
 	@tests/demo $(DEB)
 
-test: deb ## run all tests (pure, machine, system)
+test: deb ## run all tests (pure, machine, system, images)
 	@tests/run $(DEB)
 
 pure: setup ## run the tests that need no machine: two minutes
@@ -38,6 +38,9 @@ machine: setup ## test the throw-away machines that the tests use
 
 system: deb ## test the package on a real systemd, engine and PostgreSQL
 	@tests/run --system $(DEB)
+
+images: deb ## bake the examples into images of machines, and boot these
+	@tests/run --images $(DEB)
 
 bench: deb ## measure cold starts, memory and throughput; write docs/bench.md
 	@tests/bench/run $(DEB)

@@ -38,6 +38,7 @@ INSTALL = f"""\
 REPORTS = {  # of the rings that are one call of pytest
     "pure": "pure/pure.xml",
     "machine": "machine.xml",
+    "images": "images.xml",
     "clock": "clock/system.xml",
     "browser": "browser/browser.xml",
 }
@@ -66,6 +67,17 @@ def machine(run: Run, arguments: list[str]) -> None:
     argv = [*pytest, f"--rootdir={folder}", report, str(folder), *arguments]
     status = run.stream("machine", argv)
     has_reported(run, "machine", status)
+
+
+def images(run: Run, deb: Path, settings: list[str], arguments: list[str]) -> None:
+    """Images that the examples make, and machines that boot from them; on this host, too."""
+    folder = HERE / "images"
+    pytest = "/usr/bin/python3 -IB -m pytest -p no:cacheprovider".split()
+    environment = ["env", f"SOCKWAKE_DEB={deb.resolve()}", *settings]
+    report = f"--junit-xml={run.reports / REPORTS['images']}"
+    argv = [*environment, *pytest, f"--rootdir={folder}", report, str(folder), *SHORT, *arguments]
+    status = run.stream("images", argv)
+    has_reported(run, "images", status)
 
 
 def has_ended_well(what: str, status: int) -> None:
@@ -190,5 +202,6 @@ def browser(run: Run, arguments: list[str]) -> None:
 def soak(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
     """The files of ring 2 with many rounds, then the clock, and what shows a report."""
     system(run, deb, files, ["SOCKWAKE_SOAK=1"], arguments)
+    images(run, deb, ["SOCKWAKE_SOAK=1"], arguments)
     clock(run, deb, arguments)
     browser(run, arguments)

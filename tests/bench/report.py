@@ -10,6 +10,8 @@ from typing import Any
 import wake_rows
 from rows import Row, ratio, span, timed, zero
 
+FIRST_ROW_MS = 2000
+
 
 def rows(results: dict[str, Any]) -> list[Row]:
     """The rows of every part that was measured."""
@@ -23,6 +25,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
         "project": _project,
         "making": _making,
         "reload": _reload,
+        "first": _first,
     }
     found = [
         row for part, maker in makers.items() if part in results for row in maker(results[part])
@@ -129,6 +132,19 @@ def _making(part: dict[str, Any]) -> Iterator[Row]:
         " and ".join(f"{more:.2f} ×" for more, _ in growth),
         bound="≤ the count's",
         passed=all(more <= count for more, count in growth),
+    )
+
+
+def _first(part: dict[str, Any]) -> Iterator[Row]:
+    """Of machines that boot for the first time from an image."""
+    samples = part["samples"]
+    middle = statistics.median(samples)
+    yield Row(
+        "first boot from an image: from the port open to the first row, with initdb",
+        f"{middle:.0f} ms",
+        f"{span(samples, 'ms')}, n = {len(samples)}",
+        f"≤ {FIRST_ROW_MS} ms",
+        middle <= FIRST_ROW_MS,
     )
 
 

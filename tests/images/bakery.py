@@ -28,6 +28,15 @@ TIMEOUT_S = 900
 _WITH_PACKAGE = 'dpkg --install /deb/*.deb >/dev/null && exec "$@"'
 
 
+# as the head of the example's mkosi.conf has it
+_MKOSI = f"""\
+cp -r /examples/mkosi /out/mkosi && cd /out/mkosi &&
+cp /archive/{IMAGE}.tar . && mkdir mkosi.packages && cp /deb/*.deb mkosi.packages/ &&
+mkosi --sandbox-tree=/in/apt --output-directory=/out build &&
+cd / && rm -r /out/mkosi
+"""
+
+
 class BakingError(Exception):
     """An image could not be made; the message has what was said."""
 
@@ -61,17 +70,25 @@ def _by_mmdebstrap(place: Path, deb: Path) -> None:
 
 
 def _by_mkosi(place: Path, deb: Path) -> None:
-    run_in_builder(place, deb, ["/in/mkosi"])
+    apt = place / "in/apt/etc/apt"
+    for name in ("sources.list.d", "apt.conf.d"):
+        (apt / name).mkdir(parents=True)
+    (apt / "sources.list.d/mkosi.sources").write_text(
+        f"Types: deb\nURIs: {mirror.debian_uri()}\nSuites: trixie\nComponents: main\n"
+        "Check-Valid-Until: no\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    )
+    (apt / "apt.conf.d/mirror").write_text("".join(f"{line}\n" for line in mirror.options()))
+    run_in_builder(place, deb, ["sh", "-c", _MKOSI])
 
 
-def run_in_builder(place: Path, deb: Path, command: list[str], inputs: Path | None = None) -> str:
+def run_in_builder(place: Path, deb: Path, command: list[str]) -> str:
     """Run a command where the tools are; returns what it said, and raises BakingError.
 
     It finds the package below /deb, the container image below /archive, the examples below
     /examples, the mirror in /in/sources.list, and place at /out.
     """
-    given = inputs or place / "in"
-    given.mkdir(exist_ok=True)
+    given = place / "in"
+    given.mkdir(parents=True, exist_ok=True)
     (given / "sources.list").write_text(mirror.sources("trixie"))
     own = place / "deb"
     own.mkdir(exist_ok=True)

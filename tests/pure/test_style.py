@@ -144,7 +144,12 @@ def checked_with(path: Path) -> str:
 def test_mypy_has_nothing_to_say(folder: str) -> None:
     options = ["--strict", "--scripts-are-modules", f"--cache-dir={SOURCE}/.mypy_cache"]
     sources = [str(path) for path in PYTHON if checked_with(path) == folder]
-    ran = run("mypy", *options, *sources, env={"MYPYPATH": f"{SOURCE}:{SOURCE}/tests/machine"})
+    ran = run(
+        "mypy",
+        *options,
+        *sources,
+        env={"MYPYPATH": f"{SOURCE}:{SOURCE}/tests/machine:{SOURCE}/tests/images"},
+    )
     assert ran.status == 0, ran.stdout
 
 
