@@ -8,7 +8,7 @@ from tree import SOURCE
 
 PAGE = (SOURCE / "docs/guarantees.md").read_text()
 PROMISES = [line for line in PAGE.splitlines() if line.startswith("- ")]
-FILE = re.compile(r"`((?:pure|system|machine)/[\w/]+\.py)`(?: \(([^)]*)\))?")
+FILE = re.compile(r"`((?:pure|system|machine|images)/[\w/]+\.py)`(?: \(([^)]*)\))?")
 
 
 def test_there_are_promises() -> None:
