@@ -31,7 +31,7 @@ from baked_tree import (
 from sockwake.admin.show.baked import presets
 from sockwake.admin.show.baked.tree import Tree as Look
 from sockwake.errors import FAILED, UNKNOWN, USAGE
-from tree import SOURCE, Ran, Tree, run
+from tree import SOCKWAKE, SOURCE, Ran, Tree, run
 
 SOCKET = "pg-proxy@shop.socket"
 FAULTS = [
@@ -216,6 +216,16 @@ def test_the_image_may_be_below_a_usr_that_is_never_written(fit: Tree) -> None:
     assert found(fit) == []
 
 
+def test_an_engine_s_image_travels_along(fit: Tree) -> None:
+    fit.new("web", "--runtime", "engine")
+    enable(fit, "pg-proxy@web.socket")
+    place = f"{fit}/var/lib/sockwake/images/archives/postgres%3A18.tar"
+    [row] = found(fit)
+    assert row["command"] == f"skopeo copy SOURCE docker-archive:{place}"
+    written(place.removeprefix(f"{fit}/"))(fit)
+    assert found(fit) == []
+
+
 def test_a_prepared_cluster_is_no_fault(fit: Tree) -> None:
     a_cluster_that_ran(fit)
     (fit.path / "var/lib/sockwake/shop/18/docker/postmaster.pid").unlink()
@@ -260,6 +270,12 @@ def test_instances_that_are_not_there(fit: Tree, tmp_path: Path) -> None:
         USAGE,
         "there is no directory",
     )
+
+
+def test_without_a_tree_it_is_about_this_machine() -> None:
+    ran = run(*SOCKWAKE, "check")
+    assert ran.status == FAILED, ran
+    assert ran.stdout.startswith("there is no instance in this machine: sockwake new NAME")
 
 
 def refused(ran: Ran, status: int, said: str) -> None:
