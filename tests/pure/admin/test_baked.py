@@ -17,6 +17,7 @@ from baked_tree import (
     another_socket,
     another_with_all_addresses,
     appended,
+    enable,
     half_an_image,
     image,
     make_fit,
