@@ -291,3 +291,8 @@ def test_failed_units_are_named(pair: None) -> None:
 
 def test_a_name_is_taken_once(pair: None) -> None:
     assert f"'{RIGHT}' exists already and is running" in machine("boot", RIGHT, status=1)
+
+
+def test_a_tree_that_is_booted_has_to_be_there(pair: None) -> None:
+    assert "there is no folder /nowhere" in machine("boot", "mt-tree", "--tree=/nowhere", status=1)
+    assert "there is no tree 'none'" in machine("boot", "mt-tree", "--tree=none", status=1)
