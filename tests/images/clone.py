@@ -19,6 +19,8 @@ password = said.stdout.split("@")[0].rpartition(":")[2]
 connection = Connection(("127.0.0.1", int(sys.argv[1])), password)
 print(connection.query(sys.argv[2]))
 """
+# of systemd: it would wait two minutes for a network that is not there
+NO_NETWORK = "/etc/systemd/system/systemd-networkd-wait-online.service"
 PORT = 25432  # the first that sockwake-new takes
 
 
@@ -31,7 +33,8 @@ class Clone:
 
     def boot(self, *binds: str) -> None:
         """Boot it for the first time. binds: SOURCE:PLACE of what else it sees."""
-        more = [word for bind in (f"{BENCH}:/bench", *binds) for word in ("--bind-ro", bind)]
+        binds = (f"{BENCH}:/bench", f"/dev/null:{NO_NETWORK}", *binds)
+        more = [word for bind in binds for word in ("--bind-ro", bind)]
         self.machine("boot", self.name, "--tree", str(self._image), "--with-parent", *more)
 
     def reboot(self) -> None:

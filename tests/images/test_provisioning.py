@@ -15,6 +15,13 @@ from clone import Clone
 
 SEED = "/var/lib/cloud/seed/nocloud"
 STAGES = ("init --local", "init", "modules --mode=config", "modules --mode=final")
+# the modules of the example: others ask a network
+OF_THE_TEST = (
+    "datasource_list: [NoCloud]\\n"
+    "cloud_init_modules: [write_files]\\n"
+    "cloud_config_modules: [runcmd]\\n"
+    "cloud_final_modules: [scripts_user]\\n"
+)
 PLAY = "ansible-playbook -i localhost, -c local /examples/ansible/site.yml"
 RECAP = re.compile(r"^localhost +: (.*)$", re.MULTILINE)
 
@@ -33,7 +40,9 @@ def server(deb: Path, clone: Callable[[Path], Clone]) -> Iterator[Clone]:
 
 def played(server: Clone) -> dict[str, int]:
     """What Ansible counts of the example's play, as in {"ok": 6, "changed": 0}."""
-    said = server.run("sh", "-c", f"{PLAY} -e sockwake_package=/root/sockwake.deb")
+    said = server.run(
+        "sh", "-c", f"{PLAY} -e ansible_become=false -e sockwake_package=/root/sockwake.deb"
+    )
     found = RECAP.search(said)
     assert found, said
     pairs = [each.split("=") for each in found[1].split()]
@@ -55,8 +64,9 @@ def test_cloud_init_makes_an_instance_with_the_password_it_brings(server: Clone)
     server.run("apt-get", "install", "--yes", "/root/sockwake.deb")
     server.run("sockwake", "images", "load", "--quiet", "/var/cache/postgres-18.tar")
     server.run("sh", "-c", f"mkdir -p {SEED} && cp /examples/cloud-init/* {SEED}")
-    server.run("sh", "-c", "echo 'datasource_list: [NoCloud]' >/etc/cloud/cloud.cfg.d/99-seed.cfg")
+    server.run("sh", "-c", f"printf '{OF_THE_TEST}' >/etc/cloud/cloud.cfg.d/99-test.cfg")
     for stage in STAGES:
         server.run("sh", "-c", f"cloud-init {stage}")
     assert server.ask("select 1") == "1"
+    assert "IDLE=10min" in server.run("cat", "/etc/sockwake/shop/instance.env").splitlines()
     assert server.password() == "change-me-and-keep-me-out-of-git"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import session
@@ -16,7 +17,7 @@ DOWN_TIMEOUT_S = 60.0
 def up(machine: Machine, docker: bool = True, before: int | None = None) -> None:
     """Return when systemd says running and Docker answers.
 
-    `before`: the process 1 of a guest on its way down, which does not count.
+    docker: whether it is a machine of this tool's, in which no unit may fail. `before`: the process 1 of a guest on its way down, which does not count.
     """
     deadline = time.monotonic() + UP_TIMEOUT_S
     hint = f"what it said: {machine.console}"
@@ -25,7 +26,10 @@ def up(machine: Machine, docker: bool = True, before: int | None = None) -> None
         argv = ["systemctl", "--failed", "--plain", "--no-legend", "--no-pager"]
         _, lines = session.ask(machine, argv, 10)
         failed = ", ".join(line.split()[0] for line in lines.splitlines())
-        raise Failure(f"machine '{machine.name}' is up, but these units failed: {failed}", hint)
+        failure = Failure(f"machine '{machine.name}' is up, but these units failed: {failed}", hint)
+        if docker:
+            raise failure
+        print(failure, file=sys.stderr)  # of another's tree, which may have such units
     while docker:
         status, said = session.ask(machine, ["docker", "info", "--format={{.ID}}"], 30)
         if status == 0:
