@@ -17,7 +17,8 @@ DOWN_TIMEOUT_S = 60.0
 def up(machine: Machine, docker: bool = True, before: int | None = None) -> None:
     """Return when systemd says running and Docker answers.
 
-    docker: whether it is a machine of this tool's, in which no unit may fail. `before`: the process 1 of a guest on its way down, which does not count.
+    docker: whether it is a machine of this tool's, in which no unit may fail. `before`: the
+    process 1 of a guest on its way down, which does not count.
     """
     deadline = time.monotonic() + UP_TIMEOUT_S
     hint = f"what it said: {machine.console}"
