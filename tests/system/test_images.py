@@ -76,7 +76,8 @@ def test_the_list_and_its_columns(room: None, archive: Made) -> None:
         assert images().out.split() == images("ls").out.split()
         head, line = images("ls").out.splitlines()
         assert head.split() == ["IMAGE", "DIGEST", "SIZE", "INSTANCES"]
-        assert line.split() == [NAME, short, "1", "MB", "pg1,", "pg2"]
+        size = f"{store.rows()[0]['size'] / 1024:.1f}K"
+        assert line.split() == [NAME, short, size, "pg1,", "pg2"]
         assert images("ls", "--no-header").out.splitlines() == [line]
         assert store.rows()[0]["instances"] == ["pg1", "pg2"]
     run("sockwake", "images", user="nobody").expect(1, "permission denied", "run this as root")
