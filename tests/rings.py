@@ -37,6 +37,7 @@ INSTALL = f"""\
 """
 REPORTS = {  # of the rings that are one call of pytest
     "pure": "pure/pure.xml",
+    "forky": "forky/pure.xml",
     "machine": "machine.xml",
     "images": "images.xml",
     "clock": "clock/system.xml",
@@ -55,6 +56,17 @@ def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
     argv = [MACHINE, "chroot", *view, *wheels, "toolbox", "--", *command, *arguments]
     status = run.stream("pure", argv)
     has_reported(run, "pure", status)
+
+
+def forky(run: Run, arguments: list[str]) -> None:
+    """Ring 1 on the next Debian, without its linters: its Python, its systemd, its debhelper."""
+    out = run.reports / "forky"
+    out.mkdir()
+    pytest = "/usr/bin/python3 -B -m pytest -p no:cacheprovider --rootdir=/src".split()
+    command = [*pytest, "--junit-xml=/reports/pure.xml", "/src/tests/pure"]
+    view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
+    argv = [MACHINE, "chroot", *view, "forky", "--", *command, *arguments]
+    has_reported(run, "forky", run.stream("forky", argv))
 
 
 def machine(run: Run, arguments: list[str]) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from manual import SOURCE
+from manual import SOURCE, block
 from package import DEB, apt, install, is_installed
 from program import Ran, must, run
 
-SOURCES = Path("/etc/apt/sources.list.d/sockwake-test.list")
+SOURCES = Path("/etc/apt/sources.list.d/sockwake-test.sources")
+PAGE = "docs/administration.md"
 
 pytestmark = [
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
@@ -35,11 +36,21 @@ def dist() -> Iterator[Path]:
         install(DEB)
 
 
-def update(options: str, place: Path) -> Ran:
+def stanza(place: Path, trust: str) -> str:
+    """What the manual has an administrator write, of another place and another trust."""
+    typed = block(PAGE, "### For many servers", "curl ")
+    text = typed.partition("<<'END'\n")[2].partition("\nEND")[0]
+    text = text.replace("https://apt.example.org/sockwake/", f"file:{place}")
+    key = "Signed-By: /etc/apt/keyrings/sockwake.asc"
+    assert key in text and f"file:{place}" in text
+    return f"{text.replace(key, trust)}\n"
+
+
+def update(trust: str, place: Path) -> Ran:
     """apt-get update, which knows nothing of an earlier one."""
     for known in Path("/var/lib/apt/lists").glob("*_dist_*"):
         known.unlink()
-    SOURCES.write_text(f"deb {options} file:{place} ./\n")
+    SOURCES.write_text(stanza(place, trust))
     return run("apt-get", "-o", "APT::Update::Error-Mode=any", "update", timeout=120)
 
 
@@ -52,8 +63,8 @@ def installs() -> None:
 
 def test_apt_installs_it_by_its_name_once_trusted(dist: Path) -> None:
     must(f"{SOURCE}/tests/repository", str(dist))
-    assert update("", dist).status, "an unsigned one is taken by no default"
-    update("[trusted=yes]", dist).expect(0)
+    assert update("Enabled: yes", dist).status, "an unsigned one is taken by no default"
+    update("Trusted: yes", dist).expect(0)
     installs()
 
 
@@ -67,7 +78,7 @@ def test_apt_installs_it_when_it_is_signed_and_nothing_that_was_changed(
     must(*gpg, "--pinentry-mode=loopback", "--output", str(key), "--export-secret-keys")
     must("gpgconf", "--homedir", str(tmp_path), "--kill", "all")
     must(f"{SOURCE}/tests/repository", str(dist), str(key))
-    signed = f"[signed-by={dist}/sockwake.asc]"
+    signed = f"Signed-By: {dist}/sockwake.asc"
     update(signed, dist).expect(0)
     installs()
     packages = dist / "Packages"
