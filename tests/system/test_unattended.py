@@ -1,11 +1,17 @@
 """unattended-upgrades and needrestart, as Debian installs them, under open sessions and sleepers.
 
+<<<<<<< HEAD
 For the soak: the new versions are made of the installed packages, with their maintainer scripts.
+||||||| parent of cb4e13c (docs: Promise what the soak does with unattended upgrades.)
+For the soak (SOCKWAKE_SOAK, rings.SOAKED): the new versions are made of the installed packages, with their maintainer scripts.
+=======
+For the soak (SOCKWAKE_SOAK, rings.SOAKED). The new versions are made of the installed packages, with
+their maintainer scripts.
+>>>>>>> cb4e13c (docs: Promise what the soak does with unattended upgrades.)
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,7 +33,7 @@ PACKAGES = ("crun", "docker.io", "sockwake")
 
 pytestmark = [
     pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install"),
-    pytest.mark.skipif(not os.environ.get("SOCKWAKE_SOAK"), reason="only in a soak"),
+    pytest.mark.soak,
     pytest.mark.skipif(not OFF.exists(), reason="needrestart is not the tests' to turn on"),
     pytest.mark.usefixtures("machine"),
 ]
