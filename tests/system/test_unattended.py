@@ -1,13 +1,6 @@
 """unattended-upgrades and needrestart, as Debian installs them, under open sessions and sleepers.
 
-<<<<<<< HEAD
-For the soak: the new versions are made of the installed packages, with their maintainer scripts.
-||||||| parent of cb4e13c (docs: Promise what the soak does with unattended upgrades.)
-For the soak (SOCKWAKE_SOAK, rings.SOAKED): the new versions are made of the installed packages, with their maintainer scripts.
-=======
-For the soak (SOCKWAKE_SOAK, rings.SOAKED). The new versions are made of the installed packages, with
-their maintainer scripts.
->>>>>>> cb4e13c (docs: Promise what the soak does with unattended upgrades.)
+For the soak. The new versions are made of the installed packages, with their maintainer scripts.
 """
 
 from __future__ import annotations
