@@ -37,6 +37,14 @@ def pg1(known: Know, image: Image) -> Database:
     return known("pg1")
 
 
+@pytest.fixture(autouse=True)
+def credentials() -> Iterator[None]:
+    """What a test has given the machine goes with it."""
+    yield
+    for place in (PLAIN, ENCRYPTED):
+        (place / CREDENTIAL).unlink(missing_ok=True)
+
+
 @pytest.fixture
 def disk() -> Iterator[Path]:
     """A directory for which systemd has a mount unit."""
@@ -149,8 +157,9 @@ def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_
     image.bake("pg1", "--version", version, "--runtime", runtime)
     image.boot()
     given = give("never\nsuch\n", encrypted=runtime != "engine")
-    assert "is no password" in stranger().expect(2).err
-    assert not pg1.cluster.exists() and "is no password" in told(pg1)
+    refused = stranger().expect(2).err
+    assert "is no password" in refused, must("journalctl", "--lines=150")
+    assert not (pg1.cluster / "PG_VERSION").exists() and "is no password" in told(pg1)
     given.unlink()
     given = give(f"it is {runtime}'s\n", encrypted=runtime != "engine")
     must("sockwake", "wake", "pg1")
@@ -172,7 +181,7 @@ def test_a_credential_that_cannot_be_decrypted_makes_nothing(image: Image, pg1: 
     given = give("secret", encrypted=True)
     given.write_text("of another machine")
     assert f"the credential {CREDENTIAL} cannot be read" in stranger().expect(2).err
-    assert not pg1.cluster.exists() and not (pg1.etc / "password").exists()
+    assert not (pg1.cluster / "PG_VERSION").exists() and not (pg1.etc / "password").exists()
     given.unlink()
     must("sockwake", "wake", "pg1")
     assert pg1.psql() == "1"
