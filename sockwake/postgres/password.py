@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -103,7 +104,10 @@ def find_again(instance: Instance, data: str) -> None:
 
     if read_password(instance):
         return
-    if found := kept_password(data) or credential.content(instance).strip():
+    found = kept_password(data)
+    with suppress(SockwakeError):  # which is no reason to let a cluster sleep that is there
+        found = found or require_line(credential.content(instance), "the credential")
+    if found:
         files.replace(instance.password_file, 0o600, f"{found}\n")
 
 

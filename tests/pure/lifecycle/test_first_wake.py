@@ -11,7 +11,7 @@ from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import first_wake
 from sockwake.postgres import password
-from sockwake.system import files
+from sockwake.system import files, systemctl
 from tree import Tree
 
 
@@ -79,7 +79,7 @@ def test_what_is_read_only_is_an_error_where_nothing_keeps_its_changes(
     pg1: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr(first_wake.systemctl, "is_running", lambda: False)
+    monkeypatch.setattr(systemctl, "is_running", lambda: False)
     with pytest.raises(SockwakeError, match="cannot be written to"):
         first_wake.settle(pg1, load(pg1))
 
