@@ -1,7 +1,4 @@
-"""An instance: its name and its paths.
-
-Imported on the wake path, so it imports next to nothing itself.
-"""
+"""An instance: its name and its paths. On the wake path, so it imports next to nothing itself."""
 
 from __future__ import annotations
 

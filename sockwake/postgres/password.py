@@ -72,11 +72,10 @@ def find_or_make(instance: Instance) -> str:
 
     Nothing is made in a tree, nor for a user who may not write it.
     """
-    found = read_password(instance)
-    is_new = not found and os.path.exists(instance.uninitialised_file)
+    is_new = os.path.exists(instance.uninitialised_file)
     if is_new and not instance.root and os.access(instance.etc, os.W_OK):
-        return make(instance)
-    return found
+        return make(instance)  # a credential counts before what is in the file
+    return read_password(instance)
 
 
 def require_password(instance: Instance) -> str:

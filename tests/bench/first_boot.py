@@ -61,7 +61,9 @@ def _one(image: Path, name: str) -> float:
 def _waited(name: str) -> float:
     """Seconds that the first client of a machine has waited; raises GuestError."""
     deadline = time.monotonic() + LONGEST_S
-    while not (row := guests.inside(name, "sh", "-c", "cat /run/first-row || :")).strip():
+    while not (
+        row := guests.inside(name, "sh", "-c", "cat /run/first-row 2>/dev/null || :")
+    ).strip():
         if time.monotonic() > deadline:
             raise guests.GuestError(f"the first client of {name} has no row after {LONGEST_S:g} s")
         time.sleep(0.2)

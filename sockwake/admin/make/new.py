@@ -137,11 +137,16 @@ def make(
         raise
     begun.release()
     request.warnings += mending.said if mending else []
+    _conclude(request, settings, provision=provision)
+    return made, settings
+
+
+def _conclude(request: Request, settings: Settings, *, provision: bool) -> None:
+    """What is done when the instance is there."""
     if request.password:
         secret.warn_unless_taken(request)
     if request.adopt and provision and request.has_cluster:
         password.forget_password(settings.data)
-    return made, settings
 
 
 def _enable(made: Instance) -> None:
