@@ -4,7 +4,7 @@
 MACHINE = tests/machine/machine
 VERSION = $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 DEB = dist/sockwake_$(VERSION)_all.deb
-SOURCES = $(shell find apparmor bin debian docs needrestart sockwake systemd -type f -not -path '*/__pycache__/*')
+SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
 .PHONY: help setup deb demo test pure machine system images bench soak picture clean
