@@ -121,8 +121,9 @@ def test_it_is_done_in_a_user_namespace_with_all_users(machine: None) -> None:
         path = small(place / "image.tar", oci_archive.tar([member]))
         must("chown", "--recursive", f"{first}:{first}", str(place))
         users = (f"--map-{which}=0:{first}:65536" for which in ("users", "groups"))
+        own = ("unshare", "--user", *users, "--setuid=0", "--setgid=0")
         options = (*POSTGRES, "--image-archive", path, "--enable")
-        tree.new("pg1", *options, before=("unshare", "--user", *users)).expect(0)
+        tree.new("pg1", *options, before=own).expect(0)
         (data,) = tree.path.glob("var/lib/sockwake/images/*/rootfs/data")
         assert (data.stat().st_uid, data.stat().st_gid) == (first + 999, first + 998)
         assert {path.lstat().st_uid for path in (tree.path / "etc").rglob("*")} == {first}
