@@ -60,15 +60,19 @@ class Demand:
         )
 
 
-def admit(instance: Instance) -> Demand:
-    """Ask for the memory of one wake, and have it counted as promised when the demand is met."""
+def admit(instance: Instance, longest: float = 0.0) -> Demand:
+    """Ask for the memory of one wake, and have it counted as promised when the demand is met.
+
+    longest: seconds that the wake may take; until its end the promise counts.
+    """
     everything = os.open(os.path.dirname(instance.run), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(everything, fcntl.LOCK_EX)  # held for a moment only
         demand = _demand(instance, _promised_to_others(instance))
         if demand.is_met:
             until = time.clock_gettime(time.CLOCK_BOOTTIME) + _SETTLES
-            files.replace_volatile(instance.promised_file, f"{until:.3f} {demand.needed}\n")
+            note = f"{until:.3f} {demand.needed} {max(longest, _SETTLES):.3f}\n"
+            files.replace_volatile(instance.promised_file, note)
     finally:
         os.close(everything)
     return demand
@@ -82,12 +86,28 @@ def _promised_to_others(instance: Instance) -> int:
     for name in os.listdir(folder):
         words = files.text_of(f"{folder}/{name}/{note}").split() if name != instance.name else []
         try:
-            until, taken = words
-            if now < float(until) < now + 2 * _SETTLES:
+            until, taken, longest = words
+            began = float(until) - _SETTLES
+            if began > now + _SETTLES or now > began + float(longest):
+                continue
+            if now < float(until) or _is_waking(f"{folder}/{name}", began):
                 found += int(taken)
         except ValueError:
             continue
     return found
+
+
+def _is_waking(run: str, began: float) -> bool:
+    """Whether a wake that was let go then has not come to an end yet: it may be slow.
+
+    run: the directory of the instance in /run.
+    """
+    if any(os.path.exists(f"{run}/{end}") for end in ("ready", "failure")):
+        return False
+    try:
+        return float(files.text_of(f"{run}/asleep-since") or 0) < began
+    except ValueError:  # half a line
+        return False
 
 
 def _demand(instance: Instance, promised: int) -> Demand:

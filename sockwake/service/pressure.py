@@ -49,7 +49,7 @@ def await_memory(instance: Instance, settings: Settings) -> None:
         patience = max(settings.start_timeout - _BEFORE_ITS_END, 1)
     deadline = time.monotonic() + patience
     had_clients, has_told = _waits(settings), False
-    while not (demand := pressure.admit(instance)).is_met:
+    while not (demand := pressure.admit(instance, settings.start_timeout)).is_met:
         if time.monotonic() > deadline:
             raise _short(demand)
         if had_clients and not _waits(settings):

@@ -1,6 +1,7 @@
 """Whether a wake may have the memory it asks for."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_what_others_have_still_to_take_is_promised(instances: list[Instance]) -
     assert not refused.is_met and refused.promised == 400 * MB
     assert "400 MB of them promised to other wakes; 200 MB are needed" in str(refused)
     assert pressure.admit(first).is_met, "a wake is in its own way"
+
+
+def test_a_slow_wake_is_promised_its_memory_until_it_has_come_to_an_end(
+    instances: list[Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other, *_ = instances
+    for each in (slow, other):
+        takes(each, 300)
+    assert pressure.admit(slow, 90).is_met
+    began = time.clock_gettime(time.CLOCK_BOOTTIME)
+    later = [began + 60]
+    monkeypatch.setattr(time, "clock_gettime", lambda _: later[0])
+    assert pressure.admit(other).promised == 300 * MB
+    for end, text in (("ready", ""), ("failure", ""), ("asleep-since", f"{began + 30}")):
+        path = Path(f"{slow.run}/{end}")
+        path.write_text(text)
+        assert pressure.admit(other).promised == 0, end
+        path.unlink()
+    Path(f"{slow.run}/asleep-since").write_text(f"{began - 30}")
+    assert pressure.admit(other).promised == 300 * MB
+    later[0] = began + 91
+    assert pressure.admit(other).promised == 0
 
 
 def test_a_promise_ends(instances: list[Instance], monkeypatch: pytest.MonkeyPatch) -> None:
