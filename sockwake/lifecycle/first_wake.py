@@ -77,9 +77,10 @@ def keep_changes(instance: Instance) -> None:
 def require_mounted(path: str) -> None:
     """Raise SockwakeError when a file system for a directory is configured, and not mounted.
 
-    It is in fstab(5), in a unit, or in a partition that systemd finds by its type.
+    It is in fstab(5), in a unit, or in a partition that systemd finds by its type. Of a user's own
+    data nothing is asked: there the user's systemd knows no mounts of the machine.
     """
-    if not systemctl.is_running():
+    if scope.is_user() or not systemctl.is_running():
         return
     os.path.exists(path)  # an automount point is mounted by that
     found = [part for each in {path, os.path.realpath(path)} for part in _folders(each)]
