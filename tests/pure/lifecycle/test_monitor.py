@@ -137,4 +137,4 @@ def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     watched_for(ClientMonitor(tree.write_env("pg1", env()), Orders(look_every=0.2)), 0.3)
-    assert capfd.readouterr().out == "sockwake: cannot run systemctl: no such file or directory\n"
+    assert capfd.readouterr().out == "sockwake: systemctl is not installed\n"
