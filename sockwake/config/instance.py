@@ -74,10 +74,7 @@ class Instance:
 
     @property
     def uninitialised_file(self) -> str:
-        """There until the cluster has been made; without it a missing cluster is an error.
-
-        The disk may not be mounted, for example, and an empty cluster must not take its place.
-        """
+        """There until the cluster has been made; without it a missing cluster is an error."""
         return f"{self.etc}/uninitialised"
 
     @property
@@ -207,10 +204,7 @@ class Instance:
 
     @property
     def promised_file(self) -> str:
-        """Until when its last wake has memory promised, in seconds since the boot, and the bytes.
-
-        Only with PRESSURE=.
-        """
+        """Until when it has memory promised (PRESSURE=), in seconds since the boot; the bytes."""
         return f"{self.run}/promised-memory"
 
     @property

@@ -6,8 +6,7 @@ waits. What is needed only sometimes is imported where it is.
 READY=1 comes early and means "waking, and holding the wake lock". systemd then sets up the proxy's
 sandbox while the engine works, instead of behind it: 60 of 350 ms (docs/decisions.md). The proxy
 waits for the lock and trusts only the ready file, so that no client gets through before the
-database has proven itself. A proxy that reaches its backend over TCP needs the container's network
-namespace, and has to wait for the engine.
+database has proven itself.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ def wake(instance: Instance) -> None:
 def prepare(instance: Instance) -> tuple[Settings, int]:
     """The instance's settings, and its wake lock, taken: the proxy may start now, and waits for it.
 
-    A proxy in a container's network starts later (start()).
+    One that reaches its backend over TCP starts in the container's network, and later (start()).
     """
     runtime.prepare(instance)
     if scope.is_user():
@@ -252,9 +251,8 @@ def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> Non
     journal.aside(wakes.note_duration, instance, total, phases)
     woken = f"woken by {client} in {1000 * total:.0f} ms"
     journal.aside(sdnotify.notify, f"STATUS={woken}")
-    seconds = f"{total:.3f}"
-    sentence = f"{woken} ({phases})"
-    journal.record("wake", instance.name, sentence, client=client, took=seconds, phases=phases)
+    facts = {"client": client, "took": f"{total:.3f}", "phases": phases}
+    journal.record("wake", instance.name, f"{woken} ({phases})", **facts)
 
 
 def _is_over_tcp(settings: Settings) -> bool:

@@ -18,9 +18,10 @@ OF_THE_WALL = {
 }
 
 
-# a certificate ends on one; a hold and the hours of an instance, when people say by the clock;
-# people and programs are told when something was
+# files of a tree have one; a certificate ends on one; a hold and the hours of an instance, when
+# people say by the clock; people and programs are told when something was
 ABOUT_DATES = (
+    "admin/make/tree.py",
     "postgres/tls.py",
     "admin/show/times.py",
     "admin/measure/charts.py",

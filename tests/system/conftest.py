@@ -24,33 +24,26 @@ from clusters import Clusters
 from database import IMAGE, Database
 from instances import Instances, Know, KnowService, Make, MakeService, MakeSleeper, runtime_of
 from intruder import Intruder, logged_in_intruder
+from needs import PROGRAMS, what_is_missing
 from program import installed, run
 from project import MakeProject
 from service import Service
 from stranger import shortening
 from webshop import NGINX, container
 
-PROGRAMS = {
-    "redis": "/usr/bin/redis-server",
-    "gatewayd": "/usr/lib/systemd/systemd-journal-gatewayd",
-}
+MARKERS = (
+    "fault: does damage, and checks what is reported and whether it heals",
+    "kills: kills a PostgreSQL, whose next start may then be a crash recovery",
+    "makes: tests how an instance is made, and so gets no copy of a cluster",
+    "engine: its containers are woken by an engine, not by crun",
+    "soak: takes long, or shows of another runtime what is shown of one already",
+    "after(boot): runs only when SOCKWAKE_BOOT is this",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "fault: does damage, and checks what is reported and whether it heals"
-    )
-    config.addinivalue_line(
-        "markers", "kills: kills a PostgreSQL, whose next start may then be a crash recovery"
-    )
-    config.addinivalue_line(
-        "markers", "makes: tests how an instance is made, and so gets no copy of a cluster"
-    )
-    config.addinivalue_line("markers", "engine: its containers are woken by an engine, not by crun")
-    config.addinivalue_line(
-        "markers", "soak: takes long, or shows of another runtime what is shown of one already"
-    )
-    config.addinivalue_line("markers", "after(boot): runs only when SOCKWAKE_BOOT is this")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     # a shell's background job ignores SIGINT, and so would its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -69,31 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for item in items
             if not (turn := item.get_closest_marker("after")) or turn.args == (boot,)
         ]
-    missing = _what_is_missing()
+    missing = what_is_missing()
     for item in items:
         for need in missing.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.skip(reason=missing[need]))
     items.sort(key=lambda item: item.path.name == "test_package.py")
-
-
-def _what_is_missing() -> dict[str, str]:
-    """Fixtures that cannot be had on this machine, and why."""
-    if os.geteuid() or not Path("/run/systemd/system").is_dir():
-        return {"machine": "needs root and a running systemd"}
-    if run("sh", "-c", "command -v sockwake-new").status:
-        return {"machine": "the package is not installed"}
-    missing = {
-        fixture: f"image {name} is not on this machine"
-        for fixture, name in (("image", IMAGE), ("nginx", NGINX))
-        if run("docker", "image", "inspect", name).status
-    }
-    if not os.environ.get("SOCKWAKE_CLOCK"):
-        missing["clock"] = "the clock of this machine may not be set (SOCKWAKE_CLOCK=1)"
-    return missing | {
-        fixture: f"{program} is not on this machine"
-        for fixture, program in PROGRAMS.items()
-        if not os.path.exists(program)
-    }
 
 
 @pytest.fixture(scope="session", autouse=True)
