@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.system import files, procnet
 
 _REMOTE = 2  # the column of the other end in /proc/net/tcp
+_VERDICTS = "/run/sockwake.wanted"  # SOCKWAKE_VERDICT= is in there
 _REFUSAL_COUNTS = 5  # seconds; a later client may find the program repaired
 
 
@@ -94,6 +96,14 @@ def client_seen() -> str:
         return ""
     row = files.text_of(f"{os.environ['SOCKWAKE_VERDICT']}.client").split()
     return procnet.address(row[_REMOTE]) if len(row) > _REMOTE else ""
+
+
+def forget(instance: Instance) -> None:
+    """Remove what looks for its clients have left: another of this name may be of another kind."""
+    if scope.is_user():
+        return  # whose programs are not looked for
+    for name in (instance.name, f"{instance.name}.client"):
+        files.remove(f"{_VERDICTS}/{name}")
 
 
 def forget_verdict() -> None:

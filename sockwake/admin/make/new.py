@@ -15,7 +15,7 @@ from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import SERVICE
-from sockwake.lifecycle import proxy_netns
+from sockwake.lifecycle import proxy_netns, start_attempt
 from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
@@ -217,6 +217,7 @@ def forget_run(instance: Instance) -> None:
     """Delete the runtime directory of an instance."""
     if not instance.root:
         proxy_netns.forget(instance)
+        start_attempt.forget(instance)
     deletion.tree(instance.run, quietly=True)
 
 

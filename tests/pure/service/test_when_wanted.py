@@ -21,18 +21,22 @@ def start(verdict: Path, **more: str) -> Ran:
     return run("dash", str(SOURCE / "bin/when-wanted"), "sh", "-c", show, "sh", "a b", env=env)
 
 
-@pytest.mark.parametrize("run_id", [RUN_ID, "beside"])
+@pytest.mark.parametrize(("run_id", "beside"), [(RUN_ID, ""), ("beside", "yes")])
 @pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
 def test_a_program_starts_for_a_client_alone(
-    tmp_path: Path, run_id: str, found: str, said: str
+    tmp_path: Path, run_id: str, beside: str, found: str, said: str
 ) -> None:
     """beside: what pg-wanted@ has found, which does not know the run's id."""
     (tmp_path / "svc1").write_text(f"{run_id} {found}\n")
-    ran = start(tmp_path / "svc1")
+    ran = start(tmp_path / "svc1", SOCKWAKE_LOOKED_BESIDE=beside)
     assert (ran.status, ran.stdout, ran.stderr) == (0, said, "")
 
 
-@pytest.mark.parametrize("before", [None, "", f"{'f' * 32} client\n", f"{'f' * 32} nobody\n"])
+@pytest.mark.parametrize(
+    "before",
+    # the last one is of a native program that had the name before
+    [None, "", f"{'f' * 32} client\n", f"{'f' * 32} nobody\n", "beside nobody\n"],
+)
 @pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
 def test_only_the_verdict_on_this_very_run_counts(
     tmp_path: Path, before: str | None, found: str, said: str
