@@ -93,6 +93,7 @@ def test_a_wake_needs_no_engine_and_nothing_that_only_making_takes(control: list
         ["mount"],
         ["openssl >= 3.0"],
         ["python3 >= 3.11"],
+        ["python3-yaml"],
         ["systemd >= 254"],
     ]
     assert {"python3-jinja2", "skopeo", "umoci"} <= {one for group in wanted for one in group}
@@ -113,19 +114,25 @@ def test_nothing_is_imported_but_what_the_package_needs_or_recommends(
     control: list[Deb822],
 ) -> None:
     imported = {
-        name
+        name.partition(".")[0]
         for path in SOURCE.glob("sockwake/**/*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [alias.name.partition(".")[0] for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [(node.module or "").partition(".")[0]]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
+        for name in _imported_by(node)
     }
     others = imported - set(sys.stdlib_module_names) - {"sockwake"}
-    assert others == {"jinja2"} and "python3-jinja2" in control[1]["Recommends"]
+    assert others == {"jinja2", "yaml"}
+    assert "python3-jinja2" in control[1]["Recommends"], "by what only making takes"
+    assert "python3-yaml" in control[1]["Depends"], "by every command"
+
+
+def _imported_by(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        return [ast.literal_eval(node.args[0])]
+    return []
 
 
 def test_all_that_is_installed_is_here_and_all_that_is_here_is_installed() -> None:
