@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from baked_tree import BakedTree
 from instances import Know, KnowService, Make, MakeService
 from manual import SOURCE, block, blocks, typed
 from moment import until
@@ -198,15 +199,12 @@ def test_copy(instance: Make, known: Know) -> None:
     falls_asleep(copy)
 
 
-def test_image(image: str) -> None:
-    tree = Path("/path/to/tree")
-    tree.mkdir(parents=True)
+def test_image(image: str, tmp_path: Path) -> None:
+    tree = BakedTree(Path("/path/to/tree")).path
     try:
-        units = tree / "usr/lib/systemd/system"
-        units.mkdir(parents=True)
-        for unit in Path("/usr/lib/systemd/system").glob("pg-*@.*"):
-            shutil.copy(unit, units)
-        typed(block(ADMINISTRATION, "## Backup, copy, image", "sockwake-new"))
+        text = block(ADMINISTRATION, "## Backup, copy, image", "sockwake-new")
+        assert "docker://" in text, "a registry, instead of which Docker has the image here"
+        typed(text.replace("docker://", "docker-daemon:"), cwd=tmp_path)
         assert (tree / "etc/sockwake/pg1/instance.env").exists() and not (
             tree / "etc/sockwake/pg1/password"
         ).exists()
