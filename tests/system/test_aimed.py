@@ -56,8 +56,8 @@ def redis_ping(service: Service) -> None:
     ("kind", "checked"),
     [
         ("native", True),
-        ("container", True),
-        ("command", True),
+        pytest.param("container", True, marks=pytest.mark.soak),
+        pytest.param("command", True, marks=pytest.mark.soak),
         ("container", False),
         ("command", False),
     ],

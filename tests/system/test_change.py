@@ -200,7 +200,12 @@ def test_an_engine_is_told_of_limits(instance: Make) -> None:
 
 
 RUNTIMES = pytest.mark.parametrize(
-    "runtime", ["crun", pytest.param("engine", marks=pytest.mark.soak), "host"]
+    "runtime",
+    [
+        "crun",
+        pytest.param("engine", marks=pytest.mark.soak),
+        pytest.param("host", marks=pytest.mark.soak),
+    ],
 )
 
 

@@ -39,8 +39,8 @@ def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
     ("kind", "options"),
     [
         ("postgres", ("--check-every", "1s")),
-        ("postgres", ("--check", "none")),
-        ("container", ()),
+        pytest.param("postgres", ("--check", "none"), marks=pytest.mark.soak),
+        pytest.param("container", (), marks=pytest.mark.soak),
         ("command", ()),
         ("native", ("--check-every", "1s")),
     ],

@@ -97,7 +97,6 @@ def uninstalled() -> Iterator[None]:
 
 
 Deed = Callable[[], AbstractContextManager[None]]
-DEEDS: tuple[Deed, ...] = (stopped, restarted, upgraded, killed, uninstalled)
 
 
 @pytest.fixture
@@ -170,7 +169,16 @@ MOMENTS = (
 )
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    "deed",
+    [
+        stopped,
+        pytest.param(restarted, marks=pytest.mark.soak),
+        upgraded,
+        pytest.param(killed, marks=pytest.mark.soak),
+        uninstalled,
+    ],
+)
 def test_sessions_go_on_and_clients_are_served_whatever_becomes_of_the_engine(
     instance: Make, without_engine: None, deed: Deed
 ) -> None:
