@@ -75,7 +75,7 @@ class Project:
         return self._resolved(resolved.stand_ins(self.environment))
 
     def _resolved(self, environment: dict[str, str], patience: float = 0) -> dict[str, Any]:
-        require_program(self.instance.compose_file)
+        require_program(f"{self.instance.compose_file} has to be read anew")
         name = f"sockwake-{environment['SOCKWAKE_NAME']}"
         command = self.command("config", "--format", "json", project=name)
         # the files that compose reads are in the tree
@@ -184,11 +184,11 @@ class Project:
             raise _failure(self.instance.compose_file, error) from error
 
 
-def require_program(path: str) -> None:
-    """Raise SockwakeError without a compose that could read the file of this path."""
+def require_program(why: str) -> None:
+    """Raise SockwakeError without compose; why: for what it is needed, as the error begins."""
     if not process.exists(program()[0]):
         raise SockwakeError(
-            f"{path} has to be read anew, and docker-compose, which reads it, is not installed",
+            f"{why}, and docker-compose, which reads it, is not installed",
             "apt-get install docker-compose",
         )
 

@@ -19,8 +19,6 @@ from sockwake.system import files, locks, process, sigstop, systemctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from sockwake.config.instance import Instance
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -127,12 +125,7 @@ class NoneTaken:
             return  # it has not been awake since the boot: nothing is there to be stopped
         locks.take(self._lock, f"the lock of the holds of '{self._instance.name}'", _A_MOMENT)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock >= 0:
             os.close(self._lock)
 
@@ -219,11 +212,6 @@ class Holding:
             raise
         return taken
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._taken:
             release(self._taken)

@@ -84,16 +84,16 @@ def text_of(path: str) -> str:
 
 def sync(directory: str) -> None:
     """Sync a directory, so that new and renamed entries survive a power failure."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    _sync(directory, os.O_DIRECTORY)
 
 
 def sync_file(path: str) -> None:
     """Sync a file that another program has written."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    _sync(path)
+
+
+def _sync(path: str, flags: int = 0) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(fd)
     finally:

@@ -14,13 +14,14 @@ from sockwake.admin.make.request import Request
 from sockwake.config import resolved
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import compose_project
+from sockwake.engine import compose
 from sockwake.engine.api import Engine
-from sockwake.engine.compose import Project
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import CRUN
 from sockwake.oci import architecture, archive, names, source, store
-from sockwake.system import files, process
+from sockwake.system import files
+
+_SETTLED = "what {} means is settled here"  # which takes compose
 
 
 def make(request: Request, *, enable: bool, quiet: bool, debug: bool) -> tuple[Instance, Settings]:
@@ -54,16 +55,7 @@ def require_possible(request: Request) -> None:
     tree.require_installed(request.root)
     tree.require_owners()
     if request.runtime == CRUN:
-        _require_compose(request.definition_file)
-
-
-def _require_compose(path: str) -> None:
-    if not process.exists(compose_project.program()[0]):
-        raise SockwakeError(
-            f"what {path} means is settled here, and docker-compose, which reads it, "
-            "is not installed",
-            "apt-get install docker-compose",
-        )
+        compose.require_program(_SETTLED.format(request.definition_file))
 
 
 @contextmanager
@@ -127,12 +119,12 @@ def _settle(begun: Instance, settings: Settings, image: store.Image) -> None:
     """Write what compose makes of the files beside them, and what its image asks for into them."""
     from sockwake.lifecycle import bundled, provision
 
-    _require_compose(begun.compose_file)
+    compose.require_program(_SETTLED.format(begun.compose_file))
     definition = bundled.Definition(begun, settings, image=image)
     if settings.has_cluster and provision.heed(begun, image.config, definition.variables()):
         definition = bundled.Definition(begun, settings, image=image)
     bundled.write_unit(begun, definition.unit())
-    config = Project(begun, settings, Engine.of(settings)).resolve()
+    config = compose.Project(begun, settings, Engine.of(settings)).resolve()
     _write_plainly(begun, config)
     text = resolved.text_for(begun, config, settings.image, image.digest)
     files.write_new(begun.resolved_file, 0o644, text)
