@@ -15,6 +15,7 @@ from service import is_written_down
 from webshop import NGINX
 
 NAME = "user"
+KEPT = "SOCKWAKE_CLUSTERS"  # what a machine keeps for its next file of tests is there
 WEB = ("--kind", "container", "--image", NGINX, "--container-port", "80", "--network", "none")
 
 
@@ -60,7 +61,9 @@ class Account:
         run("systemctl", "stop", f"user@{self.uid}.service").expect(0)
 
     def load(self, *images: str) -> None:
-        """Copy images from the system's Docker to the user's podman."""
+        """Copy images from the system's Docker to the user's podman, if it has them not."""
+        if all(self.run("podman", "image", "exists", image).status == 0 for image in images):
+            return
         archive = self.home / "images.tar"
         try:
             must("docker", "save", "--output", str(archive), *images, timeout=300)
@@ -178,5 +181,6 @@ def logged_in(*images: str) -> Iterator[Account]:
     one.load(*images)
     one.must("systemctl", "--user", "enable", "--now", "podman.socket")
     yield one
-    one.run("podman", "system", "reset", "--force", timeout=120)
+    if KEPT not in os.environ:  # else the machine is thrown away
+        one.run("podman", "system", "reset", "--force", timeout=120)
     one.stop_lingering()

@@ -28,6 +28,7 @@ from needs import PROGRAMS, what_is_missing
 from program import installed, run
 from project import MakeProject
 from service import Service
+from soak import SOAK
 from stranger import shortening
 from webshop import NGINX, container
 
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Those of the soak are left out of everything else.
     """
-    if not os.environ.get("SOCKWAKE_SOAK"):
+    if not SOAK:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
     boot = os.environ.get("SOCKWAKE_BOOT")
     if boot:

@@ -5,7 +5,6 @@ Every process with every signal, at moments in turn; each with each in `make soa
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -22,9 +21,9 @@ from instances import Make, MakeService
 from moment import until
 from program import run
 from project import MakeProject
+from soak import SOAK
 
 pytestmark = [pytest.mark.fault, pytest.mark.kills]
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 LONGEST_WAKE = 0.3  # seconds, over which what is ended in a wake is spread
 UNIT = "unit"  # all its processes at once, by `systemctl kill`
 

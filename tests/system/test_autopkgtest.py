@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from manual import SOURCE
 from package import DEB, install, is_installed
 from program import run
+from soak import SOAK
 
 CHEAP = ("cli", "wake")
 ALL = (*CHEAP, "upgrade", "purge")
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def test_autopkgtest_passes(tmp_path: Path) -> None:
-    names = ALL if os.environ.get("SOCKWAKE_SOAK") else CHEAP
+    names = ALL if SOAK else CHEAP
     chosen = [f"--test-name={name}" for name in names]
     argv = ["autopkgtest", *chosen, f"--ignore-restrictions={WHERE_NOTHING_IS_REVERTED}"]
     out = tmp_path / "out"

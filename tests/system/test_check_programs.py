@@ -12,6 +12,7 @@ from check_program import CheckProgram
 from instances import MakeService
 from moment import until
 from program import must, run
+from soak import only_in_soak
 from web import get, staying
 from webshop import container
 
@@ -56,9 +57,7 @@ def test_a_check_gets_the_number_of_connections_and_the_seconds_of_silence(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(
-    "body", ["exit 1", "exit 75", "kill -SEGV $$"], ids=["busy", "another status", "crash"]
-)
+@pytest.mark.parametrize("body", ["exit 75", *only_in_soak("exit 1", "kill -SEGV $$")])
 def test_any_exit_status_but_0_keeps_it_awake(
     service: MakeService, nginx: str, check: CheckProgram, body: str
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
 from pathlib import Path
@@ -17,10 +16,10 @@ from instances import Make
 from moment import until
 from program import must, run
 from recovery import awake, heals
+from soak import SOAK, only_in_soak
 
 pytestmark = pytest.mark.fault
 
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 STEP = 0.002 if SOAK else 0.01  # seconds
 LATEST = 0.15  # seconds after the first packet; then it is awake
 WITHIN = 15.0  # seconds for what takes minutes when a stop signal is lost
@@ -71,7 +70,9 @@ def is_served(database: Database) -> bool:
 
 
 @pytest.mark.kills
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGKILL, *only_in_soak(signal.SIGINT, signal.SIGQUIT)]
+)
 def test_what_makes_its_cluster_may_be_ended(instance: Make, number: signal.Signals) -> None:
     """bin/prepare, or the whole unit, before there is a database."""
     database = instance("--no-provision")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 
 import figures
 from program import run
+from soak import SOAK
 
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 REFUSAL = re.compile(r"sockwake: error: [^\n]+\n(\(hint: [^\n]+\)\n)?")
 WORDS = st.one_of(
     st.sampled_from(

@@ -13,6 +13,7 @@ from database import IMAGE
 from derived import SCRIPTS, derived
 from instances import Make
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image"), pytest.mark.engine]
 PRELOADS = 'CMD ["postgres", "-c", "shared_preload_libraries={}", "-c", "work_mem=7MB"]'
@@ -25,7 +26,7 @@ def status(name: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("user", ["postgres", "{uid}:{gid}"])
-@pytest.mark.parametrize("version", ["17", "18"])
+@pytest.mark.parametrize("version", ["18", *only_in_soak("17")])
 def test_an_image_without_root_works(instance: Make, version: str, user: str) -> None:
     base = f"postgres:{version}"
     ids = must("docker", "run", "--rm", "--network=none", "--entrypoint=id", base, "postgres")
@@ -58,7 +59,7 @@ def test_an_engine_that_maps_users_is_refused_by_name() -> None:
     assert not os.path.exists("/etc/sockwake/pg1") and not os.path.exists("/var/lib/sockwake/pg1")
 
 
-@pytest.mark.parametrize("runtime", ["crun", pytest.param("engine", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_another_c_library_is_told_of_by_the_wake_that_meets_it(
     instance: Make, runtime: str
 ) -> None:

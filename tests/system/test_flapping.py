@@ -16,6 +16,7 @@ from moment import until
 from program import must
 from project import MakeProject
 from service import Service
+from soak import only_in_soak
 from stranger import ask, knock, sleeps, turned_away
 from web import get
 
@@ -42,7 +43,7 @@ def flaps(service: Service, be_a_client: Callable[[], object]) -> None:
     assert WORDS in must("sockwake", "status", service.name)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "container", "command", "native"])
+@pytest.mark.parametrize("kind", ["postgres", "native", *only_in_soak("container", "command")])
 def test_a_client_that_never_lets_it_sleep_is_named(sleeper: MakeSleeper, kind: str) -> None:
     one = sleeper(kind)
     flaps(one, lambda: visit(one))

@@ -29,8 +29,8 @@ from oci_archive import (
     write,
 )
 from program import must, run
+from soak import SOAK
 
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 NAME = "example.org/kept:1"
 SMALL = tar([Member("file", b"whole")])
 pytestmark = pytest.mark.fault

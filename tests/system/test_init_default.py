@@ -11,6 +11,7 @@ import docker_engine
 from database import IMAGE
 from instances import Make
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = pytest.mark.engine  # what it does to a container, it does to an engine's
 
@@ -43,7 +44,7 @@ def podman_with_init(image: str, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.makes
-@pytest.mark.parametrize("engine", ["docker", "podman"])
+@pytest.mark.parametrize("engine", ["docker", *only_in_soak("podman")])
 def test_a_postgresql_is_process_1_where_the_engines_default_is_an_init(
     instance: Make, request: pytest.FixtureRequest, engine: str
 ) -> None:

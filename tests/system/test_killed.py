@@ -14,6 +14,7 @@ import pytest
 
 from instances import Know
 from program import run
+from soak import SOAK
 
 DATA = "/var/lib/sockwake/pg1"
 EXISTS, UNKNOWN, INTERRUPTED = 3, 5, 130
@@ -52,7 +53,6 @@ STEPS = {
 
 
 RUNTIMES = ("crun", "engine")
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 
 
 def interrupted_after(reached: Callable[[], bool], with_signal: int, runtime: str = "crun") -> int:

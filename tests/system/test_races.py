@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,8 @@ from client import Lost, Refused
 from database import Database
 from instances import Make
 from program import must
+from soak import SOAK
 
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 SIDE_BY_SIDE = 5 if SOAK else 3  # instances; their stops and starts get into each other's way, too
 CYCLES = 1000 if SOAK else 36
 LONGEST = 3000.0 if SOAK else 200.0  # seconds

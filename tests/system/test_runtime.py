@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -17,11 +16,11 @@ from database import Database
 from derived import derived
 from instances import Make
 from program import must, run
+from soak import SOAK
 
 IN_USE, FAILED = 4, 1
 BUNDLES = Path("/var/lib/sockwake/bundles")
 IMAGES = Path("/var/lib/sockwake/images")
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 OTHER = {"crun": "engine", "engine": "crun"}
 
 

@@ -19,6 +19,7 @@ from instances import Make, MakeSleeper
 from moment import until, until_gone
 from program import must, run, start
 from service import Service
+from soak import only_in_soak
 from wakefulness import LONG
 
 IN_USE, ASLEEP = 4, 3
@@ -60,7 +61,9 @@ def database(instance: Make) -> Database:
     return instance()
 
 
-@pytest.mark.parametrize("kind", ["postgres", "engine", "host", "container", "command", "native"])
+@pytest.mark.parametrize(
+    "kind", ["postgres", "native", *only_in_soak("engine", "host", "container", "command")]
+)
 def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
     sleeper: MakeSleeper, instance: Make, kind: str
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,11 @@ from database import Database
 from instances import Make
 from moment import until
 from program import must, run
+from soak import SOAK
 
 pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
-STOPS = 200 if os.environ.get("SOCKWAKE_SOAK") else 6  # of each way
+STOPS = 200 if SOAK else 6  # of each way
 # exit statuses; until the image's entrypoint has begun, the engine's signal ends the container
 BY_SIGINT, BY_SIGKILL = 130, 137
 WAYS: dict[str, Callable[[Database], object]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +14,12 @@ from instances import Make, MakeService, MakeSleeper
 from moment import until
 from program import run
 from service import Service
+from soak import SOAK, only_in_soak
 from stranger import ask, knock, knock_and_reset, say_nothing, turned_away, wakes
 from webshop import container
 
-CYCLES = 100 if os.environ.get("SOCKWAKE_SOAK") else 12
-KINDS = ("postgres", "container", "command", "native")
+CYCLES = 100 if SOAK else 12
+KINDS = ("postgres", "native", *only_in_soak("container", "command"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

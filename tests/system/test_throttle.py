@@ -13,6 +13,7 @@ from database import Database
 from instances import Make
 from moment import until
 from refusal import ASLEEP_OR_FAILED
+from soak import only_in_soak
 
 pytestmark = pytest.mark.fault
 PROGRAMS = [
@@ -40,7 +41,7 @@ def unrunnable(database: Database) -> Iterator[None]:
             program.chmod(0o755)
 
 
-@pytest.mark.parametrize("kind", ["", "--tls"])
+@pytest.mark.parametrize("kind", ["", *only_in_soak("--tls")])
 def test_client_waits_meanwhile_and_is_served_when_it_can_be_run_again(
     instance: Make, kind: str
 ) -> None:

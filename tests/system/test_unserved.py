@@ -12,6 +12,7 @@ from moment import until
 from program import must, run
 from recovery import awake
 from refusal import ASLEEP_OR_FAILED
+from soak import only_in_soak
 from wakefulness import client_program
 
 pytestmark = [pytest.mark.fault, pytest.mark.engine]
@@ -25,7 +26,7 @@ def slow_to_start(database: Database) -> None:
     )
 
 
-@pytest.mark.parametrize("victim", ["proxy", "backend"])
+@pytest.mark.parametrize("victim", ["backend", *only_in_soak("proxy")])
 def test_killed_while_it_wakes_and_the_client_that_waits_is_answered(
     instance: Make, victim: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from manual import block
 from moment import until
 from package import DEB, apt
 from program import must, run
+from soak import SOAK
 from stranger import knocking
 from web import get
 from webshop import NGINX
-
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 
 
 def test_a_database_wakes_answers_and_sleeps(account: Account, user_database: Own) -> None:

@@ -19,6 +19,7 @@ from database import Database
 from instances import Make
 from moment import until
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = pytest.mark.fault
 
@@ -169,16 +170,7 @@ MOMENTS = (
 )
 
 
-@pytest.mark.parametrize(
-    "deed",
-    [
-        stopped,
-        pytest.param(restarted, marks=pytest.mark.soak),
-        upgraded,
-        pytest.param(killed, marks=pytest.mark.soak),
-        uninstalled,
-    ],
-)
+@pytest.mark.parametrize("deed", [upgraded, uninstalled, *only_in_soak(stopped, restarted, killed)])
 def test_sessions_go_on_and_clients_are_served_whatever_becomes_of_the_engine(
     instance: Make, without_engine: None, deed: Deed
 ) -> None:
