@@ -160,6 +160,15 @@ def end(pid: int) -> None:
     os.waitpid(pid, os.WNOHANG)
 
 
+def has_ended(pid: int, timeout: float) -> bool:
+    """Whether what begin() has started ends within so many seconds; the caller waits for it."""
+    child = os.pidfd_open(pid)
+    try:
+        return _has_ended(child, timeout)
+    finally:
+        os.close(child)
+
+
 def _unusable(argv: Sequence[str], error: OSError) -> SockwakeError:
     if argv[0] in packages.OF and not exists(argv[0]):
         return NotInstalled(argv[0])

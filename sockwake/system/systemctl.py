@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NOT_LOADED = 5  # systemctl(1), "Exit status"
 _RELOAD = 300  # seconds; a thousand instances take some, and another reload may be under way
 _STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service: to end, and to be killed
+_PLACES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 _HOLD = 60  # seconds beside what the unit itself may take
 
 
@@ -72,6 +73,14 @@ def is_asked_to_stop(unit: str) -> bool:
         ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
     )
     return "stop" in jobs.split()
+
+
+def is_asked_to_start(unit: str) -> bool:
+    """Whether systemd has a start job for a unit, which may wait behind another."""
+    jobs = process.run(
+        ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
+    )
+    return "start" in jobs.split()
 
 
 def is_ending(unit: str) -> bool:
@@ -204,13 +213,13 @@ def is_running() -> bool:
 
 
 def take_places() -> None:
-    """Set XDG_CONFIG_HOME and XDG_DATA_HOME as the user's manager has them."""
+    """Set XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME as the user's manager has them."""
     shown = process.run(["systemctl", "--user", "show-environment"], check=False)
-    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME") if shown else ():
+    for variable in _PLACES if shown else ():
         os.environ.pop(variable, None)
     for line in shown.splitlines():
         variable, _, value = line.partition("=")
-        if variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        if variable in _PLACES:
             os.environ[variable] = value.removeprefix("$'").removesuffix("'")
 
 

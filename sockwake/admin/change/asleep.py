@@ -1,33 +1,10 @@
 """What has to be true of an instance whose files are about to be moved or copied."""
 
-from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import belongings, project_containers
+from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of
-from sockwake.errors import IN_USE, SockwakeError
-from sockwake.system import systemctl
-
-_DOWN = ("inactive", "failed", "")
-
-
-def require_asleep(instance: Instance, settings: Settings) -> None:
-    """Raise SockwakeError (in use) while anything of it runs; in a tree nothing does."""
-    if instance.root or not systemctl.is_running():
-        return
-    if systemctl.active_state(instance.backend_unit) not in _DOWN:
-        raise SockwakeError(
-            f"instance '{instance.name}' is awake",
-            scope.command("sockwake sleep", instance.name),
-            IN_USE,
-        )
-    for engine in engines_of(settings):
-        if project_containers.running(engine, instance):
-            raise SockwakeError(
-                f"a container of instance '{instance.name}' runs though no client woke it",
-                scope.command("systemctl start", f"{instance.check_unit}.service"),
-                IN_USE,
-            )
+from sockwake.errors import SockwakeError
 
 
 def require_movable(instance: Instance, settings: Settings, what: str) -> None:

@@ -1,20 +1,18 @@
 """sockwake copy OLD NEW: another instance with the same data, whole or not at all.
 
-The source sleeps, and is held so: a client that comes meanwhile waits in the queue of its port, and
-is served when its data have been copied. The copy is a draft until it has its data; the file
-"copying" is in it until nothing is left to do, so that the same command makes it anew when it was
-killed.
+The source sleeps, and is held so: a client that comes meanwhile waits in the queue of its port for
+a moment. A copy that takes longer is given up for it, and begins anew when the source sleeps again.
+The copy is a draft until it has its data; the file "copying" is in it until nothing is left to do,
+so that the same command makes it anew when it was killed.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.change import copied_data, copied_files
-from sockwake.admin.change.asleep import require_asleep, require_movable
-from sockwake.admin.change.move import held_back
+from sockwake.admin.change import copied_files
+from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import claims, draft
 from sockwake.admin.make import new as making
@@ -23,10 +21,10 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import runtime
+from sockwake.lifecycle.still import require_asleep, undisturbed
 from sockwake.oci import bundle, layers, store
 from sockwake.postgres import cluster
-from sockwake.system import files, safe_path, systemctl
+from sockwake.system import deletion, files, safe_path, systemctl, tree_copy
 
 
 @dataclass(frozen=True)
@@ -164,24 +162,16 @@ def _place(settings: Settings, target: Instance, wish: Wish) -> str:
 
 
 def _copy_data(source: Instance, settings: Settings, place: str, wish: Wish) -> None:
-    with _still(source, settings):
-        copied_data.copy(os.path.realpath(settings.data), place, quiet=wish.quiet)
+    def copied(is_wanted: tree_copy.Asked) -> None:
+        deletion.contents(place)  # of one that was interrupted
+        real = os.path.realpath(settings.data)
+        tree_copy.copy(real, place, quiet=wish.quiet, is_wanted=is_wanted)
+
+    undisturbed(source, settings, copied, inventory.say)
+    tree_copy.sync(place)
     for left in ("sockwake-password", "postmaster.pid", f"{settings.major}/docker/postmaster.pid"):
         if settings.has_cluster:
             files.remove(f"{place}/{left}")
-
-
-@contextmanager
-def _still(source: Instance, settings: Settings) -> Iterator[None]:
-    """Have the source sleep on: its wakes wait, and nobody else uses its data."""
-    if source.root or not systemctl.is_running():
-        yield
-        return
-    with ExitStack() as stack:
-        stack.enter_context(held_back(source))
-        require_asleep(source, settings)
-        stack.callback(os.close, runtime.take_data(source, settings.data))
-        yield
 
 
 def _finish(source: Instance, made: Instance, wish: Wish) -> str:

@@ -8,8 +8,7 @@ is there from the first change to the proof, so that a move that was killed is f
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from sockwake.admin import inventory
 from sockwake.admin.make import trial
@@ -20,11 +19,11 @@ from sockwake.engine.api import EngineError
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
 from sockwake.lifecycle import destination, drain, holds, needs_engine, runtime, unwatched
-from sockwake.system import files, locks, systemctl
+from sockwake.lifecycle.still import held_back
+from sockwake.system import files, systemctl
 
 _ABSENT = "-"  # in the file "moving": there was no line RUNTIME=
 _LINE = re.compile(r"^RUNTIME=(.*)(?:\n|\Z)", re.MULTILINE)
-_LONGEST_MOVE = 30  # seconds that the job which holds back wakes may still have their lock
 
 
 def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
@@ -147,19 +146,6 @@ def _is_read(instance: Instance, settings: Settings) -> bool:
     if instance.root or scope.is_user() or not systemctl.is_running():
         return True
     return runtime.is_crun(instance) == settings.is_bundled
-
-
-@contextmanager
-def held_back(instance: Instance) -> Iterator[None]:
-    """Hold back the wakes of an instance: clients wait in the socket's queue."""
-    runtime.make_directories(instance)
-    lock = os.open(instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        locks.take(lock, f"the lock of the wakes of '{instance.name}'", _LONGEST_MOVE)
-        systemctl.hold_back(instance.backend_unit, instance.run)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _stop_unless_in_use(instance: Instance, settings: Settings) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sockwake.admin import inventory
 from sockwake.admin.change import drop_ins
-from sockwake.admin.change.move import held_back
 from sockwake.admin.change.seen import Seen
 from sockwake.clients import connections
 from sockwake.config.instance import Instance
@@ -15,6 +14,7 @@ from sockwake.engine import api, belongings, resources
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.lifecycle.still import held_back
 from sockwake.oci import bundle
 from sockwake.postgres import cluster
 from sockwake.system import files, systemctl

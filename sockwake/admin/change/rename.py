@@ -12,14 +12,14 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.change import lines, new_name, pending
-from sockwake.admin.change.asleep import require_asleep, require_movable
-from sockwake.admin.change.move import held_back
+from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import new as making
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
 

@@ -10,10 +10,9 @@ from kind_examples import COMMAND, CONTAINER, make, with_program
 from env_file import PROJECT, text_of
 from fault import KILLED, at_every_step, disk_full, kill, undisturbed
 from sockwake.admin import cli
-from sockwake.admin.change import copied_data
 from sockwake.config.settings import load
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, SockwakeError
-from sockwake.system import process
+from sockwake.system import process, tree_copy
 from tree import Tree
 
 DATA = "var/lib/sockwake"
@@ -146,17 +145,17 @@ def test_no_room_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for path in (source, target):
         path.mkdir()
     (source / "big").write_bytes(b"x" * 100_000)
-    monkeypatch.setattr(copied_data, "_SLACK", 10**18)
-    monkeypatch.setattr(copied_data, "_can_share", lambda source, target: False)
+    monkeypatch.setattr(tree_copy, "_SLACK", 10**18)
+    monkeypatch.setattr(tree_copy, "_can_share", lambda source, target: False)
     with pytest.raises(SockwakeError, match="has room for .*, and the copy needs 909495T"):
-        copied_data.copy(str(source), str(target), quiet=True)
+        tree_copy.copy(str(source), str(target), quiet=True)
     assert list(target.iterdir()) == []
 
 
 def test_what_cp_says_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(process.ProgramError) as caught:
-        copied_data._run(["cp", "--archive", str(tmp_path / "none"), str(tmp_path)], "", 0)
+        tree_copy.run(["cp", "--archive", str(tmp_path / "none"), str(tmp_path)], "")
     assert "No such file" in caught.value.said
 
 
