@@ -16,6 +16,7 @@ _KEPT = {
     *("EDITOR", "VISUAL"),
     *("HOME", "LOGNAME", "NO_COLOR", "SHELL", "TERM", "USER"),
     *("DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
+    "XDG_STATE_HOME",
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 }
 UID = os.getuid()  # after rootless.enter() it is 0
@@ -53,6 +54,13 @@ def etc(root: str = "") -> str:
 def data() -> str:
     """The directory of the instances' data directories, as the running system sees it."""
     return _of_the_user("XDG_DATA_HOME", ".local/share") if is_user() else "/var/lib/sockwake"
+
+
+def backups(root: str = "") -> str:
+    """The directory of the backups of instances; root is the tree they live in."""
+    if is_user():
+        return f"{_of_the_user('XDG_STATE_HOME', '.local/state')}/backups"
+    return f"{root}/var/backups/sockwake"
 
 
 def run(root: str = "") -> str:

@@ -1,0 +1,160 @@
+"""The backups of an instance, as they are on the disk; nothing here changes any.
+
+/var/backups/sockwake/NAME/TIMESTAMP.METHOD has what METHOD tells: "files", the stopped data as they
+were; "basebackup", what pg_basebackup(1) made of a server that ran; "dump", what pg_dump(1) did.
+
+    instance/   the files of /etc/sockwake/NAME, with their modes and owners
+    data/       the data directory, or the dumps
+    volumes/    what an image or a project keeps in volumes, each in a directory of its own
+    status      what is known of it, as JSON
+
+It has this name only when it is whole and synced. What is being made, or was when its process was
+killed, begins with ".new-", and what is being deleted with ".rm-".
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from sockwake.config import scope
+from sockwake.config.instance import Instance
+from sockwake.system import files
+
+FILES, BASEBACKUP, DUMP = METHODS = ("files", "basebackup", "dump")
+STATUS = "status"
+NEW, DOOMED = ".new-", ".rm-"
+_FAILURE = "failure"
+_STAMP = "%Y-%m-%dT%H%M%SZ"  # as pg_backupcluster(1) has it
+_NAME = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.({'|'.join(METHODS)})")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup that is whole.
+
+    name: of the instance. stamp: TIMESTAMP. method: FILES, BASEBACKUP or DUMP. path: where it is.
+    started, finished: seconds since 1970. bytes: what its files take, with blocks that are shared.
+    facts: all that its status says. damage: what `sockwake backups verify` has found, or "".
+    verified: when it found nothing, in seconds since 1970; 0 for never.
+    """
+
+    name: str
+    stamp: str
+    method: str
+    path: str
+    started: float
+    finished: float
+    bytes: int
+    damage: str = ""
+    verified: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def instance_files(self) -> str:
+        """The directory that has the instance's own files."""
+        return f"{self.path}/instance"
+
+    @property
+    def data(self) -> str:
+        """The directory that has its data, or its dumps."""
+        return f"{self.path}/data"
+
+    @property
+    def volumes(self) -> str:
+        """The directory that has a directory for each volume; may be missing."""
+        return f"{self.path}/volumes"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is known to be wrong with it."""
+        return not self.damage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A backup that could not be made. when: seconds since 1970. why: a sentence."""
+
+    when: float
+    why: str
+
+
+def directory(instance: Instance) -> str:
+    """Where the backups of an instance are."""
+    return f"{scope.backups(instance.root)}/{instance.name}"
+
+
+def of(instance: Instance) -> list[Backup]:
+    """All whole backups of an instance, the oldest first; none for a user who may not look."""
+    top = directory(instance)
+    found = [at(f"{top}/{entry}") for entry in _entries(top) if _NAME.fullmatch(entry)]
+    return sorted(filter(None, found), key=lambda each: (each.stamp, each.method))
+
+
+def last_good(instance: Instance) -> Backup | None:
+    """The newest backup with which nothing is known to be wrong."""
+    return next((each for each in reversed(of(instance)) if each.is_good), None)
+
+
+def at(path: str) -> Backup | None:
+    """The backup in a directory of any place; None when it is none of sockwake's."""
+    named = _NAME.fullmatch(os.path.basename(path))
+    if not named or os.path.islink(path):
+        return None
+    try:
+        facts = json.loads(files.text_of(f"{path}/{STATUS}"))
+        return Backup(
+            str(facts["instance"]),
+            named[1],
+            named[2],
+            path,
+            seconds(facts["started"]),
+            seconds(facts["finished"]),
+            int(facts["bytes"]),
+            str(facts.get("damage") or ""),
+            seconds(facts["verified"]) if facts.get("verified") else 0.0,
+            facts,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # without a status that can be read it is none that was finished
+
+
+def failure(instance: Instance) -> Failure | None:
+    """Why the last attempt at a backup failed; None when it did not."""
+    words = files.text_of(failure_file(instance)).strip().split(" ", 1)
+    try:
+        return Failure(seconds(words[0]), words[1])
+    except (ValueError, IndexError):
+        return None
+
+
+def failure_file(instance: Instance) -> str:
+    """There when the last attempt has failed: when, and why, on one line."""
+    return f"{directory(instance)}/{_FAILURE}"
+
+
+def stamp(moment: float) -> str:
+    """A time, in seconds since 1970, as it is in the names of backups."""
+    return time.strftime(_STAMP, time.gmtime(moment))
+
+
+def written(moment: float) -> str:
+    """A time, in seconds since 1970, as a status has it: "2026-11-29T01:40:00Z"."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def seconds(text: str) -> float:
+    """Seconds since 1970 of a time as a status has it; raises ValueError."""
+    return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
+
+
+def _entries(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
