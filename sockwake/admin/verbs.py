@@ -7,6 +7,7 @@ from sockwake.admin.make import verbs as making
 from sockwake.admin.measure import verbs as measuring
 from sockwake.admin.show import verbs as showing
 from sockwake.admin.steer import verbs as steering
+from sockwake.admin.upkeep import verbs as upkeep
 
 VERBS = (
     *making.VERBS,
@@ -14,6 +15,7 @@ VERBS = (
     *steering.VERBS,
     *access.VERBS,
     *changing.VERBS,
+    *upkeep.VERBS,
     *images.VERBS,
     *measuring.VERBS,
 )

@@ -62,18 +62,6 @@ def _move(names: Sequence[Name], to: str, arguments: Namespace) -> None:
     do_to_each(names, one, "moved", quiet=arguments.json, harmless=stays)
 
 
-def _update(arguments: Namespace) -> None:
-    from sockwake.admin.change import update
-
-    root, quiet = arguments.root or "", arguments.quiet
-    names = update.operands(arguments.names, all_of_them=arguments.all, root=root)
-
-    def one(name: Name) -> str:
-        return update.update(name, back=arguments.back, root=root, quiet=quiet)
-
-    do_to_each(names, one, "updated", quiet=quiet)
-
-
 def _compose(arguments: Namespace) -> None:
     from sockwake.engine import compose_project, project_containers
     from sockwake.engine.api import Engine
@@ -108,22 +96,6 @@ VERBS = (
         description="Show what wakes instances, and why; or have crun or an engine wake them, "
         "which is tried out, with their data as they are.",
         names="instances; with crun or engine behind them they are moved there",
-    ),
-    Verb(
-        "update",
-        _update,
-        "give instances the newest image of its name",
-        (
-            Option("--all", help="every instance that crun wakes"),
-            Option("--back", help="give them the image that they had before"),
-            Option("--quiet", help="say nothing but errors"),
-            USER,
-            ROOT,
-            DEBUG,
-        ),
-        description="Give instances that crun wakes the newest image of the name that they have, "
-        "with their next wake; or the one before.",
-        names="instances",
     ),
     *edit_verbs.VERBS,
     *name_verbs.VERBS,

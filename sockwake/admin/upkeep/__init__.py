@@ -1,0 +1,1 @@
+"""The care of instances that sleep: newer images and versions, and what sleep would starve."""
