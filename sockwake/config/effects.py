@@ -8,6 +8,7 @@ WAKE, RELOAD, NOW, PORT, NEVER = "wake", "reload", "now", "port", "never"
 EFFECTS = {
     "ALLOW": PORT,
     "BACKEND_PORT": RELOAD,
+    "BACKUP": NOW,
     "CHECK": WAKE,
     "CHECK_EVERY": WAKE,
     "CLIENT_FIRST": PORT,
@@ -19,8 +20,10 @@ EFFECTS = {
     "IDLE": WAKE,
     "IMAGE": WAKE,
     "KEEP": NOW,
+    "KEEP_BACKUPS": NOW,
     "KIND": NEVER,
     "LISTEN": PORT,
+    "MAINTAIN": NOW,
     "MAX_CLIENTS": RELOAD,
     "MEMORY": RELOAD,
     "PIDS": RELOAD,

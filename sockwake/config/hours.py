@@ -27,10 +27,11 @@ class Hours:
 
 def parse(text: str) -> tuple[Hours, ...]:
     """The hours in the value of KEEP=; raises SockwakeError (usage)."""
-    return tuple(_parse_one(item.strip()) for item in text.split("|"))
+    return tuple(parse_one(item.strip(), "KEEP") for item in text.split("|"))
 
 
-def _parse_one(item: str) -> Hours:
+def parse_one(item: str, key: str) -> Hours:
+    """The hours in an item of the value of a key; raises SockwakeError (usage)."""
     words = item.split()
     place = next((n for n, word in enumerate(words) if ":" in word), len(words))
     dates, zones = words[:place], words[place + 1 :]
@@ -46,7 +47,7 @@ def _parse_one(item: str) -> Hours:
     )
     if not is_valid:
         raise SockwakeError(
-            f"'{item}' in KEEP tells no hours", "write them as in Mon..Fri 08:00-18:00", USAGE
+            f"'{item}' in {key} tells no hours", "write them as in Mon..Fri 08:00-18:00", USAGE
         )
     end = "00:00" if end == "24:00" else end
     return Hours(" ".join((*dates, begin, *zones)), " ".join((end, *zones)))

@@ -5,6 +5,7 @@ OF_ONE_PORT = ("LISTEN", "PORT")
 DEFAULTS = {
     "ALLOW": "any",
     "BACKEND_PORT": "",
+    "BACKUP": "no",
     "CHECK": "",
     "CHECK_EVERY": "",
     "CLIENT_FIRST": "no",
@@ -15,7 +16,9 @@ DEFAULTS = {
     "ENGINE": "docker",
     "IMAGE": "",
     "KEEP": "",
+    "KEEP_BACKUPS": "",
     "LISTEN": "",
+    "MAINTAIN": "no",
     "MAX_CLIENTS": "",
     "MEMORY": "",
     "PIDS": "",

@@ -41,6 +41,8 @@ class Settings:
         protocol, which none of these tells, has the client speak first. check: "none", "builtin"
         or a program.
     keep: the hours in which it is kept awake.
+    backup: when backups of it are made: "on-sleep", and calendar events. keep_backups: how many are
+        kept, 0 for all. maintain: the windows of its upkeep, of which some have no end.
     pressure: what a wake does while the machine is short of memory: "off", "wait" or "refuse".
     runtime: what wakes the backend: "crun", "engine", or "host" for systemd.
     limits: what it may use of the machine.
@@ -49,6 +51,7 @@ class Settings:
     __slots__ = (
         "allow",
         "backend_port",
+        "backup",
         "check",
         "check_every",
         "client_first",
@@ -59,9 +62,11 @@ class Settings:
         "idle",
         "image",
         "keep",
+        "keep_backups",
         "kind",
         "limits",
         "listen",
+        "maintain",
         "major",
         "places",
         "port",
@@ -125,6 +130,7 @@ class Settings:
         self.runtime = values.runtime(lines["RUNTIME"] or kind.runtimes[0], self.kind)
         self.start_timeout = values.start_timeout(lines["START_TIMEOUT"])
         self.keep = _hours(lines["KEEP"])
+        self.backup, self.keep_backups, self.maintain = _upkeep(lines)
         self.limits = Limits(lines, self.kind)
         self.pressure = values.one_of(lines["PRESSURE"], PRESSURES, "PRESSURE")
         self._require_sense(lines)
@@ -157,6 +163,8 @@ class Settings:
             raise SockwakeError(
                 f"PROBE_HOST is not for what is ready by '{self.ready}'", "READY=http:/ asks for it"
             )
+        if self.maintain and not self.has_cluster:
+            raise SockwakeError(f"MAINTAIN is not for an instance of kind '{self.kind}'")
         if lines["SOCKET_MODE"]:
             values.socket_mode(lines["SOCKET_MODE"])
         if lines["SOCKET_USER"]:
@@ -230,6 +238,17 @@ def _hours(text: str) -> tuple[Hours, ...]:
     from sockwake.config import hours  # late: few instances have any
 
     return hours.parse(text)
+
+
+def _upkeep(lines: dict[str, str]) -> tuple[tuple[str, ...], int, tuple[Hours, ...]]:
+    """What BACKUP, KEEP_BACKUPS and MAINTAIN say."""
+    backup, kept, maintain = lines["BACKUP"], lines["KEEP_BACKUPS"], lines["MAINTAIN"]
+    if (backup, kept, maintain) == ("no", "", "no"):
+        return (), 0, ()
+    from sockwake.config import schedule  # late: few instances have any
+
+    number = schedule.keep_backups(kept) if kept else 0
+    return schedule.backup(backup or "no"), number, schedule.maintain(maintain or "no")
 
 
 def _is_yes(lines: dict[str, str], key: str) -> bool:

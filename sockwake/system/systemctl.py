@@ -148,6 +148,12 @@ def reset(*units: str) -> None:
     process.run(["systemctl", *scope.switch(), "reset-failed", *units], check=False)
 
 
+def forget_times(*timers: str) -> None:
+    """Delete what timers that do not run have noted of their last time (Persistent=)."""
+    argv = ["systemctl", *scope.switch(), "clean", "--what=state", *timers]
+    process.run(argv, check=False)
+
+
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
     properties = "--property=Id,ActiveState,StatusText"

@@ -6,7 +6,7 @@ from sockwake.admin import inventory, preset
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
-from sockwake.config import scope
+from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
@@ -31,8 +31,8 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         data = settings.data if settings else ""
         if not root:
             if settings:
-                units = f"{instance.socket_unit} {instance.proxy_unit}"
-                stop = scope.command("systemctl", f"stop {units}")
+                names = f"{instance.socket_unit} {instance.proxy_unit}"
+                stop = scope.command("systemctl", f"stop {names}")
                 drain.require_no_clients(instance, settings, f"{stop} sends them away")
             release = scope.command("sockwake release", f"{name} --all")
             holds.require_none(instance, f"{release} ends that")
@@ -47,7 +47,8 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         new.forget_run(instance)
         bundle.remove(instance)
     if not root and systemctl.is_running():
-        systemctl.reset(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+        units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+        systemctl.reset(*units, *schedule.services(name))
         if reload:
             systemctl.reload()
     return said
@@ -75,7 +76,9 @@ def _stop(instance: Instance, *, reload: bool) -> None:
     if not instance.root and systemctl.is_running():
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
-        systemctl.stop(*units)
+        timers = [each.replace(".service", ".timer") for each in schedule.services(instance.name)]
+        systemctl.stop(*units, *timers)
+        systemctl.forget_times(*timers)
         new.end_making(instance)
 
 

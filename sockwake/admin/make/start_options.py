@@ -1,7 +1,7 @@
 """The options of sockwake-new about a start: when, what it is given, what it may take."""
 
 from sockwake.admin import option_types as types
-from sockwake.admin.make import limit_options
+from sockwake.admin.make import limit_options, upkeep_options
 from sockwake.admin.option import FILES, Option
 from sockwake.config import values
 from sockwake.config.settings import PRESSURES
@@ -89,4 +89,5 @@ OPTIONS = (
         key="PROBE_HOST",
     ),
     *limit_options.OPTIONS,
+    *upkeep_options.OPTIONS,
 )
