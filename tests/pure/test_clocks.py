@@ -18,12 +18,14 @@ OF_THE_WALL = {
 }
 
 
-# files of a tree have one; a certificate ends on one; a hold and the hours of an instance, when
-# people say by the clock; people and programs are told when something was
+# files of a tree have one, and backups; a certificate ends on one; a hold and the hours of an
+# instance, when people say by the clock; people and programs are told when something was
 ABOUT_DATES = (
     "admin/make/tree.py",
     "postgres/tls.py",
+    "admin/show/overdue.py",
     "admin/show/times.py",
+    "admin/show/upkeep.py",
     "admin/measure/charts.py",
     "admin/measure/log.py",
     "admin/measure/metrics.py",

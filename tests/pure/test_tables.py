@@ -70,6 +70,7 @@ def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
         "/var/lib/sockwake/etc.d/",
+        "/var/lib/sockwake/upkeep.d/NAME",
         f"{store.directory()}/DIGEST/",
         f"{store.archives()}/",
         *(f"{needs.directory()}/NAME{beside}/" for beside in ("", ".layers", ".volumes")),

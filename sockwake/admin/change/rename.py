@@ -19,6 +19,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
@@ -118,6 +119,7 @@ def _finish(instance: Instance, old: Instance) -> str:
         files.remove(f"{had}/made-of/instance.env")
         os.rename(had, bundle.path(instance))
     layers.hand_on(old, instance)
+    upkeep.hand_on(old, instance)
     noted = _noted(instance)
     is_live = not instance.root and systemctl.is_running()
     if is_live:

@@ -11,7 +11,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of, remove_from
-from sockwake.lifecycle import drain, holds
+from sockwake.lifecycle import drain, holds, upkeep
 from sockwake.oci import bundle, layers
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
@@ -46,6 +46,7 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         said = [*_directory(instance, data, purge=purge), *volumes]
         new.forget_run(instance)
         bundle.remove(instance)
+        upkeep.forget(instance)
     if not root and systemctl.is_running():
         units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
         systemctl.reset(*units, *schedule.services(name))

@@ -13,6 +13,7 @@ from sockwake.clients import connections
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import backups, upkeep
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, procnet, systemctl
 
@@ -24,11 +25,19 @@ _NOTHING = ("inactive", "")
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of an instance at one moment. clients: None when its files are broken."""
+    """What is seen of an instance at one moment.
+
+    clients: None when its files are broken. backup: when its last good backup was finished, in
+    seconds since 1970, and upkeep its last upkeep; None without one. has_failed: whether the last
+    attempt at a backup has; None when none was made.
+    """
 
     name: str
     state: str
     clients: int | None
+    backup: float | None = None
+    has_failed: bool | None = None
+    upkeep: float | None = None
 
 
 def text(names: Sequence[Name] = ()) -> str:
@@ -56,7 +65,17 @@ def see(instance: Instance, units: dict[str, tuple[str, str]], tables: procnet.S
     if not status and not os.path.exists(instance.ready_file):
         status = WAKING
     state = ls.state(socket, backend, status)
-    return Seen(instance.name, state, connections.connected(settings, tables))
+    clients = connections.connected(settings, tables)
+    last, has_failed = backups.last_good(instance), backups.failure(instance) is not None
+    note = upkeep.read(instance)
+    return Seen(
+        instance.name,
+        state,
+        clients,
+        last.finished if last else None,
+        has_failed if last or has_failed else None,
+        note.finished if note else None,
+    )
 
 
 def written(each: Sequence[Seen], known: dict[str, Counters], now: float) -> str:
@@ -79,9 +98,20 @@ def written(each: Sequence[Seen], known: dict[str, Counters], now: float) -> str
             "Connections to the port, those in its queue among them.",
             ((_labels(name=one.name), one.clients) for one in each if one.clients is not None),
         ),
+        *_of_upkeep(each),
         *_of_the_journal(counted, now),
     ]
     return "".join(blocks)
+
+
+def _of_upkeep(each: Sequence[Seen]) -> Iterator[str]:
+    for name, what, value in (
+        ("last_backup_timestamp_seconds", "When its last good backup was finished.", "backup"),
+        ("backup_failed", "Whether the last attempt at a backup has failed.", "has_failed"),
+        ("last_upkeep_timestamp_seconds", "When its last upkeep was finished.", "upkeep"),
+    ):
+        known = [(_labels(name=one.name), getattr(one, value)) for one in each]
+        yield _block(name, "gauge", what, ((key, told) for key, told in known if told is not None))
 
 
 def _of_the_journal(counted: Sequence[tuple[str, Counters]], now: float) -> Iterator[str]:

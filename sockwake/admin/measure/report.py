@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sockwake.admin import inventory
 from sockwake.admin.measure import events, log, spells
@@ -13,6 +13,7 @@ from sockwake.admin.measure.events import Event
 from sockwake.admin.measure.log import Boot
 from sockwake.admin.measure.spells import Spell
 from sockwake.config.instance import Instance, Name
+from sockwake.lifecycle import backups
 
 Times = Sequence[tuple[float, float]]  # from, until; seconds since the epoch
 USUAL_SINCE = "7d"
@@ -47,12 +48,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Report:
-    """All instances in a span of time, in seconds since the epoch."""
+    """All instances in a span of time, in seconds since the epoch.
+
+    backups: when the last good backup of an instance was finished, of those that have one.
+    """
 
     since: float
     until: float
     up: tuple[tuple[float, float], ...]
     instances: tuple[Measured, ...]
+    backups: Mapping[str, float] = field(default_factory=dict)
 
 
 def make(names: Sequence[Name], since: float) -> Report:
@@ -61,7 +66,9 @@ def make(names: Sequence[Name], since: float) -> Report:
     found = log.read(names, since=since)
     before = log.read(names, until=since, most=_LAST) if since else []
     began: dict[str, float] = {name: max(since, _made(name)) for name in names}
-    return measure(names, [*before, *found], boots, since=began, start=since, now=now)
+    made = measure(names, [*before, *found], boots, since=began, start=since, now=now)
+    last = {name: backups.last_good(Instance(name)) for name in names}
+    return replace(made, backups={name: each.finished for name, each in last.items() if each})
 
 
 def _made(name: Name) -> float:

@@ -9,6 +9,7 @@ from sockwake.admin.measure.report import Measured, Report, median, percentile, 
 
 _COLUMNS = ("name", "asleep", "wakes", "median", "p95", "failed", "refused", "strangers")
 _MEMORY_COLUMNS = ("memory", "page cache")
+_BACKUP_COLUMN = "backup"  # when one has any
 _TOTAL = "all"
 _P95 = 0.95
 _ALL_BUT_A_MINUTE = 60  # seconds of which it is not worth saying that they were not measured
@@ -25,7 +26,12 @@ def facts(report: Report) -> dict[str, object]:
         "since": words.stamp(report.since),
         "until": words.stamp(report.until),
         "instances": [
-            {"name": one.name, **_facts(one), "awake": _awake(one, report)}
+            {
+                "name": one.name,
+                **_facts(one),
+                "awake": _awake(one, report),
+                "last_backup": _last_backup(one, report),
+            }
             for one in report.instances
         ],
         "total": _facts(whole(report.instances)),
@@ -57,12 +63,16 @@ def _awake(one: Measured, report: Report) -> list[list[str]]:
     ]
 
 
+def _last_backup(one: Measured, report: Report) -> str | None:
+    made = report.backups.get(one.name)
+    return None if made is None else words.stamp(made)
+
+
 def table(report: Report) -> str:
     """The report as text: what it is of, a row for each instance, and their sum."""
-    head = tuple(column.upper() for column in (*_COLUMNS, *_MEMORY_COLUMNS))
-    lines = [head, *(cells(one) for one in report.instances)]
+    lines = [tuple(column.upper() for column in _head(report)), *_rows(report)]
     if len(report.instances) > 1:
-        lines.append(cells(whole(report.instances), _TOTAL))
+        lines.append(_total(report))
     return "\n".join([title(report), "", *columns.aligned(lines), "", *notes(report)])
 
 
@@ -70,6 +80,26 @@ def title(report: Report) -> str:
     since, until = words.when(report.since), words.when(report.until)
     ran = sum(until - since for since, until in report.up)
     return f"{since} to {until}, of which the machine ran {words.span(ran)}"
+
+
+def _head(report: Report) -> tuple[str, ...]:
+    return (*_COLUMNS, *_MEMORY_COLUMNS, *([_BACKUP_COLUMN] if report.backups else []))
+
+
+def _rows(report: Report) -> list[tuple[str, ...]]:
+    return [(*cells(one), *_age(report, one.name)) for one in report.instances]
+
+
+def _total(report: Report) -> tuple[str, ...]:
+    return (*cells(whole(report.instances), _TOTAL), *_age(report, _TOTAL))
+
+
+def _age(report: Report, name: str) -> list[str]:
+    """The column with how long ago the last good backup was made, where there is that column."""
+    if not report.backups:
+        return []
+    made = report.backups.get(name)
+    return ["-" if made is None else f"{words.span(max(report.until - made, 0))} ago"]
 
 
 def cells(one: Measured, name: str = "") -> tuple[str, ...]:
@@ -115,9 +145,9 @@ def html(report: Report) -> str:
     environment = templates.environment(os.path.dirname(__file__), escape=True)
     return environment.get_template("report.html.j2").render(
         title=title(report),
-        head=(*_COLUMNS, *_MEMORY_COLUMNS),
-        rows=[cells(one) for one in report.instances],
-        total=cells(whole(report.instances), _TOTAL),
+        head=_head(report),
+        rows=_rows(report),
+        total=_total(report),
         timeline=charts.timeline(report),
         histogram=charts.histogram(_wakes(report.instances)),
         wakes=len(_wakes(report.instances)),

@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from sockwake.admin.show import ls, sizes, times
+from sockwake.admin.show import ls, sizes, times, upkeep
 from sockwake.admin.show.facts import engine_why, slow, units
 from sockwake.clients import visitors
 from sockwake.config.instance import Instance
@@ -56,6 +56,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             **_of_first_wake(instance, settings),
             "image_bytes": sizes.of_image(instance, settings),
             "limits": sizes.limits(instance, settings),
+            **upkeep.facts(instance, settings, row),
             "config": instance.etc,
             "units": units(instance, settings),
         }

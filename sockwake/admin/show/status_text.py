@@ -2,7 +2,7 @@
 
 from sockwake.admin import words
 from sockwake.admin.change import runtimes
-from sockwake.admin.show import ls, table, times
+from sockwake.admin.show import ls, table, times, upkeep
 from sockwake.admin.show.facts import engine, more_addresses, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -24,6 +24,8 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         *_of_now(facts, instance),
         *_of_definition(facts, settings),
         *_of_the_past(facts, instance),
+        ("backup", upkeep.backup_text(facts["backup"])),
+        ("upkeep", upkeep.upkeep_text(facts["upkeep"])),
         ("certificate", tls.validity(instance.tls_certificate) if settings.tls else ""),
         ("warning", facts.get("warning")),
         ("collation", _collation(facts["collation_changed"]) if settings.has_cluster else ""),

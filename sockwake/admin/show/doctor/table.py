@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin.show.doctor import instances, leftovers, machine
+from sockwake.admin.show.doctor import instances, leftovers, machine, upkeep
 from sockwake.admin.show.doctor.finding import Check, Found, Patient
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
@@ -21,6 +21,9 @@ CHECKS: dict[str, Check] = {
     "certificate": instances.certificates,
     "failure": instances.failed_wakes,
     "unwatched": instances.unwatched,
+    "backup": upkeep.backups_made,
+    "damage": upkeep.backups_good,
+    "upkeep": upkeep.maintained,
     "restart": leftovers.restarts,
     "disk": machine.disk,
     "container": leftovers.containers,

@@ -1,0 +1,55 @@
+"""Checks of what is done for sleeping data: backups and upkeep."""
+
+from collections.abc import Iterator
+
+from sockwake.admin.show import overdue, upkeep
+from sockwake.admin.show.doctor.finding import Finding, Patient, command
+from sockwake.admin.show.sight import DOWN
+from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import backups, wakes
+from sockwake.lifecycle import upkeep as notes
+
+
+def backups_made(patient: Patient) -> Iterator[Finding]:
+    """A last backup that failed, and one that BACKUP= promises and that is not there."""
+    for instance, settings in patient.valid():
+        if not upkeep.may_look(instance):
+            continue
+        anew = command("sockwake backup", instance.name)
+        if failure := backups.failure(instance):
+            yield Finding(f"its last backup failed: {failure.why}", anew, instance.name)
+            continue
+        try:
+            missed = overdue.told(instance, settings, awake_for=_awake_for(patient, instance))
+        except SockwakeError as error:
+            yield Finding(error.whole, command("sockwake edit", instance.name), instance.name)
+            continue
+        if missed:
+            yield Finding(missed, anew, instance.name)
+
+
+def backups_good(patient: Patient) -> Iterator[Finding]:
+    """A backup of which `sockwake backups verify` has said that it is damaged."""
+    for instance in patient.chosen:
+        for each in backups.of(instance):
+            if not each.is_good:
+                what = f"its backup of {each.stamp} is damaged: {each.damage}"
+                yield Finding(what, command("sockwake backup", instance.name), instance.name)
+
+
+def maintained(patient: Patient) -> Iterator[Finding]:
+    """A last upkeep that could not do all of it."""
+    for instance, settings in patient.valid():
+        note = notes.read(instance) if settings.has_cluster else None
+        if note and note.failure:
+            what = f"its last upkeep could not do all: {note.failure}"
+            yield Finding(what, command("sockwake maintain", instance.name), instance.name)
+
+
+def _awake_for(patient: Patient, instance: Instance) -> float | None:
+    """For how many seconds it has been awake; None when it sleeps."""
+    if patient.sight.state(instance.backend_unit) in DOWN:
+        return None
+    since = patient.sight.changed(instance.backend_unit)
+    return wakes.now() - since if since is not None else 0.0
