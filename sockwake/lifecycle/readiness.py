@@ -170,7 +170,10 @@ class _Door:
             sock = self._sock or namespaces.stream_in(self._pid)
             self._sock = sock
             sock.settimeout(timeout)
-            sock.connect(("127.0.0.1", self._port))
+            try:
+                sock.connect(("127.0.0.1", self._port))
+            except ConnectionAbortedError:  # of the look before, which the kernel tells once more
+                sock.connect(("127.0.0.1", self._port))
         except ConnectionRefusedError:
             return None
         except OSError:

@@ -17,6 +17,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import readiness
 from sockwake.lifecycle.probe import BUSY, READY, WRONG, Pace, judge
 from sockwake.postgres import postmaster
+from sockwake.system import namespaces
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 Serve = Callable[[socket.socket], None]
@@ -146,6 +147,30 @@ def test_a_server_that_opens_late_is_found_a_few_percent_later(tmp_path: Path) -
             server = Server(folder / attempt, lambda client: client.sendall(OK), late)
             took.append(server.await_it(9))
         assert min(took) - late < 0.05 * late + 0.05
+
+
+def test_one_socket_serves_for_all_looks_at_a_closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that is opened is twice a change of the network namespace, half of what a look costs."""
+    opened: list[socket.socket] = []
+
+    def stream_in(_: int) -> socket.socket:
+        opened.append(socket.socket())
+        return opened[-1]
+
+    monkeypatch.setattr(namespaces, "stream_in", stream_in)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        threading.Timer(0.5, listener.listen).start()
+        settings: Any = SimpleNamespace(
+            backend_port=listener.getsockname()[1],
+            ready="tcp",
+            probe_host="",
+            start_timeout=9,
+            socket_name="",
+        )
+        instance: Any = SimpleNamespace(backend="")
+        readiness.await_server(0, instance, settings, wait)
+    assert len(opened) == 1
 
 
 def test_a_start_of_any_length_costs_some_hundred_looks(monkeypatch: pytest.MonkeyPatch) -> None:
