@@ -34,6 +34,7 @@ WRITTEN = (
     "moving",
     "renaming",
     "copying",
+    "restored",
     MADE_DATA,
     DATA_NOTE,
     ENGINE_NOTE,

@@ -17,7 +17,10 @@ _EXIT_STATUS = (
 )
 FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
 # verbs that have verbs of their own: help, and which of these it is without one
-GROUPS = {"images": ("the images of containers that run without an engine", "ls")}
+GROUPS = {
+    "backups": ("the backups of instances", "ls"),
+    "images": ("the images of containers that run without an engine", "ls"),
+}
 
 
 @dataclass(frozen=True)

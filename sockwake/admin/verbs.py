@@ -2,6 +2,7 @@
 
 from sockwake.admin import images
 from sockwake.admin.access import verbs as access
+from sockwake.admin.backup import verbs as backing_up
 from sockwake.admin.change import verbs as changing
 from sockwake.admin.make import verbs as making
 from sockwake.admin.measure import verbs as measuring
@@ -16,6 +17,7 @@ VERBS = (
     *access.VERBS,
     *changing.VERBS,
     *upkeep.VERBS,
+    *backing_up.VERBS,
     *images.VERBS,
     *measuring.VERBS,
 )

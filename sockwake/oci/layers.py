@@ -99,6 +99,13 @@ def has_volumes(instance: Instance) -> list[str]:
     return [f"{top}/{name}" for name in _entries(top) if not name.startswith(_STAGED)]
 
 
+def make_volumes(instance: Instance) -> str:
+    """Make the directory of what an image keeps, empty; returns it."""
+    deletion.tree(_volumes(instance), quietly=True)
+    _make_private(_volumes(instance))
+    return _volumes(instance)
+
+
 def why_none(root: str = "") -> str:
     """Why no layer can be where they are; "" when it can, or this process may not try."""
     if root or os.geteuid():

@@ -71,6 +71,7 @@ def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
         "/var/lib/sockwake/etc.d/",
         "/var/lib/sockwake/upkeep.d/NAME",
+        "/var/backups/sockwake/NAME/TIMESTAMP.METHOD/",
         f"{store.directory()}/DIGEST/",
         f"{store.archives()}/",
         *(f"{needs.directory()}/NAME{beside}/" for beside in ("", ".layers", ".volumes")),

@@ -41,7 +41,7 @@ def texts(
     if settings.has_cluster:
         made |= _password(source, keeps=keeps_password)
     if settings.tls and os.path.exists(source.tls_certificate):
-        made |= _pair(source, settings)
+        made |= _pair(source, settings, keeps=source.name == target.name)
     return made
 
 
@@ -56,7 +56,9 @@ def _env(
         port = ports.next_free(addresses, source.root)
     listen = [_listening(item, settings, source, target, port) for item in settings.listen]
     changes = {"PORT": str(port), "LISTEN": ",".join(listen)}
-    if settings.backend_port and not settings.is_container and ports.is_on_host(source.etc):
+    is_other = source.name != target.name
+    has_port = settings.backend_port and not settings.is_container and ports.is_on_host(source.etc)
+    if is_other and has_port:
         raise SockwakeError(
             f"the program of '{source.name}' has port {settings.backend_port} of the host",
             "sockwake-new makes another with a port of its own",
@@ -74,7 +76,7 @@ def _listening(item: str, settings: Settings, source: Instance, target: Instance
     if settings.has_cluster and item.endswith(f"/.s.PGSQL.{settings.port}"):
         return option_types.socket_path(os.path.dirname(item), port)
     own = new_name.with_name(item, source.name, target.name)
-    if own == item:
+    if own == item and source.name != target.name:
         raise SockwakeError(
             f"instance '{source.name}' listens on {item}, which only one can",
             "sockwake set takes it out of LISTEN",
@@ -91,9 +93,9 @@ def _password(source: Instance, *, keeps: bool) -> Texts:
     return {"password": (0o600, had)} if had else {}
 
 
-def _pair(source: Instance, settings: Settings) -> Texts:
+def _pair(source: Instance, settings: Settings, *, keeps: bool) -> Texts:
     """Certificate and key: new ones, or those of an administrator's as they are."""
-    if _is_self_signed(source.tls_certificate):
+    if not keeps and _is_self_signed(source.tls_certificate):
         if source.root:
             return {}  # the first wake makes them
         certificate, key = tls.self_signed(settings.listen)

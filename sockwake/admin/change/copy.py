@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sockwake.admin import inventory
 from sockwake.admin.change import copied_files
 from sockwake.admin.change.asleep import require_movable
+from sockwake.admin.change.origin import Origin, of_backup, of_instance
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import claims, draft
 from sockwake.admin.make import new as making
@@ -21,8 +22,9 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, undisturbed
-from sockwake.oci import bundle, layers, store
+from sockwake.oci import layers, store
 from sockwake.postgres import cluster
 from sockwake.system import deletion, files, safe_path, systemctl, tree_copy
 
@@ -43,31 +45,49 @@ def copy(old: Name, new: Name, wish: Wish, *, root: str) -> str:
         raise SockwakeError("these are the same name", status=USAGE)
     with inventory.held(old, root) as source:
         require_finished(source)
-        settings = load(source)
-        _require_possible(source, settings, wish)
-        require_asleep(source, settings)
-        begun, place = _begin(source, settings, new, wish)
-        try:
-            if place:
-                begun.claim_data(place, make=True)
-                _copy_data(source, settings, place, wish)
-            if wish.data:
-                begun.note_data(wish.data)
-            made = begun.publish()
-            said = _finish(source, made, wish)
-            files.remove(made.copying_file)
-            files.sync(made.etc)
-        except BaseException:
-            _discard(begun.instance if os.path.isdir(begun.instance.etc) else begun.final)
-            begun.prune()
-            raise
-        begun.release()
-        return said
+        origin = of_instance(source)
+        _require_movable(origin)
+        _require_possible(origin, wish)
+        require_asleep(source, origin.settings)
+        return _make(origin, new, wish)
 
 
-def _require_possible(source: Instance, settings: Settings, wish: Wish) -> None:
-    """Raise SockwakeError for what cannot be copied."""
-    require_movable(source, settings, "copied")
+def from_backup(backup: Backup, new: Name, wish: Wish, *, root: str) -> str:
+    """Make an instance of a backup, which stays; returns what was made, as a sentence.
+
+    The backups of its instance are locked by the caller.
+    """
+    origin = of_backup(backup, root)
+    _require_possible(origin, wish)
+    return _make(origin, new, wish)
+
+
+def _make(origin: Origin, new: Name, wish: Wish) -> str:
+    begun, place = _begin(origin, new, wish)
+    try:
+        if place:
+            begun.claim_data(place, make=True)
+            _copy_data(origin, place, wish)
+        if origin.volumes:
+            _copy_volumes(origin, begun.instance, wish)
+        if wish.data:
+            begun.note_data(wish.data)
+        made = begun.publish()
+        said = _finish(origin, made, wish)
+        files.remove(made.copying_file)
+        files.sync(made.etc)
+    except BaseException:
+        _discard(begun.instance if os.path.isdir(begun.instance.etc) else begun.final)
+        begun.prune()
+        raise
+    begun.release()
+    return said
+
+
+def _require_movable(origin: Origin) -> None:
+    """Raise SockwakeError for an instance that has more than files and a data directory."""
+    source = origin.instance
+    require_movable(source, origin.settings, "copied")
     if others := inventory.others(source.etc):
         raise SockwakeError(
             f"{source.etc} has files that are not sockwake's: {listed(others)}",
@@ -78,53 +98,54 @@ def _require_possible(source: Instance, settings: Settings, wish: Wish) -> None:
             f"its image keeps data in {listed(kept)}, which are not copied with it",
             "move them into a directory, by --mount and --data",
         )
+
+
+def _require_possible(origin: Origin, wish: Wish) -> None:
+    """Raise SockwakeError for what cannot be copied."""
+    source, settings = origin.instance, origin.settings
     if wish.data:
         claims.require_no_system_place(wish.data)
     if wish.data and not settings.data:
         raise SockwakeError(f"instance '{source.name}' has no data directory", status=USAGE)
-    if _rotates(source, settings, wish) and not _password(source):
+    if _rotates(origin, wish) and not _password(source):
         raise SockwakeError(
             f"the superuser's password is not known: {source.password_file} has none",
             "write it there, or give the copy the same with --keep-password",
         )
 
 
-def _keeps(source: Instance, settings: Settings, wish: Wish) -> bool:
+def _keeps(origin: Origin, wish: Wish) -> bool:
     """Whether the copy's cluster keeps the password; in a tree nothing can be started."""
-    return _is_made(source, settings) and (wish.keeps_password or bool(source.root))
+    return _is_made(origin) and (wish.keeps_password or bool(origin.instance.root))
 
 
-def _rotates(source: Instance, settings: Settings, wish: Wish) -> bool:
+def _rotates(origin: Origin, wish: Wish) -> bool:
     """Whether the copy's cluster has to be given another one."""
-    return _is_made(source, settings) and not _keeps(source, settings, wish)
+    return _is_made(origin) and not _keeps(origin, wish)
 
 
-def _is_made(source: Instance, settings: Settings) -> bool:
-    return settings.has_cluster and not os.path.exists(source.uninitialised_file)
+def _is_made(origin: Origin) -> bool:
+    return origin.settings.has_cluster and not os.path.exists(origin.instance.uninitialised_file)
 
 
 def _password(source: Instance) -> str:
     return files.text_of(source.password_file).partition("\n")[0]
 
 
-def _begin(source: Instance, settings: Settings, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
+def _begin(origin: Origin, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
     """Write the files as a draft; returns it, and the data directory to be filled, or "".
 
     What a copy that was killed has left of the name is removed first.
     """
-    root = source.root
+    source, root = origin.instance, origin.instance.root
     target = Instance(name, root)
     while True:
         with inventory.locked(root):
             left = _left(source, target)
             if not left:
-                place = _place(settings, target, wish)
+                place = _place(origin, target, wish)
                 texts = copied_files.texts(
-                    source,
-                    target,
-                    wish.port,
-                    wish.data,
-                    keeps_password=_keeps(source, settings, wish),
+                    source, target, wish.port, wish.data, keeps_password=_keeps(origin, wish)
                 )
                 texts["copying"] = (0o644, f"{source.name}\n")
                 is_made = bool(place) and not os.path.exists(source.uninitialised_file)
@@ -146,12 +167,12 @@ def _left(source: Instance, target: Instance) -> Instance | None:
     return inventory.draft_of(target.name, target.root)
 
 
-def _place(settings: Settings, target: Instance, wish: Wish) -> str:
+def _place(origin: Origin, target: Instance, wish: Wish) -> str:
     """The data directory of the copy, empty; "" when there are no data to copy."""
-    if not settings.data or not os.path.isdir(settings.data):
+    if not origin.data:
         return ""
     place = target.root + (wish.data or target.data)
-    if os.path.islink(settings.data) and "/private/" in os.path.realpath(settings.data):
+    if origin.is_private:
         place = f"{target.root}/var/lib/private/sockwake/{target.name}"  # of a DynamicUser=
     if not target.root:
         safe_path.require_safe(place, "data directory")
@@ -161,45 +182,58 @@ def _place(settings: Settings, target: Instance, wish: Wish) -> str:
     return place
 
 
-def _copy_data(source: Instance, settings: Settings, place: str, wish: Wish) -> None:
+def _copy_data(origin: Origin, place: str, wish: Wish) -> None:
     def copied(is_wanted: tree_copy.Asked) -> None:
         deletion.contents(place)  # of one that was interrupted
-        real = os.path.realpath(settings.data)
+        real = os.path.realpath(origin.data)
         tree_copy.copy(real, place, quiet=wish.quiet, is_wanted=is_wanted)
 
-    undisturbed(source, settings, copied, inventory.say)
+    settings = origin.settings
+    if origin.backup:
+        copied(lambda: False)
+    else:
+        undisturbed(origin.instance, settings, copied, inventory.say)
     tree_copy.sync(place)
     for left in ("sockwake-password", "postmaster.pid", f"{settings.major}/docker/postmaster.pid"):
         if settings.has_cluster:
             files.remove(f"{place}/{left}")
 
 
-def _finish(source: Instance, made: Instance, wish: Wish) -> str:
+def _copy_volumes(origin: Origin, target: Instance, wish: Wish) -> None:
+    """Copy what its image keeps where nothing is mounted, before the first wake looks for it."""
+    place = layers.make_volumes(target)
+    tree_copy.copy(origin.volumes, place, quiet=wish.quiet)
+    tree_copy.sync(place)
+
+
+def _finish(origin: Origin, made: Instance, wish: Wish) -> str:
     """All that is to do when the copy has its data; returns what was made."""
     settings = load(made)
-    said = [f"made {made.name}, a copy of {source.name}, at port {settings.port}"]
-    if _keeps(source, settings, wish):
+    said = [f"made {made.name}, a copy of {origin.title}, at port {settings.port}"]
+    if _keeps(origin, wish):
         said.append("it has the same password")
     if made.root or not systemctl.is_running():
         return "; ".join(said)
     systemctl.reload()
     if settings.is_bundled and cluster.exists(settings):
-        _make_bundle(source, made, settings)
-    if _rotates(source, settings, wish):
+        _make_bundle(origin, made, settings)
+    if _rotates(origin, wish):
         from sockwake.admin.change import rotation
 
         inventory.say("changing the password of the copy")
-        rotation.rotate(made, settings, _password(source), _password(made))
+        rotation.rotate(made, settings, _password(origin.instance), _password(made))
         said.append("it has a password of its own")
     enable = scope.command("systemctl enable --now", made.socket_unit)
     return "; ".join([*said, f"next: {enable}"])
 
 
-def _make_bundle(source: Instance, made: Instance, settings: Settings) -> None:
-    """Make the copy's bundle of the image that the source has."""
+def _make_bundle(origin: Origin, made: Instance, settings: Settings) -> None:
+    """Make the copy's bundle of the image that the original has, or had if it is here still."""
     from sockwake.lifecycle import bundled
 
-    image = store.find(bundle.image_of(source), made.root)
+    image = store.find(origin.image, made.root)
+    if not image and origin.backup:
+        return  # its first wake finds the image
     bundled.write(made, bundled.Definition(made, settings, image=image))
 
 

@@ -6,7 +6,7 @@ from sockwake.admin import images, option_types
 from sockwake.admin.option import DEBUG, DIRECTORIES, ROOT, USER, Option
 from sockwake.admin.parser import NEW, Verb
 from sockwake.config import values
-from sockwake.config.instance import Name
+from sockwake.config.instance import Instance, Name
 
 
 def _copy(arguments: Namespace) -> None:
@@ -20,7 +20,13 @@ def _copy(arguments: Namespace) -> None:
         keeps_password=arguments.keep_password,
         quiet=arguments.quiet,
     )
-    said = copy.copy(arguments.name, to, wish, root=arguments.root or "")
+    root, timestamp = arguments.root or "", getattr(arguments, "from")  # a word of Python's
+    if timestamp:
+        from sockwake.admin.backup import again
+
+        said = again.make(Instance(arguments.name, root), timestamp, to, wish)
+    else:
+        said = copy.copy(arguments.name, to, wish, root=root)
     if not arguments.quiet:
         print(f"{said[0].upper()}{said[1:]}.")
 
@@ -52,6 +58,7 @@ VERBS = (
                 complete=DIRECTORIES,
             ),
             Option("--keep-password", help="have the copy's cluster keep the password"),
+            Option("--from", "TIMESTAMP", "of this backup", otherwise="of the instance as it is"),
             _QUIET,
             ROOT,
             USER,

@@ -9,8 +9,9 @@ from sockwake.admin.words import listed
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.postgres import cluster
-from sockwake.system import deletion, locks, process
+from sockwake.system import deletion, locks
 from sockwake.system.files import remove, replace, sync, text_of, write_new
+from sockwake.system.identity import identity as _identity
 
 _NOT_YET = "-"  # the identity of a directory that is not there
 _A_LOOK = 10  # seconds; a command that only tests the lock holds it for less than one
@@ -156,11 +157,6 @@ def _is_undisputed(path: str, draft: Instance) -> bool:
     except SockwakeError:
         return False
     return True
-
-
-def _identity(path: str) -> str:
-    """The identity of a directory, which survives a reboot: inode and birth time in seconds."""
-    return process.run(["stat", "--format=%i:%W", path], check=False).strip()
 
 
 def delete_data(path: str) -> None:

@@ -1,0 +1,1 @@
+"""Backups of instances: made, listed, proven, deleted, and brought back."""

@@ -1,0 +1,131 @@
+"""What there is of an instance to back up, and what tells whether it has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sockwake.admin.words import listed
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.engine import belongings
+from sockwake.engine.api import Engine
+from sockwake.engine.resources import engines_of
+from sockwake.errors import SockwakeError
+from sockwake.oci import bundle, layers
+from sockwake.postgres import control_file
+
+_MOUNTED_AT = "/var/lib/postgresql"  # in the container of a PostgreSQL, its data directory
+
+
+class NothingToBackUpError(SockwakeError):
+    """An instance has no data yet."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Where the data of an instance are. data: "" for none. volumes: name to directory."""
+
+    data: str
+    volumes: dict[str, str]
+
+    @property
+    def places(self) -> list[str]:
+        return [*([self.data] if self.data else []), *self.volumes.values()]
+
+
+def find(instance: Instance, settings: Settings) -> Contents:
+    """What there is to copy; raises NothingToBackUpError, and EngineError."""
+    data = ""
+    if settings.data and os.path.isdir(settings.data):
+        data = os.path.realpath(settings.data)
+    is_made = not os.path.exists(instance.uninitialised_file)
+    if settings.has_cluster and not (data and is_made):
+        raise NothingToBackUpError(
+            f"instance '{instance.name}' has no data yet: it has never been awake"
+        )
+    found = Contents(data, _volumes(instance, settings))
+    if not found.places:
+        raise NothingToBackUpError(f"instance '{instance.name}' keeps no data")
+    return found
+
+
+def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
+    """The volumes of its image or its project, each with the directory that it is."""
+    found = {os.path.basename(path): path for path in layers.has_volumes(instance)}
+    for engine in [] if instance.root else engines_of(settings):
+        names = set(belongings.volumes(engine, instance))
+        names |= set(belongings.labelled_volumes(engine, instance))
+        found |= {name: place_of(engine, name) for name in sorted(names)}
+    return found
+
+
+def place_of(engine: Engine, volume: str) -> str:
+    """The directory of a volume of an engine's; raises SockwakeError."""
+    for each in belongings.listed(engine, belongings.VOLUMES, {"name": [volume]}):
+        place = str(each.get("Mountpoint") or "")
+        if each["Name"] == volume and os.path.isdir(place):
+            return place
+    raise SockwakeError(
+        f"the data of volume {volume} are not in a directory of this machine",
+        "back it up where its driver keeps it",
+    )
+
+
+def require_whole(settings: Settings) -> None:
+    """Raise SockwakeError for a cluster of which a part is outside of its data directory."""
+    if not settings.has_cluster:
+        return
+    outside = ["pg_wal"] if os.path.islink(f"{settings.cluster}/pg_wal") else []
+    links = f"{settings.cluster}/pg_tblspc"
+    for name in sorted(os.listdir(links)) if os.path.isdir(links) else []:
+        to = os.readlink(f"{links}/{name}") if os.path.islink(f"{links}/{name}") else ""
+        if to and not (settings.is_container and to.startswith(f"{_MOUNTED_AT}/")):
+            outside.append(to)
+    if outside:
+        raise SockwakeError(
+            f"the cluster has {listed(outside)} outside of its data directory {settings.data}",
+            "--dump backs up all of its databases",
+        )
+
+
+def token(instance: Instance, contents: Contents) -> str:
+    """What changes with every change of an instance's files and data, while it sleeps.
+
+    Made of names, sizes and times alone: nothing is read.
+    """
+    found = hashlib.sha256()
+    for top in (instance.etc, *contents.places):
+        for line in _lines(top):
+            found.update(line.encode(errors="surrogateescape"))
+    return found.hexdigest()
+
+
+def _lines(top: str) -> Iterator[str]:
+    """One line for each file below a directory, in an order that is always the same."""
+    for at, folders, names in os.walk(top):
+        folders.sort()
+        for name in sorted(names):
+            known = os.lstat(f"{at}/{name}")
+            path = f"{at}/{name}".removeprefix(top)
+            yield f"{path}\0{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns}\n"
+
+
+def facts(instance: Instance, settings: Settings) -> dict[str, object]:
+    """What a status says of an instance."""
+    known: dict[str, object] = {
+        "instance": instance.name,
+        "kind": settings.kind,
+        "runtime": settings.runtime,
+        "version": settings.version,
+        "image": settings.image,
+        "image_digest": bundle.image_of(instance) if settings.is_bundled else "",
+        "data": settings.data.removeprefix(instance.root),
+        "is_private": "/private/" in os.path.realpath(settings.data) if settings.data else False,
+    }
+    if settings.has_cluster and (control := control_file.read(settings.cluster)):
+        known |= {"system_identifier": str(control.system), "checkpoint": control.checkpoint}
+        known["is_shut_down"] = control.is_shut_down
+    return known

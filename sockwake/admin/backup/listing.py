@@ -1,0 +1,118 @@
+"""sockwake backups ls: every backup there is, also of instances that are no more."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
+
+from sockwake.admin import columns
+from sockwake.admin.words import size
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.errors import UNKNOWN, USAGE, SockwakeError
+from sockwake.lifecycle import backups
+from sockwake.lifecycle.backups import Backup
+
+_TITLES = ("INSTANCE", "TIMESTAMP", "METHOD", "SIZE", "VERSION", "STATE")
+
+
+def instances(root: str = "") -> list[Instance]:
+    """The instances, also removed ones, that have a directory of backups; raises OSError."""
+    found = []
+    try:
+        entries = sorted(os.listdir(scope.backups(root)))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
+        with suppress(SockwakeError):
+            found.append(Instance(Name(entry), root))
+    return found
+
+
+def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list[Instance]:
+    """Those with backups that words mean: names and wildcards, none for all.
+
+    Raises SockwakeError (unknown) for a word that means none of them.
+    """
+    every = instances(root)
+    if not words:
+        if or_all:
+            return every
+        raise SockwakeError("say which instances", "sockwake backups ls lists them", USAGE)
+    found: dict[Name, Instance] = {}
+    for word in words:
+        fits = {each.name: each for each in every if fnmatchcase(each.name, word)}
+        if not fits:
+            if not set(word) & set("*?["):
+                Name(word)
+            hint = f"{scope.command('sockwake backup', word)} makes one"
+            raise SockwakeError(f"there is no backup of '{word}'", hint, UNKNOWN)
+        found |= fits
+    return list(found.values())
+
+
+def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> Backup:
+    """The backup with a timestamp, with or without its method; the newest good one for "".
+
+    Raises SockwakeError (unknown).
+    """
+    found = [each for each in backups.of(instance) if may_be_dump or each.method != backups.DUMP]
+    if timestamp:
+        found = [each for each in found if timestamp in (each.stamp, os.path.basename(each.path))]
+    elif good := [each for each in found if each.is_good]:
+        found = good
+    if found:
+        return found[-1]
+    what = f"backup {timestamp}" if timestamp else "backup"
+    beside = "" if may_be_dump else " that has its data as they were"
+    raise SockwakeError(
+        f"there is no {what} of '{instance.name}'{beside}",
+        f"{scope.command('sockwake backups ls', instance.name)} shows those there are",
+        UNKNOWN,
+    )
+
+
+def rows(found: Sequence[Instance]) -> list[dict[str, object]]:
+    """One row for each backup; times in seconds since 1970, bytes with blocks that are shared."""
+    return [row(each) for instance in found for each in backups.of(instance)]
+
+
+def row(each: Backup) -> dict[str, object]:
+    """One backup as JSON has it."""
+    return {
+        "instance": each.name,
+        "timestamp": each.stamp,
+        "method": each.method,
+        "path": each.path,
+        "started": int(each.started),
+        "finished": int(each.finished),
+        "bytes": each.bytes,
+        "kind": each.facts.get("kind"),
+        "version": each.facts.get("version") or None,
+        "system_identifier": each.facts.get("system_identifier"),
+        "verified": int(each.verified) or None,
+        "damage": each.damage or None,
+    }
+
+
+def table(listed: Sequence[dict[str, object]], *, header: bool) -> str:
+    """The rows as text, in columns."""
+    lines = [_TITLES] if header else []
+    lines += [
+        (
+            str(row["instance"]),
+            str(row["timestamp"]),
+            str(row["method"]),
+            size(row["bytes"]),
+            str(row["version"] or "-"),
+            _state(row),
+        )
+        for row in listed
+    ]
+    return "".join(f"{line}\n" for line in columns.aligned(lines))
+
+
+def _state(row: dict[str, object]) -> str:
+    if row["damage"]:
+        return f"damaged: {row['damage']}"
+    return "verified" if row["verified"] else "whole"

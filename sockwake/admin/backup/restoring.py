@@ -1,0 +1,188 @@
+"""sockwake restore: the data of a backup in place of those of its instance, which are kept.
+
+They are copied beside them first, while the instance may be awake. Then, while it sleeps and its
+wakes are held back, the two change places, each in one step, and the password file gets what the
+backup has. A restore that was killed is finished by the next, or forgotten when its copies are not
+whole.
+"""
+
+import os
+import time
+from dataclasses import replace
+
+from sockwake.admin import inventory
+from sockwake.admin.backup import contents, restored, staged
+from sockwake.admin.backup.restored import DONE, STAGED, STAGING, UNDOING, Note, Swap
+from sockwake.admin.change.set import require_finished
+from sockwake.config import scope
+from sockwake.config.instance import Instance, Name
+from sockwake.config.settings import Settings, load
+from sockwake.engine.resources import engines_of
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import backups
+from sockwake.lifecycle.backups import Backup
+from sockwake.lifecycle.still import require_asleep, still
+from sockwake.oci import layers
+from sockwake.system import deletion, files, tree_copy
+from sockwake.system.identity import identity
+
+
+def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) -> str:
+    """Give an instance the data of a backup; returns what was done. timestamp: "" for the newest.
+
+    Raises SockwakeError with nothing changed.
+    """
+    from sockwake.admin.backup.listing import select
+
+    with inventory.held(name, root) as instance:
+        require_finished(instance)
+        settings = load(instance)
+        with staged.locked(instance):
+            if said := _finish_left(instance, settings):
+                return said
+            restored.require_none(instance)
+            backup = select(instance, timestamp, may_be_dump=bool(timestamp))
+            _require_possible(instance, settings, backup)
+            note = _stage(instance, settings, backup, quiet=quiet)
+            try:
+                with still(instance, settings):
+                    note = note.finish(instance)
+            except BaseException:
+                if not any(swap.is_done for swap in note.swaps):
+                    note.discard(instance)
+                raise
+        kept = ", ".join(note.kept)
+        return f"{name} has its data of {backup.stamp}; those it had are kept in {kept}"
+
+
+def back(name: Name, *, root: str = "") -> str:
+    """Have the data in place that were there before the last restore, or the other way round."""
+    with inventory.held(name, root) as instance:
+        settings = load(instance)
+        if said := _finish_left(instance, settings):
+            return said
+        note = _noted(instance)
+        require_asleep(instance, settings)
+        with still(instance, settings):
+            note = note.undone().write(instance).finish(instance)
+        kept = ", ".join(note.kept)
+        which = "it had before" if note.is_back else f"of {note.source} again"
+        return f"{name} has the data {which}; the others are kept in {kept}"
+
+
+def forget(name: Name, *, root: str = "") -> str:
+    """Delete what the last restore has kept."""
+    with inventory.held(name, root) as instance:
+        _finish_left(instance, load(instance))
+        note = _noted(instance)
+        for swap in note.swaps:
+            if os.path.lexists(swap.beside) and identity(swap.beside) != swap.going:
+                raise SockwakeError(
+                    f"{swap.beside} is not what the restore has kept", "move it away yourself"
+                )
+            if os.path.lexists(swap.beside):
+                deletion.tree(swap.beside)
+        restored.forget(instance)
+        return f"deleted {', '.join(note.kept)}"
+
+
+def _noted(instance: Instance) -> Note:
+    """The note of the last restore, which is finished; raises SockwakeError."""
+    if note := restored.read(instance):
+        return note
+    raise SockwakeError(
+        f"nothing is kept of a restore of '{instance.name}'",
+        scope.command("sockwake restore", instance.name),
+    )
+
+
+def _finish_left(instance: Instance, settings: Settings) -> str:
+    """Finish a restore that was killed, or forget it; returns what was done, "" for nothing."""
+    note = restored.read(instance)
+    if not note or note.phase == DONE:
+        return ""
+    if note.phase != UNDOING and not any(swap.is_done for swap in note.swaps):
+        note.discard(instance)
+        return ""
+    require_asleep(instance, settings)
+    with still(instance, settings):
+        note = note.finish(instance)
+    return (
+        f"finished the restore of '{instance.name}' from {note.source} that was interrupted; "
+        f"the other data are kept in {', '.join(note.kept)}"
+    )
+
+
+def _require_possible(instance: Instance, settings: Settings, backup: Backup) -> None:
+    """Raise SockwakeError for a backup that cannot take the place of the data there are."""
+    beside = scope.command("sockwake restore", instance.name) + f" --from {backup.stamp} --as NEW"
+    if backup.method == backups.DUMP:
+        raise SockwakeError(
+            f"{backup.path} is a dump, which makes an instance of its own",
+            f"{scope.command('sockwake-new')} NEW --from {backup.path}",
+        )
+    had = str(backup.facts.get("kind")), _major(str(backup.facts.get("version") or ""))
+    has = settings.kind, _major(settings.version)
+    if had != has:
+        raise SockwakeError(
+            f"the backup is of kind {' '.join(had).strip()}, and instance '{instance.name}' is of "
+            f"kind {' '.join(has).strip()}",
+            f"{beside} makes another instance of it",
+        )
+    contents.require_whole(settings)
+    require_asleep(instance, settings)
+    for place in _places(instance, settings, backup).values():
+        if deletion.is_mount(place):
+            raise SockwakeError(
+                f"{place} is a mount, which cannot be exchanged for another directory", beside
+            )
+        if not os.path.isdir(place):
+            raise SockwakeError(f"there is no {place} to be replaced", beside)
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]
+
+
+def _places(instance: Instance, settings: Settings, backup: Backup) -> dict[str, str]:
+    """Each directory of a backup, and the one whose place it takes."""
+    found = {}
+    if os.path.isdir(backup.data):
+        found[backup.data] = os.path.realpath(settings.data)
+    if not os.path.isdir(backup.volumes):
+        return found
+    engines = [] if instance.root else engines_of(settings)
+    if not engines:
+        return found | {backup.volumes: layers.paths(instance)[1]}
+    names = sorted(os.listdir(backup.volumes))
+    return found | {
+        f"{backup.volumes}/{name}": contents.place_of(engines[0], name) for name in names
+    }
+
+
+def _stage(instance: Instance, settings: Settings, backup: Backup, *, quiet: bool) -> Note:
+    """Copy a backup beside the data; returns the note of what is to be exchanged."""
+    places = _places(instance, settings, backup)
+    suffix = f".before-{backups.stamp(time.time())}"
+    secret = files.text_of(f"{backup.instance_files}/password") if settings.has_cluster else ""
+    other = files.text_of(instance.password_file) if secret else None
+    note = Note(os.path.basename(backup.path), STAGING, (), secret or None, other)
+    try:
+        for source, place in places.items():
+            beside = f"{place}{suffix}"
+            swap = Swap(place, beside, "", identity(place))
+            before = note.swaps
+            note = replace(note, swaps=(*before, swap)).write(instance)
+            os.mkdir(beside, 0o700)
+            swap = replace(swap, coming=identity(beside))
+            note = replace(note, swaps=(*before, swap)).write(instance)
+            hint = f"{scope.command('sockwake backups', 'expire')} may make room"
+            tree_copy.copy(source, beside, quiet=quiet, hint=hint)
+            if settings.has_cluster:
+                below = os.path.relpath(settings.cluster, settings.data)
+                files.remove(f"{beside}/{below}/postmaster.pid")
+            tree_copy.sync(beside)
+        return replace(note, phase=STAGED).write(instance)
+    except BaseException:
+        note.discard(instance)
+        raise

@@ -1,0 +1,205 @@
+"""The verbs for backups of instances."""
+
+import json
+import sys
+from argparse import Namespace
+
+from sockwake.admin import images, option_types
+from sockwake.admin.each import do_to_each
+from sockwake.admin.option import ALL, DEBUG, DIRECTORIES, JSON, NO_HEADER, ROOT, USER, Option
+from sockwake.admin.parser import Verb
+from sockwake.config import values
+from sockwake.config.instance import Name
+from sockwake.errors import USAGE, SockwakeError
+
+
+def _backup(arguments: Namespace) -> None:
+    from sockwake.admin import inventory, operands
+    from sockwake.admin.backup import contents, listing, making
+
+    root, quiet = arguments.root or "", arguments.quiet or arguments.json
+    if arguments.all and arguments.names:
+        raise SockwakeError("--all and names exclude each other", status=USAGE)
+    names = operands.names(
+        arguments.names, root, or_all=arguments.all, every=inventory.instances(root)
+    )
+    images.enter(arguments)
+    wish = making.Wish(dump=arguments.dump, if_changed=arguments.if_changed, quiet=quiet)
+    made = []
+
+    def one(name: Name) -> str:
+        done = making.make(name, wish, root)
+        if done.made:
+            made.append(listing.row(done.made))
+        return done.sentence(name)
+
+    harmless = (contents.NothingToBackUpError,) if arguments.all else ()
+    try:
+        do_to_each(names, one, "backed up", quiet=quiet, harmless=harmless)
+    finally:
+        if arguments.json:
+            print(json.dumps(made, indent=2))
+
+
+def _ls(arguments: Namespace) -> None:
+    from sockwake.admin.backup import listing
+
+    found = listing.rows(listing.chosen(arguments.names, arguments.root or ""))
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    elif found or arguments.no_header:
+        sys.stdout.write(listing.table(found, header=not arguments.no_header))
+    else:
+        print("There are no backups. sockwake backup NAME makes one.")
+
+
+def _expire(arguments: Namespace) -> None:
+    from sockwake.admin.backup import expiry, listing, staged
+    from sockwake.lifecycle import backups
+
+    images.enter(arguments)
+    found = listing.chosen(arguments.names, arguments.root or "", or_all=arguments.all)
+    gone = []
+    for instance in found:
+        with staged.locked(instance):
+            gone += expiry.expire(instance, expiry.keep_of(instance, arguments.keep))
+    if arguments.json:
+        print(json.dumps([listing.row(each) for each in gone], indent=2))
+        return
+    for each in gone:
+        print(f"Deleted the {each.method} backup {each.stamp} of {each.name}.")
+    if not gone:
+        count = sum(len(backups.of(each)) for each in found)
+        print(f"There is nothing to delete among {count} backups.")
+
+
+def _restore(arguments: Namespace) -> None:
+    from sockwake.admin.backup import restoring
+
+    root = arguments.root or ""
+    new, timestamp = getattr(arguments, "as"), getattr(arguments, "from")  # words of Python's
+    if sum(map(bool, (arguments.back, arguments.forget, new or timestamp))) > 1:
+        raise SockwakeError("--back, --forget and --from or --as exclude each other", status=USAGE)
+    if (arguments.port or arguments.data) and not new:
+        raise SockwakeError("--port and --data are for --as", status=USAGE)
+    images.enter(arguments)
+    if arguments.back:
+        said = restoring.back(arguments.name, root=root)
+    elif arguments.forget:
+        said = restoring.forget(arguments.name, root=root)
+    else:
+        said = _restored(arguments, root)
+    if not arguments.quiet:
+        print(
+            f"{said[0].upper()}{said[1:]}." if not said.startswith(arguments.name) else f"{said}."
+        )
+
+
+def _restored(arguments: Namespace, root: str) -> str:
+    """Restore in place; as another instance, or as one that was removed, make it."""
+    from sockwake.admin import inventory
+    from sockwake.admin.backup import again, restoring
+    from sockwake.admin.change.copy import Wish
+    from sockwake.config.instance import Instance
+
+    timestamp = getattr(arguments, "from") or ""
+    instance = Instance(arguments.name, root)
+    if not getattr(arguments, "as") and inventory.exists(instance):
+        return restoring.restore(arguments.name, timestamp, root=root, quiet=arguments.quiet)
+    wish = Wish(
+        arguments.port or 0, arguments.data or "", keeps_password=True, quiet=arguments.quiet
+    )
+    new = Name(getattr(arguments, "as") or arguments.name)
+    return again.make(instance, timestamp, new, wish)
+
+
+_FROM = Option(
+    "--from", "TIMESTAMP", "which backup", otherwise="the newest that is good and no dump"
+)
+_QUIET = Option("--quiet", help="say nothing but errors")
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 9999:
+        raise SockwakeError(
+            f"'{text}' is no number of backups", "1 to 9999; the last good one always stays", USAGE
+        )
+    return int(text)
+
+
+VERBS = (
+    Verb(
+        "backup",
+        _backup,
+        "back up instances, which sleep on",
+        (
+            ALL,
+            Option("--dump", help="have pg_dump write the databases, which wakes it"),
+            Option("--if-changed", help="not one that has not been awake since its last backup"),
+            _QUIET,
+            JSON,
+            ROOT,
+            USER,
+            DEBUG,
+        ),
+        description="Back up the files and data of instances: of one that sleeps as they are, of a "
+        "PostgreSQL that is awake by pg_basebackup.",
+        names="instances",
+    ),
+    Verb(
+        "backups ls",
+        _ls,
+        "list the backups there are",
+        (JSON, NO_HEADER, ROOT, USER, DEBUG),
+        names="instances, also those that were removed; none for all",
+    ),
+    Verb(
+        "backups expire",
+        _expire,
+        "delete old backups",
+        (
+            ALL,
+            Option(
+                "--keep",
+                "N",
+                "how many good backups of each are kept",
+                type=_number,
+                otherwise="KEEP_BACKUPS of the instance",
+            ),
+            JSON,
+            ROOT,
+            USER,
+            DEBUG,
+        ),
+        description="Delete the backups of instances that are older than the newest ones. The last "
+        "good one always stays.",
+        names="instances, also those that were removed",
+    ),
+    Verb(
+        "restore",
+        _restore,
+        "give an instance the data of a backup",
+        (
+            _FROM,
+            Option("--as", "NEW", "make an instance of this name of it", type=Name),
+            Option("--port", "N", "the TCP port of that", type=values.port),
+            Option(
+                "--data",
+                "DIR",
+                "the data directory of that",
+                type=option_types.data_path,
+                plain=True,
+                complete=DIRECTORIES,
+            ),
+            Option("--back", help="have the data again that were replaced"),
+            Option("--forget", help="delete the data that were replaced"),
+            _QUIET,
+            ROOT,
+            USER,
+            DEBUG,
+        ),
+        description="Give an instance that sleeps the data of a backup; those it had are kept. "
+        "One that was removed is made again.",
+        has_name=True,
+    ),
+)

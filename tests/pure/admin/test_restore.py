@@ -1,0 +1,160 @@
+"""sockwake restore: the data of a backup in place of others, which are kept until they may go."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_backup import DATA, cluster, listed, with_cluster
+
+from fault import KILLED, at_every_step, kill, undisturbed
+from sockwake.admin import cli
+from sockwake.config.settings import load
+from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE
+from tree import Tree
+
+
+@pytest.fixture
+def pg1(tree: Tree) -> Tree:
+    """An instance with a backup of rows 42, and with rows 43 and another password since."""
+    with_cluster(tree, "pg1")
+    assert tree.sockwake("backup", "pg1").status == 0
+    change(tree)
+    return tree
+
+
+def change(tree: Tree) -> None:
+    (cluster(tree, "pg1") / "rows").write_text("43")
+    Path(tree.instance("pg1").password_file).write_text("other\n")
+
+
+def state(tree: Tree, name: str = "pg1") -> tuple[str, str]:
+    """Its rows, and its password."""
+    rows = (cluster(tree, name) / "rows").read_text()
+    return rows, Path(tree.instance(name).password_file).read_text().strip()
+
+
+def beside(tree: Tree) -> list[str]:
+    return sorted(each for each in os.listdir(tree.path / DATA) if "." in each)
+
+
+def restore(tree: Tree, *words: str) -> Callable[[], int]:
+    return lambda: cli.main(["restore", *words, "--root", str(tree)])
+
+
+OLD, NEW = ("42", "secret"), ("43", "other")
+
+
+def test_the_data_are_exchanged_and_can_be_again(pg1: Tree) -> None:
+    ran = pg1.sockwake("restore", "pg1")
+    assert (ran.status, ran.stderr, state(pg1)) == (0, "", OLD), ran
+    (kept,) = beside(pg1)
+    assert ran.stdout.endswith(f"those it had are kept in {pg1}/{DATA}/{kept}.\n")
+    assert os.stat(pg1.instance("pg1").password_file).st_mode & 0o777 == 0o600
+    again = pg1.sockwake("restore", "pg1")
+    assert again.status == FAILED and "is kept of the last restore" in again.stderr
+    assert "--forget deletes that" in again.stderr
+    assert pg1.sockwake("restore", "pg1", "--back").status == 0 and state(pg1) == NEW
+    assert pg1.sockwake("restore", "pg1", "--back").status == 0 and state(pg1) == OLD
+    assert pg1.sockwake("restore", "pg1", "--forget").status == 0 and state(pg1) == OLD
+    assert beside(pg1) == [] and not os.path.exists(f"{pg1.instance('pg1').etc}/restored")
+    for switch in ("--back", "--forget"):
+        ran = pg1.sockwake("restore", "pg1", switch)
+        assert ran.status == FAILED and "nothing is kept of a restore" in ran.stderr
+
+
+def test_a_purge_knows_the_directory_that_was_named(tree: Tree) -> None:
+    tree.new("pg1", "--data", "/srv/pg1")
+    os.unlink(tree.instance("pg1").uninitialised_file)
+    tree.write_cluster("/srv/pg1/18/docker", "18")
+    for words in (["backup", "pg1"], ["restore", "pg1"], ["restore", "pg1", "--forget"]):
+        assert tree.sockwake(*words).status == 0, words
+    assert tree.sockwake("rm", "pg1", "--purge").status == 0
+    assert os.listdir(tree.path / "srv") == []
+
+
+def test_another_instance_is_made_of_it(pg1: Tree) -> None:
+    (found,) = listed(pg1)
+    assert pg1.sockwake("restore", "pg1", "--from", found["timestamp"], "--as", "b").status == 0
+    assert (state(pg1, "b"), state(pg1)) == (OLD, NEW), "with the password that its cluster has"
+    assert load(pg1.instance("b")).port != load(pg1.instance("pg1")).port
+    assert pg1.sockwake("copy", "pg1", "c", "--from", found["timestamp"]).status == 0
+    assert state(pg1, "c") == OLD
+    assert pg1.sockwake("copy", "pg1", "d").status == 0 and state(pg1, "d")[0] == "43"
+
+
+def test_one_that_was_removed_is_made_again_where_it_was(pg1: Tree) -> None:
+    before = Path(pg1.instance("pg1").env_file).read_text()
+    assert pg1.sockwake("rm", "pg1", "--purge").status == 0
+    assert pg1.sockwake("restore", "pg1").status == 0
+    assert state(pg1) == OLD
+    assert Path(pg1.instance("pg1").env_file).read_text() == before, "port and all"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["nobody"], UNKNOWN, "there is no instance 'nobody', and no backup of it"),
+        (["bare"], UNKNOWN, "there is no backup of 'bare'"),
+        (["pg1", "--from", "2020"], UNKNOWN, "there is no backup 2020 of 'pg1'"),
+        (["pg1", "--as", "pg1"], EXISTS, "instance 'pg1' exists already"),
+        (["pg1", "--as", "B"], USAGE, "instance name 'B' is not valid"),
+        (["pg1", "--back", "--forget"], USAGE, "exclude each other"),
+        (["pg1", "--forget", "--from", "x"], USAGE, "exclude each other"),
+        (["pg1", "--port", "25600"], USAGE, "--port and --data are for --as"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_changes_nothing(
+    pg1: Tree, words: list[str], status: int, said: str
+) -> None:
+    pg1.new("bare")
+    (pg1.path / "var/backups/sockwake/bare").mkdir()
+    before = pg1.snapshot()
+    ran = pg1.sockwake("restore", *words)
+    assert (ran.status, ran.stdout) == (status, ""), ran
+    assert ran.stderr.startswith("sockwake: error: ") and said in ran.stderr, ran
+    assert pg1.added_to(before) == []
+
+
+def test_the_data_of_another_version_are_not_put_in_place(pg1: Tree) -> None:
+    env = Path(pg1.instance("pg1").env_file)
+    env.write_text(env.read_text().replace("VERSION=18", "VERSION=17"))
+    ran = pg1.sockwake("restore", "pg1")
+    assert ran.status == FAILED and "is of kind postgres 18" in ran.stderr
+    assert "--as NEW makes another instance" in ran.stderr
+
+
+def test_killed_at_any_step_it_is_one_of_the_two(pg1: Tree) -> None:
+    work, reached = restore(pg1, "pg1"), 0
+    for ended in at_every_step(work, kill):
+        reached += ended.reached
+        assert ended.status == (KILLED if ended.reached else 0), ended
+        assert state(pg1)[0] in ("42", "43"), ended
+        again = undisturbed(work)
+        assert again.status in (0, FAILED) and state(pg1) == OLD, (ended, again)
+        assert undisturbed(restore(pg1, "pg1", "--back")).status == 0
+        assert state(pg1) == NEW, ended
+        assert undisturbed(restore(pg1, "pg1", "--forget")).status == 0
+        assert beside(pg1) == [], ended
+    assert reached > 10
+
+
+def test_killed_at_any_step_of_the_way_back_neither_is_lost(pg1: Tree) -> None:
+    assert undisturbed(restore(pg1, "pg1")).status == 0
+    for ended in at_every_step(restore(pg1, "pg1", "--back"), kill):
+        kept = (pg1.path / DATA / beside(pg1)[0] / "18/docker/rows").read_text()
+        assert {kept, state(pg1)[0]} == {"42", "43"}, ended
+        for _ in range(2):
+            if state(pg1) != OLD:
+                assert undisturbed(restore(pg1, "pg1", "--back")).status == 0
+        assert state(pg1) == OLD, ended
+
+
+def test_what_is_not_what_was_kept_is_not_deleted(pg1: Tree) -> None:
+    assert pg1.sockwake("restore", "pg1").status == 0
+    place = pg1.path / DATA / beside(pg1)[0]
+    place.rename(pg1.path / "srv")
+    place.mkdir()
+    ran = pg1.sockwake("restore", "pg1", "--forget")
+    assert ran.status == FAILED and "is not what the restore has kept" in ran.stderr
+    assert place.exists()
