@@ -8,6 +8,7 @@ from sockwake.admin.make import verbs as making
 from sockwake.admin.measure import verbs as measuring
 from sockwake.admin.show import verbs as showing
 from sockwake.admin.steer import verbs as steering
+from sockwake.admin.upkeep import maintain_verbs
 from sockwake.admin.upkeep import verbs as upkeep
 
 VERBS = (
@@ -18,6 +19,7 @@ VERBS = (
     *changing.VERBS,
     *upkeep.VERBS,
     *backing_up.VERBS,
+    *maintain_verbs.VERBS,
     *images.VERBS,
     *measuring.VERBS,
 )

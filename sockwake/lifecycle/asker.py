@@ -58,4 +58,5 @@ def _by_hold(instance: Instance) -> str:
     if not taken:
         return ""
     why = f": {taken.reason}" if taken.reason else ""
-    return wakes.BY_HOURS if taken.is_of_hours else f"{wakes.BY_HOLD}{taken.holder}{why}"
+    own = f"its hours ({taken.who})"
+    return own if taken.is_of_hours else f"{wakes.BY_HOLD}{taken.holder}{why}"

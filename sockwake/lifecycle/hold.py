@@ -8,17 +8,18 @@ import time
 from sockwake.config import scope
 from sockwake.system import files
 
-HOURS = "KEEP="  # who holds an instance in the hours that its instance.env names
+# who holds an instance in the hours that its instance.env names
+HOURS, WINDOW = "KEEP=", "MAINTAIN="
 _NO_UID = 2**32 - 1
 
 
 class Hold:
     """One hold of an instance.
 
-    id: tells it from the others of its instance. who: the user that took it, or HOURS. since:
-    seconds since 1970. end: when it ends, in seconds since 1970 as in "@1795885200", or since the
-    boot as in "86400"; "" for never. pid: the process with which it ends, 0 for none. tty: the
-    terminal it was taken at, or "". reason: in words, or "".
+    id: tells it from the others of its instance. who: the user that took it, or HOURS or WINDOW.
+    since: seconds since 1970. end: when it ends, in seconds since 1970 as in "@1795885200", or
+    since the boot as in "86400"; "" for never. pid: the process with which it ends, 0 for none.
+    tty: the terminal it was taken at, or "". reason: in words, or "".
     """
 
     __slots__ = ("end", "id", "name", "pid", "reason", "since", "tty", "who")
@@ -62,8 +63,8 @@ class Hold:
 
     @property
     def is_of_hours(self) -> bool:
-        """Whether the instance's own KEEP= has taken it, and no user."""
-        return self.who == HOURS
+        """Whether the instance's own KEEP= or MAINTAIN= has taken it, and no user."""
+        return self.who in (HOURS, WINDOW)
 
     @property
     def holder(self) -> str:

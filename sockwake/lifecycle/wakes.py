@@ -26,7 +26,7 @@ _SOON = 30  # seconds
 _UNKNOWN = "-"
 _MB = 1_000_000  # bytes
 # who has asked for a wake, in the place of its client
-BY_COMMAND, BY_HOLD, BY_HOURS = " with 'sockwake wake'", "the hold of ", "its hours (KEEP=)"
+BY_COMMAND, BY_HOLD, BY_HOURS = " with 'sockwake wake'", "the hold of ", "its hours ("
 _OFTEN = 3  # wakes by one client, each soon after it fell asleep: it does not let it sleep
 
 
@@ -48,8 +48,8 @@ class Wake:
     @property
     def is_of_client(self) -> bool:
         """Whether a client has come, so that it may be one that comes too often."""
-        is_asked_for = self.client.endswith(BY_COMMAND) or self.client == BY_HOURS
-        return not is_asked_for and not self.client.startswith(BY_HOLD)
+        is_of_hold = self.client.startswith((BY_HOLD, BY_HOURS))
+        return not is_of_hold and not self.client.endswith(BY_COMMAND)
 
     @property
     def host(self) -> str:

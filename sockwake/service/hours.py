@@ -29,7 +29,7 @@ def look(instance: Instance) -> None:
     """Have the instance kept awake until its hours are over, or no longer."""
     settings = load(instance)
     end = hours.until(settings.keep, time.time())
-    before = [hold for hold in holds.holds(instance) if hold.is_of_hours]
+    before = [hold for hold in holds.holds(instance) if hold.who == HOURS]
     if end is not None and any(hold.until == end for hold in before):
         return
     if end is not None:  # first: it would fall asleep between two
