@@ -14,6 +14,7 @@ from children import Run, in_parallel
 
 HERE = Path(__file__).resolve().parent
 MACHINE = str(HERE / "machine/machine")
+CNPG = HERE.parent.parent / "shared/cnpg"  # CloudNativePG's definitions
 GUESTS = 4  # most of a test is waiting for something to end
 # files that wait for minutes begin first, while the other rings have the processors; then by size
 WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
@@ -53,6 +54,8 @@ def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
     command = ["env", *settings, *pytest, "--junit-xml=/reports/pure.xml", "/src/tests/pure"]
     view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
     wheels = ["--wheels", str(HERE / "pure/linters.txt")]
+    if CNPG.is_dir():  # not part of the project, and not needed for the rest
+        view += ["--bind", f"{CNPG}:/shared/cnpg"]
     argv = [MACHINE, "chroot", *view, *wheels, "toolbox", "--", *command, *arguments]
     status = run.stream("pure", argv)
     has_reported(run, "pure", status)

@@ -22,6 +22,7 @@ OF_THE_WALL = {
 # instance, when people say by the clock; people and programs are told when something was
 ABOUT_DATES = (
     "admin/make/tree.py",
+    "admin/leave/export.py",
     "postgres/tls.py",
     "admin/show/overdue.py",
     "admin/show/times.py",

@@ -1,0 +1,1 @@
+"""The way out: an instance as files for another home."""
