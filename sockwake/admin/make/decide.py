@@ -6,6 +6,7 @@ from sockwake.admin import option_types
 from sockwake.admin.make import claims, environment, host, project, secret, server
 from sockwake.admin.make.defaults import settle, take_from_file
 from sockwake.admin.make.new_options import OPTIONS
+from sockwake.admin.make.origin import Origin
 from sockwake.admin.make.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
@@ -23,6 +24,7 @@ def decide(arguments: Namespace) -> Request:
         _require_container(arguments)
         arguments.kind = _PROJECT
     addresses = arguments.listen or []  # as asked for, without the default
+    origin = _origin(arguments)
     settle(arguments)
     kind = KINDS[arguments.kind]
     if scope.is_user():
@@ -37,9 +39,8 @@ def decide(arguments: Namespace) -> Request:
         port=arguments.port,
         data=arguments.data or "",
         lines=_lines(arguments),
+        origin=origin,
     )
-    if arguments.runtime == HOST:
-        request.lines["RUNTIME"] = HOST
     asked_for = arguments.runtime or (ENGINE if arguments.engine else CRUN)
     by_engine = asked_for == ENGINE or CRUN not in kind.runtimes
     network = arguments.network or host.default_network(kind, by_engine=by_engine)
@@ -67,6 +68,22 @@ def decide(arguments: Namespace) -> Request:
     return request
 
 
+def _origin(arguments: Namespace) -> Origin | None:
+    """What --from names; None without it."""
+    if not vars(arguments)["from"] or arguments.kind not in (None, "postgres"):
+        return None  # another kind has no such option
+    from sockwake.admin.make import start_from
+
+    return start_from.given(arguments)
+
+
+def _settle_origin(request: Request, arguments: Namespace) -> None:
+    if request.origin:
+        from sockwake.admin.make import start_from
+
+        start_from.decide(request, request.origin, arguments)
+
+
 def _archive(request: Request, arguments: Namespace) -> str:
     """The path of the archive for a tree; raises SockwakeError (usage) where there is no use."""
     if not arguments.image_archive:
@@ -90,7 +107,8 @@ def _archive(request: Request, arguments: Namespace) -> str:
 def _lines(arguments: Namespace) -> dict[str, str]:
     """The lines of instance.env that are options as they were given."""
     given = {option.key: getattr(arguments, option.name) for option in OPTIONS if option.key}
-    return {key: _line(value) for key, value in given.items() if value}
+    of_host = {"RUNTIME": HOST} if arguments.runtime == HOST else {}
+    return {key: _line(value) for key, value in given.items() if value} | of_host
 
 
 def _line(value: object) -> str:
@@ -138,6 +156,7 @@ def _decide_postgres(request: Request, arguments: Namespace, network: str) -> No
         request.lines["RUNTIME"] = CRUN
     if arguments.password_file:
         secret.take(request, arguments.password_file)
+    _settle_origin(request, arguments)
     request.fix_hba = bool(arguments.fix_hba)
     if request.fix_hba and (arguments.no_provision or request.root):
         raise SockwakeError(

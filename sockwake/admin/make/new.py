@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sockwake.admin import inventory, preset
-from sockwake.admin.make import claims, draft, ports, project_copy, secret, server, trial
+from sockwake.admin.make import arrival, claims, draft, ports, project_copy, secret, server, trial
 from sockwake.admin.make.request import Request
 from sockwake.config import values
 from sockwake.config.instance import Instance
@@ -59,6 +59,9 @@ def finds_data(request: Request) -> bool:
 
 
 def _finds_cluster(request: Request, path: str, major: int) -> bool:
+    if request.origin:
+        arrival.require_empty(path)
+        return request.origin.is_files
     found = pgdata(path, major)
     if os.path.exists(f"{found}/PG_VERSION"):
         cluster.check_adoptable(found, major)
@@ -109,15 +112,14 @@ def make(
     settings = mending = None
     try:
         settings = load(begun.instance)
-        if request.copy_from:
-            begun.claim_data(request.root + request.data_directory, make=True)
-            project_copy.copy(request.copy_from, request.root + request.data_directory)
+        _bring_files(begun, request, settings, quiet=quiet)
         if request.fix_hba:
             mending = adoption.Mending(settings.cluster, settings.major, client(request))
         if provision:
             _claim_data(begun, request)
             if request.definition_file != SERVICE or request.has_cluster:
                 _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
+            arrival.load(request, begun.instance, settings)
         if "DATA" in request.lines and request.data:
             begun.note_data(request.data_directory)
         if bake:
@@ -139,6 +141,16 @@ def make(
     request.warnings += mending.said if mending else []
     _conclude(request, settings, provision=provision)
     return made, settings
+
+
+def _bring_files(begun: draft.Draft, request: Request, settings: Settings, *, quiet: bool) -> None:
+    """Have the data directory get what it is to begin with: a project, or a cluster's files."""
+    if request.copy_from:
+        begun.claim_data(request.root + request.data_directory, make=True)
+        project_copy.copy(request.copy_from, request.root + request.data_directory)
+    elif request.origin and request.origin.is_files:
+        begun.claim_data(request.data_directory, make=True)
+        arrival.fill(request, request.origin, settings, quiet=quiet)
 
 
 def _conclude(request: Request, settings: Settings, *, provision: bool) -> None:

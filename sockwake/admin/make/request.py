@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sockwake.admin import inventory, option_types
+from sockwake.admin.make.origin import Origin
 from sockwake.config import scope
 from sockwake.config.endpoint import Endpoint
 from sockwake.config.instance import Instance, Name
@@ -28,7 +29,7 @@ class Request:
     engine_why: why it is that one, "" where there was no choice.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
     archive: the path of the archive that its images come from, into a tree; "" for none.
-    images: of a project.
+    images: of a project. origin: what its cluster begins with, None for an empty one.
     environment: the text of the file of its container's variables.
     password: the superuser's, when it is given.
     fix_hba: whether to write into an adopted cluster what lets clients log in.
@@ -54,6 +55,7 @@ class Request:
     copy_from: str = ""
     archive: str = ""
     images: list[str] = field(default_factory=list)
+    origin: Origin | None = None
     environment: str = ""
     password: str = ""
     fix_hba: bool = False

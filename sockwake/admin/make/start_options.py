@@ -1,5 +1,7 @@
 """The options of sockwake-new about a start: when, what it is given, what it may take."""
 
+import os
+
 from sockwake.admin import option_types as types
 from sockwake.admin.make import limit_options, upkeep_options
 from sockwake.admin.option import FILES, Option
@@ -55,6 +57,14 @@ OPTIONS = (
         "the superuser's password, the one line of FILE, or of stdin for -",
         kinds=("postgres",),
         otherwise="a random one, or that of the credential sockwake.NAME.password",
+        complete=FILES,
+    ),
+    Option(
+        "--from",
+        "PATH",
+        "a dump or a base backup that it begins with",
+        type=os.path.abspath,
+        kinds=("postgres",),
         complete=FILES,
     ),
     Option(

@@ -1,0 +1,228 @@
+"""What sockwake-new --from is given becomes the data of the instance that is being made.
+
+Files are put in its data directory before anything else is made of it, and then adopted. A dump is
+loaded into the cluster that was made for it, through a server that nothing else reaches. Both is
+done while the instance is a draft, so that nothing is left of it when this is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from sockwake.admin import inventory
+from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, TAR, Origin
+from sockwake.admin.make.request import Request
+from sockwake.admin.words import size
+from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
+from sockwake.errors import EXISTS, SockwakeError
+from sockwake.kinds.table import HOST
+from sockwake.system import deletion, files, process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.lifecycle import programs
+
+_USUAL_OWNER = 999  # of the official image, and of many that are made of it
+_NOT_TAKEN = ("postmaster.pid", "postmaster.opts", "standby.signal")
+# bash: a dump of which only a part could be unpacked is no dump
+_FEED = (*("setpriv", "--pdeathsig", "KILL"), *("bash", "-o", "pipefail", "-c"))
+_UNPACK = 'src=$0 alone="setpriv --pdeathsig KILL"; %s | $alone "$@"'
+_PSQL = (
+    "--no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --file=-"
+)
+_RESTORE = "--exit-on-error --no-password"
+_NOT_MADE = ("postgres", "template1")  # databases that every cluster has
+
+
+def require_empty(path: str) -> None:
+    """Raise SockwakeError (exists) unless a data directory is free."""
+    if os.path.lexists(path) and (not os.path.isdir(path) or deletion.entries(path)):
+        raise SockwakeError(
+            f"data directory {path} is not empty",
+            "--from fills an empty one; --data names it",
+            EXISTS,
+        )
+
+
+def fill(request: Request, origin: Origin, settings: Settings, *, quiet: bool) -> None:
+    """Put the files of a cluster into the data directory, which is there and empty."""
+    from sockwake.system import tree_copy
+
+    data, found = settings.data, settings.cluster
+    place = found if origin.form in (CLUSTER, TAR) else data
+    inventory.say(f"copying {origin.path}")
+    os.makedirs(place, 0o711, exist_ok=True)
+    if origin.form == TAR:
+        _unpack(origin.path, place)
+    else:
+        source = origin.path if origin.form == CLUSTER else f"{origin.path}/data"
+        tree_copy.copy(os.path.realpath(source), place, quiet=quiet)
+    if not os.path.exists(f"{found}/PG_VERSION"):
+        raise SockwakeError(f"{origin.path} has no cluster of PostgreSQL {settings.major} in it")
+    for name in _NOT_TAKEN:
+        files.remove(f"{found}/{name}")
+    uid = os.stat(f"{found}/PG_VERSION").st_uid or _USUAL_OWNER
+    spec = f"{request.values['run_as']}:" if request.runtime == HOST else f"{uid}:{uid}"
+    _hand_over(data, found, spec)
+    tree_copy.sync(place)
+
+
+def _unpack(source: str, place: str) -> None:
+    from sockwake.system import tree_copy
+
+    for name in sorted(os.listdir(source)):
+        target = f"{place}/pg_wal" if name.startswith("pg_wal.") else place
+        if name.startswith(("base.tar", "pg_wal.tar")):
+            os.makedirs(target, 0o700, exist_ok=True)
+            words = ("--extract", "--numeric-owner", "--preserve-permissions", "--auto-compress")
+            argv = ["tar", *words, f"--file={source}/{name}", f"--directory={target}"]
+            tree_copy.run(argv, place)
+
+
+def _hand_over(data: str, found: str, owner: str) -> None:
+    """Have a cluster belong to a user, as USER:GROUP: PostgreSQL does not run as root."""
+    argv = ["chown", "--recursive", "--no-dereference", owner]
+    process.run([*argv, found], timeout=None)
+    os.chmod(found, 0o700)
+    at = os.path.dirname(found)
+    while at.startswith(data):  # it has to get there
+        process.run([*argv[:1], owner, at])
+        at = os.path.dirname(at)
+
+
+def load(request: Request, draft: Instance, settings: Settings) -> None:
+    """Load the dump, if there is one, into the cluster made for it; raises SockwakeError."""
+    origin = request.origin
+    if not origin or origin.is_files:
+        return
+    from sockwake.lifecycle import programs
+    from sockwake.lifecycle.passing import Place
+
+    gucs = request.values["gucs"]
+    assert isinstance(gucs, dict)
+    # an extension may need them
+    libraries = gucs.get("shared_preload_libraries")
+    more = [f"shared_preload_libraries={libraries}"] if libraries else []
+    data = os.path.realpath(settings.data)
+    below = os.path.relpath(settings.cluster, settings.data)
+    own = programs.of(draft, settings, "load")
+    inventory.say(f"loading {origin.path}, {size(_bytes(origin))}")
+    with own.server(
+        Place(data, below="" if below == "." else below), settings=more, lock=data
+    ) as server:
+        loading = Loading(origin, settings, own, server)
+        if origin.creates:
+            loading.everything()
+        else:
+            loading.one_database()
+        server.run("vacuumdb", "--all", "--analyze-only", "--quiet")
+
+
+def _bytes(origin: Origin) -> int:
+    return files.disk_usage(origin.path) if origin.databases else os.path.getsize(origin.path)
+
+
+class Loading:
+    """A dump on its way into a server."""
+
+    def __init__(
+        self, origin: Origin, settings: Settings, own: programs.Programs, server: programs.Server
+    ) -> None:
+        self._origin = origin
+        self._settings = settings
+        self._own = own
+        self._server = server
+
+    def one_database(self) -> None:
+        """Load a dump without roles into the instance's own database, as its superuser's."""
+        origin, name = self._origin, self._settings.db_name
+        if origin.form == ARCHIVE:
+            self._restore(origin.path, name, "--no-owner", "--no-privileges")
+        else:
+            self._feed(origin.path, self._psql(name))
+
+    def everything(self) -> None:
+        """Load a dump that makes its databases; the instance's own is made where it does not."""
+        name = self._settings.db_name
+        if name not in _NOT_MADE:
+            self._server.sql(f"DROP DATABASE {_identifier(name)}")
+        if self._origin.form == BACKUP:
+            self._backup()
+        else:
+            self._feed(self._origin.path, self._psql("postgres"), self.edit())
+        known = self._server.sql("SELECT datname FROM pg_database").splitlines()
+        if name not in known:
+            self._server.sql(f"CREATE DATABASE {_identifier(name)}")
+
+    def _backup(self) -> None:
+        data = f"{self._origin.path}/data"
+        self._feed(f"{data}/globals.sql", self._psql("postgres"), self.edit())
+        for name, file in self._origin.databases:
+            if name in _NOT_MADE:
+                self._restore(f"{data}/{file}", name)
+            else:
+                self._restore(f"{data}/{file}", "postgres", "--create")
+
+    def _restore(self, path: str, database: str, *words: str) -> None:
+        self._feed(path, ["pg_restore", *_RESTORE.split(), f"--dbname={database}", *words])
+
+    def _psql(self, database: str) -> list[str]:
+        return ["psql", *_PSQL.split(), f"--dbname={database}"]
+
+    def edit(self) -> str:
+        """What leaves out of a dump's roles that which this cluster has, or is to keep.
+
+        The roles come first. The superuser is there, and keeps the password of the instance.
+        """
+        user = _pattern(self._settings.db_user)
+        edits = (
+            r"/^DROP \(ROLE\|DATABASE\|TABLESPACE\) /d",
+            f"/^CREATE ROLE {user};$/d",
+            rf"s/^\(ALTER ROLE {user} WITH .*\) PASSWORD '[^']*'/\1/",
+        )
+        return rf"1,/^\\connect /{{{';'.join(edits)}}}"
+
+    def _feed(self, path: str, words: Sequence[str], edit: str = "") -> None:
+        """Have a client beside the server read a file; raises SockwakeError with what it said."""
+        program, *rest = words
+        client = self._own.passing.beside(program, self._server.door, self._own.owner)
+        argv = [*client, "--port=5432", f"--username={self._settings.db_user}", *rest]
+        reader = self._origin.packed or "cat"
+        how = f'$alone {reader}{" -dc" if self._origin.packed else ""} <"$src"'
+        more = [f"EDIT={edit}"] if edit else []
+        if edit:
+            how += ' | $alone sed "$EDIT"'
+        try:
+            process.run(["env", *more, *_FEED, _UNPACK % how, path, *argv], timeout=None, cwd="/")
+        except process.ProgramError as error:
+            raise SockwakeError(
+                f"{path} could not be loaded, and nothing was kept of it",
+                _way_out(error.said),
+                said=error.said,
+            ) from None
+
+
+def _way_out(said: str) -> str:
+    """What helps against an error of the server's."""
+    if re.search(r"role .+ does not exist", said):
+        return "pg_dumpall has all roles in its dump, and pg_dump --no-owner --no-privileges none"
+    if "extension" in said or "could not open" in said:
+        return "--image names an image that has it"
+    return "mend what it says, in the dump or by other options"
+
+
+def _identifier(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _pattern(user: str) -> str:
+    """A role's name in a dump, quoted or not, for sed."""
+
+    def literal(text: str) -> str:
+        return re.sub(r"([.*\[\]^$/\\])", r"\\\1", text)
+
+    return f"\\({literal(user)}\\|{literal(_identifier(user))}\\)"
