@@ -22,6 +22,8 @@ _NOTES = """\
 - All contestants took turns (sockwake, awake psql, recipe, floor, sockwake, …) behind one round
   that is not counted. A cold start is the wall time of a whole `psql -Atc 'select 1'`, Debian's
   wrapper included, after everything had ended and the machine was quiet.
+- The guests are systemd-nspawn's, without what that mounts below `/proc`: a Debian on a machine of
+  its own has nothing there, and every sandbox would have to take it away (8 ms of a `command`).
 - Spread: 10th to 90th percentile; least to most below ten samples.
 - The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second
   and socket-proxyd in the other. Its other variant has `docker-compose up -d` in front of `nc -z`:
