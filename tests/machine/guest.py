@@ -2,6 +2,7 @@
 
 machines/NAME/tree       name of the tree below trees/, or the path of another
               binds      SRC:DST per line, seen read-only in the guest
+              options    more options of systemd-nspawn, one per line
               cgroup     where the guest's processes are
               lock       held by the process that makes or keeps the machine
               ended      there when the machine went down in an orderly way

@@ -55,11 +55,18 @@ LOCK_TIMEOUT_S = 30.0
 
 
 def create(
-    machine: Machine, tree: Path, docker: Path | None, binds: list[str], *, as_it_is: bool = False
+    machine: Machine,
+    tree: Path,
+    docker: Path | None,
+    binds: list[str],
+    options: list[str] | None = None,
+    *,
+    as_it_is: bool = False,
 ) -> int:
     """Make a fresh machine that is down. Returns its lock; what remains on failure is stale.
 
     as_it_is: the machine finds the tree unchanged, without a name, an identity or an engine of it.
+    options: more of systemd-nspawn.
     """
     sweep()
     with _registry():
@@ -71,11 +78,14 @@ def create(
     place = tree if as_it_is else tree.name
     (machine.state / "tree").write_text(f"{place}\n")
     (machine.state / "binds").write_text("".join(f"{bind}\n" for bind in binds))
+    (machine.state / "options").write_text("".join(f"{option}\n" for option in options or ()))
     (machine.state / "cgroup").write_text(f"{cgroup.top() / _unit(machine.name)}\n")
     for name in ("upper", "work", "root", "real"):
         (machine.state / name).mkdir()
     if not as_it_is:
         _name(machine, machine.state / "upper/etc")
+    if any(option.startswith("--volatile") for option in options or ()):
+        return lock  # whose point is that these folders begin empty
     for name, place in REAL.items():
         if as_it_is and name in ENGINES:
             continue
@@ -117,6 +127,7 @@ def launch(machine: Machine, lock: int, parent: int | None) -> None:
     argv += [f"--bind={real}/{name}:{REAL[name]}" for name in REAL if (real / name).is_dir()]
     binds = (machine.state / "binds").read_text().splitlines()
     argv += [f"--bind-ro={bind}" for bind in binds]
+    argv += (machine.state / "options").read_text().splitlines()
     if Path("/run/systemd/system").is_dir():
         scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
         argv = [*scope, f"--unit={_unit(machine.name)}.scope", "--", *argv]
