@@ -23,7 +23,8 @@ def of_data(settings: Settings) -> int | None:
     if not settings.data:
         return None
     with suppress(SockwakeError, ValueError):
-        argv = ["du", "--summarize", "--one-file-system", "--block-size=1", settings.data]
+        # not --one-file-system: below an overlay files are on another than their directories
+        argv = ["du", "--summarize", "--block-size=1", settings.data]
         return int(process.run(argv, timeout=_PATIENCE).split()[0])
     return None
 
