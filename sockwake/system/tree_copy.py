@@ -17,6 +17,8 @@ _FIRST_ASK = 0.3  # seconds that a copy is not interrupted: one that shares bloc
 _ASK_EVERY = 0.25  # seconds
 # what goes on when this process is killed would write into what the next copy deletes
 _NEVER_ALONE = ("setpriv", "--pdeathsig", "KILL")
+# what tar says behind the reason, which what it reads from may have told before
+_NO_REASON = ("tar: Exiting with failure status", "tar: This does not look like a tar archive")
 _PROBE = ".sockwake-probe"
 Asked = Callable[[], bool]
 
@@ -74,7 +76,9 @@ def run(argv: list[str], target: str, total: int = 0, is_wanted: Asked | None = 
             return False
         said.seek(0)
         if status:
-            raise process.ProgramError(argv, status, said.read().decode(errors="replace"))
+            lines = said.read().decode(errors="replace").splitlines()
+            told = [line for line in lines if not line.startswith(_NO_REASON)]
+            raise process.ProgramError(argv, status, "\n".join(told))
     return True
 
 

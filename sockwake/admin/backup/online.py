@@ -10,6 +10,7 @@ import os
 import shutil
 from contextlib import ExitStack
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
@@ -19,6 +20,7 @@ from sockwake.postgres import control_file, password
 from sockwake.system import files, process, tree_copy
 
 _PASSFILE = ".pgpass-backup"
+_OUTSIDE = "--quiet --collect --wait --pipe"
 _PATIENCE = 60  # seconds for a question
 _INTO_FILE = 'exec "$@" >"$0"'
 # neither goes on when this process is killed: it would write into what the next backup deletes
@@ -85,7 +87,9 @@ class Server:
     def _argv(self, program: str, *words: str) -> list[str]:
         if not self._beside:
             raise RuntimeError("outside of its with statement")
-        return self._beside.argv(program, *words)
+        # an engine of a user's own is outside of the user namespace that has the files
+        outside = ["systemd-run", "--user", *_OUTSIDE.split()] if scope.is_user() else []
+        return [*outside, *self._beside.argv(program, *words)]
 
     def _run(self, argv: list[str], target: str) -> None:
         """Run a program for what it writes; raises SockwakeError that has what it said."""

@@ -62,8 +62,10 @@ class Staged:
         os.mkdir(self.path, 0o700)
 
     def _free_name(self) -> str:
+        """A name with a time that no other backup of the instance has."""
         moment = self.started
-        while os.path.lexists(f"{self._top}/{backups.stamp(moment)}.{self.method}"):
+        taken = {entry.partition(".")[0] for entry in os.listdir(self._top)}
+        while backups.stamp(moment) in taken:
             moment += 1
         return f"{backups.stamp(moment)}.{self.method}"
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_backup import DATA, cluster, listed, with_cluster
 
 from fault import KILLED, at_every_step, kill, undisturbed
 from sockwake.admin import cli
 from sockwake.config.settings import load
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE
+from test_backup import DATA, cluster, listed, with_cluster
 from tree import Tree
 
 

@@ -1,0 +1,126 @@
+"""Backups of sleepers and of awake ones, and what is restored of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from account import MakeOwn, Own
+from database import Database
+from instances import Know, Make
+from moment import until
+from program import Ran, must, run, start
+
+FAILED, IN_USE = 1, 4
+PLACE = Path("/var/backups/sockwake")
+DATA = Path("/var/lib/sockwake")
+RUNTIMES = pytest.mark.parametrize(
+    "runtime",
+    [
+        "crun",
+        pytest.param("engine", marks=pytest.mark.soak),
+        pytest.param("host", marks=pytest.mark.soak),
+    ],
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_backups_left() -> Iterator[None]:
+    yield
+    must("rm", "-rf", str(PLACE))
+
+
+def sockwake(*words: str, status: int = 0) -> Ran:
+    return run("sockwake", *words, timeout=180).expect(status)
+
+
+def backup(*words: str) -> dict[str, Any]:
+    """Make one backup; what is told of it."""
+    (made,) = json.loads(sockwake("backup", *words, "--json").out)
+    return dict(made)
+
+
+def invocation(database: Database) -> str:
+    """What tells one awakening from all others."""
+    return database.property(database.backend, "InvocationID")
+
+
+@RUNTIMES
+def test_asleep_awake_or_dumped_every_row_comes_back(
+    instance: Make, known: Know, runtime: str
+) -> None:
+    version = "17" if runtime == "host" else "18"
+    database = instance("--runtime", runtime, "--port", "25501", version=version)
+    other = known("pg2")
+    database.psql("create table kept as select 1 as n")
+    system = database.psql("select system_identifier from pg_control_system()")
+    database.asleep()
+    awake = invocation(database)
+    stopped = backup("pg1")
+    assert (stopped["method"], stopped["system_identifier"]) == ("files", system)
+    assert json.loads(sockwake("backup", "--all", "--if-changed", "--json").out) == []
+    assert invocation(database) == awake, "it slept on"
+    database.psql("update kept set n = 2")
+    with database.at_work() as client:
+        online = backup("pg1", "--if-changed")
+        assert client.value("select n from kept") == "2"
+    assert online["method"] == "basebackup"
+    database.psql("update kept set n = 3")
+    dumped = backup("pg1", "--dump")
+    files = {each.name for each in Path(dumped["path"], "data").iterdir()}
+    assert {"globals.sql", "postgres.dump", "template1.dump"} <= files
+    assert b"CREATE ROLE" in Path(dumped["path"], "data/globals.sql").read_bytes()
+    refused = sockwake("restore", "pg1", status=IN_USE) if database.is_awake() else None
+    assert refused is None or "is awake" in refused.err
+    database.asleep()
+    for made, rows in ((stopped, "1"), (online, "2")):
+        sockwake("restore", "pg1", "--from", made["timestamp"])
+        assert database.psql("select n from kept") == rows
+        database.asleep()
+        sockwake("restore", "pg1", "--back")
+        assert database.psql("select n from kept") == "3"
+        database.asleep()
+        sockwake("restore", "pg1", "--forget")
+    made = sockwake("copy", "pg1", "pg2", "--from", online["timestamp"])
+    assert "it has a password of its own" in made.out
+    other.open()
+    assert other.psql("select n from kept") == "2" and other.password != database.password
+    other.asleep()
+    assert [each.name for each in DATA.iterdir() if "before" in each.name] == []
+
+
+def test_a_client_that_comes_during_a_long_copy_is_served_first(instance: Make) -> None:
+    database = instance()
+    database.psql("create table kept as select 42 as n")
+    database.asleep()
+    many = database.data / "many"
+    many.mkdir()
+    for number in range(40_000):
+        (many / f"{number}").write_text("x")
+    place = PLACE / "pg1"
+    going = start("sockwake", "backup", "pg1")
+    until("the copy has begun", lambda: [*place.glob(".new-*/data/many")], 20)
+    assert database.psql("select n from kept") == "42"
+    assert going.wait(180) == 0
+    assert [each.suffix for each in place.iterdir()] == [".basebackup"]
+    database.asleep()
+
+
+def test_a_user_s_own_are_backed_up_below_their_home(user_database: Own, own: MakeOwn) -> None:
+    account = user_database.account
+    assert user_database.answer("create table kept as select 42 as n") == "SELECT 1"
+    user_database.asleep()
+    (made,) = json.loads(account.must("sockwake", "backup", "--user", "mine", "--json"))
+    assert "/.local/state/sockwake/backups/mine/" in made["path"]
+    assert user_database.answer("drop table kept") == "DROP TABLE"
+    (online,) = json.loads(account.must("sockwake", "backup", "--user", "mine", "--json"))
+    assert online["method"] in ("basebackup", "files")
+    user_database.asleep()
+    account.must("sockwake", "restore", "--user", "mine", "--from", made["timestamp"])
+    assert user_database.answer("select n from kept") == "42"
+    user_database.asleep()
+    account.must("sockwake", "restore", "--user", "mine", "--forget")
