@@ -13,7 +13,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, server_log
 from sockwake.oci import bundle
 from sockwake.postgres.controldata import ControlData
-from sockwake.system import files
+from sockwake.system import files, systemctl
 
 FREEZE, VACUUM, COLLATION, CHECKSUMS = WORKS = ("freeze", "vacuum", "collation", "checksums")
 # half of what autovacuum_freeze_max_age and autovacuum_multixact_freeze_max_age are by default: at
@@ -30,18 +30,21 @@ class Note:
     """The last upkeep of an instance.
 
     finished: seconds since 1970. done: what it did, each as the end of a sentence. failure: what it
-    could not do, or "". wal: how far the WAL had come, in bytes. frozen_xid, frozen_multi: the next
-    ones when all was frozen last. sorts_by: see sorts_by(). verified: when the checksums of all
-    pages were right, in seconds since 1970; 0 for never.
+    could not do, or "". damage: which page has a wrong checksum, or "". wal: how far the WAL had
+    come, in bytes. frozen_xid, frozen_multi: the next ones when all was frozen last. sorts_by: see
+    sorts_by(). run: what systemd calls the run of the backend in which it was done. verified: when
+    the checksums of all pages were right, in seconds since 1970; 0 for never.
     """
 
     finished: float = 0.0
     done: tuple[str, ...] = ()
     failure: str = ""
+    damage: str = ""
     wal: int = 0
     frozen_xid: int | None = None
     frozen_multi: int | None = None
     sorts_by: str = ""
+    run: str = ""
     verified: float = 0.0
 
     def facts(self) -> dict[str, object]:
@@ -50,6 +53,7 @@ class Note:
             "finished": backups.written(self.finished),
             "done": list(self.done),
             "failure": self.failure or None,
+            "damage": self.damage or None,
             "checksums_verified": backups.written(self.verified) if self.verified else None,
         }
 
@@ -114,8 +118,13 @@ def sorts_by(instance: Instance, settings: Settings) -> str:
     return settings.image if settings.is_container else os.confstr("CS_GNU_LIBC_VERSION") or ""
 
 
-def mismatched(instance: Instance, settings: Settings) -> list[str]:
-    """The databases of which the server has said in its last run that their collation changed."""
+def mismatched(instance: Instance, settings: Settings, note: Note | None) -> list[str]:
+    """The databases of which the server has said in its last run that their collation changed.
+
+    In the run of the last upkeep it was changed after that.
+    """
+    if not instance.root and note and note.run == systemctl.invocation(instance.backend_unit):
+        return []
     if settings.needs_engine:
         return files.text_of(instance.collation_file).splitlines()
     return [] if instance.root else server_log.mismatched_in_last_run(instance)

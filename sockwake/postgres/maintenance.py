@@ -49,15 +49,15 @@ WITH facts AS (
     WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence <> 't'
         AND NOT coalesce(c.reloptions @> '{{autovacuum_enabled=false}}', false)
 ), told AS (
-    SELECT oid, is_old AS freeze,
-        is_old OR dead > {_limit("vacuum")} OR inserted > {_limit("vacuum_insert")} AS vacuum,
-        relkind <> 't' AND (is_new OR changed > {_limit("analyze")}) AS analyze
+    SELECT oid, is_old,
+        is_old OR dead > {_limit("vacuum")} OR inserted > {_limit("vacuum_insert")} AS is_dirty,
+        relkind <> 't' AND (is_new OR changed > {_limit("analyze")}) AS is_other
     FROM facts
 )
-SELECT coalesce(json_agg(CASE WHEN vacuum THEN format('VACUUM (%s) %s', concat_ws(', ',
-    CASE WHEN freeze THEN 'FREEZE' END, CASE WHEN analyze THEN 'ANALYZE' END, 'SKIP_LOCKED'),
-    oid::regclass) ELSE format('ANALYZE %s', oid::regclass) END ORDER BY freeze DESC, oid), '[]')
-FROM told WHERE vacuum OR analyze
+SELECT coalesce(json_agg(CASE WHEN is_dirty THEN format('VACUUM (%s) %s', concat_ws(', ',
+    CASE WHEN is_old THEN 'FREEZE' END, CASE WHEN is_other THEN 'ANALYZE' END, 'SKIP_LOCKED'),
+    oid::regclass) ELSE format('ANALYZE %s', oid::regclass) END ORDER BY is_old DESC, oid), '[]')
+FROM told WHERE is_dirty OR is_other
 """
 
 

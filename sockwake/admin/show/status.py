@@ -10,7 +10,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds, server_log, wakes
+from sockwake.lifecycle import holds, wakes
 from sockwake.postgres import adoption, preloaded, sessions, tls
 from sockwake.system import files, ss, systemctl
 
@@ -48,7 +48,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "runtime_reason": needs_engine.told(instance, settings, patience=_PATIENCE) or None,
             "engine_why": engine_why(instance, settings),
             "killed": files.text_of(instance.killed_file).strip() or None,
-            "collation_changed": _collation_changed(instance, settings),
+            "collation_changed": upkeep.collation_changed(instance, settings),
             "preloaded": _preloaded(instance, settings),
             **wakes.facts(wakes.in_the_last_hour(instance)),
             "start_timeout_seconds": settings.start_timeout,
@@ -133,13 +133,6 @@ def _of_project(instance: Instance, settings: Settings) -> dict[str, object]:
         with suppress(EngineError):
             services = belongings.states(Engine.of(settings), instance)
     return {"profiles": list(settings.profiles), "services": services}
-
-
-def _collation_changed(instance: Instance, settings: Settings) -> list[str]:
-    """The databases that the server has warned of in this run, or the last one."""
-    if settings.has_cluster and not settings.needs_engine:
-        return [] if instance.root else server_log.mismatched_in_last_run(instance)
-    return files.text_of(instance.collation_file).splitlines()
 
 
 def _preloaded(instance: Instance, settings: Settings) -> list[str]:

@@ -73,6 +73,13 @@ def _of_one(backup: backups.Backup) -> Facts:
     }
 
 
+def collation_changed(instance: Instance, settings: Settings) -> list[str]:
+    """The databases whose collation has changed, and which were not reindexed since."""
+    if not settings.has_cluster:
+        return []
+    return upkeep.mismatched(instance, settings, upkeep.read(instance))
+
+
 def _upkeep(instance: Instance, settings: Settings) -> Facts:
     note = upkeep.read(instance)
     windows = [
@@ -106,6 +113,7 @@ def upkeep_text(told: object) -> str:
         done = ", ".join(last["done"]) or "nothing was due"
         said.append(f"{_age(last['finished'])} ago: {done}")
         said += [f"not done: {last['failure']}"] if last["failure"] else []
+        said += [f"damaged: {last['damage']}"] if last["damage"] else []
     else:
         said.append("never yet")
     return "; ".join(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
-from sockwake.lifecycle.still import AwakeError, still
+from sockwake.lifecycle.still import AwakeError, is_awake, still
 from sockwake.system import process, systemctl
 
 _LONGEST = 7 * 86_400  # seconds
@@ -32,9 +33,17 @@ class Verified:
     sentence: str
 
 
-def verify(own: Programs, instance: Instance, settings: Settings) -> Verified:
-    """Verify them while the instance sleeps on; raises SockwakeError when that cannot be done."""
+def verify(
+    own: Programs, instance: Instance, settings: Settings, *, patience: float = 0
+) -> Verified:
+    """Verify them while the instance sleeps on; raises SockwakeError when that cannot be done.
+
+    patience: seconds that it may still be awake.
+    """
     place = Place(os.path.realpath(settings.cluster), is_writable=False)
+    deadline = time.monotonic() + patience
+    while is_awake(instance) and time.monotonic() < deadline:
+        time.sleep(_ASK_EVERY)
     try:
         with still(instance, settings) as is_wanted:
             if not own.control_data(place).is_stopped:
@@ -52,8 +61,8 @@ def _verified(own: Programs, place: Place, client: threading.Event) -> Verified:
     except process.ProgramError as error:
         if client.is_set():
             return _left("a client has come")
-        damage = f"pg_checksums: {error.said or error.message}"
-        return Verified(False, damage, "found damaged pages")
+        found = error.said.rpartition("error: ")[2] or error.message
+        return Verified(False, found.replace(own.passing.seen(place), place.path), "found damage")
     return Verified(True, "", "verified the checksums of all pages")
 
 

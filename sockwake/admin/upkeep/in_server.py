@@ -17,6 +17,10 @@ _QUESTION = 600  # seconds
 _LONGEST = 7 * 86_400  # seconds for one statement
 _AUTOVACUUM = 180  # seconds: three times autovacuum_naptime as it is by default
 _LOOK_EVERY = 5  # seconds
+_AT_A_TIME = 20  # statements
+_ERROR = "ERROR:"  # what psql writes before the words of the server
+# so that the cluster is not due again soon
+_FREEZE_AGE, _MULTI_AGE = upkeep.FREEZE_AGE // 2, upkeep.MULTI_AGE // 2
 _MOST_PROBLEMS = 3  # that are told
 
 
@@ -45,45 +49,45 @@ class InServer:
                 self.done.append(f"left {name} and what is behind it for the next window")
                 break
             counted["reindexed"] += self._reindex(name)
-            for words in self._vacuum(name):
-                counted["analyzed" if words.startswith("ANALYZE") else "vacuumed"] += 1
+            tables = self._list(maintenance.vacuum(_FREEZE_AGE, _MULTI_AGE), name)
+            vacuumed = [each for each in tables if each.startswith("VACUUM")]
+            counted["vacuumed"] += self._each(vacuumed, name)
+            counted["analyzed"] += self._each([t for t in tables if t not in vacuumed], name)
         of = {"reindexed": "index", "vacuumed": "table", "analyzed": "table"}
         self.done += [f"{what} {_counted(n, of[what])}" for what, n in counted.items() if n]
         if has_all:
             self._await_autovacuum()
+            self._ask("CHECKPOINT", "postgres")  # pg_control tells how old it is
 
     def position(self) -> int:
         """How far its WAL has come, in bytes."""
         return int(self._ask(maintenance.POSITION, "postgres"))
 
-    def _vacuum(self, database: str) -> list[str]:
-        query = maintenance.vacuum(upkeep.FREEZE_AGE // 2, upkeep.MULTI_AGE // 2)
-        return self._each(self._list(query, database), database)
-
     def _reindex(self, database: str) -> int:
         """Rebuild what a new C library would sort otherwise, and note that; how many indexes."""
         indexes = self._list(maintenance.reindex(self._major), database)
         rebuilt = self._each(indexes, database)
-        if len(rebuilt) == len(indexes):
+        if rebuilt == len(indexes):
             self._each(self._list(maintenance.refresh(self._major), database), database)
         for left in self._list(maintenance.LEFT, database):
             self.problems.append(f"in {database}: {left} is left of a REINDEX: DROP INDEX {left}")
-        return len(rebuilt)
+        return rebuilt
 
-    def _each(self, statements: Sequence[str], database: str) -> list[str]:
-        """Run statements, one after the other; returns those that were run without an error."""
-        run = []
-        for statement in statements:
+    def _each(self, statements: Sequence[str], database: str) -> int:
+        """Run statements, one after the other; returns how many ended without an error."""
+        done = 0
+        for at in range(0, len(statements), _AT_A_TIME):
             if self._is_over():
                 break
-            text = ";\n".join([*maintenance.settings(self._major), statement]) + ";\n"
-            try:
-                self._psql(database, "--set=ON_ERROR_STOP=1", stdin=text, timeout=_LONGEST)
-            except process.ProgramError as error:
-                self.problems.append(f"in {database}: {statement}: {error.said}")
-            else:
-                run.append(statement)
-        return run
+            some = statements[at : at + _AT_A_TIME]
+            text = "".join(f"{each};\n" for each in [*maintenance.settings(self._major), *some])
+            said: list[str] = []
+            self._psql(database, stdin=text, timeout=_LONGEST, said=said)
+            errors = [line for line in "".join(said).splitlines() if _ERROR in line]
+            told = (line.partition(_ERROR)[2].strip() for line in errors)
+            self.problems += [f"in {database}: {each}" for each in told]
+            done += len(some) - len(errors)
+        return done
 
     def _await_autovacuum(self) -> None:
         """Stay until autovacuum has frozen what lets nobody in, for some minutes at most."""
@@ -107,12 +111,24 @@ class InServer:
             raise SockwakeError("PostgreSQL's answer makes no sense") from None
 
     def _ask(self, query: str, database: str) -> str:
-        return self._psql(database, f"--command={query}", timeout=_QUESTION).strip()
+        try:
+            return self._psql(database, f"--command={query}", timeout=_QUESTION).strip()
+        except process.ProgramError as error:
+            raise SockwakeError(
+                f"the server could not be asked in database {database}", said=error.said
+            ) from None
 
-    def _psql(self, database: str, *words: str, timeout: float, stdin: str | None = None) -> str:
+    def _psql(
+        self,
+        database: str,
+        *words: str,
+        timeout: float,
+        stdin: str | None = None,
+        said: list[str] | None = None,
+    ) -> str:
         name = database.replace("\\", "\\\\").replace("'", "\\'")
         argv = self._beside.argv("psql", *_PSQL, f"--dbname=dbname='{name}'", *words)
-        return process.run(argv, stdin=stdin, timeout=timeout)
+        return process.run(argv, stdin=stdin, timeout=timeout, aside=said)
 
 
 def _counted(number: int, what: str) -> str:

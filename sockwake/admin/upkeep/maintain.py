@@ -24,14 +24,16 @@ from sockwake.lifecycle import holds, hours, programs, runtime, upkeep
 from sockwake.lifecycle.beside_server import beside
 from sockwake.lifecycle.hold import WINDOW
 from sockwake.lifecycle.passing import Place
+from sockwake.lifecycle.still import is_awake
 from sockwake.lifecycle.upkeep import CHECKSUMS, COLLATION, FREEZE, VACUUM, Due, Note
 from sockwake.postgres import cluster, password
 from sockwake.postgres.controldata import ControlData
-from sockwake.system import locks
+from sockwake.system import locks, systemctl
 
 _PURPOSE = "upkeep"
 _PASSFILE = ".pgpass-upkeep"
 _IN_SERVER = (FREEZE, VACUUM, COLLATION)
+_TO_SLEEP, _MOST_PATIENCE = 5, 60  # seconds that a server may take to end, and with IDLE
 _AT_ONCE = 5  # seconds that another upkeep of the instance may take to end
 
 
@@ -56,7 +58,7 @@ class Subject:
             self.control,
             self.note,
             upkeep.sorts_by(self.instance, self.settings),
-            upkeep.mismatched(self.instance, self.settings),
+            upkeep.mismatched(self.instance, self.settings, self.note),
             time.time(),
         )
 
@@ -126,17 +128,27 @@ def _maintain(subject: Subject, *, if_due: bool) -> str:
     if if_due and not works:
         return f"nothing is due of {instance.name}"
     outcome = _Outcome(subject, lambda: end is not None and time.time() >= end)
+    has_checksums = subject.control is not None and subject.control.checksums
+    verifies = CHECKSUMS in works or (has_checksums and not if_due)
+    is_first = not is_awake(instance)
     try:
-        if CHECKSUMS in works or (not if_due and subject.control and subject.control.checksums):
+        if verifies and is_first:
             outcome.verify()
         if not if_due or works & {*_IN_SERVER}:
             outcome.in_server()
+        if verifies and not is_first:
+            outcome.verify(patience=0 if end else min(settings.idle + _TO_SLEEP, _MOST_PATIENCE))
     except SockwakeError as error:
         outcome.failure = error.whole
         outcome.write()
         raise
     outcome.write()
     done = ", ".join(outcome.done) or "found nothing to do"
+    if outcome.damage:
+        raise SockwakeError(
+            f"a page of '{instance.name}' is damaged: {outcome.damage}",
+            f"{scope.command('sockwake backups verify', instance.name)} finds a backup that is not",
+        )
     if outcome.failure:
         raise SockwakeError(
             f"the upkeep of '{instance.name}' could not be done as a whole: {outcome.failure}",
@@ -164,16 +176,18 @@ class _Outcome:
         self._is_over = is_over
         self._note = vars(subject.note or Note()) | {"done": (), "failure": ""}
         self.done: list[str] = []
-        self.failure = ""
+        self.failure = self.damage = ""
 
-    def verify(self) -> None:
-        """Verify the checksums of what sleeps."""
+    def verify(self, patience: float = 0) -> None:
+        """Verify the checksums, of what sleeps within so many seconds."""
         subject = self._subject
         own = programs.of(subject.instance, subject.settings, _PURPOSE)
-        found = checksums.verify(own, subject.instance, subject.settings)
+        found = checksums.verify(own, subject.instance, subject.settings, patience=patience)
         if found.is_good:
-            self._note["verified"] = time.time()
-        self.failure = found.damage
+            self._note |= {"verified": time.time(), "damage": ""}
+        elif found.damage:
+            self._note["damage"] = found.damage
+        self.damage = found.damage
         self.done.append(found.sentence)
 
     def in_server(self) -> None:
@@ -191,10 +205,11 @@ class _Outcome:
             work = InServer(server, settings.major, self._is_over)
             work.work(has_all=is_old)
             self._note["wal"] = work.position()
+            run = systemctl.invocation(instance.backend_unit)
         self.done += work.done
-        self.failure = "; ".join(filter(None, (self.failure, work.failure())))
+        self.failure = work.failure()
         if not work.problems and not self._is_over():
-            self._note["sorts_by"] = upkeep.sorts_by(instance, settings)
+            self._note |= {"sorts_by": upkeep.sorts_by(instance, settings), "run": run}
             if control:
                 self._note |= {"frozen_xid": control.next_xid, "frozen_multi": control.next_multi}
 

@@ -138,6 +138,10 @@ def failed(instance: Instance) -> None:
     write_failure(instance, age=HOUR, why="no room in /var/backups")
 
 
+def rotten(instance: Instance) -> None:
+    notes.write(instance, Note(time.time(), (), "", "checksum verification failed in file x"))
+
+
 def half_done(instance: Instance) -> None:
     notes.write(instance, Note(time.time(), (), "3 pages are damaged"))
 
@@ -147,6 +151,7 @@ def half_done(instance: Instance) -> None:
     [
         (damaged, doctor.backups_good, "its backup of 2", "sockwake backup pg1"),
         (failed, doctor.backups_made, "its last backup failed: no room in", "sockwake backup pg1"),
+        (rotten, doctor.maintained, "a page of its data is damaged: ch", "sockwake restore pg1"),
         (half_done, doctor.maintained, "its last upkeep could not do all: 3 ", "sockwake maintain"),
     ],
 )

@@ -39,9 +39,12 @@ def backups_good(patient: Patient) -> Iterator[Finding]:
 
 
 def maintained(patient: Patient) -> Iterator[Finding]:
-    """A last upkeep that could not do all of it."""
+    """A last upkeep that could not do all of it, or has found damaged pages."""
     for instance, settings in patient.valid():
         note = notes.read(instance) if settings.has_cluster else None
+        if note and note.damage:
+            restore = command("sockwake restore", instance.name)
+            yield Finding(f"a page of its data is damaged: {note.damage}", restore, instance.name)
         if note and note.failure:
             what = f"its last upkeep could not do all: {note.failure}"
             yield Finding(what, command("sockwake maintain", instance.name), instance.name)
