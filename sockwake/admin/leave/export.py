@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.access import addresses
 from sockwake.admin.leave import dump, export_files, output, preflight, survey, targets
 from sockwake.admin.leave.export_files import Source
 from sockwake.admin.leave.findings import Plan, Point
@@ -86,7 +85,11 @@ def export(instance: Instance, wish: Wish, tell: Callable[[Found], object]) -> F
 
 def _require_possible(instance: Instance, settings: Settings, wish: Wish) -> None:
     require_power()
-    addresses.require_postgres(instance, settings)
+    if not settings.has_cluster:
+        raise SockwakeError(
+            f"instance '{instance.name}' is no PostgreSQL, but of kind '{settings.kind}'",
+            _other_way(instance, settings),
+        )
     if wish.method and wish.method not in wish.target.methods:
         known = ", ".join(wish.target.methods)
         raise SockwakeError(
@@ -100,6 +103,17 @@ def _require_possible(instance: Instance, settings: Settings, wish: Wish) -> Non
         )
 
 
+def _other_way(instance: Instance, settings: Settings) -> str:
+    """How an instance leaves that is no PostgreSQL."""
+    if settings.is_project:
+        return f"its compose project is in {settings.project}, and runs elsewhere as it is"
+    data = f"; its data are in {settings.data}" if settings.data else ""
+    if settings.is_container:
+        shown = scope.command("sockwake compose", instance.name)
+        return f"{shown} config prints its compose file{data}"
+    return f"{instance.service_file} has the command of its unit{data}"
+
+
 def _source(
     instance: Instance, settings: Settings, found: Survey, secret: str, wish: Wish
 ) -> Source:
@@ -107,7 +121,6 @@ def _source(
     host = wish.host or _reached_at(own)
     certificate = files.text_of(instance.tls_certificate) if settings.tls else ""
     sslmode = tls.verification(instance.tls_certificate, host) if settings.tls else "prefer"
-    owner = os.stat(f"{settings.cluster}/PG_VERSION")
     limits = settings.limits
     return Source(
         name=instance.name,
@@ -124,10 +137,18 @@ def _source(
         sslmode=sslmode,
         certificate=certificate if sslmode != tls.ENCRYPTED else "",
         tls=(certificate, files.text_of(instance.tls_key) if settings.tls else ""),
-        owner=(owner.st_uid, owner.st_gid) if settings.is_container else (0, 0),
+        owner=_owner(settings),
         limits=(limits.memory, limits.cpus, limits.pids),
         is_user=scope.is_user(),
     )
+
+
+def _owner(settings: Settings) -> tuple[int, int]:
+    """The user and the group of its server in the container; root's where that is another one."""
+    if scope.is_user() or not settings.is_container:
+        return 0, 0
+    found = os.stat(f"{settings.cluster}/PG_VERSION")
+    return found.st_uid, found.st_gid
 
 
 def _reached_at(listen: list[str]) -> str:

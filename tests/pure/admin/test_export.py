@@ -1,13 +1,14 @@
 """sockwake export: a directory whole or not at all, and one sentence for what cannot be."""
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from env_file import CONTAINER, text_of
+from env_file import CONTAINER, PROJECT, text_of
 from fault import KILLED, at_every_step, disk_full, kill, undisturbed
 from sockwake.admin.leave import output
 from sockwake.errors import EXISTS, FAILED, IN_USE, UNKNOWN, USAGE, SockwakeError
@@ -115,10 +116,12 @@ def test_only_a_postgresql_is_exported_and_by_a_way_that_there_is(tree: Tree) ->
     from sockwake.admin.leave.targets import TARGETS
     from sockwake.config.settings import load
 
-    web = tree.write_env("web", text_of(CONTAINER))
-    with pytest.raises(SockwakeError, match="is no PostgreSQL, but of kind 'container'") as caught:
-        export._require_possible(web, load(web), export.Wish(TARGETS["sql"]))
-    assert caught.value.status == FAILED
+    for text, way in ((CONTAINER, "sockwake compose web config"), (PROJECT, "is in /srv/shop")):
+        web = tree.write_env("web", text_of(text))
+        with pytest.raises(SockwakeError, match="is no PostgreSQL, but of kind") as caught:
+            export._require_possible(web, load(web), export.Wish(TARGETS["sql"]))
+        assert caught.value.status == FAILED and way in caught.value.hint
+        shutil.rmtree(web.etc)
     tree.new("pg1")
     pg1 = tree.instance("pg1")
     for to, wish in (("sql", {"method": "standby"}), ("compose", {"database": "shop"})):
