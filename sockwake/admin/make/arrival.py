@@ -12,13 +12,16 @@ import re
 from collections.abc import Sequence
 
 from sockwake.admin import inventory
-from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, TAR, Origin
+from sockwake.admin.make import foreign_settings
+from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, DATA, TAR, Origin
 from sockwake.admin.make.request import Request
-from sockwake.admin.words import size
+from sockwake.admin.words import listed, size
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.kinds.table import HOST
+from sockwake.postgres import adoption
+from sockwake.postgres.hba import Client
 from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
@@ -67,7 +70,24 @@ def fill(request: Request, origin: Origin, settings: Settings, *, quiet: bool) -
     uid = os.stat(f"{found}/PG_VERSION").st_uid or _USUAL_OWNER
     spec = f"{request.values['run_as']}:" if request.runtime == HOST else f"{uid}:{uid}"
     _hand_over(data, found, spec)
+    if origin.form != DATA and (left := foreign_settings.leave_out(found)):
+        request.warnings.append(f"settings of where it was are left out: {listed(left)}")
+    _require_login(request, origin, found, settings.major)
     tree_copy.sync(place)
+
+
+def _require_login(request: Request, origin: Origin, found: str, major: int) -> None:
+    """Raise SockwakeError unless clients could log in, or are made to."""
+    if request.fix_hba:
+        return
+    client = Client(request.lines["DB_USER"], request.lines["DB_NAME"], bool(request.tls))
+    try:
+        adoption.require_login(found, major, client)
+    except SockwakeError as error:
+        raise SockwakeError(
+            error.message.replace(found, origin.path),
+            "--fix-hba mends that in the copy, where it can",
+        ) from None
 
 
 def _unpack(source: str, place: str) -> None:

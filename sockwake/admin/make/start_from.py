@@ -4,12 +4,10 @@ from argparse import Namespace
 
 from sockwake.admin.make import origin_reading
 from sockwake.admin.make.new_options import OPTIONS
-from sockwake.admin.make.origin import CLUSTER, Origin
+from sockwake.admin.make.origin import Origin
 from sockwake.admin.make.request import Request
 from sockwake.config import scope, values
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.postgres import adoption
-from sockwake.postgres.hba import Client
 
 
 def given(arguments: Namespace) -> Origin:
@@ -56,17 +54,10 @@ def _require_version(found: Origin, version: str | None) -> None:
 
 def decide(request: Request, origin: Origin, arguments: Namespace) -> None:
     """Raise SockwakeError (usage) unless the other options go with it; take over its password."""
-    if arguments.fix_hba:
-        if not origin.is_files:
-            raise SockwakeError(
-                "--fix-hba is for files of a cluster, and a dump has none", "leave it out", USAGE
-            )
-    elif origin.form == CLUSTER:
-        client = Client(request.lines["DB_USER"], request.lines["DB_NAME"], bool(request.tls))
-        try:
-            adoption.require_login(origin.path, values.version(request.version), client)
-        except SockwakeError as error:
-            raise SockwakeError(error.message, "--fix-hba mends that in the copy", USAGE) from None
+    if arguments.fix_hba and not origin.is_files:
+        raise SockwakeError(
+            "--fix-hba is for files of a cluster, and a dump has none", "leave it out", USAGE
+        )
     if not request.password:
         request.password = origin.password
     if not origin.is_files and not origin.creates:

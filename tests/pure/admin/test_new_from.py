@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sockwake.admin.make import arrival, origin_reading, start_from
+from sockwake.admin.make import arrival, foreign_settings, origin_reading, start_from
 from sockwake.admin.make.new_options import OPTIONS
 from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, DATA, SQL, TAR, Origin
 from sockwake.errors import EXISTS, USAGE, SockwakeError
@@ -242,6 +242,24 @@ def test_the_superuser_is_neither_made_anew_nor_given_another_password() -> None
     assert edited(odd, "o.d/d*") == 'ALTER ROLE "o.d/d*" WITH LOGIN;\n'
     assert edited(odd, "oxd/d*") == odd
     assert edited(ALL, "app").count("ROLE postgres") == 3
+
+
+def test_what_only_made_sense_where_it_was_is_left_out_of_the_copy(tmp_path: Path) -> None:
+    folder = base(tmp_path / "base")
+    conf = folder / "postgresql.conf"
+    kept = "work_mem = 7MB\ninclude 'postgresql.base.conf'\n#port = 5432\nssl_ciphers = 'x'\n"
+    conf.write_text(f"{kept}hba_file = '/etc/x'\n Port=5433\n")
+    (folder / "postgresql.base.conf").write_text("archive_command 'cp %p /nowhere'\n")
+    auto = folder / "postgresql.auto.conf"
+    auto.write_text("synchronous_standby_names = '*'\n")
+    auto.chmod(0o600)
+    left = foreign_settings.leave_out(str(folder))
+    assert left == ["archive_command", "hba_file", "port", "synchronous_standby_names"]
+    mark = "# left out by sockwake-new --from: "
+    assert conf.read_text() == f"{kept}{mark}hba_file = '/etc/x'\n{mark}Port=5433\n"
+    assert auto.read_text().startswith(mark) and auto.stat().st_mode & 0o777 == 0o600
+    assert foreign_settings.leave_out(str(folder)) == []
+    assert (folder / "pg_hba.conf").read_text() == "local all all scram-sha-256\n"
 
 
 @pytest.mark.skipif(not shutil.which("tar"), reason="tar is not installed")
