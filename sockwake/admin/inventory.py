@@ -35,6 +35,7 @@ WRITTEN = (
     "renaming",
     "copying",
     "restored",
+    "forward",
     MADE_DATA,
     DATA_NOTE,
     ENGINE_NOTE,

@@ -4,6 +4,7 @@ from sockwake.admin import images
 from sockwake.admin.access import verbs as access
 from sockwake.admin.backup import verbs as backing_up
 from sockwake.admin.change import verbs as changing
+from sockwake.admin.leave import forward_verbs as forwarding
 from sockwake.admin.leave import verbs as leaving
 from sockwake.admin.make import verbs as making
 from sockwake.admin.measure import verbs as measuring
@@ -22,6 +23,7 @@ VERBS = (
     *backing_up.VERBS,
     *maintain_verbs.VERBS,
     *leaving.VERBS,
+    *forwarding.VERBS,
     *images.VERBS,
     *measuring.VERBS,
 )

@@ -1,6 +1,8 @@
 """Put an instance to sleep by an administrator's wish, without losing a client that comes then."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sockwake.clients import connections, peers
 from sockwake.config.instance import Instance
@@ -10,6 +12,7 @@ from sockwake.system import sigstop, systemctl
 
 _LOOK_EVERY = 0.1  # seconds
 _MOST_NAMED = 5  # clients
+_LONGEST_END = 900.0  # seconds; twice TimeoutStopSec= of pg-postgres@.service
 
 
 def begin(
@@ -30,13 +33,46 @@ def begin(
     try:
         systemctl.signal(accepting, "STOP", all_processes=True)
         require_no_clients(instance, settings, hint, served=served)
-        if settings.is_native:
-            sigstop.signal_first_thread(accepting)
-        else:
-            systemctl.signal(accepting, "HUP", all_processes=True)  # which it does not catch
+        _end_accepting(accepting, instance)
         systemctl.stop_later(instance.backend_unit)
     finally:
         systemctl.signal(accepting, "CONT", all_processes=True)
+
+
+@contextmanager
+def standing_still(instance: Instance, accepting: str) -> Iterator[None]:
+    """Have the unit that accepts clients accept none, and end it behind that, without the backend.
+
+    A client that comes meanwhile waits in the queue of the port. After an error it goes on.
+    """
+    try:
+        systemctl.signal(accepting, "STOP", all_processes=True)
+        yield
+        _end_accepting(accepting, instance)
+    finally:
+        systemctl.signal(accepting, "CONT", all_processes=True)
+
+
+def _end_accepting(accepting: str, instance: Instance) -> None:
+    """End the unit that accepts clients and stands still; it accepts none when it goes on."""
+    if accepting == instance.backend_unit:
+        sigstop.signal_first_thread(accepting)
+    else:
+        systemctl.signal(accepting, "HUP", all_processes=True)  # which it does not catch
+
+
+def end_backend(instance: Instance) -> None:
+    """Stop the backend by itself, and wait until it is down; its proxy goes on.
+
+    Whatever starts it anew has to be held back, and so only takes the place of the stop in the
+    queue of systemd.
+    """
+    deadline = time.monotonic() + _LONGEST_END
+    while not is_down(instance):
+        if time.monotonic() > deadline:
+            raise SockwakeError(f"{instance.backend_unit} does not stop")
+        systemctl.stop_alone(instance.backend_unit)
+        time.sleep(_LOOK_EVERY)
 
 
 def require_no_clients(

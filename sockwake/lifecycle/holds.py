@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import waking
 from sockwake.lifecycle.hold import Hold, read_note, uptime, user
@@ -82,6 +82,7 @@ def take(
     """
     if len(reason) > _LONGEST_REASON or not reason.isprintable():
         raise SockwakeError(f"a reason has {_LONGEST_REASON} characters at most, on one line")
+    forwarding.require_none(instance)
     for number in range(1, _MOST):
         hold = Hold(
             instance.name,

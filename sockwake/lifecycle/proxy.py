@@ -3,7 +3,7 @@
 import _signal  # type: ignore  # the typeshed has no stub for it
 import os
 
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
 from sockwake.system import pids, process
@@ -20,7 +20,10 @@ def hang_up(instance: Instance, *, only_serving: bool = False) -> None:
     for: by SIGHUP, which the proxy does not catch. Found in its cgroup: systemctl takes a hundred
     times as long.
     only_serving: not while it waits for the backend, or tells its clients why there is none.
+    One that leads its clients elsewhere has no use for the backend, and is left alone.
     """
+    if forwarding.is_there(instance):
+        return
     try:
         for pid in _processes(instance):
             if not only_serving or _serves(pid):

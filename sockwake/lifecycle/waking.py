@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.errors import SockwakeError
 from sockwake.system import files, process
 
@@ -33,6 +33,7 @@ def wake(
     A backend that nothing wants ends again. seconds: at most, from began (time.monotonic()).
     Raises StillWakingError, and SockwakeError with what the waker said.
     """
+    forwarding.require_none(instance)
     deadline = (time.monotonic() if began is None else began) + seconds
     for _ in range(_ATTEMPTS):
         try:

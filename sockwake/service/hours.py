@@ -7,6 +7,7 @@ is opened (at boot, too), and when the clock or the time zone has been set.
 import sys
 import time
 
+from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
@@ -28,7 +29,8 @@ def main(arguments: list[str]) -> int:
 def look(instance: Instance) -> None:
     """Have the instance kept awake until its hours are over, or no longer."""
     settings = load(instance)
-    end = hours.until(settings.keep, time.time())
+    is_led_away = forwarding.is_there(instance)
+    end = None if is_led_away else hours.until(settings.keep, time.time())
     before = [hold for hold in holds.holds(instance) if hold.who == HOURS]
     if end is not None and any(hold.until == end for hold in before):
         return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError, failure
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
 def prepare(instance: Instance) -> bool:
     """Make what is missing; returns whether crun runs it. Raises SockwakeError."""
     runtime.make_directories(instance)
+    forwarding.require_none(instance)
     settings = load(instance)
     if settings.is_container != runtime.is_crun(instance):
         changed = f"RUNTIME= in {instance.env_file} was changed"

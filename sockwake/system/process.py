@@ -154,6 +154,18 @@ def begin(argv: list[str], output: int) -> int:
         os.close(nothing)
 
 
+def begin_with_sockets(argv: list[str]) -> int:
+    """Start argv with the listening sockets that systemd has passed to us, and return its id.
+
+    They are for the process whose id is in LISTEN_PID (sd_listen_fds(3)). Raises SockwakeError.
+    """
+    own = ["sh", "-c", 'export LISTEN_PID=$$; exec "$@"', "sh", *argv]
+    try:
+        return os.posix_spawnp("sh", own, os.environ)
+    except OSError as error:
+        raise _unusable(own, error) from None
+
+
 def end(pid: int) -> None:
     """End what begin() has started, with its process group, and wait for it."""
     _end(pid, group=True)

@@ -98,6 +98,12 @@ def stop_later(unit: str) -> None:
     process.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
 
 
+def stop_alone(unit: str) -> None:
+    """Stop a unit, and none that is stopped with it; returns when its job has ended somehow."""
+    switches = [*scope.switch(), "--job-mode=ignore-dependencies"]
+    process.run(["systemctl", *switches, "stop", unit], check=False, timeout=_STOP)
+
+
 def reload() -> None:
     """Run the generators again and read all units anew (daemon-reload)."""
     process.run(["systemctl", *scope.switch(), "daemon-reload"], timeout=_RELOAD)

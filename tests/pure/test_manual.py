@@ -188,6 +188,7 @@ def test_every_state_has_its_entry() -> None:
     }
     assert set(re.findall(r"^\.It ([a-z ]+)$", text, re.MULTILINE)) == combinations | {
         "broken",
+        "forwarded",
         "unwatched",
         "being made",
         "unfinished",

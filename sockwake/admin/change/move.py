@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from sockwake.admin import inventory
 from sockwake.admin.make import trial
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.api import EngineError
@@ -38,6 +38,7 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
             )
         settings = load(instance)
         require_possible(instance, settings, to)
+        forwarding.require_none(instance)
         begun = files.text_of(instance.moving_file).strip()
         if settings.runtime == to and not begun and _is_read(instance, settings):
             said = destination.forget_other(instance, settings)

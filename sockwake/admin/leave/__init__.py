@@ -1,1 +1,1 @@
-"""The way out: an instance as files for another home."""
+"""The way out: an instance as files for another home, and its clients led to where it went."""

@@ -10,6 +10,7 @@ from sockwake.admin.measure import charts, counters
 from sockwake.admin.measure.counters import Counters
 from sockwake.admin.show import ls
 from sockwake.clients import connections
+from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
@@ -19,7 +20,7 @@ from sockwake.system import files, procnet, systemctl
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BROKEN = "broken"
-STATES = ("asleep", "waking", "awake", "falling asleep", ls.FAILED, "off", _BROKEN)
+STATES = (*("asleep", "waking", "awake", "falling asleep", ls.FORWARDED, ls.FAILED, "off"), _BROKEN)
 _NOTHING = ("inactive", "")
 
 
@@ -65,6 +66,8 @@ def see(instance: Instance, units: dict[str, tuple[str, str]], tables: procnet.S
     if not status and not os.path.exists(instance.ready_file):
         status = WAKING
     state = ls.state(socket, backend, status)
+    if state == ls.ASLEEP and forwarding.is_there(instance):
+        state = ls.FORWARDED
     clients = connections.connected(settings, tables)
     last, has_failed = backups.last_good(instance), backups.failure(instance) is not None
     note = upkeep.read(instance)

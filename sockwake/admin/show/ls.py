@@ -7,7 +7,7 @@ from sockwake.admin import inventory, operands
 from sockwake.admin.show import exposure, facts, times
 from sockwake.admin.show.sight import DOWN, Sight
 from sockwake.clients import connections
-from sockwake.config import scope, timespan
+from sockwake.config import forwarding, scope, timespan
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import UNKNOWN, SockwakeError
@@ -18,9 +18,10 @@ from sockwake.system import files, port_owner
 KEYS = (
     *("name", "state", "state_since", "clients", "memory_bytes", "next_sleep", "held"),
     *("kind", "version", "idle", "address", "listen", "port", "allow", "image", "data", "tls"),
-    *("runtime", "engine", "image_digest", "project", "ports", "warning", "error"),
+    *("runtime", "engine", "image_digest", "project", "ports", "forwarded_to", "warning", "error"),
 )
 ASLEEP, AWAKE, BROKEN, FAILED, OFF = "asleep", "awake", "broken", "failed", "off"
+FORWARDED = "forwarded"
 _UNWATCHED = "unwatched"
 _BACKEND_STATES = {"activating": WAKING, "deactivating": "falling asleep"}
 
@@ -79,6 +80,9 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
     if backend == "active" and not status and not _may_be_ready(instance):
         status = WAKING
     now = state(sight.state(instance.socket_unit), backend, status)
+    is_forwarded = forwarding.is_there(instance)
+    if now == ASLEEP and is_forwarded:
+        now = FORWARDED
     clients = 0 if instance.root else connections.connected(settings, sight.tables)
     row: dict[str, object] = {
         "name": instance.name,
@@ -102,6 +106,8 @@ def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, obje
     }
     if now == AWAKE and not clients and not row["held"]:
         row["next_sleep"] = times.moment(_next_sleep(instance, settings))
+    if is_forwarded:
+        row["forwarded_to"] = forwarding.places(instance)
     if settings.is_project:
         row |= {"project": settings.project, "ports": [str(port) for port in settings.ports]}
     return row | _what_is_wrong(instance, settings, sight, now)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from sockwake.admin.show import ls, sizes, times, upkeep
 from sockwake.admin.show.facts import engine_why, slow, units
 from sockwake.clients import visitors
+from sockwake.config import forwarding
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
@@ -57,6 +58,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "image_bytes": sizes.of_image(instance, settings),
             "limits": sizes.limits(instance, settings),
             **upkeep.facts(instance, settings, row),
+            "forward": _forward(instance),
             "config": instance.etc,
             "units": units(instance, settings),
         }
@@ -100,6 +102,17 @@ def _with_sessions(
         pids = [session["pid"] for session in asked if session[key] == value]
         told.append(each.facts() | {"session": pids[0] if len(pids) == 1 else None})
     return told
+
+
+def _forward(instance: Instance) -> dict[str, object] | None:
+    """Where its clients are led, and what each server there shows; None for the instance itself."""
+    from sockwake.admin.leave import forwarded  # late: few are
+
+    try:
+        there = forwarding.of(instance)
+    except SockwakeError:  # for sockwake doctor
+        return None
+    return forwarded.facts(there) if there else None
 
 
 def _of_last_wake(instance: Instance) -> dict[str, object]:

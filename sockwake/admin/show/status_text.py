@@ -2,6 +2,7 @@
 
 from sockwake.admin import words
 from sockwake.admin.change import runtimes
+from sockwake.admin.leave import forwarded
 from sockwake.admin.show import ls, table, times, upkeep
 from sockwake.admin.show.facts import engine, more_addresses, units
 from sockwake.config import scope
@@ -22,6 +23,7 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
     lines = [f"{instance.name} is {facts['state']}{since}, with {clients} client{plural}."]
     shown = [
         *_of_now(facts, instance),
+        ("forward", forwarded.sentence(facts["forward"])),
         *_of_definition(facts, settings),
         *_of_the_past(facts, instance),
         ("backup", upkeep.backup_text(facts["backup"])),

@@ -14,6 +14,7 @@ _COLOURS = {
     ls.AWAKE: colour.GREEN,
     ls.BROKEN: colour.RED,
     ls.FAILED: colour.RED,
+    ls.FORWARDED: "",
     ls.OFF: colour.DIM,
     "being made": colour.DIM,
 }

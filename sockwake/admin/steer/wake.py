@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sockwake.admin import inventory
 from sockwake.admin.each import do_to_each
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import SockwakeError
@@ -39,6 +39,7 @@ def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:
     def one(name: Name) -> str:
         instance = Instance(name)
         settings = load(instance)
+        forwarding.require_none(instance)
         if _is_awake(instance, units):
             return f"{name} is awake already"
         if not _is_open(instance, units):
@@ -67,7 +68,8 @@ def _begin(names: Sequence[Name], units: Units) -> None:
     for name in names:
         instance = Instance(name)
         settings = load_if_valid(instance)
-        if settings and _is_open(instance, units):
+        is_led_away = forwarding.is_there(instance)
+        if settings and not is_led_away and _is_open(instance, units):
             if not _is_awake(instance, units):
                 asker.note(instance)
             wanted.append(_unit(instance, settings))

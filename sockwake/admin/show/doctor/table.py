@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin.show.doctor import instances, leftovers, machine, upkeep
+from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, upkeep
 from sockwake.admin.show.doctor.finding import Check, Found, Patient
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
@@ -24,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "backup": upkeep.backups_made,
     "damage": upkeep.backups_good,
     "upkeep": upkeep.maintained,
+    "forward": forwarded.leaderless,
     "restart": leftovers.restarts,
     "disk": machine.disk,
     "container": leftovers.containers,

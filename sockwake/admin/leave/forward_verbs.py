@@ -1,0 +1,87 @@
+"""The verb that leads the clients of an instance to where its data have gone."""
+
+import json
+from argparse import Namespace
+
+from sockwake.admin import operands
+from sockwake.admin.option import DEBUG, JSON, USER, Option
+from sockwake.admin.parser import Verb
+from sockwake.config import scope
+from sockwake.config.instance import Name
+from sockwake.errors import USAGE, SockwakeError
+
+
+def _forward(arguments: Namespace) -> None:
+    words = arguments.names
+    if not words and not arguments.json:
+        raise SockwakeError(
+            "say which instance", "sockwake forward NAME HOST:PORT... forwards one", USAGE
+        )
+    has_change = any((arguments.leader, arguments.force, arguments.early))
+    if arguments.back:
+        _back(arguments)
+    elif len(words) > 1:
+        _to(arguments)
+    elif has_change:
+        raise SockwakeError("say where to", "sockwake forward NAME HOST:PORT...", USAGE)
+    if arguments.json or (len(words) == 1 and not arguments.back):
+        _show(arguments)
+
+
+def _to(arguments: Namespace) -> None:
+    from sockwake.admin.leave import forward
+
+    name, *places = arguments.names
+    wish = forward.Wish(force=arguments.force, early=arguments.early)
+    said = forward.forward(Name(name), places, arguments.leader or "", wish)
+    if not arguments.json:
+        print(f"{said}.")
+
+
+def _back(arguments: Namespace) -> None:
+    from sockwake.admin.leave import forward
+
+    if len(arguments.names) != 1 or arguments.leader or arguments.early:
+        raise SockwakeError("--back takes the name of an instance, and --force", status=USAGE)
+    said = forward.back(Name(arguments.names[0]), forward.Wish(force=arguments.force))
+    if not arguments.json:
+        print(f"{said}.")
+
+
+def _show(arguments: Namespace) -> None:
+    from sockwake.admin.leave import forwarded
+
+    rows = forwarded.rows(operands.names(arguments.names[:1], or_all=True))
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print(forwarded.table(rows))
+    else:
+        command = scope.command("sockwake forward", arguments.names[0])
+        print(f"{arguments.names[0]} is not forwarded. {command} HOST:PORT forwards it.")
+
+
+VERBS = (
+    Verb(
+        "forward",
+        _forward,
+        "lead an instance's clients to where its data have gone",
+        (
+            Option("--back", help="lead them to the instance's own data again"),
+            Option("--early", help="also while none of the servers leads: clients wait for one"),
+            Option("--force", help="also with clients, which are sent away"),
+            Option(
+                "--leader",
+                "CHECK",
+                "how a leader is told: http:8008/primary, https:PORT/PATH, or tcp",
+            ),
+            JSON,
+            USER,
+            DEBUG,
+        ),
+        description="Keep the port of an instance open, and lead its clients to other servers, to "
+        "the one of them that leads; its own data sleep on, untouched. Without HOST:PORT, show "
+        "where they are led.",
+        names="an instance; behind it HOST:PORT of each server",
+    ),
+)
