@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.change.move import held_back
 from sockwake.admin.change.set import require_finished
 from sockwake.config import forwarding as forwardings
 from sockwake.config import scope
@@ -23,6 +22,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import FAILED, USAGE, SockwakeError
 from sockwake.lifecycle import drain, holds, targets
+from sockwake.lifecycle.still import held_back
 from sockwake.system import files, systemctl
 
 _HINT = "--force sends them away"
