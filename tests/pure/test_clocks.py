@@ -18,9 +18,13 @@ OF_THE_WALL = {
 }
 
 
-# files of a tree have one, and backups; a certificate ends on one; a hold and the hours of an
+# files of a tree have one, and backups and exports; a certificate ends on one; a hold and the hours of an
 # instance, when people say by the clock; people and programs are told when something was
 ABOUT_DATES = (
+    "admin/backup/making.py",
+    "admin/backup/restoring.py",
+    "admin/backup/staged.py",
+    "admin/leave/export.py",
     "admin/make/tree.py",
     "admin/leave/export.py",
     "postgres/tls.py",
@@ -32,6 +36,8 @@ ABOUT_DATES = (
     "admin/measure/metrics.py",
     "admin/measure/report.py",
     "admin/measure/words.py",
+    "admin/upkeep/maintain.py",
+    "lifecycle/backups.py",
     "lifecycle/hold.py",
     "lifecycle/holds.py",
     "service/hours.py",
