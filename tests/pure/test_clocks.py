@@ -18,8 +18,8 @@ OF_THE_WALL = {
 }
 
 
-# files of a tree have one, and backups and exports; a certificate ends on one; a hold and the hours of an
-# instance, when people say by the clock; people and programs are told when something was
+# files of a tree have one, backups and exports; a certificate ends on one; a hold and the hours of
+# an instance, when people say by the clock; people and programs are told when something was
 ABOUT_DATES = (
     "admin/backup/making.py",
     "admin/backup/restoring.py",

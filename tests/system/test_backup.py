@@ -85,8 +85,8 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
         assert database.psql("select n from kept") == "3"
         database.asleep()
         sockwake("restore", "pg1", "--forget")
-    made = sockwake("copy", "pg1", "pg2", "--from", online["timestamp"])
-    assert "it has a password of its own" in made.out
+    copied = sockwake("copy", "pg1", "pg2", "--from", online["timestamp"])
+    assert "it has a password of its own" in copied.out
     other.open()
     assert other.psql("select n from kept") == "2" and other.password != database.password
     other.asleep()
