@@ -184,7 +184,13 @@ def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
         sockwake("sleep", "hosted", "--force")
         sockwake("export", "hosted", "--to", "sql", "--output", str(tmp_path / "hosted"))
         assert "row 999" in (tmp_path / "hosted/cluster.sql").read_text()
-    for each in (database, plain, newer, single):
+    database.asleep()
+    made = json.loads(sockwake("backup", "pg1", "--dump", "--json").out)
+    kept = known("kept")
+    new_from(made[0]["path"], "kept", "--port", "25506")
+    has_all(kept)
+    shutil.rmtree("/var/backups/sockwake/pg1")
+    for each in (database, plain, newer, single, kept):
         each.asleep()
 
 
@@ -229,7 +235,8 @@ def test_a_base_backup_of_either_format_becomes_an_instance(
     assert (plain / "standby.signal").exists()
     before = sorted(str(path) for path in plain.rglob("*"))
     one, two = known("one"), known("two")
-    new_from(plain, "one", "--port", "25502", "--password-file", secret)
+    said = new_from(plain, "one", "--port", "25502", "--password-file", secret).err
+    assert "settings of where it was are left out: primary_conninfo" in said
     new_from(tars, "two", "--port", "25503", "--password-file", secret)
     for each in (one, two):
         has_all(each)
