@@ -134,6 +134,7 @@ def _source(
         host=host,
         data=settings.data,
         socket_unit=instance.socket_unit,
+        token=password.new_password().strip(),
         sslmode=sslmode,
         certificate=certificate if sslmode != tls.ENCRYPTED else "",
         tls=(certificate, files.text_of(instance.tls_key) if settings.tls else ""),

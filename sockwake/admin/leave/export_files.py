@@ -34,9 +34,9 @@ class Source:
     """An instance that is to leave.
 
     listen: its IP addresses. host, sslmode, certificate: by which other machines reach and verify
-    it. tls: certificate and key, ("", "") without. owner: of its cluster, as user and group.
-    limits: memory in bytes, hundredths of a processor, processes; 0 for none. is_user: whether it
-    is a user's own.
+    it. token: another random password. tls: certificate and key, ("", "") without. owner: of its
+    cluster, as user and group. limits: memory in bytes, hundredths of a processor, processes; 0 for
+    none. is_user: whether it is a user's own.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Source:
     host: str
     data: str
     socket_unit: str
+    token: str = ""
     sslmode: str = "prefer"
     certificate: str = ""
     tls: tuple[str, str] = ("", "")
@@ -174,6 +175,7 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
         "gucs": gucs,
         "user": source.user,
         "password": source.password,
+        "token": source.token,
         "published": [_published(each, source.port) for each in source.listen or ("127.0.0.1",)],
         "port": source.port,
         "host": source.host,
