@@ -8,7 +8,7 @@ import pytest
 
 from env_file import env
 from sockwake.admin import inventory
-from sockwake.admin.show.doctor import instances, leftovers, machine, table, upkeep
+from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, table, upkeep
 from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient
 from sockwake.config.instance import Instance
 from sockwake.errors import UNKNOWN, SockwakeError
@@ -129,7 +129,7 @@ def test_needrestart_is_told_once(
 def test_every_check_has_its_line_in_the_table() -> None:
     made = {
         function
-        for module in (instances, leftovers, machine, upkeep)
+        for module in (forwarded, instances, leftovers, machine, upkeep)
         for name, function in vars(module).items()
         if callable(function)
         and getattr(function, "__module__", "") == module.__name__
