@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sockwake.errors import SockwakeError
-from sockwake.oci import source
+from sockwake.oci import mount_points, source
 from sockwake.oci.names import hex_of
 
 _TYPE = "application/vnd.oci.image"
@@ -51,11 +51,13 @@ def unpack(fetched: Fetched, rootfs: str, name: object) -> None:
     """Unpack the layers into a new directory; uses up what was fetched, except its configuration.
 
     umoci verifies each layer against the configuration, and follows no link out of the directory.
+    What the image lacks of mount points is made: it may be read from where nothing can be written.
     """
     layout = f"{fetched.place}.oci"
     _write(fetched, layout)
     source.run(["umoci", "raw", "unpack", "--image", f"{layout}:{_TAG}", rootfs], name, "unpacked")
     shutil.rmtree(layout)
+    mount_points.make(rootfs)
 
 
 def _write(fetched: Fetched, layout: str) -> None:

@@ -31,10 +31,14 @@ class Clone:
         self.name = f"baked-{os.getpid()}-{number}"
         self._image = image
 
-    def boot(self, *binds: str) -> None:
-        """Boot it for the first time. binds: SOURCE:PLACE of what else it sees."""
+    def boot(self, *binds: str, options: tuple[str, ...] = ()) -> None:
+        """Boot it for the first time.
+
+        binds: SOURCE:PLACE of what else it sees. options: more of systemd-nspawn.
+        """
         binds = (f"{BENCH}:/bench", f"/dev/null:{NO_NETWORK}", *binds)
         more = [word for bind in binds for word in ("--bind-ro", bind)]
+        more += [f"--nspawn={option}" for option in options]
         self.machine("boot", self.name, "--tree", str(self._image), "--with-parent", *more)
 
     def reboot(self) -> None:
@@ -54,6 +58,9 @@ class Clone:
 
     def password(self) -> str:
         return self.run("cat", "/etc/sockwake/shop/password").strip()
+
+    def status(self) -> str:
+        return self.run("sockwake", "status", "shop")
 
     def machine(self, *argv: str, status: int = 0) -> str:
         """Call the tool for machines; AssertionError when it ends with another status."""
