@@ -124,3 +124,37 @@ def test_a_user_s_own_are_backed_up_below_their_home(user_database: Own, own: Ma
     assert user_database.answer("select n from kept") == "42"
     user_database.asleep()
     account.must("sockwake", "restore", "--user", "mine", "--forget")
+
+
+def test_a_backup_is_proven_and_damage_is_found_and_counts_for_nothing(instance: Make) -> None:
+    database = instance()
+    database.psql("create table kept as select n from generate_series(1, 50000) n")
+    table = database.psql("select pg_relation_filepath('kept')")
+    backups = [backup("pg1", "--dump")]
+    with database.at_work():
+        backups.append(backup("pg1"))
+    database.asleep()
+    backups.append(backup("pg1"))
+    for made in backups:
+        said = sockwake("backups", "verify", "pg1", "--from", made["timestamp"]).out
+        assert "is good: it has all its" in said
+    assert "all its checksums are right" in said and "answers in postgres" in said
+    place = Path(backups[-1]["path"], "data/18/docker", table)
+    with open(place, "r+b") as file:
+        file.seek(100_000)
+        file.write(b"damage")
+    (told,) = json.loads(sockwake("backups", "verify", "--all", "--json", status=FAILED).out)
+    assert told["timestamp"] == backups[-1]["timestamp"] and "pg_checksums" in told["damage"]
+    with open(Path(backups[0]["path"], "data/postgres.dump"), "r+b") as file:
+        file.seek(-100, 2)
+        file.write(bytes(60))
+    refused = sockwake("backups", "verify", "pg1", "--from", backups[0]["timestamp"], status=FAILED)
+    assert "is damaged: " in refused.err
+    sockwake("backups", "expire", "pg1", "--keep", "1")
+    left = json.loads(sockwake("backups", "ls", "pg1", "--json").out)
+    assert [each["method"] for each in left] == ["basebackup", "files"], "the last good one stays"
+    said = sockwake("restore", "pg1").out
+    assert backups[1]["timestamp"] in said, "it is the newest that is good"
+    assert database.psql("select count(*) from kept") == "50000"
+    database.asleep()
+    sockwake("restore", "pg1", "--forget")

@@ -6,6 +6,7 @@ written here. The instance is held awake meanwhile.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from contextlib import ExitStack
@@ -62,7 +63,10 @@ class Server:
         found = control_file.read(cluster)
         if not found or not os.path.exists(f"{cluster}/backup_label"):
             raise SockwakeError("pg_basebackup has left no whole cluster")
-        return {"token": "", "is_shut_down": False, "has_manifest": _has_manifest(cluster)}
+        # in a tar archive pg_basebackup gives it to a user that there is not
+        owner = os.stat(f"{cluster}/PG_VERSION")
+        os.chown(f"{cluster}/backup_manifest", owner.st_uid, owner.st_gid)
+        return {"token": "", "is_shut_down": False}
 
     def dump(self, path: str) -> dict[str, object]:
         """Have pg_dump fill data/ of a backup, a file for each database, and one of globals."""
@@ -75,11 +79,15 @@ class Server:
             database = name.replace("\\", "\\\\").replace("'", "\\'")
             words = ["--format=custom", "--create", f"--dbname=dbname='{database}'"]
             self._into(f"{path}/data/{file}", "pg_dump", *words)
-            dumped.append({"name": name, "file": file})
-        return {"token": "", "databases": dumped}
+            dumped.append({"name": name, "file": file, "sha256": digest(f"{path}/data/{file}")})
+        known = {"globals_sha256": digest(f"{path}/data/globals.sql")}
+        return {"token": "", "databases": dumped, **known}
 
     def _into(self, file: str, program: str, *words: str) -> None:
         files.write_new(file, 0o600, "")
+        owner = os.stat(f"{self._settings.cluster}/PG_VERSION")
+        for path in (os.path.dirname(file), file):  # its programs can read them, as any data
+            os.chown(path, owner.st_uid, owner.st_gid)
         alone = ["setpriv", "--pdeathsig", "KILL"]
         argv = [*alone, "sh", "-c", _INTO_FILE, file, *self._argv(program, *words)]
         self._run(argv, os.path.dirname(file))
@@ -104,6 +112,12 @@ class Server:
             ) from None
 
 
+def digest(path: str) -> str:
+    """The SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _made_like(settings: Settings, data: str) -> str:
     """Make the directories of a cluster in a backup as they are in the instance; returns it."""
     below = os.path.relpath(settings.cluster, settings.data)
@@ -115,7 +129,3 @@ def _made_like(settings: Settings, data: str) -> str:
         os.chown(made, known.st_uid, known.st_gid)
         shutil.copymode(like, made)
     return made
-
-
-def _has_manifest(cluster: str) -> bool:
-    return os.path.exists(f"{cluster}/backup_manifest")

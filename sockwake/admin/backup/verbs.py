@@ -11,6 +11,7 @@ from sockwake.admin.parser import Verb
 from sockwake.config import values
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
+from sockwake.lifecycle import backups
 
 
 def _backup(arguments: Namespace) -> None:
@@ -55,7 +56,6 @@ def _ls(arguments: Namespace) -> None:
 
 def _expire(arguments: Namespace) -> None:
     from sockwake.admin.backup import expiry, listing, staged
-    from sockwake.lifecycle import backups
 
     images.enter(arguments)
     found = listing.chosen(arguments.names, arguments.root or "", or_all=arguments.all)
@@ -71,6 +71,36 @@ def _expire(arguments: Namespace) -> None:
     if not gone:
         count = sum(len(backups.of(each)) for each in found)
         print(f"There is nothing to delete among {count} backups.")
+
+
+def _verify(arguments: Namespace) -> None:
+    from sockwake.admin.backup import listing, staged, verification
+    from sockwake.config.instance import Instance
+
+    root, quiet = arguments.root or "", arguments.quiet or arguments.json
+    timestamp = getattr(arguments, "from") or ""
+    images.enter(arguments)
+    found = listing.chosen(arguments.names, root, or_all=arguments.all)
+    if timestamp and len(found) != 1:
+        raise SockwakeError("--from is for the backups of one instance", status=USAGE)
+    looked = []
+
+    def one(name: Name) -> str:
+        instance = Instance(name, root)
+        with staged.locked(instance):
+            backup = listing.select(instance, timestamp)
+            try:
+                said = verification.verify(instance, backup, quiet=quiet)
+            finally:
+                looked.append(backup.path)
+        return f"{said[0].upper()}{said[1:]}"
+
+    try:
+        do_to_each([each.name for each in found], one, "good", quiet=quiet)
+    finally:
+        if arguments.json:
+            told = [listing.row(each) for path in looked if (each := backups.at(path))]
+            print(json.dumps(told, indent=2))
 
 
 def _restore(arguments: Namespace) -> None:
@@ -173,6 +203,15 @@ VERBS = (
         ),
         description="Delete the backups of instances that are older than the newest ones. The last "
         "good one always stays.",
+        names="instances, also those that were removed",
+    ),
+    Verb(
+        "backups verify",
+        _verify,
+        "prove that backups are whole, and start a server of them",
+        (ALL, _FROM, _QUIET, JSON, ROOT, USER, DEBUG),
+        description="Prove the newest backup of each instance: its files, its checksums, and a "
+        "start of a throw-away server that answers.",
         names="instances, also those that were removed",
     ),
     Verb(
