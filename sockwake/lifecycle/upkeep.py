@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.config import scope
@@ -162,5 +163,8 @@ def hand_on(old: Instance, instance: Instance) -> None:
 
 
 def forget(instance: Instance) -> None:
-    """Remove the note."""
-    files.remove(note_file(instance))
+    """Remove the note, and its directory with the last one."""
+    path = note_file(instance)
+    files.remove(path)
+    with suppress(OSError):  # others have theirs in there, or it never was
+        os.rmdir(os.path.dirname(path))

@@ -18,11 +18,7 @@ PAGE = (SOURCE / "docs/man/sockwake.8").read_text()
 KEYS = (SOURCE / "docs/man/instance.env.5").read_text().partition(".Sh KEYS")[2]
 # as in {instance.run}/ready of Python, $run/ready of sh, and /run/sockwake/%i/ready of a unit
 OF_AN_INSTANCE = re.compile(r"(?:\{(?:\w+\.)*run\}|\$run|/run/sockwake/(?:%i|\$1))/([\w.-]+)")
-# made by a wake, by a hold, and by the generator
-TRANSIENT = {
-    *("pg-check@NAME.timer", "pg-keep@NAME:ID.service"),
-    *("pg-backup@NAME.timer", "pg-maintain@NAME.timer"),
-}
+TRANSIENT = {"pg-check@NAME.timer", "pg-keep@NAME:ID.service"}  # made by a wake, and by a hold
 
 
 def entries(section: str) -> set[str]:

@@ -8,13 +8,13 @@ import pty
 import signal
 import subprocess
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from account import Account, Own
 from database import Database
+from held import holds, in_seconds, is_awake, was_woken_by
 from instances import Make, MakeSleeper
 from moment import until, until_gone
 from program import must, run, start
@@ -23,27 +23,6 @@ from soak import only_in_soak
 from wakefulness import LONG
 
 IN_USE, ASLEEP = 4, 3
-
-
-def holds(service: Service) -> list[dict[str, object]]:
-    """The holds of an instance."""
-    return [
-        each for each in json.loads(must("sockwake", "keep", "-j")) if each["name"] == service.name
-    ]
-
-
-def is_awake(service: Service) -> bool:
-    return run("sockwake", "is-awake", "-q", service.name).status == 0
-
-
-def was_woken_by(service: Service, who: str) -> None:
-    """Wait until its last wake is told to be by this; the books are kept behind the wake."""
-
-    def is_told() -> bool:
-        status = json.loads(must("sockwake", "status", "-j", service.name))
-        return str(status["last_woken_by"]).startswith(who)
-
-    until(f"{service.name} was woken by {who}", is_told)
 
 
 def stays_awake(service: Service, seconds: float = LONG) -> None:
@@ -219,13 +198,6 @@ def test_several_hold_it_and_what_would_end_it_refuses(database: Database) -> No
     run("sockwake", "release", "pg1", "--all").expect(0, "released pg1 1, of root ")
     database.asleep()
     run("sockwake", "release", "pg1").expect(0, "pg1 is kept awake by no hold")
-
-
-def in_seconds(*seconds: int) -> str:
-    """Hours between two times that are so many seconds from now."""
-    now = datetime.now(UTC)
-    begin, end = ((now + timedelta(seconds=each)).strftime("%H:%M:%S") for each in seconds)
-    return f"{begin}-{end} UTC"
 
 
 def test_hours_in_which_it_is_kept_awake(database: Database) -> None:

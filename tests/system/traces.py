@@ -12,8 +12,8 @@ from service import FIRST_PORT
 _DIRECTORIES = ("/etc/sockwake", "/var/lib/sockwake", "/var/lib/private/sockwake", "/run/sockwake")
 # stays: a copy for every test would take long
 _IMAGES = Path("/var/lib/sockwake/images")
-# what metrics have counted of all instances since the boot
-_METRICS = Path("/run/sockwake-metrics")
+# what metrics have counted of all instances since the boot; locks of all instances
+_OF_ALL = {Path(f"/run/sockwake-{each}") for each in ("backup", "maintain", "metrics")}
 
 
 def found(listening_before: set[int]) -> list[str]:
@@ -29,8 +29,8 @@ def listening() -> set[int]:
 
 def sweep() -> None:
     """Remove by force what a failed test left, so that the next one starts clean."""
-    sockets, timers = "pg-proxy@*.socket", "pg-check@*.timer"
-    run("systemctl", "stop", sockets, timers, "pg-proxy@*.service", "pg-postgres@*.service")
+    sockets, timers = "pg-proxy@*.socket", ("pg-check@*.timer", "pg-backup@*", "pg-maintain@*")
+    run("systemctl", "stop", sockets, *timers, "pg-proxy@*.service", "pg-postgres@*.service")
     for mount in _mounts():
         run("umount", "--lazy", mount)
     listed = run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out
@@ -56,7 +56,7 @@ def _files() -> list[str]:
         if entry != _IMAGES
     ]
     left += _IMAGES.glob(".*")
-    left += {*Path("/run").glob("sockwake-*")} - {_METRICS}
+    left += {*Path("/run").glob("sockwake-*")} - _OF_ALL
     return [f"{entry} is left" for entry in (*left, *_links())] + [
         f"{mount} is mounted" for mount in _mounts()
     ]

@@ -1,0 +1,38 @@
+"""Who keeps an instance awake, and times of a day that come soon."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from moment import until
+from program import must, run
+from service import Service
+
+
+def holds(service: Service) -> list[dict[str, object]]:
+    """The holds of an instance."""
+    return [
+        each for each in json.loads(must("sockwake", "keep", "-j")) if each["name"] == service.name
+    ]
+
+
+def is_awake(service: Service) -> bool:
+    return run("sockwake", "is-awake", "-q", service.name).status == 0
+
+
+def was_woken_by(service: Service, who: str) -> None:
+    """Wait until its last wake is told to be by this; the books are kept behind the wake."""
+
+    def is_told() -> bool:
+        status = json.loads(must("sockwake", "status", "-j", service.name))
+        return str(status["last_woken_by"]).startswith(who)
+
+    until(f"{service.name} was woken by {who}", is_told)
+
+
+def in_seconds(*seconds: int) -> str:
+    """Hours between two times that are so many seconds from now."""
+    now = datetime.now(UTC)
+    begin, end = ((now + timedelta(seconds=each)).strftime("%H:%M:%S") for each in seconds)
+    return f"{begin}-{end} UTC"
