@@ -31,6 +31,7 @@ ABOUT_DATES = (
     "admin/show/overdue.py",
     "admin/show/times.py",
     "admin/show/upkeep.py",
+    "admin/upkeep/maintain.py",
     "admin/measure/charts.py",
     "admin/measure/log.py",
     "admin/measure/metrics.py",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from account import Account, Own
 from database import Database
 from held import holds, in_seconds, is_awake, was_woken_by
 from instances import Make
@@ -229,3 +230,21 @@ def test_a_window_with_hours_keeps_it_awake_for_its_own_jobs(database: Database)
     run("sockwake", "rm", name, "--purge").expect(0)
     assert run("systemctl", "cat", f"pg-maintain@{name}.timer").status
     assert not Path(f"/var/lib/sockwake/upkeep.d/{name}").exists()
+
+
+def test_a_user_s_own_is_looked_after_too(account: Account, user_database: Own) -> None:
+    maintain = "sockwake maintain --user mine"
+    account.run(*maintain.split()).expect(0, "maintained mine: ")
+    user_database.asleep()
+    soon, _, _ = in_seconds(5, 6).partition("-")
+    account.run("sockwake", "set", "--user", "mine", f"MAINTAIN={soon} UTC").expect(0)
+    where = "systemctl --user show --property=InvocationID --value pg-maintain@mine.service"
+
+    def runs() -> str:
+        return account.must(*where.split()).strip()
+
+    before = runs()
+    until("its time has come", lambda: runs() != before)
+    user_database.asleep()
+    told = json.loads(account.must("sockwake", "status", "--user", "-j", "mine"))["upkeep"]
+    assert told["when"] == [f"{soon} UTC"] and told["last"]["failure"] is None

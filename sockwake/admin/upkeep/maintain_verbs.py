@@ -1,6 +1,7 @@
 """The verb that maintains instances."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 
@@ -53,15 +54,19 @@ def _check(arguments: Namespace, names: list[Name]) -> None:
 
 
 def _names(arguments: Namespace) -> list[Name]:
-    """The instances that are named, or all that have a cluster; raises SockwakeError (usage)."""
+    """The instances that are named, or all that have a cluster; raises SockwakeError (usage).
+
+    One that has never been awake has none yet.
+    """
     if bool(arguments.names) == arguments.all:
         raise SockwakeError("say which instances, or --all", "sockwake maintain --all", USAGE)
 
-    def has_cluster(instance: Instance) -> bool:
+    def has_a_cluster(instance: Instance) -> bool:
         settings = load_if_valid(instance)
-        return bool(settings and settings.has_cluster)
+        is_made = not os.path.exists(instance.uninitialised_file)
+        return is_made and bool(settings and settings.has_cluster)
 
-    return operands.names(arguments.names, or_all=True, fits=has_cluster)
+    return operands.names(arguments.names, or_all=True, fits=has_a_cluster)
 
 
 VERBS = (
