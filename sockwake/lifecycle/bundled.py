@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sockwake.config.instance import Instance
@@ -244,10 +244,16 @@ def require_network(instance: Instance) -> None:
         raise SockwakeError("its network was changed", "its next client wakes it in the new one")
 
 
-def write(instance: Instance, definition: Definition) -> None:
-    """Write the bundle and the settings of its unit; its cluster is there."""
+def write(
+    instance: Instance, definition: Definition, *, more: Mapping[str, str] | None = None
+) -> None:
+    """Write the bundle and the settings of its unit; its cluster is there.
+
+    more: texts of other files in the bundle, by name.
+    """
     write_unit(instance, definition.unit())
     made = definition.everyday()
+    made.more |= more or {}
     with store.locked(instance.root):  # no image is removed meanwhile
         if not store.find(made.image, instance.root):
             raise SockwakeError(

@@ -27,6 +27,7 @@ _LOCKED = 75  # exit status of flock for a directory that another process has lo
 _LOOK_EVERY = 0.05  # seconds between two looks at a server that starts
 _ASKS = 5  # after so many looks systemd is asked, too
 _SHUTDOWN = 300  # seconds that a server may take to stop
+_PATIENCE = 10  # seconds that any other program may take to end
 _UNIT = "--quiet --collect --service-type=exec --expand-environment=no"
 _LOG = "log"
 
@@ -75,6 +76,7 @@ class Passing(ABC):
     def __init__(self, instance: Instance, purpose: str, major: int) -> None:
         self.instance = instance
         self.major = major
+        self.purpose = purpose
         self.unit = f"sockwake-programs-{instance.name}-{purpose}.service"
         self.directory = f"{instance.run}/programs/{purpose}"  # for what is made for it
 
@@ -94,6 +96,10 @@ class Passing(ABC):
     @abstractmethod
     def beside(self, program: str, door: Place, owner: tuple[int, int]) -> list[str]:
         """The beginning of a client's command that reaches the server that runs. door: of it."""
+
+    def seen_beside(self, place: Place) -> str:
+        """The path at which beside()'s client sees a place that the server sees."""
+        return self.seen(place)
 
     def locked(self, path: str) -> str:
         """Where the unit, and not yet what it becomes, finds the directory that it locks."""
@@ -117,13 +123,15 @@ class Passing(ABC):
         """Run a program until it ends; returns its stdout. See Programs.run()."""
         self.prepare()
         try:
-            argv = self._argv(run, "--wait", "--pipe")
+            # as process 1 of a container it may not heed a signal
+            stop = f"--property=TimeoutStopSec={_PATIENCE}"
+            argv = self._argv(run, "--wait", "--pipe", stop)
             return process.run(argv, timeout=timeout, aside=said, stdin=stdin)
         except process.ProgramError as error:
             if error.returned == _LOCKED and run.lock:
                 raise _in_use(run.lock) from None
             name = os.path.basename(str(run.words[0]))
-            raise process.ProgramError([name], error.returned, error.said) from None
+            raise process.ProgramError([name], error.returned, error.output) from None
         finally:
             self.end()
 
@@ -155,11 +163,7 @@ class Passing(ABC):
 
     def end(self) -> None:
         """End it, also one of a process that was killed, and remove what was made for it."""
-        if os.path.isdir(self.directory):
-            systemctl.stop(self.unit)
-            deletion.tree(self.directory)
-            with suppress(OSError):  # another purpose has its own in there
-                os.rmdir(os.path.dirname(self.directory))
+        end(self.instance, self.purpose)
 
     def _argv(self, run: Run, *switches: str) -> list[str]:
         words = [
@@ -188,6 +192,16 @@ class Passing(ABC):
         lines = files.text_of(f"{self.directory}/{_LOG}").strip().splitlines()
         grave = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
         return (grave or lines or [""])[-1].strip()
+
+
+def end(instance: Instance, purpose: str) -> None:
+    """End what runs of a purpose, and remove what was made for it."""
+    directory = f"{instance.run}/programs/{purpose}"
+    if os.path.isdir(directory):
+        systemctl.stop(f"sockwake-programs-{instance.name}-{purpose}.service")
+        deletion.tree(directory)
+        with suppress(OSError):  # another purpose has its own in there
+            os.rmdir(os.path.dirname(directory))
 
 
 _UP = ("active", "activating")
@@ -233,6 +247,9 @@ class OnHost(Passing):
 
     def locked(self, path: str) -> str:
         return self.seen(Place(path))
+
+    def seen_beside(self, place: Place) -> str:
+        return f"{place.path}/{place.below}" if place.below else place.path
 
     def beside(self, program: str, door: Place, owner: tuple[int, int]) -> list[str]:
         return [self.program(program), f"--host={door.path}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,24 +18,43 @@ from sockwake.system import files
 _SERVICE: dict[str, Any] = {"network_mode": "none", "shm_size": f"{256 << 20}"}
 _PASSWD = "/etc/passwd"
 _CHROOT = "CAP_SYS_CHROOT"
+# For pg_upgrade, with the programs that it runs of the older version. It must not be process 1: it
+# would take orphans of the servers for its jobs, and go on before those have done anything.
+_SCRIPT = """
+for each in initdb pg_controldata pg_ctl pg_resetwal postgres; do
+	printf '#!/bin/sh\\nexec chroot %s %s/%s "$@"\\n' "$1" "$2" "$each" >"$3/$each"
+	chmod 0755 "$3/$each"
+done
+shift 3
+"$@"
+"""
 _DEVICES = ("null", "zero", "urandom")  # what the older image's programs open
 
 
 class InImage(Passing):
-    """With the programs of an image. older: another image, whose file system is at OLDER.
+    """With the programs of an image. older: another image, with the programs of an older version.
 
-    Its programs are run there by chroot(1), with their own libraries: the one capability that the
-    container has then.
+    Its file system is at OLDER, and its programs are run there by chroot(1), so with their own C
+    library, locales and extensions; the container has that one capability then. OLDER_PROGRAMS is
+    the directory in which each has the script that does so, for pg_upgrade(1) to call.
     """
 
     OLDER = "/run/older"
+    OLDER_PROGRAMS = "/run/older-programs"
 
     def __init__(
-        self, instance: Instance, purpose: str, image: Image, major: int, older: Image | None = None
+        self,
+        instance: Instance,
+        purpose: str,
+        image: Image,
+        major: int,
+        older: Image | None = None,
+        older_major: int = 0,
     ) -> None:
         super().__init__(instance, purpose, major)
         self._image = image
         self._older = older
+        self._older_major = older_major
         self._name = f"{instance.name}_programs"  # no Name has a "_" in it
 
     def program(self, name: str) -> str:
@@ -42,6 +62,10 @@ class InImage(Passing):
 
     def unit_of(self, run: Run, words: Sequence[str]) -> tuple[list[str], list[str]]:
         root = self._image.rootfs
+        if self._older:
+            server = _program(self._older, "postgres", self._older_major)
+            told = [self.OLDER, os.path.dirname(server), self.OLDER_PROGRAMS]
+            words = ["/bin/sh", "-euc", _SCRIPT, "sh", *told, *words]
         made = spec.spec(
             _SERVICE,
             self._image.config,
@@ -96,6 +120,7 @@ class InImage(Passing):
         """The file system of an older image with what its programs need in there."""
         at = self.OLDER
         made = [mounts.bind(image.rootfs, at, writable=False)]
+        made.append(mounts.memory(self.OLDER_PROGRAMS, "mode=1777", "exec"))
         made += [mounts.memory(f"{at}{each}", "mode=1777") for each in (*spec.MEMORY, "/dev")]
         made += [mounts.bind(f"/dev/{each}", f"{at}/dev/{each}") for each in _DEVICES]
         made += [mounts.memory(f"{at}/dev/shm", "mode=1777", f"size={_SERVICE['shm_size']}")]

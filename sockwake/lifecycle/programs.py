@@ -130,12 +130,18 @@ class Server:
         self._user = user
         self._owner = owner
 
+    def path(self, place: Place) -> str:
+        """The path at which a client beside the server sees a place that the server sees."""
+        return self._passing.seen_beside(place)
+
     def sql(self, query: str, database: str = "postgres") -> str:
         """The rows of an SQL statement, a line each, the columns with "|" between them.
 
         Raises SockwakeError with what the server said.
         """
-        return self.run("psql", *_PSQL, f"--dbname={database}", f"--command={query}").rstrip("\n")
+        escaped = database.replace("\\", "\\\\").replace("'", "\\'")
+        where = f"--dbname=dbname='{escaped}'"
+        return self.run("psql", *_PSQL, where, f"--command={query}").rstrip("\n")
 
     def run(
         self, program: str, *words: str, stdin: str | None = None, said: list[str] | None = None
@@ -149,7 +155,7 @@ class Server:
         try:
             return process.run(argv, timeout=_HOUR, stdin=stdin, aside=said, cwd="/")
         except process.ProgramError as error:
-            raise process.ProgramError([program], error.returned, error.said) from None
+            raise process.ProgramError([program], error.returned, error.output) from None
 
 
 def of(
@@ -160,14 +166,15 @@ def of(
     image: Image | None = None,
     major: int = 0,
     older: Image | None = None,
+    older_major: int = 0,
     owner: tuple[int, int] | None = None,
 ) -> Programs:
     """The programs of the server that wakes an instance with a PostgreSQL; raises SockwakeError.
 
     purpose: a word, which is in the name of the passing unit; of one purpose one runs at a time.
-    image, major: of another image, or of another version of the host's. older: an image whose file
-    system is beside it (InImage). owner: (uid, gid) of the cluster, when it is not the owner of the
-    instance's own.
+    image, major: of another image, or of another version of the host's. older, older_major: an
+    image of another version, which is beside that one then (InImage). owner: (uid, gid) of the
+    cluster, when it is not the owner of the instance's own.
     """
     if owner is None:
         made = os.stat(f"{settings.cluster}/PG_VERSION")
@@ -175,7 +182,7 @@ def of(
     major = major or settings.major
     if settings.is_container:
         image = image or image_of(instance, settings)
-        runs: Passing = InImage(instance, purpose, image, major, older)
+        runs: Passing = InImage(instance, purpose, image, major, older, older_major)
     else:
         host_server.require_installed(major)
         runs = OnHost(instance, purpose, major)

@@ -7,6 +7,7 @@
   runs, and the file without which there is nothing to serve, one on a line;
 - image and reference, the digest of the image it is made of, and the name compose.yaml has for it;
 - image-before, the digest of the image that an update has replaced, to go back to;
+- unproven, empty: there until an update has seen it answer with this image;
 - etc, the files that are mounted into the container's /etc;
 - root, the directory of the layer that the container writes to (oci/layers.py) and the image's file
   system below it, one on a line; missing where it writes to none, as a PostgreSQL;
@@ -30,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+UNPROVEN = "unproven"
 _NEW, _OLD = ".new", ".old"  # behind the name; no Name has a "." in it
 
 
@@ -198,6 +200,25 @@ def state(instance: Instance) -> str:
 def image_before(instance: Instance) -> str:
     """The digest of the image that the last update has replaced, "" for none."""
     return files.text_of(f"{path(instance)}/image-before").strip()
+
+
+def note_before(instance: Instance, digest: str) -> None:
+    """Have image_before() be this digest, "" for none."""
+    place = f"{path(instance)}/image-before"
+    if digest:
+        files.replace(place, 0o600, f"{digest}\n")
+    else:
+        files.remove(place)
+
+
+def is_unproven(instance: Instance) -> bool:
+    """Whether an update has given it its image, and not seen it answer with that."""
+    return os.path.exists(f"{path(instance)}/{UNPROVEN}")
+
+
+def forget_unproven(instance: Instance) -> None:
+    """Note that it has answered."""
+    files.remove(f"{path(instance)}/{UNPROVEN}")
 
 
 def reference_of(instance: Instance) -> str:

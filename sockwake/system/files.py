@@ -125,6 +125,12 @@ def unnamed(text: str) -> str:
     return f"/proc/self/fd/{file}"
 
 
+def free_room(directory: str) -> int:
+    """The bytes that may still be written to the file system of a directory."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
 def disk_usage(directory: str) -> int:
     """The bytes that the files below a directory take on the disk."""
     total = 0

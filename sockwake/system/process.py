@@ -36,11 +36,12 @@ class NotInstalled(SockwakeError):
 
 
 class ProgramError(SockwakeError):
-    """A program failed. returned: its exit status. said: its last line, or ""."""
+    """A program failed. returned: its exit status. said: its last line or "". output: all of it."""
 
-    def __init__(self, argv: Sequence[str], status: int, output: str) -> None:
+    def __init__(self, argv: Sequence[str], status: int, output: str, rest: str = "") -> None:
         self.returned = status
-        lines = output.strip().splitlines()
+        self.output = rest + output
+        lines = (output or rest).strip().splitlines()
         super().__init__(
             f"'{' '.join(argv)}' failed with status {status}",
             said=lines[-1].strip() if lines else "",
@@ -92,7 +93,7 @@ def run(
     if process.returncode and (program := packages.missing(argv, process.returncode)):
         raise NotInstalled(program)
     if check and process.returncode:
-        raise ProgramError(argv, process.returncode, stderr or stdout or "")
+        raise ProgramError(argv, process.returncode, stderr or "", stdout or "")
     if aside is not None:
         aside.append(stderr or "")
     return stdout or ""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sockwake.admin import inventory
+from sockwake.admin.upkeep import two_clusters
 from sockwake.config import effects
 from sockwake.config.keys import DEFAULTS, OF_ONE_PORT, REQUIRED
 from sockwake.kinds.table import KINDS
@@ -62,7 +63,7 @@ def test_every_file_in_etc_has_its_entry_and_no_other_has() -> None:
 
 
 def test_every_file_beside_the_data_has_its_entry_and_no_other_has() -> None:
-    ours = {"", cluster.STAGED, cluster.MADE, password._KEPT_PASSWORD}
+    ours = {"", cluster.STAGED, cluster.MADE, two_clusters.WORK, password._KEPT_PASSWORD}
     listed = {path for path in entries("FILES") if path.startswith("/var/")}
     assert listed == {f"/var/lib/sockwake/NAME/{name}" for name in ours} | {
         "/var/lib/sockwake/etc.d/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -52,6 +53,30 @@ def test_it_takes_effect_at_the_next_wake_and_can_be_taken_back(
         database.asleep()
     assert found == ["2", "2", "1", "2"]
     run("sockwake", "update", "pg1").expect(0, "has the newest image")
+
+
+@pytest.mark.fault
+def test_each_that_sleeps_is_proven_and_one_that_does_not_answer_goes_back_by_itself(
+    instance: Make, releases: tuple[str, str], image: str
+) -> None:
+    with derived(image, {}, "ENV RELEASE=3 PGDATA=/nowhere", name="broken:18") as broken:
+        good = instance("--image", NAME, idle="1min")
+        good.psql()
+        must("docker", "tag", broken, NAME)
+        run("sockwake", "update", "pg1").expect(0, "with its next wake")
+        run("sockwake", "update", "--back", "pg1").expect(0, "with its next wake")
+        good.put_to_sleep()
+        run("sockwake", "update", "pg1").expect(1, "does not answer with image", "cannot start")
+        with good.connect():
+            assert release(good.server_pid()) == "1"
+        good.put_to_sleep()
+        must("docker", "tag", releases[1], NAME)
+        ran = run("sockwake", "update", "--all", "--json").expect(0)
+        assert [each["state"] for each in json.loads(ran.out)] == ["proven"]
+        assert not good.is_awake()
+        with good.connect():
+            assert release(good.server_pid()) == "2"
+        good.put_to_sleep()
 
 
 def test_an_edit_of_other_things_changes_no_image(

@@ -1,20 +1,24 @@
 """sockwake update: give instances the newest image of their name, or the one before again.
 
 For instances that crun wakes: each has the image that its bundle names, whatever the name leads to
-by now. The next wake runs the new one; a server that runs goes on.
+by now. One that sleeps is woken once, and has its image of before again when it does not answer. A
+server that runs goes on, and the next wake runs the new image.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sockwake.admin import inventory
+from sockwake.admin.make import trial
 from sockwake.admin.operands import names as names_of
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.lifecycle import bundled, image_source
+from sockwake.lifecycle import bundled, image_source, runtime
 from sockwake.oci import bundle, names, store
 from sockwake.oci.store import Image
+from sockwake.system import systemctl
 
 
 def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name]:
@@ -29,22 +33,80 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name
     return names_of(words, root, or_all=True, fits=has_bundle)
 
 
-def update(name: Name, *, back: bool, root: str, quiet: bool) -> str:
-    """Give an instance the newest image, or with back the one before; what was done, in words.
+@dataclass(frozen=True)
+class Outcome:
+    """What was done to one. state: "same", "next wake" or "proven". said: a sentence."""
 
-    Raises SockwakeError with nothing changed.
+    name: str
+    image: str
+    digest: str
+    before: str
+    state: str
+    said: str
+
+
+def update(name: Name, *, back: bool, wake: bool, root: str, quiet: bool) -> Outcome:
+    """Give an instance the newest image, or with back the one before; returns what was done.
+
+    wake: whether one that sleeps is woken once, which proves it. Raises SockwakeError with nothing
+    changed, also when it does not answer with the image.
     """
     with inventory.held(name, root) as instance:
         settings = load(instance)
         _require_bundle(instance, settings)
         had = bundle.image_of(instance)
         image = _before(instance) if back else _newest(instance, settings, quiet=quiet)
-        if image.digest == had:
-            return f"{name} has the newest image of {bundle.reference_of(instance)} already"
-        bundled.write(instance, bundled.Definition(instance, settings, image=image))
         where = f"{bundle.reference_of(instance)} {names.short(image.digest)}"
-        undo = "" if back else f" ({scope.command('sockwake update', '--back', name)} goes back)"
-        return f"{name} gets image {where} with its next wake{undo}"
+        sleeps = wake and _sleeps(instance)
+
+        def done(state: str, said: str) -> Outcome:
+            return Outcome(name, bundle.reference_of(instance), image.digest, had, state, said)
+
+        if image.digest == had and not (sleeps and bundle.is_unproven(instance)):
+            return done("same", f"{name} has the newest image of {where.partition(' ')[0]} already")
+        last, before = had, bundle.image_before(instance)
+        if image.digest == had:  # by one that was killed before it had proven it
+            last, before = before, ""
+        else:
+            definition = bundled.Definition(instance, settings, image=image)
+            bundled.write(instance, definition, more={bundle.UNPROVEN: ""})
+        way = scope.command("sockwake update", "--back", name)
+        undo = "" if back else f" ({way} goes back)"
+        if not sleeps:
+            return done("next wake", f"{name} gets image {where} with its next wake{undo}")
+        _prove(instance, settings, where, last=last, before=before)
+        return done("proven", f"{name} has image {where}, and answers with it{undo}")
+
+
+def _sleeps(instance: Instance) -> bool:
+    """Whether it can be woken and stopped again without a client's noticing."""
+    if instance.root or not systemctl.is_running():
+        return False
+    return systemctl.active_state(instance.backend_unit) in ("inactive", "failed")
+
+
+def _prove(instance: Instance, settings: Settings, where: str, *, last: str, before: str) -> None:
+    """Wake it once; give it its image of before when it does not answer, and raise SockwakeError.
+
+    last: the digest of that. before: of the one before that.
+    """
+    inventory.say(f"waking '{instance.name}' with its new image")
+    try:
+        trial.try_out(instance, settings)
+    except SockwakeError as error:
+        if not (image := store.find(last, instance.root)):
+            raise
+        bundled.write(instance, bundled.Definition(instance, settings, image=image))
+        bundle.note_before(instance, before)
+        systemctl.reset(instance.backend_unit, instance.proxy_unit)
+        runtime.forget_failure(instance)
+        raise SockwakeError(
+            f"instance '{instance.name}' does not answer with image {where}, and has "
+            f"{names.short(last)} again",
+            error.hint,
+            said=error.whole,
+        ) from None
+    bundle.forget_unproven(instance)
 
 
 def _require_bundle(instance: Instance, settings: Settings) -> None:

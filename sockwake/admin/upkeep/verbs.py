@@ -1,24 +1,97 @@
 """The verbs of upkeep: newer images and versions, and what sleep would starve."""
 
+from __future__ import annotations
+
+import json
+import sys
 from argparse import Namespace
+from dataclasses import asdict
 
 from sockwake.admin.each import do_to_each
-from sockwake.admin.option import DEBUG, ROOT, USER, Option
+from sockwake.admin.option import DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config.instance import Name
+from sockwake.config.values import one_of, version
+from sockwake.errors import USAGE, SockwakeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.admin.upkeep.new_version import Wish
+
+METHODS = ("upgrade", "link", "clone", "dump")
 
 
 def _update(arguments: Namespace) -> None:
     from sockwake.admin.upkeep import update
 
-    root, quiet = arguments.root or "", arguments.quiet
+    root, quiet = arguments.root or "", arguments.quiet or arguments.json
     names = update.operands(arguments.names, all_of_them=arguments.all, root=root)
+    rows = []
 
     def one(name: Name) -> str:
-        return update.update(name, back=arguments.back, root=root, quiet=quiet)
+        done = update.update(
+            name, back=arguments.back, wake=not arguments.no_wake, root=root, quiet=quiet
+        )
+        rows.append(asdict(done))
+        return done.said
 
-    do_to_each(names, one, "updated", quiet=quiet)
+    try:
+        do_to_each(names, one, "updated", quiet=quiet)
+    finally:
+        if arguments.json:
+            print(json.dumps(rows, indent=2))
 
+
+def _upgrade(arguments: Namespace) -> None:
+    from sockwake.admin.upkeep import upgrade
+
+    wish = _wish(arguments)
+    if arguments.back:
+        done = upgrade.back(arguments.name)
+    elif arguments.forget:
+        done = upgrade.forget(arguments.name)
+    else:
+        done = upgrade.upgrade(arguments.name, wish)
+    for note in () if arguments.quiet else done.notes:
+        print(f"sockwake: {note}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"name": arguments.name, **asdict(done)}, indent=2))
+    elif not arguments.quiet:
+        print(f"{done.said}.")
+
+
+def _wish(arguments: Namespace) -> Wish:
+    """What is asked for; raises SockwakeError (usage)."""
+    from sockwake.admin.upkeep.new_version import Wish
+
+    asked = [flag for flag in ("version", "back", "forget") if getattr(arguments, flag)]
+    if len(asked) != 1:
+        raise SockwakeError(
+            "say one of --version, --back and --forget",
+            f"sockwake upgrade --version 18 {arguments.name}",
+            USAGE,
+        )
+    with_version = {
+        "--check": arguments.check,
+        "--image": arguments.image,
+        "--method": arguments.method,
+    }
+    if asked != ["version"] and (wrong := next((f for f, v in with_version.items() if v), "")):
+        raise SockwakeError(f"{wrong} is for --version", status=USAGE)
+    return Wish(
+        arguments.version or 0,
+        arguments.method or "",
+        arguments.image or "",
+        check=arguments.check,
+        quiet=arguments.quiet or arguments.json,
+    )
+
+
+def _method(text: str) -> str:
+    return one_of(text, METHODS, "method")
+
+
+_QUIET = Option("--quiet", help="say nothing but errors")
 
 VERBS = (
     Verb(
@@ -28,13 +101,47 @@ VERBS = (
         (
             Option("--all", help="every instance that crun wakes"),
             Option("--back", help="give them the image that they had before"),
-            Option("--quiet", help="say nothing but errors"),
+            Option("--no-wake", help="wake none of those that sleep to prove it"),
+            _QUIET,
+            JSON,
             USER,
             ROOT,
             DEBUG,
         ),
         description="Give instances that crun wakes the newest image of the name that they have, "
-        "with their next wake; or the one before.",
+        "or the one before. Each that sleeps is woken once, and has its image back when it does "
+        "not answer; one that is awake gets the new one with its next wake.",
         names="instances",
+    ),
+    Verb(
+        "upgrade",
+        _upgrade,
+        "have an instance served by a newer major version of PostgreSQL",
+        (
+            Option("--version", "N", "the major version", type=version),
+            Option(
+                "--method",
+                "METHOD",
+                "how it gets the data",
+                type=_method,
+                otherwise="clone, or upgrade where files cannot be cloned",
+                words=METHODS,
+            ),
+            Option(
+                "--image",
+                "IMAGE",
+                "of that version",
+                otherwise="the one that it has, with the other version in its tag",
+            ),
+            Option("--check", help="only look whether it can be done"),
+            Option("--back", help="have the cluster served again that was before"),
+            Option("--forget", help="delete the cluster that is not served any more"),
+            _QUIET,
+            JSON,
+            DEBUG,
+        ),
+        description="Have an instance served by a newer major version of PostgreSQL, with its "
+        "data, its settings, its port and its passwords; or by the one before again.",
+        has_name=True,
     ),
 )

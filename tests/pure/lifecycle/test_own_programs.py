@@ -69,7 +69,7 @@ def test_an_older_image_is_beside_it_with_the_same_places(
     instance: Instance, tmp_path: Path
 ) -> None:
     older = image(tmp_path / "17", 17, ("postgres",))
-    passing = InImage(instance, "test", image(tmp_path / "18", 18, ("pg_upgrade",)), 18, older)
+    passing = InImage(instance, "test", image(tmp_path / "18", 18, ("pg_upgrade",)), 18, older, 17)
     data = Place("/srv/data")
     spec = made(passing, Run([passing.program("pg_upgrade"), data], (70, 70)))
     places = [each["destination"] for each in spec["mounts"]]

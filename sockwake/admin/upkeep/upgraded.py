@@ -1,0 +1,97 @@
+"""The file "upgraded" of an instance: between which versions it moves, or has moved, and how far.
+
+It is there from the first change until the cluster that is not served any more is forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+
+from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError
+from sockwake.system import files
+
+# the new cluster is being made; it shares its files with the old one, so that there is no way back;
+# the clusters change places; the new one is served
+MAKING, LINKED, SWITCHING, DONE = "making", "linked", "switching", "done"
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is served: VERSION= and IMAGE= of instance.env, and the digest of that image.
+
+    image, digest: "" of a server of the host's; digest also where an engine has the image.
+    """
+
+    version: str
+    image: str = ""
+    digest: str = ""
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """One move. old: what was served before, whose cluster is kept. new: what is to be served.
+
+    method: of sockwake upgrade. state: MAKING, LINKED, SWITCHING or DONE. is_back: both clusters
+    were there before, and stay. finished: the time in seconds since 1970, 0 until then. before,
+    after: texts of the instance's files, by name, until then.
+    """
+
+    old: Version
+    new: Version
+    method: str
+    state: str = MAKING
+    is_back: bool = False
+    finished: int = 0
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the two clusters share their files, so that only one can ever be served."""
+        return self.method == "link"
+
+    def reversed(self) -> Upgraded:
+        """The same, done, with the two the other way round."""
+        return Upgraded(self.new, self.old, self.method, DONE, self.is_back, self.finished)
+
+    def done(self) -> Upgraded:
+        """The same, done now."""
+        return Upgraded(self.old, self.new, self.method, DONE, self.is_back, int(time.time()))
+
+
+def path(instance: Instance) -> str:
+    """Where the file is."""
+    return f"{instance.etc}/upgraded"
+
+
+def read(instance: Instance) -> Upgraded | None:
+    """What the file says, None without one; raises SockwakeError when it is damaged."""
+    if not os.path.lexists(path(instance)):
+        return None
+    try:
+        found = json.loads(files.text_of(path(instance)))
+        return Upgraded(Version(**found.pop("old")), Version(**found.pop("new")), **found)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise SockwakeError(
+            f"{path(instance)} is damaged", "sockwake(8), FILES, tells what it is"
+        ) from None
+
+
+def write(instance: Instance, upgraded: Upgraded) -> Upgraded:
+    """Write the file; returns what was written. The texts may have secrets in them."""
+    files.replace(path(instance), 0o600, f"{json.dumps(asdict(upgraded))}\n")
+    return upgraded
+
+
+def forget(instance: Instance) -> None:
+    """Remove the file."""
+    files.remove(path(instance))
+    files.sync(instance.etc)

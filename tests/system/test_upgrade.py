@@ -1,0 +1,156 @@
+"""A newer major version of PostgreSQL: whole or not at all, and one command back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from database import Database
+from instances import Make
+from moment import until
+from newer_postgres import on_the_host, strip
+from program import Ran, run, start
+
+LONG = 240.0  # seconds that an upgrade may take on a busy machine
+SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
+# what is there of the new cluster when sockwake is killed
+MOMENTS = (
+    *("new/PG_VERSION", "work/pg_upgrade_output.d", "new/pg_upgrade_output.d"),
+    *("new/global/pg_control", "work/delete_old_cluster.sh", "new/postmaster.pid"),
+)
+
+
+def upgrade(*words: str, name: str = "pg1") -> Ran:
+    return run("sockwake", "upgrade", name, *words, timeout=LONG)
+
+
+def filled(database: Database) -> Database:
+    """With what is to be there behind an upgrade, too."""
+    database.psql("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+    database.psql("CREATE INDEX ON kept (n)")
+    database.psql("CREATE EXTENSION pg_trgm")
+    database.psql("CREATE ROLE app LOGIN PASSWORD 'its own'")
+    database.psql("ALTER SYSTEM SET work_mem = '7MB'")
+    strip(database)
+    database.put_to_sleep()
+    return database
+
+
+def require_kept(database: Database, major: int, count: int = 1000) -> None:
+    """Assert that all that filled() has made is served by a version."""
+    assert database.psql("SHOW server_version").startswith(f"{major}.")
+    assert database.psql("SELECT count(*) FROM kept") == f"{count}"
+    assert database.psql("SELECT n FROM kept WHERE n = 7") == "7"
+    assert database.psql("SHOW work_mem") == "7MB"
+    assert database.psql("SELECT similarity('word', 'word')") == "1"
+    assert (
+        database.psql("SELECT rolpassword LIKE 'SCRAM%' FROM pg_authid WHERE rolname='app'") == "t"
+    )
+    assert database.psql("SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'kept'") == "t"
+    database.put_to_sleep()
+
+
+def files_of(database: Database) -> dict[str, str]:
+    return {path.name: path.read_text() for path in database.etc.iterdir() if path.is_file()}
+
+
+def test_a_cluster_is_upgraded_there_and_back_and_the_other_is_forgotten(instance: Make) -> None:
+    database = filled(instance("--set", "jit=off", version="17", idle="1min"))
+    before, port, password = files_of(database), database.port, database.password
+    upgrade("--version", "18", "--check").expect(0, "pg1 can be upgraded to 18")
+    assert (files_of(database), (database.data / "18").exists()) == (before, False)
+    said = json.loads(upgrade("--version", "18", "--json").expect(0).out)
+    assert (said["old"], said["new"], said["method"]) == ("17", "18", "upgrade")
+    require_kept(database, 18)
+    assert (database.port, database.password) == (port, password)
+    assert database.psql("SHOW jit") == "off"
+    upgrade("--version", "18").expect(2, "has PostgreSQL 18 already")
+    upgrade("--version", "19").expect(3, "still has its cluster of PostgreSQL 17", "--forget")
+    database.psql("INSERT INTO kept VALUES (-1)")
+    database.put_to_sleep()
+    upgrade("--back").expect(0, "served by PostgreSQL 17 again")
+    require_kept(database, 17)
+    assert {**files_of(database), "upgraded": ""} == {**before, "upgraded": ""}
+    upgrade("--back").expect(0, "served by PostgreSQL 18 again")
+    require_kept(database, 18, 1001)
+    upgrade("--forget").expect(0, "deleted the cluster of PostgreSQL 17")
+    assert [path.name for path in database.data.iterdir()] == ["18"]
+    upgrade("--back").expect(1, "was not upgraded")
+    require_kept(database, 18, 1001)
+
+
+def test_the_host_s_servers_upgrade_it_by_links_or_a_dump(instance: Make, image: str) -> None:
+    with on_the_host(image):
+        for method, name in (("link", "pg1"), ("dump", "pg2")):
+            made = instance("--runtime", "host", version="17", idle="1min", name=name)
+            database = filled(made)
+            done = upgrade("--version", "18", "--method", method, name=name)
+            done.expect(0, "served by PostgreSQL 18 now")
+            require_kept(database, 18)
+            back = upgrade("--back", name=name)
+            if method == "link":
+                back.expect(1, "there is no way back", "shares its files")
+            else:
+                back.expect(0, "served by PostgreSQL 17 again")
+                require_kept(database, 17)
+            upgrade("--forget", name=name).expect(0)
+
+
+@pytest.mark.fault
+def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make) -> None:
+    database = instance("--set", "shared_preload_libraries=pg_cron", version="17", idle="1min")
+    database.psql("CREATE EXTENSION pg_cron")
+    database.put_to_sleep()
+    before = files_of(database)
+    upgrade("--version", "18").expect(1, "pg_cron", "as the old one did")
+    database.edit_compose("shared_preload_libraries=pg_cron", "work_mem=7MB")
+    before = files_of(database)
+    upgrade("--version", "18").expect(1, "has no extension pg_cron (in database postgres)")
+    assert (files_of(database), (database.data / "18").exists()) == (before, False)
+    database.add_guc("nosuch.setting=1")
+    database.psql("DROP EXTENSION pg_cron")
+    (database.cluster / "postgresql.auto.conf").open("a").write("vacuum_buffer = 1\n")
+    with database.connect():
+        upgrade("--version", "18").expect(4, "connected client")
+    database.put_to_sleep()
+    upgrade("--version", "18", "--image", "nosuch:18").expect(1)
+    upgrade("--version", "18", "--method", "clone").expect(1, "cannot clone files")
+    upgrade("--version", "17").expect(2, "has PostgreSQL 17 already")
+    upgrade().expect(2, "say one of")
+    assert database.psql("SHOW server_version").startswith("17.")
+    assert not (database.etc / "upgraded").exists()
+    database.put_to_sleep()
+
+
+def await_moment(path: Path, process: subprocess.Popen[str]) -> None:
+    """Return when a file is there, or the process has ended before that."""
+    until(str(path), lambda: path.exists() or process.poll() is not None, LONG)
+
+
+@pytest.mark.fault
+@pytest.mark.kills
+def test_one_that_is_killed_is_taken_back_or_finished_by_the_next(instance: Make) -> None:
+    """Clients are served meanwhile, by the old cluster or the new one, and lose nothing."""
+    database = filled(instance(version="17", idle="1min"))
+    work = database.data / ".upgrading"
+    for moment in MOMENTS if SOAK else MOMENTS[2:4]:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            killed = start("sockwake", "upgrade", "pg1", "--version", "18")
+            await_moment(work / moment, killed)
+            killed.send_signal(number)
+            killed.wait(LONG)
+            killed.communicate()
+            until("it is served", lambda: database.try_psql().status == 0, LONG)
+            assert database.psql("SELECT count(*) FROM kept") == "1000"
+            database.put_to_sleep()
+    upgrade("--version", "18").expect(0, "served by PostgreSQL 18 now")
+    require_kept(database, 18)
+    assert not work.exists()
+    for path in Path("/run/sockwake/pg1").glob("programs"):
+        raise AssertionError(f"{path} was left")
+    upgrade("--forget").expect(0)
