@@ -1,6 +1,7 @@
 """The image of an instance that crun wakes: in the store, or taken from where it is."""
 
 import os
+import sys
 
 from sockwake.config import resolved
 from sockwake.config.instance import Instance
@@ -10,7 +11,6 @@ from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.oci import bundle, names, store
 from sockwake.oci.store import Image
-from sockwake.system import journal
 
 TRANSPORTS = {"docker": "docker-daemon:", "podman": "containers-storage:"}
 
@@ -60,7 +60,7 @@ def newest(instance: Instance, settings: Settings, reference: str, *, quiet: boo
             if stored := _stored(instance, reference):
                 return stored
             raise
-        journal.say(error.whole)
+        print(f"sockwake: {error.whole}", file=sys.stderr)
     return store.take(f"{TRANSPORTS[settings.engine]}{reference}", quiet=quiet, name=reference)
 
 

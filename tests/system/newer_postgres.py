@@ -23,7 +23,7 @@ WHERE attoptions::text ~ 'pg_attver' AND attrelid >= 16384
 @contextmanager
 def on_the_host(image: str) -> Iterator[None]:
     """The programs of an image in the host's place for 18, with the image's own C library."""
-    must("sockwake", "images", "pull", image, timeout=120)
+    must("sockwake", "images", "pull", f"docker-daemon:{image}", timeout=120)
     digest = must("docker", "image", "inspect", "--format={{.Id}}", image).strip()
     root = _STORE / digest.removeprefix("sha256:") / "rootfs"
     libraries = root / "usr/lib/x86_64-linux-gnu"

@@ -39,7 +39,7 @@ def test_it_takes_effect_at_the_next_wake_and_can_be_taken_back(
     database = instance("--image", NAME, "--idle", "1s")
     database.psql("create table kept as select 1 as n")
     must("docker", "tag", releases[1], NAME)
-    run("sockwake", "update", "pg1").expect(0, "with its next wake")
+    run("sockwake", "update", "pg1", "--no-wake").expect(0, "with its next wake")
     with database.connect() as client:
         assert client.value("select n from kept") == "1"
     database.asleep()

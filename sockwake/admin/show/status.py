@@ -59,6 +59,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "limits": sizes.limits(instance, settings),
             **upkeep.facts(instance, settings, row),
             "forward": _forward(instance),
+            "upgraded": _upgraded(instance),
             "config": instance.etc,
             "units": units(instance, settings),
         }
@@ -102,6 +103,18 @@ def _with_sessions(
         pids = [session["pid"] for session in asked if session[key] == value]
         told.append(each.facts() | {"session": pids[0] if len(pids) == 1 else None})
     return told
+
+
+def _upgraded(instance: Instance) -> dict[str, object] | None:
+    """Of which version it keeps a cluster beside the one that it serves; None for most."""
+    if not os.path.exists(f"{instance.etc}/upgraded"):
+        return None
+    from sockwake.admin.upkeep import upgraded  # late: few are
+
+    try:
+        return upgraded.facts(instance)
+    except SockwakeError:
+        return None
 
 
 def _forward(instance: Instance) -> dict[str, object] | None:

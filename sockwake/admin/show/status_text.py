@@ -28,6 +28,7 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         *_of_the_past(facts, instance),
         ("backup", upkeep.backup_text(facts["backup"])),
         ("upkeep", upkeep.upkeep_text(facts["upkeep"])),
+        ("upgrade", _upgrade(facts["upgraded"], instance)),
         ("certificate", tls.validity(instance.tls_certificate) if settings.tls else ""),
         ("warning", facts.get("warning")),
         ("collation", _collation(facts["collation_changed"]) if settings.has_cluster else ""),
@@ -37,6 +38,16 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         ("log", scope.command("journalctl", f"-u {instance.backend_unit}")),
     ]
     return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown if value])
+
+
+def _upgrade(upgraded: object, instance: Instance) -> str:
+    """Which cluster it keeps beside the one that it serves, and the way to be rid of it."""
+    if not isinstance(upgraded, dict):
+        return ""
+    way = scope.command("sockwake upgrade", instance.name)
+    if upgraded["state"] != "done":
+        return f"from {upgraded['old']} to {upgraded['new']} not finished; the same command goes on"
+    return f"keeps its cluster of {upgraded['old']} ({way} --forget deletes it)"
 
 
 def _of_now(facts: Facts, instance: Instance) -> list[tuple[str, object]]:

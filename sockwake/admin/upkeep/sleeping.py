@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sockwake.admin import inventory
-from sockwake.admin.change.move import held_back
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import EngineError
 from sockwake.lifecycle import drain, holds, unwatched
+from sockwake.lifecycle.still import held_back
 from sockwake.system import systemctl
 
 

@@ -17,7 +17,7 @@ from sockwake.admin.upkeep import exchange, newer_definition, two_clusters, upgr
 from sockwake.admin.upkeep.new_version import NewVersion, Outcome, Wish
 from sockwake.admin.upkeep.sleeping import held_asleep, require_unused
 from sockwake.admin.upkeep.upgraded import DONE, LINKED, MAKING, SWITCHING, Upgraded
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import EXISTS, USAGE, SockwakeError
@@ -103,6 +103,11 @@ def _require_possible(instance: Instance) -> Settings:
     settings = load(instance)
     if not settings.has_cluster:
         raise SockwakeError(f"instance '{instance.name}' is no PostgreSQL", status=USAGE)
+    if forwarding.of(instance):
+        raise SockwakeError(
+            f"clients of instance '{instance.name}' are led elsewhere",
+            scope.command("sockwake forward --back", instance.name),
+        )
     if os.path.exists(instance.uninitialised_file):
         raise SockwakeError(
             f"instance '{instance.name}' has no cluster yet", "its first wake makes one"

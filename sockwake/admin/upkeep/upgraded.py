@@ -85,6 +85,15 @@ def read(instance: Instance) -> Upgraded | None:
         ) from None
 
 
+def facts(instance: Instance) -> dict[str, object] | None:
+    """What sockwake status tells; raises as read()."""
+    found = read(instance)
+    if not found:
+        return None
+    told = {"old": found.old.version, "new": found.new.version, "method": found.method}
+    return {**told, "state": found.state, "finished": found.finished or None}
+
+
 def write(instance: Instance, upgraded: Upgraded) -> Upgraded:
     """Write the file; returns what was written. The texts may have secrets in them."""
     files.replace(path(instance), 0o600, f"{json.dumps(asdict(upgraded))}\n")
