@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import image_store
 from database import Database
 from program import must
 
 _BINARIES = Path("/usr/lib/postgresql/18")
 _SHARED = Path("/usr/share/postgresql/18")
-_STORE = Path("/var/lib/sockwake/images")
 _LOADER = "ld-linux-x86-64.so.2"
 # 17.12 writes an option for each new column, which 18.6, the newest that Debian has, does not know
 _STRIP = """
@@ -23,9 +23,7 @@ WHERE attoptions::text ~ 'pg_attver' AND attrelid >= 16384
 @contextmanager
 def on_the_host(image: str) -> Iterator[None]:
     """The programs of an image in the host's place for 18, with the image's own C library."""
-    must("sockwake", "images", "pull", f"docker-daemon:{image}", timeout=120)
-    digest = must("docker", "image", "inspect", "--format={{.Id}}", image).strip()
-    root = _STORE / digest.removeprefix("sha256:") / "rootfs"
+    root = image_store.rootfs(image_store.take(f"docker-daemon:{image}"))
     libraries = root / "usr/lib/x86_64-linux-gnu"
     try:
         (_BINARIES / "bin").mkdir(parents=True)
