@@ -74,7 +74,7 @@ def modes(folder: Path) -> dict[str, int]:
 def test_what_is_exported_runs_with_docker_and_with_podman_as_it_was(
     instance: Make, tmp_path: Path
 ) -> None:
-    database = instance("--port", "25501", "--set", "work_mem=7MB", "--memory", "600M")
+    database = instance("--port", "25501", "--set", "work_mem=7MB")
     fill(database)
     said = sockwake("export", "pg1", "--to", "compose", "--output", str(tmp_path / "compose")).out
     assert "fine   extensions: extension hstore" in said and "/README." in said
@@ -91,7 +91,6 @@ def test_what_is_exported_runs_with_docker_and_with_podman_as_it_was(
     with brought_up(tmp_path / "compose", "docker-compose down --volumes"):
         has_all(database)
         assert database.psql("show work_mem") == "7MB", "by its old address and password"
-        assert f"mem_limit: {600 << 20}" in (tmp_path / "compose/compose.yaml").read_text()
 
     must("sh", "-c", "docker save postgres:18 | podman load", timeout=180)
     unit = Path("/etc/containers/systemd/pg1.container")
@@ -139,7 +138,7 @@ def test_an_export_that_was_killed_leaves_nothing_that_looks_whole(
         "create table big as select i, repeat(md5(i::text), 20) from generate_series(1, 200000) i"
     )
     out, begun = tmp_path / "out", tmp_path / ".out.begun"
-    for number in (signal.SIGKILL, signal.SIGTERM):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         process = start("sockwake", "export", "pg1", "--to", "sql", "--output", str(out))
         dumped = begun / "cluster.sql"
         until("it dumps", lambda: dumped.exists() and dumped.stat().st_size > 1 << 20)
@@ -207,7 +206,7 @@ def test_a_dump_that_is_not_loaded_to_its_end_leaves_nothing(
     process = start(*argv)
     unit = "sockwake-programs-pg1-load.service"
     until("its server runs", lambda: database.state(unit) == "active", 60)
-    until("it loads", lambda: run("pgrep", "-f", "select pg_sleep").out, 30)
+    until("it loads", lambda: run("pgrep", "-f", "^postgres: postgres postgres .*SELECT").out, 30)
     process.kill()
     process.wait()
     assert not database.etc.exists() and "pg1 " not in sockwake("ls").out
@@ -225,7 +224,7 @@ def test_a_dump_that_is_not_loaded_to_its_end_leaves_nothing(
 def test_a_base_backup_of_either_format_becomes_an_instance(
     instance: Make, known: Know, tmp_path: Path
 ) -> None:
-    database = instance("--port", "25501")
+    database = instance("--port", "25501", version="17")
     fill(database)
     secret = str(database.etc / "password")
     where = ("-h", "127.0.0.1", "-p", "25501", "-U", "postgres")
@@ -244,6 +243,6 @@ def test_a_base_backup_of_either_format_becomes_an_instance(
         each.asleep()
     assert sorted(str(path) for path in plain.rglob("*")) == before
     shutil.rmtree(tars)
-    refused = new_from(plain, "three", "--version", "17", status=USAGE).err
-    assert "is a cluster of PostgreSQL 18, not 17" in refused
+    refused = new_from(plain, "three", "--version", "18", status=USAGE).err
+    assert "is a cluster of PostgreSQL 17, not 18" in refused
     database.asleep()
