@@ -3,7 +3,7 @@
 The file "forward" is the switch: systemd starts no backend while it is there, and the next
 daemon-reload gives the proxy another program. The port stays open all along: a client that comes
 meanwhile waits in its queue. A command that was killed behind the file is finished when it is run
-again; until then the instance serves nobody, so that no two servers take writes.
+again; a backend that still runs then is not woken any more once it has ended.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def forward(name: Name, places: Sequence[str], check: str, wish: Wish) -> str:
         require_finished(instance)
         settings = load(instance)
         _require_possible(settings, wanted)
-        if _has(instance, wanted):
+        if _is_done(instance, wanted):
             return f"{name} is forwarded to {wanted} already"
         leader = targets.leader(wanted)
         if not leader and not wish.early:
@@ -68,7 +68,7 @@ def back(name: Name, wish: Wish) -> str:
     with inventory.held(name) as instance:
         require_finished(instance)
         settings = load(instance)
-        if not forwardings.is_there(instance) and not forwardings.is_led(instance):
+        if _is_done(instance, None):
             return f"{name} is not forwarded"
         _switch(instance, settings, None, force=wish.force)
         return (
@@ -125,14 +125,29 @@ def _is_of_this_host(address: str) -> bool:
     return True
 
 
-def _has(instance: Instance, wanted: Forwarding) -> bool:
-    """Whether it is forwarded like that, and systemd knows."""
-    try:
-        there = forwardings.of(instance)
-    except SockwakeError:
+def _is_done(instance: Instance, wanted: Forwarding | None) -> bool:
+    """Whether clients are led there, or, None, to the instance; and no command was killed within.
+
+    Then systemd has not read the file, or runs what it has started before.
+    """
+    there = files.text_of(forwardings.path(instance))
+    if there != (wanted.text if wanted else "") or forwardings.is_there(instance) != bool(wanted):
         return False
-    is_same = there is not None and there.text == wanted.text
-    return is_same and forwardings.is_led(instance)
+    if not systemctl.is_running():
+        return True
+    if wanted and not drain.is_down(instance):
+        return False
+    pid = systemctl.main_pid(instance.proxy_unit)
+    return forwardings.is_led(instance) == bool(wanted) and (not pid or _leads(pid) == bool(wanted))
+
+
+def _leads(pid: int) -> bool:
+    """Whether the main process of a proxy leads clients elsewhere, or tells them why it does not.
+
+    Of an instance that is its own, what waits for the backend, or carries connections to it.
+    """
+    name = files.text_of(f"/proc/{pid}/comm").strip()
+    return name in ("forward", "refuse")
 
 
 def _switch(
@@ -145,13 +160,14 @@ def _switch(
     if not systemctl.is_running():
         _write(instance, wanted)
         return
-    was_forwarded = forwardings.is_there(instance)
-    takes_clients = settings.is_native and not was_forwarded
-    accepting = instance.backend_unit if takes_clients else instance.proxy_unit
     with held_back(instance):
+        pid = systemctl.main_pid(instance.proxy_unit)
+        was_led = bool(pid) and _leads(pid)
+        takes_socket = settings.is_native and not was_led
+        accepting = instance.backend_unit if takes_socket else instance.proxy_unit
         with drain.standing_still(instance, accepting):
-            if not force and (not was_forwarded or systemctl.main_pid(accepting)):
-                drain.require_no_clients(instance, settings, _HINT, served=not was_forwarded)
+            if not force:
+                drain.require_no_clients(instance, settings, _HINT, served=not was_led)
             _write(instance, wanted)
             systemctl.reload()
             _require_read(instance, is_wanted=wanted is not None)
