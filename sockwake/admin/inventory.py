@@ -31,7 +31,7 @@ WRITTEN = (
     "server.key",
     "uninitialised",
     "in-memory",
-    *("moving", "renaming", "copying", "restored", "forward", "upgraded"),
+    *("moving", "renaming", "copying", "restored", "expires", "forward", "upgraded"),
     MADE_DATA,
     DATA_NOTE,
     ENGINE_NOTE,

@@ -19,7 +19,8 @@ PAGE = (SOURCE / "docs/man/sockwake.8").read_text()
 KEYS = (SOURCE / "docs/man/instance.env.5").read_text().partition(".Sh KEYS")[2]
 # as in {instance.run}/ready of Python, $run/ready of sh, and /run/sockwake/%i/ready of a unit
 OF_AN_INSTANCE = re.compile(r"(?:\{(?:\w+\.)*run\}|\$run|/run/sockwake/(?:%i|\$1))/([\w.-]+)")
-TRANSIENT = {"pg-check@NAME.timer", "pg-keep@NAME:ID.service"}  # made by a wake, and by a hold
+# made by a wake, by a hold, and by the generator
+TRANSIENT = {"pg-check@NAME.timer", "pg-keep@NAME:ID.service", "pg-expire@NAME.timer"}
 
 
 def entries(section: str) -> set[str]:

@@ -158,3 +158,26 @@ def test_a_backup_is_proven_and_damage_is_found_and_counts_for_nothing(instance:
     assert database.psql("select count(*) from kept") == "50000"
     database.asleep()
     sockwake("restore", "pg1", "--forget")
+
+
+def test_a_copy_for_an_hour_removes_itself_with_its_clients(instance: Make, known: Know) -> None:
+    database, branch = instance(), known("pg2")
+    database.psql("create table kept as select 42 as n")
+    database.asleep()
+    said = sockwake("copy", "pg1", "pg2", "--ttl", "1h").out
+    assert "it goes at " in said
+    branch.open()
+    client = branch.connect()
+    assert client.value("select n from kept") == "42"
+    refused = sockwake("rm", "--expired", "pg2", status=FAILED)
+    assert "and not before" in refused.err and client.value("select n from kept") == "42"
+    refused = sockwake("rm", "--expired", "pg1", status=FAILED)
+    assert "was not made to expire" in refused.err
+    assert "expires" in sockwake("status", "pg2").out
+    soon = must("date", "-u", "-d", "+5 seconds", "+%F %T UTC")
+    (branch.etc / "expires").write_text(soon)
+    must("systemctl", "daemon-reload")
+    until("it is gone", lambda: not branch.etc.exists() and not branch.data.exists(), 60)
+    client.vanish()
+    assert database.psql("select n from kept") == "42"
+    database.asleep()

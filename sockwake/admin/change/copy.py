@@ -22,6 +22,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.lifecycle import expiring
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, undisturbed
 from sockwake.oci import layers, store
@@ -31,11 +32,16 @@ from sockwake.system import deletion, files, safe_path, systemctl, tree_copy
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. port: 0 for the next free one. data: "" for the default place."""
+    """What is asked for.
+
+    port: 0 for the next free one. data: "" for the default place. ttl: seconds after which the copy
+    removes itself, 0 for never.
+    """
 
     port: int = 0
     data: str = ""
     keeps_password: bool = False
+    ttl: float = 0.0
     quiet: bool = False
 
 
@@ -147,6 +153,8 @@ def _begin(origin: Origin, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
                 texts = copied_files.texts(
                     source, target, wish.port, wish.data, keeps_password=_keeps(origin, wish)
                 )
+                if wish.ttl:
+                    texts[expiring.FILE] = (0o644, expiring.note(wish.ttl))
                 texts["copying"] = (0o644, f"{source.name}\n")
                 is_made = bool(place) and not os.path.exists(source.uninitialised_file)
                 return draft.Draft(name, root, texts), place if is_made else ""
@@ -215,6 +223,9 @@ def _finish(origin: Origin, made: Instance, wish: Wish) -> str:
     if made.root or not systemctl.is_running():
         return "; ".join(said)
     systemctl.reload()
+    if wish.ttl:
+        expiring.start_timer(made)
+        said.append(f"it goes at {expiring.told(made)}")
     if settings.is_bundled and cluster.exists(settings):
         _make_bundle(origin, made, settings)
     if _rotates(origin, wish):

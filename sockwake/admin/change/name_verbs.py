@@ -5,8 +5,9 @@ from argparse import Namespace
 from sockwake.admin import images, option_types
 from sockwake.admin.option import DEBUG, DIRECTORIES, ROOT, USER, Option
 from sockwake.admin.parser import NEW, Verb
-from sockwake.config import values
+from sockwake.config import timespan, values
 from sockwake.config.instance import Instance, Name
+from sockwake.errors import USAGE, SockwakeError
 
 
 def _copy(arguments: Namespace) -> None:
@@ -18,8 +19,11 @@ def _copy(arguments: Namespace) -> None:
         port=arguments.port or 0,
         data=arguments.data or "",
         keeps_password=arguments.keep_password,
+        ttl=arguments.ttl or 0.0,
         quiet=arguments.quiet,
     )
+    if wish.ttl and arguments.root:
+        raise SockwakeError("a copy in a tree has no time at which it goes", status=USAGE)
     root, timestamp = arguments.root or "", getattr(arguments, "from")  # a word of Python's
     if timestamp:
         from sockwake.admin.backup import again
@@ -40,6 +44,14 @@ def _rename(arguments: Namespace) -> None:
     print(f"{said}.")
 
 
+def _ttl(text: str) -> float:
+    seconds = timespan.parse(text)
+    if not _SHORTEST <= seconds < timespan.INFINITY:
+        raise SockwakeError(f"a copy cannot go after '{text}'", "say 1min or longer", USAGE)
+    return seconds
+
+
+_SHORTEST = 60  # seconds
 _QUIET = Option("--quiet", help="say nothing but errors")
 
 VERBS = (
@@ -59,6 +71,7 @@ VERBS = (
             ),
             Option("--keep-password", help="have the copy's cluster keep the password"),
             Option("--from", "TIMESTAMP", "of this backup", otherwise="of the instance as it is"),
+            Option("--ttl", "TIME", "remove the copy and its data after so long", type=_ttl),
             _QUIET,
             ROOT,
             USER,

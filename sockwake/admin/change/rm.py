@@ -11,10 +11,22 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of, remove_from
-from sockwake.lifecycle import drain, holds, upkeep
+from sockwake.lifecycle import drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
+
+
+def remove_expired(name: Name) -> list[str]:
+    """Remove an instance whose time is over, with its data; its clients are sent away.
+
+    Returns one sentence for each thing that was deleted. Raises SockwakeError.
+    """
+    with inventory.held(name) as instance:
+        expiring.require_over(instance)
+        _require_deletable(instance, load(instance).data)
+        expiring.end_use(instance)
+    return remove(name, purge=True)
 
 
 def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> list[str]:

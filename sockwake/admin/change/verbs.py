@@ -25,9 +25,14 @@ def _rm(arguments: Namespace) -> None:
             "name them, or add --yes",
             USAGE,
         )
+    if arguments.expired and (arguments.purge or root):
+        raise SockwakeError("--expired has no use for --purge, or in a tree", status=USAGE)
     images.enter(arguments)
 
     def one(name: Name) -> str:
+        if arguments.expired:
+            said = rm.remove_expired(name)
+            return f"The time of {name} is over: {'; '.join(said)}"
         said = rm.remove(name, purge=arguments.purge, root=root, reload=len(names) == 1)
         sentence = "; ".join(said)
         return f"{sentence[0].upper()}{sentence[1:]}"
@@ -85,6 +90,7 @@ def _compose(arguments: Namespace) -> None:
 
 
 _PURGE = Option("--purge", help="delete the data too")
+_EXPIRED = Option("--expired", help="copies whose --ttl is over, with data and clients")
 _YES = Option("--yes", help="with --purge also of all that a wildcard stands for")
 
 VERBS = (
@@ -103,7 +109,7 @@ VERBS = (
         "rm",
         _rm,
         "remove instances; their data stay",
-        (_PURGE, _YES, ROOT, USER, DEBUG),
+        (_PURGE, _YES, _EXPIRED, ROOT, USER, DEBUG),
         names="instances",
     ),
     Verb(

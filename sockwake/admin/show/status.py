@@ -11,7 +11,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds, wakes
+from sockwake.lifecycle import expiring, holds, wakes
 from sockwake.postgres import adoption, preloaded, sessions, tls
 from sockwake.system import files, ss, systemctl
 
@@ -58,6 +58,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "image_bytes": sizes.of_image(instance, settings),
             "limits": sizes.limits(instance, settings),
             **upkeep.facts(instance, settings, row),
+            "expires": expiring.when(instance),
             "forward": _forward(instance),
             "upgraded": _upgraded(instance),
             "config": instance.etc,

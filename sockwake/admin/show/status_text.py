@@ -8,7 +8,7 @@ from sockwake.admin.show.facts import engine, more_addresses, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.lifecycle import holds, wakes
+from sockwake.lifecycle import expiring, holds, wakes
 from sockwake.postgres import preloaded, tls
 
 Facts = dict[str, object]
@@ -29,6 +29,7 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         ("backup", upkeep.backup_text(facts["backup"])),
         ("upkeep", upkeep.upkeep_text(facts["upkeep"])),
         ("upgrade", _upgrade(facts["upgraded"], instance)),
+        ("expires", expiring.told(instance)),
         ("certificate", tls.validity(instance.tls_certificate) if settings.tls else ""),
         ("warning", facts.get("warning")),
         ("collation", _collation(facts["collation_changed"]) if settings.has_cluster else ""),

@@ -1,0 +1,67 @@
+"""Copies that remove themselves: their time, the timer of it, and what is never removed."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from env_file import env
+from generator import GENERATOR, places
+from sockwake.admin import cli
+from sockwake.errors import USAGE
+from sockwake.lifecycle import expiring
+from tree import Tree, run
+
+
+@pytest.mark.parametrize(
+    ("text", "is_made"),
+    [
+        ("2026-11-29 03:30:00 UTC\n", True),
+        ("2026-11-29 03:30:00 UTC", True),
+        ("", False),
+        ("tomorrow\n", False),
+        ("2026-11-29 03:30:00 UTC;rm\n", False),
+        ("2026-11-29 03:30:00\n", False),
+        ("*-*-* 03:30:00 UTC\n", False),
+    ],
+)
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_time_becomes_a_timer_that_a_boot_starts(
+    tmp_path: Path, text: str, is_made: bool, shell: str
+) -> None:
+    for path in (tmp_path / "etc/a", tmp_path / "out"):
+        path.mkdir(parents=True)
+    (tmp_path / "etc/a/instance.env").write_text(env())
+    (tmp_path / "etc/a/expires").write_text(text)
+    out = str(tmp_path / "out")
+    ran = run(shell, GENERATOR, out, out, out, env=places(tmp_path))
+    timer = tmp_path / "out/pg-expire@a.timer"
+    assert (ran.status, timer.exists()) == (0, is_made), ran
+    assert ("has no time that can be used" in ran.stderr) != is_made
+    if is_made:
+        assert "\nOnCalendar=2026-11-29 03:30:00 UTC\n" in timer.read_text()
+        wanted = tmp_path / "out/timers.target.wants/pg-expire@a.timer"
+        assert wanted.resolve() == timer.resolve()
+
+
+def test_only_a_time_that_is_over_removes_anything(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.new("a")
+    instance = tree.instance("a")
+    with pytest.raises(Exception, match="was not made to expire"):
+        expiring.require_over(instance)
+    Path(instance.etc, "expires").write_text(expiring.note(100))
+    assert abs((expiring.when(instance) or 0) - time.time() - 100) < 5
+    with pytest.raises(Exception, match="and not before"):
+        expiring.require_over(instance)
+    Path(instance.etc, "expires").write_text(expiring.note(-1))
+    expiring.require_over(instance)
+    Path(instance.etc, "expires").write_text("soon\n")
+    with pytest.raises(Exception, match="was not made to expire"):
+        expiring.require_over(instance)
+    assert cli.main(["rm", "--expired", "a", "--root", str(tree)]) == USAGE
+    assert tree.sockwake("copy", "a", "b", "--ttl", "1h").status == USAGE, "not in a tree"
+    for span in ("5s", "infinity", "soon"):
+        assert tree.sockwake("copy", "a", "b", "--ttl", span).status == USAGE
+    capsys.readouterr()
