@@ -38,9 +38,15 @@ def told(instance: Instance) -> str:
     return files.text_of(f"{instance.etc}/{FILE}").strip()
 
 
+def timers(instance: Instance) -> tuple[str, ...]:
+    """The timer of an instance that goes, else none."""
+    return (f"pg-expire@{instance.name}.timer",) if told(instance) else ()
+
+
 def start_timer(instance: Instance) -> None:
     """Start the timer of an instance, which systemd has read."""
-    systemctl.start(f"pg-expire@{instance.name}.timer")
+    for timer in timers(instance):
+        systemctl.start(timer)
 
 
 def require_over(instance: Instance) -> None:

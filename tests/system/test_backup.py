@@ -177,7 +177,10 @@ def test_a_copy_for_an_hour_removes_itself_with_its_clients(instance: Make, know
     soon = must("date", "-u", "-d", "+5 seconds", "+%F %T UTC")
     (branch.etc / "expires").write_text(soon)
     must("systemctl", "daemon-reload")
-    until("it is gone", lambda: not branch.etc.exists() and not branch.data.exists(), 60)
+    gone = (branch.etc, DATA / "pg2")
+    until("it is gone", lambda: not any(each.exists() for each in gone), 60)
+    ended = ("inactive", "failed")
+    until("all has ended", lambda: branch.state("pg-expire@pg2.service") in ended, 30)
     client.vanish()
     assert database.psql("select n from kept") == "42"
     database.asleep()

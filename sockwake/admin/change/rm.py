@@ -90,7 +90,7 @@ def _stop(instance: Instance, *, reload: bool) -> None:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         timers = [each.replace(".service", ".timer") for each in schedule.services(instance.name)]
-        systemctl.stop(*units, *timers)
+        systemctl.stop(*units, *timers, *expiring.timers(instance))
         systemctl.forget_times(*timers)
         new.end_making(instance)
 
