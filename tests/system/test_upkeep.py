@@ -228,7 +228,8 @@ def test_a_window_with_hours_keeps_it_awake_for_its_own_jobs(database: Database)
     assert "nothing is due of" in must("journalctl", "-u", unit, "-o", "cat")
     assert not is_awake(database)
     run("sockwake", "rm", name, "--purge").expect(0)
-    assert run("systemctl", "cat", f"pg-maintain@{name}.timer").status
+    assert database.state(f"pg-maintain@{name}.timer") == "inactive"
+    assert not Path(f"/var/lib/systemd/timers/stamp-pg-maintain@{name}.timer").exists()
     assert not Path(f"/var/lib/sockwake/upkeep.d/{name}").exists()
 
 

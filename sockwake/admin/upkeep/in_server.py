@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
+from sockwake.admin.upkeep.from_outside import FromOutside
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.beside_server import Beside
@@ -25,13 +26,16 @@ _MOST_PROBLEMS = 3  # that are told
 
 
 class InServer:
-    """The upkeep of one server. major: its version. is_over: whether nothing more may begin.
+    """The upkeep of one server. reached: how. major: its version.
 
+    is_over: whether nothing more may begin.
     done, problems: what was done and what could not be, each as the end of a sentence.
     """
 
-    def __init__(self, beside: Beside, major: int, is_over: Callable[[], bool]) -> None:
-        self._beside = beside
+    def __init__(
+        self, reached: Beside | FromOutside, major: int, is_over: Callable[[], bool]
+    ) -> None:
+        self._reached = reached
         self._major = major
         self._is_over = is_over
         self.done: list[str] = []
@@ -127,8 +131,9 @@ class InServer:
         said: list[str] | None = None,
     ) -> str:
         name = database.replace("\\", "\\\\").replace("'", "\\'")
-        argv = self._beside.argv("psql", *_PSQL, f"--dbname=dbname='{name}'", *words)
-        return process.run(argv, stdin=stdin, timeout=timeout, aside=said)
+        argv = self._reached.argv("psql", *_PSQL, f"--dbname=dbname='{name}'", *words)
+        env = self._reached.environment if isinstance(self._reached, FromOutside) else {}
+        return process.run(argv, env=env, stdin=stdin, timeout=timeout, aside=said)
 
 
 def _counted(number: int, what: str) -> str:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.upkeep import checksums
+from sockwake.admin.upkeep.from_outside import FromOutside
 from sockwake.admin.upkeep.in_server import InServer
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import holds, hours, programs, runtime, upkeep
-from sockwake.lifecycle.beside_server import beside
+from sockwake.lifecycle.beside_server import Beside, beside
 from sockwake.lifecycle.hold import WINDOW
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.still import is_awake
@@ -90,7 +92,8 @@ def look(name: Name) -> Subject:
         raise SockwakeError(
             f"instance '{name}' is no PostgreSQL, and has no upkeep", "sockwake ls shows the kinds"
         )
-    if os.path.exists(instance.uninitialised_file) or not cluster.exists(settings):
+    is_there = scope.is_user() or cluster.exists(settings)  # a user cannot look into it
+    if os.path.exists(instance.uninitialised_file) or not is_there:
         raise SockwakeError(f"instance '{name}' has no data yet", "its first wake makes them")
     return Subject(instance, settings, _control(instance, settings), upkeep.read(instance))
 
@@ -194,13 +197,12 @@ class _Outcome:
         """Have the server do its part, held awake; raises SockwakeError when it cannot start."""
         subject = self._subject
         instance, settings, control = subject.instance, subject.settings, subject.control
-        secret = password.require_password(instance)
         is_old = control is not None and (
             control.freeze_age >= upkeep.WRAPAROUND_AGE or control.multi_age >= 2 * upkeep.MULTI_AGE
         )
         with (
             holds.hold(instance, f"upkeep: {_why(subject)}"),
-            beside(instance, settings, secret, _PASSFILE) as server,
+            _reached(instance, settings) as server,
         ):
             work = InServer(server, settings.major, self._is_over)
             work.work(has_all=is_old)
@@ -218,6 +220,17 @@ class _Outcome:
         if inventory.exists(self._subject.instance):
             said = {"finished": time.time(), "done": tuple(self.done), "failure": self.failure}
             upkeep.write(self._subject.instance, Note(**self._note | said))
+
+
+@contextmanager
+def _reached(instance: Instance, settings: Settings) -> Iterator[Beside | FromOutside]:
+    """How the server is asked, which is awake."""
+    if scope.is_user():
+        yield FromOutside(instance, settings)
+        return
+    secret = password.require_password(instance)
+    with beside(instance, settings, secret, _PASSFILE) as server:
+        yield server
 
 
 def _why(subject: Subject) -> str:
