@@ -22,6 +22,7 @@ import project
 import python_cost
 import starts
 import traces
+import upgrading
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "cold": lambda quick: cold.measure(3 if quick else 21, 5 if quick else 100),
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
         | {"starts": starts.measure(1 if quick else 3)}
     ),
     "project": lambda quick: project.measure(2 if quick else 11),
+    "upgrade": lambda quick: upgrading.measure(1 if quick else 3),
     "making": lambda quick: making.measure(2 if quick else 7),
 }
 

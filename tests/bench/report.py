@@ -23,6 +23,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
         "asleep": wake_rows.asleep,
         "kinds": _kinds,
         "project": _project,
+        "upgrade": _upgrade,
         "making": _making,
         "reload": _reload,
         "first": _first,
@@ -106,6 +107,18 @@ def _project(part: dict[str, Any]) -> Iterator[Row]:
     middle = {contestant: statistics.median(took) for contestant, took in samples.items()}
     yield ratio("    the one against the other", middle["sockwake"] / middle["compose"], 0.6)
     yield zero("    failures in those, sockwake", failed)
+
+
+def _upgrade(part: dict[str, Any]) -> Iterator[Row]:
+    took, alone = (sorted(each) for each in zip(*part["taken"], strict=True))
+    how = {"clone": "cloned", "upgrade": "copied"}.get(part["method"], part["method"])
+    middle, rest = statistics.median(took), statistics.median(alone)
+    yield Row(
+        f"an upgrade of 1 GB from PostgreSQL 17 to 18, {how}",
+        f"{middle:.1f} s",
+        f"{took[0]:.1f}–{took[-1]:.1f} s, n = {len(took)}",
+    )
+    yield Row("    pg_upgrade alone, in the same", f"{rest:.1f} s", f"{rest / middle:.2f} of it")
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:

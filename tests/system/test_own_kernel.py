@@ -22,6 +22,7 @@ import pytest
 
 from instances import Know, Make
 from moment import until
+from newer_postgres import strip
 from program import must, run
 from service import Service
 
@@ -176,3 +177,21 @@ def test_a_copy_shares_its_blocks_where_the_file_system_can(
     assert database.psql("select n from kept") == "42"
     for each in (database, copy):
         each.asleep()
+
+
+def test_an_upgrade_clones_files_where_the_file_system_can(sharing: Path, instance: Make) -> None:
+    database = instance("--data", str(sharing / "pg1"), version="17")
+    database.psql("create table kept as select repeat('x', 900) from generate_series(1, 120000)")
+    strip(database)
+    database.asleep()
+    must("sync")
+    before = shutil.disk_usage(sharing)
+    said = must("sockwake", "upgrade", "pg1", "--version", "18", "--json", timeout=PATIENCE)
+    must("sync")
+    assert json.loads(said)["method"] == "clone"
+    assert shutil.disk_usage(sharing).used - before.used < 100 << 20
+    assert database.psql("select count(*) from kept") == "120000"
+    database.asleep()
+    must("sockwake", "upgrade", "pg1", "--back", timeout=PATIENCE)
+    assert database.psql("select count(*) from kept") == "120000"
+    database.asleep()

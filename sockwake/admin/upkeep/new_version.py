@@ -44,7 +44,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, as a sentence; what an administrator has to know beside it; and figures."""
+    """What was done, as a sentence; what an administrator has to know beside it; and figures.
+
+    seconds: for all of it, and those of it in which the data were taken over.
+    """
 
     said: str
     notes: list[str] = field(default_factory=list)
@@ -52,6 +55,7 @@ class Outcome:
     new: str = ""
     method: str = ""
     seconds: float = 0.0
+    data_seconds: float = 0.0
 
 
 class NewVersion:
@@ -175,7 +179,13 @@ class NewVersion:
         )
 
     def _outcome(self, said: str) -> Outcome:
-        move, seconds = self._move, time.monotonic() - self._began
+        move, made = self._move, self._made
         return Outcome(
-            said, self._made.said, move.old.version, move.new.version, move.method, seconds
+            said,
+            made.said,
+            move.old.version,
+            move.new.version,
+            move.method,
+            round(time.monotonic() - self._began, 3),
+            round(made.seconds, 3),
         )

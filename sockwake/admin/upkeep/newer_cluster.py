@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 from sockwake.admin.upkeep import old_cluster, two_clusters
 from sockwake.admin.upkeep.old_cluster import Facts
@@ -60,6 +61,7 @@ class NewerCluster:
         self._from = Place(data, below=two_clusters.served(old))
         self._to = Place(data, below=NEW)
         self.said: list[str] = []  # what an administrator has to know, as sentences
+        self.seconds = 0.0  # that taking over the data took
 
     def prepare(self) -> Facts:
         """Make it, empty, with the old one's configuration; raises SockwakeError.
@@ -154,10 +156,12 @@ class NewerCluster:
 
     def fill(self, facts: Facts, method: str) -> None:
         """Take over the data; raises SockwakeError."""
+        began = time.monotonic()
         if method == "dump":
             self._dump()
         else:
             self._pg_upgrade(facts, method)
+        self.seconds = time.monotonic() - began
 
     def _pg_upgrade(self, facts: Facts, method: str, *more: str) -> None:
         newer = self._both.passing
