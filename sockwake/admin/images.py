@@ -1,6 +1,7 @@
 """sockwake images: the images of containers that are woken without an engine."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -87,9 +88,11 @@ def _rm(arguments: Namespace) -> None:
 
 
 def _prune(arguments: Namespace) -> None:
+    from sockwake.admin import travelled
+
     enter(arguments)
     root = arguments.root or ""
-    if not _unneeded(root):
+    if not (_unneeded(root) or travelled.unneeded(root)):
         print("There is no image that no instance needs.")
         return
     with store.locked(root):
@@ -98,6 +101,10 @@ def _prune(arguments: Namespace) -> None:
             said = f"Removed {_described(image)}."
             store.remove(image, root)
             print(said, flush=True)
+        for path in travelled.unneeded(root):
+            size = words.size(os.stat(path).st_size)
+            os.unlink(path)
+            print(f"Removed the archive of {travelled.image_of(path)} ({size}).", flush=True)
 
 
 def _unneeded(root: str) -> list[store.Image]:

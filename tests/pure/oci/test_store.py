@@ -1,13 +1,16 @@
 """The images of a system tree: found, listed, kept and removed. They are made here by hand."""
 
 import fcntl
+import io
 import json
 import os
+import tarfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from sockwake.engine import archives
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.oci import needs, store
 from tree import Tree
@@ -72,6 +75,39 @@ def test_prune_keeps_what_is_needed_now_or_to_go_back(tree: Tree) -> None:
     assert (ran.status, ran.stdout) == (0, "Removed gone:1 (1000B).\n")
     assert store.find(gone, str(tree)) is None
     assert {image.digest for image in store.images(str(tree))} == {kept, before, shipped}
+
+
+def put_archive(place: Path, file: str, tag: str, mode: int = 0o600) -> None:
+    """An archive of docker's kind, as skopeo writes it for a tree."""
+    text = json.dumps([{"Config": "c.json", "RepoTags": [tag], "Layers": []}]).encode()
+    with tarfile.open(place / file, "w") as archive:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    (place / file).chmod(mode)
+
+
+def test_prune_takes_our_archives_that_no_instance_names(tree: Tree) -> None:
+    """And none where a variable may mean it, or that is not as ours are."""
+    place = tree.path / PLACE / "archives"
+    place.mkdir(parents=True, mode=0o700)
+    tree.new("pg1", "--version", "18", "--runtime", "engine")
+    old = "host:5000/team/old:1"
+    put_archive(place, archives.file_of("postgres:18"), "docker.io/library/postgres:18")
+    put_archive(place, archives.file_of(old), old)
+    put_archive(place, archives.file_of("packaged:1"), "docker.io/library/packaged:1", 0o644)
+    put_archive(place, "by-hand.tar", "docker.io/library/other:1")
+    (place / "by:hand.tar").touch(mode=0o600)
+    (place / archives.file_of("damaged:1")).touch(mode=0o600)
+    compose = tree.path / "etc/sockwake/pg1/compose.yaml"
+    plain = compose.read_text()
+    compose.write_text(f"{plain}# ${{OTHER}}\n")
+    before = set(place.iterdir())
+    assert tree.sockwake("images", "prune").stdout.startswith("There is no image")
+    compose.write_text(plain)
+    gone = f"Removed the archive of {old} ("
+    assert tree.sockwake("images", "prune").stdout.startswith(gone)
+    assert before - set(place.iterdir()) == {place / archives.file_of(old)}
 
 
 def test_what_is_needed_shipped_or_missing_is_not_removed(tree: Tree) -> None:
