@@ -194,18 +194,24 @@ def external(what: str) -> str:
     return f"{what}s: {{it: {{name: theirs, external: true}}}}\n"
 
 
+_PUTS_IT_IN_EARLY = "2.26.1-4"  # Debian 13's: when it makes the container
+
+
 @pytest.mark.parametrize("version", ["2.37.3", "v2.40.0", "5.0.1"])
 def test_a_config_that_compose_puts_in_only_when_it_starts_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     directory = lay_out(tmp_path, WEB % ", configs: [motd]" + "configs: {motd: {content: hello}}\n")
-    read(directory)  # Debian's compose does it when it makes the container
     real = shutil.which("docker-compose")
-    (tmp_path / "docker-compose").write_text(
-        f'#!/bin/sh\nif [ "$1" = version ]; then echo {version}; else exec {real} "$@"; fi\n'
-    )
-    (tmp_path / "docker-compose").chmod(0o755)
+    program = tmp_path / "docker-compose"
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for said in (_PUTS_IT_IN_EARLY, version):
+        program.write_text(
+            f'#!/bin/sh\nif [ "$1" = version ]; then echo {said}; else exec {real} "$@"; fi\n'
+        )
+        program.chmod(0o755)
+        if said == _PUTS_IT_IN_EARLY:
+            read(directory)
     assert "config 'motd' of the project in" in refused(directory)
 
 
