@@ -100,6 +100,13 @@ def a_container_of_no_instance(_: Database) -> Undo:
     return lambda: must("docker", "rm", "--force", CONTAINER)
 
 
+def an_upgrade_that_was_killed(database: Database) -> Undo:
+    versions = {each: {"version": each, "image": "", "digest": ""} for each in ("17", "18")}
+    left = {"old": versions["17"], "new": versions["18"], "method": "upgrade", "state": "making"}
+    (database.etc / "upgraded").write_text(json.dumps(left))
+    return (database.etc / "upgraded").unlink
+
+
 DAMAGES: dict[Damage, tuple[str, bool]] = {  # the check that finds it, and whether --fix mends it
     a_secret_others_may_read: ("mode", True),
     an_edit_without_a_reload: ("generated", True),
@@ -107,6 +114,7 @@ DAMAGES: dict[Damage, tuple[str, bool]] = {  # the check that finds it, and whet
     a_port_at_the_old_place: ("address", False),
     an_hba_that_trusts: ("trust", False),
     a_failed_wake: ("failure", False),
+    an_upgrade_that_was_killed: ("upgrade", False),
     a_link_of_no_instance: ("link", True),
     a_bundle_of_no_instance: ("directory", True),
     a_container_of_no_instance: ("container", False),

@@ -24,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "backup": upkeep.backups_made,
     "damage": upkeep.backups_good,
     "upkeep": upkeep.maintained,
+    "upgrade": upkeep.unfinished_upgrades,
     "forward": forwarded.leaderless,
     "restart": leftovers.restarts,
     "disk": machine.disk,

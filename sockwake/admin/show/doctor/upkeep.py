@@ -1,10 +1,13 @@
 """Checks of what is done for sleeping data: backups and upkeep."""
 
+import os
 from collections.abc import Iterator
 
+from sockwake.admin import inventory
 from sockwake.admin.show import overdue, upkeep
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
 from sockwake.admin.show.sight import DOWN
+from sockwake.admin.upkeep import upgraded
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, wakes
@@ -48,6 +51,26 @@ def maintained(patient: Patient) -> Iterator[Finding]:
         if note and note.failure:
             what = f"its last upkeep could not do all: {note.failure}"
             yield Finding(what, command("sockwake maintain", instance.name), instance.name)
+
+
+def unfinished_upgrades(patient: Patient) -> Iterator[Finding]:
+    """An upgrade to another major version that was killed, and not run again."""
+    for instance in patient.chosen:
+        if not os.path.exists(upgraded.path(instance)):
+            continue
+        try:
+            move = upgraded.read(instance)
+        except SockwakeError as error:
+            yield Finding(error.message, error.hint, instance.name)
+            continue
+        lock = inventory.take(instance)
+        if lock < 0:
+            continue  # it is under way
+        os.close(lock)
+        if move and move.state != upgraded.DONE:
+            way = "--back" if move.is_back else f"--version {move.new.version}"
+            what = f"its upgrade from {move.old.version} to {move.new.version} was not finished"
+            yield Finding(what, command("sockwake upgrade", instance.name, way), instance.name)
 
 
 def _awake_for(patient: Patient, instance: Instance) -> float | None:
