@@ -26,6 +26,9 @@ _DOOR = f"{WORK}/door"  # for sockets, and a pg_hba.conf for those who reach the
 _AT = "/run/door"
 _DISABLED = "global/pg_control"  # which pg_upgrade --link gives another name
 _SINCE_18 = 18  # checksums by default; statistics are taken along
+_COLLATION_KNOWN = 15  # pg_database knows the version since
+_MOST_PROBLEMS = 20  # rounds in which lines are taken out of a configuration
+_MOST_LINES, _MOST_LISTED = 12, 5  # of pg_upgrade's report, and of each of its lists
 _AVAILABLE = "SELECT DISTINCT name FROM pg_available_extensions"
 _OTHER_COLLATION = """
 SELECT datname FROM pg_database
@@ -171,7 +174,10 @@ class NewerCluster:
         options = f"-c hba_file={_AT}/pg_hba.conf -c ssl=off -c logging_collector=off"
         options += "".join(f" -c {each}" for each in facts.preloading)
         words: list[Word] = [
-            *(f"--old-bindir={old_programs}", f"--new-bindir={_folder(newer.program('postgres'))}"),
+            *(
+                f"--old-bindir={old_programs}",
+                f"--new-bindir={os.path.dirname(newer.program('postgres'))}",
+            ),
             Place(self._data, self._from.below, "--old-datadir="),
             Place(self._data, NEW, "--new-datadir="),
             Place(f"{self._data}/{_DOOR}", prefix="--socketdir=", at=_AT),
@@ -265,15 +271,6 @@ def undo_link(data: str, old: int) -> None:
     if os.path.exists(f"{control}.old") and not os.path.exists(control):
         os.rename(f"{control}.old", control)
         files.sync(os.path.dirname(control))
-
-
-_MOST_PROBLEMS = 20  # rounds in which lines are taken out of a configuration
-_MOST_LINES, _MOST_LISTED = 12, 5
-_COLLATION_KNOWN = 15  # pg_database knows the version since
-
-
-def _folder(path: str) -> str:
-    return os.path.dirname(path)
 
 
 def _counted(relations: dict[str, int]) -> str:

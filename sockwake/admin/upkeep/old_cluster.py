@@ -13,9 +13,10 @@ from sockwake.lifecycle.programs import Programs
 _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 _LOCALE = """
 SELECT pg_encoding_to_char(encoding), datcollate, datctype, coalesce(j->>'datlocprovider', 'c'),
-    coalesce(j->>'datlocale', j->>'daticulocale', j->>'daticulocale', '')
+    coalesce(j->>'datlocale', j->>'daticulocale', '')
 FROM pg_database d, to_jsonb(d) j WHERE datname = 'template0'
 """
+_LIBRARIES = "shared_preload_libraries="
 _PRELOADED = """
 SELECT setting FROM pg_file_settings WHERE name = 'shared_preload_libraries' AND setting <> ''
 ORDER BY seqno DESC LIMIT 1
@@ -88,6 +89,3 @@ def unasked(user: str, arguments: Sequence[str]) -> Facts:
 def _preloaded(arguments: Sequence[str]) -> str:
     found = [each.partition("=")[2] for each in arguments if each.startswith(_LIBRARIES)]
     return found[-1] if found else ""
-
-
-_LIBRARIES = "shared_preload_libraries="
