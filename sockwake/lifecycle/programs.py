@@ -14,6 +14,7 @@ that began it was killed.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,6 +35,7 @@ _PSQL = (
     *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only"),
     *("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"),
 )
+_WRONG = re.compile(r"(?i)\b(?:error|fatal):")
 _DOOR = "/run/door"  # where a server has the directory of its socket
 _HBA = "pg_hba.conf"
 # its socket is in a directory that only root and itself can reach
@@ -155,7 +157,9 @@ class Server:
         try:
             return process.run(argv, timeout=_HOUR, stdin=stdin, aside=said, cwd="/")
         except process.ProgramError as error:
-            raise process.ProgramError([program], error.returned, error.output) from None
+            said = [line for line in error.output.splitlines() if _WRONG.search(line)]
+            what = said[0] if said else error.output  # what is behind that tells only where
+            raise process.ProgramError([program], error.returned, what) from None
 
 
 def of(

@@ -181,7 +181,8 @@ def test_a_copy_shares_its_blocks_where_the_file_system_can(
 
 def test_an_upgrade_clones_files_where_the_file_system_can(sharing: Path, instance: Make) -> None:
     database = instance("--data", str(sharing / "pg1"), version="17")
-    database.psql("create table kept as select repeat('x', 900) from generate_series(1, 120000)")
+    database.psql("create table kept as select repeat('x', 900) from generate_series(1, 60000)")
+    database.psql("vacuum (freeze, analyze) kept")  # what reads it later writes to no block
     strip(database)
     database.asleep()
     must("sync")
@@ -190,8 +191,8 @@ def test_an_upgrade_clones_files_where_the_file_system_can(sharing: Path, instan
     must("sync")
     assert json.loads(said)["method"] == "clone"
     assert shutil.disk_usage(sharing).used - before.used < 100 << 20
-    assert database.psql("select count(*) from kept") == "120000"
+    assert database.psql("select count(*) from kept") == "60000"
     database.asleep()
     must("sockwake", "upgrade", "pg1", "--back", timeout=PATIENCE)
-    assert database.psql("select count(*) from kept") == "120000"
+    assert database.psql("select count(*) from kept") == "60000"
     database.asleep()
