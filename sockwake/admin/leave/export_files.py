@@ -186,6 +186,8 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
         "initdb": _initdb(survey),
         "data": cluster_of(source),
         "socket_unit": source.socket_unit,
+        "systemctl": "systemctl --user" if source.is_user else "systemctl",
+        "own": " --user" if source.is_user else "",
         "wanted_by": "default.target" if source.is_user else "multi-user.target",
         "memory": f"{memory}" if memory else "",
         "cpus": f"{cpus / 100:g}" if cpus else "",

@@ -60,7 +60,8 @@ def _has_hints(survey: Survey) -> bool:
 
 def _databases(survey: Survey, plan: Plan) -> Iterator[Point]:
     total = size(survey.size)
-    yield Point("size", FINE, f"{total} in {len(survey.databases)} databases")
+    count = len(survey.databases)
+    yield Point("size", FINE, f"{total} in {count} database{'s' if count != 1 else ''}")
     if survey.memory:
         yield Point(
             "memory", FINE, f"it is known to have had {size(survey.memory)}, with its page cache"
