@@ -68,6 +68,8 @@ class Parser(argparse.ArgumentParser):
             self._require_no_root(list(takewhile(lambda word: word.startswith("-"), own or ())))
         parsed, unknown = super().parse_known_args(own, namespace)
         self._require_no_root(unknown)
+        if "names" in parsed and unknown and not any(each.startswith("-") for each in unknown):
+            parsed.names, unknown = [*parsed.names, *unknown], []  # those behind an option
         if self.takes_command:
             parsed.command = args[len(own) + 1 :] if len(own) < len(args) else None
         return parsed, unknown

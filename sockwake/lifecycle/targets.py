@@ -2,13 +2,17 @@
 
 No password is needed for that, and none is known: PostgreSQL tells whether it is a standby only to
 those who have logged in. Patroni's REST API tells it to everyone, by a status: /primary is answered
-with 200 by the leader alone, and HAProxy, as Patroni's own manual sets it up, asks the same.
+with 200 by the leader alone, and HAProxy, as Patroni's own manual sets it up, asks the same. A node
+that has become the leader says so while its server is still being promoted, and takes no writes;
+then the text of the answer has the role of the server.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
+import time
 
 from sockwake.config.forwarding import TCP, Check, Forwarding, Target
 from sockwake.protocol import http
@@ -16,6 +20,7 @@ from sockwake.protocol import http
 # what a server shows of itself: it is the one, it says that it is not, or it does not answer
 LEADS, FOLLOWS, SILENT = "leads", "follows", "silent"
 _PATIENCE = 2.0  # seconds for an answer
+_LONGEST_ANSWER = 65536  # bytes
 
 
 def look(forwarding: Forwarding) -> list[tuple[Target, str]]:
@@ -48,10 +53,11 @@ def sight(target: Target, check: Check, *, is_known: bool = False) -> str:
     """
     if check.scheme == TCP:
         return LEADS if reached(target) else SILENT
-    status = _status(target, check)
-    if not status:
+    answer = _answer(target, check)
+    if not (status := http.status_of(answer)):
         return SILENT
-    return LEADS if status == 200 and (is_known or reached(target)) else FOLLOWS
+    is_it = status == 200 and not _is_being_promoted(answer)
+    return LEADS if is_it and (is_known or reached(target)) else FOLLOWS
 
 
 def reached(target: Target) -> str:
@@ -66,23 +72,47 @@ def reached(target: Target) -> str:
         return ""
 
 
-def _status(target: Target, check: Check) -> int:
-    """The status that the check of a target is answered with, 0 for none."""
+def _is_being_promoted(answer: bytes) -> bool:
+    """Whether an answer tells that the server behind it is a standby."""
+    try:
+        told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("role") == "replica"
+
+
+def _answer(target: Target, check: Check) -> bytes:
+    """What the check of a target is answered with, b"" for nothing."""
     try:
         plain = socket.create_connection((target.host, check.port), _PATIENCE)
     except OSError:
-        return 0
-    if check.scheme == "http":
-        return http.ask(plain, check.path)
-    import ssl  # late: 10 ms, and 3 MB of memory
-
-    # Like plain HTTP it is not verified: it tells where to lead a client, whose own TLS goes
-    # through, and is verified by the client.
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return b""
     with plain:
+        if check.scheme == "http":
+            return _ask(plain, check.path)
+        import ssl  # late: 10 ms, and 3 MB of memory
+
+        # Like plain HTTP it is not verified: it tells where to lead a client, whose own TLS goes
+        # through, and is verified by the client.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
-            encrypted = context.wrap_socket(plain, server_hostname=target.host)
+            with context.wrap_socket(plain, server_hostname=target.host) as encrypted:
+                return _ask(encrypted, check.path)
         except OSError:
-            return 0
-        return http.ask(encrypted, check.path)
+            return b""
+
+
+def _ask(sock: socket.socket, path: str) -> bytes:
+    """The answer to GET path on a fresh connection, as far as it came."""
+    answer = b""
+    deadline = time.monotonic() + _PATIENCE
+    try:
+        sock.sendall(http.request(path))
+        while len(answer) < _LONGEST_ANSWER and time.monotonic() < deadline:
+            if not (chunk := sock.recv(4096)):
+                break
+            answer += chunk
+    except OSError:
+        pass
+    return answer

@@ -16,6 +16,7 @@ import aimed
 import awake
 import cold
 import engineless
+import forwarded
 import kinds
 import making
 import project
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     ),
     "project": lambda quick: project.measure(2 if quick else 11),
     "upgrade": lambda quick: upgrading.measure(1 if quick else 3),
+    "forward": lambda quick: forwarded.measure(1 if quick else 5, 2 if quick else 5),
     "making": lambda quick: making.measure(2 if quick else 7),
 }
 

@@ -24,6 +24,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
         "kinds": _kinds,
         "project": _project,
         "upgrade": _upgrade,
+        "forward": _forward,
         "making": _making,
         "reload": _reload,
         "first": _first,
@@ -119,6 +120,20 @@ def _upgrade(part: dict[str, Any]) -> Iterator[Row]:
         f"{took[0]:.1f}–{took[-1]:.1f} s, n = {len(took)}",
     )
     yield Row("    pg_upgrade alone, in the same", f"{rest:.1f} s", f"{rest / middle:.2f} of it")
+
+
+def _forward(part: dict[str, Any]) -> Iterator[Row]:
+    for clients, rates in part["rates"].items():
+        plural = "" if clients == "1" else "s"
+        for name, what in (("direct", "direct by TCP"), ("forward", "through sockwake forward")):
+            label = f"pgbench --select-only, {clients} client{plural}, {what}"
+            if name == "forward":
+                label = f"    {what}"
+            rate = rates[name]
+            spread = f"{span(rate, '/s')}, n = {len(rate)}"
+            yield Row(label, f"{statistics.median(rate):,.0f} /s", spread)
+        share = statistics.median(rates["forward"]) / statistics.median(rates["direct"])
+        yield Row("    the one against the other", f"{share:.2f} ×")
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:

@@ -32,6 +32,7 @@ class Server:
     def __init__(self, host: str, port: int = 0, rest: int = 0, status: int | None = 200) -> None:
         self.host = host
         self.status = status
+        self.role = ""  # of what it says of itself, if it does
         self._clients: list[socket.socket] = []
         self._listeners = [_serve((host, port), self._echo)]
         self.port: int = self._listeners[0].getsockname()[1]
@@ -62,4 +63,5 @@ class Server:
     def _tell(self, client: socket.socket) -> None:
         with client, suppress(OSError):
             if client.recv(1000).startswith(b"GET /primary "):
-                client.sendall(f"HTTP/1.0 {self.status} .\r\n\r\n".encode())
+                body = f'{{"role": "{self.role}"}}' if self.role else ""
+                client.sendall(f"HTTP/1.0 {self.status} .\r\n\r\n{body}".encode())

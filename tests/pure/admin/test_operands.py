@@ -49,3 +49,10 @@ def test_no_word_can_stand_for_all_that_fit(root: str) -> None:
     assert operands.names([], root, or_all=True, fits=is_shop) == ["shop", "shop-test"]
     assert operands.names(["*"], root, fits=is_shop) == ["shop", "shop-test"]
     assert operands.names(["wiki"], root, fits=is_shop) == ["wiki"]
+
+
+def test_words_behind_an_option_are_operands_too(tree: Tree, root: str) -> None:
+    ran = tree.sockwake("ls", "shop", "--no-header", "wiki")
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["shop", "wiki"], ran
+    wrong = tree.sockwake("ls", "shop", "--quite", "wiki")
+    assert wrong.status == USAGE and "unrecognized arguments: --quite" in wrong.stderr

@@ -204,6 +204,14 @@ def test_a_broken_file_is_told_to_the_client(forwarded: Forwarded) -> None:
     assert "the file forward of 'pg1':1 is not KEY=value" in fields_of(read_all(client))["M"]
 
 
+def test_one_that_is_still_being_promoted_does_not_lead(three: list[Server]) -> None:
+    wanted = Forwarding([str(each) for each in three], f"http:{three[0].rest}/primary")
+    three[1].role = "replica"
+    assert targets.leader(wanted) is None
+    three[1].role = "primary"
+    assert str(targets.leader(wanted)) == str(three[1])
+
+
 def test_each_server_is_told_for_what_it_shows(three: list[Server]) -> None:
     three[2].end()
     wanted = Forwarding([str(each) for each in three], f"http:{three[0].rest}/primary")
