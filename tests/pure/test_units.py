@@ -68,10 +68,12 @@ def installed(tmp_path: Path) -> Path:
         "pg1": env(LISTEN="127.0.0.1,::1,/run/db/.s.PGSQL.25432"),
         "pg2": env(TLS="yes", PORT="25433"),
         "pg3": env(RUNTIME="crun", PORT="25434"),
+        "led": env(RUNTIME="crun", PORT="25435"),
     }
     for name, text in databases.items():
         (tmp_path / "etc" / name).mkdir(parents=True)
         (tmp_path / "etc" / name / "instance.env").write_text(text)
+    (tmp_path / "etc/led/forward").write_text("TARGETS=10.0.0.1:5432\nCHECK=tcp\n")
     definitions = (tmp_path / "etc").rglob("service.conf")
     for path in (*units.iterdir(), *share.rglob("*.conf"), *definitions):
         text = path.read_text().replace("/usr/libexec/sockwake/", f"{SOURCE}/bin/")
@@ -107,7 +109,9 @@ def analyze(directory: Path, *arguments: str, level: str = "info") -> Ran:
 
 def test_systemd_has_nothing_to_say_about_them(installed: Path) -> None:
     names = [
-        unit.name.replace("@.", f"@{name}.") for unit in UNITS for name in ("pg1", "pg2", *OTHERS)
+        unit.name.replace("@.", f"@{name}.")
+        for unit in UNITS
+        for name in ("pg1", "pg2", "led", *OTHERS)
     ]
     ran = analyze(installed, "verify", "--man=no", *names)
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
@@ -145,7 +149,15 @@ def test_a_program_is_exposed_to_little_unless_told_otherwise(installed: Path, n
 
 @pytest.mark.parametrize(
     ("name", "limit"),
-    [("pg1", 1.0), ("pg2", 1.5), ("web", 1.5), ("port", 1.5), ("socket", 1.0), ("host", 1.5)],
+    [
+        ("pg1", 1.0),
+        ("pg2", 1.5),
+        ("web", 1.5),
+        ("port", 1.5),
+        ("socket", 1.0),
+        ("host", 1.5),
+        ("led", 1.5),
+    ],
 )
 def test_the_proxy_is_exposed_to_as_little_as_promised(
     installed: Path, name: str, limit: float

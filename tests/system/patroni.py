@@ -15,6 +15,7 @@ _BASE = Path("/var/lib/postgresql/patroni-of-the-tests")
 _BINARIES = "/usr/lib/postgresql/17/bin"
 _HOSTS = ("127.0.0.11", "127.0.0.12", "127.0.0.13")
 _ETCD = "etcd-of-the-tests.service"
+PROGRAMS = ("patroni", "etcd", f"{_BINARIES}/postgres")
 # the shortest that Patroni takes: a leader that has gone is missed after ttl seconds at most
 _DYNAMIC = {
     "ttl": 20,

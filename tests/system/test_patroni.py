@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import pytest
 from database import Database
 from instances import Make
 from moment import until
-from patroni import Cluster
+from patroni import PROGRAMS, Cluster
 from program import PATIENCE, must, run
 
 IN_USE = 4
 _LONGEST = 120.0  # seconds
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, PROGRAMS)), reason="patroni, etcd or PostgreSQL 17 is not installed"
+)
 
 
 class Writer(threading.Thread):
