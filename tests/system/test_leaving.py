@@ -209,6 +209,7 @@ def test_a_dump_that_is_not_loaded_to_its_end_leaves_nothing(
     until("it loads", lambda: run("pgrep", "-f", "^postgres: postgres postgres .*SELECT").out, 30)
     process.kill()
     process.wait()
+    assert database.state(unit) == "active", "which the next one has to end"
     assert not database.etc.exists() and "unfinished" in sockwake("ls").out
     dump.write_text(f"{head}select nonsense;\n")
     said = run(*argv, timeout=180).expect(FAILED).err

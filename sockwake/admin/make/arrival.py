@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sockwake.lifecycle import programs
 
+_PURPOSE = "load"  # in the name of the unit in which a dump is loaded
 _USUAL_OWNER = 999  # of the official image, and of many that are made of it
 _NOT_TAKEN = ("postmaster.pid", "postmaster.opts", "standby.signal")
 # bash: a dump of which only a part could be unpacked is no dump
@@ -128,7 +129,7 @@ def load(request: Request, draft: Instance, settings: Settings) -> None:
     more = [f"shared_preload_libraries={libraries}"] if libraries else []
     data = os.path.realpath(settings.data)
     below = os.path.relpath(settings.cluster, settings.data)
-    own = programs.of(draft, settings, "load")
+    own = programs.of(draft, settings, _PURPOSE)
     inventory.say(f"loading {origin.path}, {size(_bytes(origin))}")
     with own.server(
         Place(data, below="" if below == "." else below), settings=more, lock=data
@@ -139,6 +140,14 @@ def load(request: Request, draft: Instance, settings: Settings) -> None:
         else:
             loading.one_database()
         server.run("vacuumdb", "--all", "--analyze-only", "--quiet")
+
+
+def end(instance: Instance) -> None:
+    """End the server through which a killed process has loaded a dump."""
+    if os.path.isdir(f"{instance.run}/programs"):
+        from sockwake.lifecycle import passing
+
+        passing.end(instance, _PURPOSE)
 
 
 def _bytes(origin: Origin) -> int:

@@ -222,6 +222,7 @@ def end_making(instance: Instance) -> None:
 
     hosted.end(instance)
     if not instance.root:
+        arrival.end(instance)
         bundle.end_left(instance)
 
 
