@@ -1,17 +1,17 @@
 """The places in an image at which every container has something mounted.
 
 crun makes those that an image lacks, in the image. It cannot where the image is on a file system
-that nothing writes to, as a system extension or a /usr of squashfs.
+that nothing writes to, as a system extension or a /usr of squashfs. Engines make the same ones.
 """
 
 from __future__ import annotations
 
 import os
 
-from sockwake.oci.mounts import FILES, SCRATCH
+from sockwake.oci.mounts import FILES
 from sockwake.oci.rootfs import resolved
 
-_DIRECTORIES = ("/dev", "/etc", "/proc", "/sys", "/var", *SCRATCH)
+_DIRECTORIES = ("/dev", "/etc", "/proc", "/sys")
 
 
 def make(rootfs: str) -> None:
