@@ -15,6 +15,7 @@ from typing import Any
 import aimed
 import awake
 import cold
+import copies
 import engineless
 import forwarded
 import kinds
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "project": lambda quick: project.measure(2 if quick else 11),
     "upgrade": lambda quick: upgrading.measure(1 if quick else 3),
     "forward": lambda quick: forwarded.measure(1 if quick else 5, 2 if quick else 5),
+    "copies": lambda quick: copies.measure(2 if quick else 5),
     "making": lambda quick: making.measure(2 if quick else 7),
 }
 

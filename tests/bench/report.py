@@ -25,6 +25,7 @@ def rows(results: dict[str, Any]) -> list[Row]:
         "project": _project,
         "upgrade": _upgrade,
         "forward": _forward,
+        "copies": _copies,
         "making": _making,
         "reload": _reload,
         "first": _first,
@@ -134,6 +135,29 @@ def _forward(part: dict[str, Any]) -> Iterator[Row]:
             yield Row(label, f"{statistics.median(rate):,.0f} /s", spread)
         share = statistics.median(rates["forward"]) / statistics.median(rates["direct"])
         yield Row("    the one against the other", f"{share:.2f} ×")
+
+
+def _copies(part: dict[str, Any]) -> Iterator[Row]:
+    for kind, title in (("shared", "blocks shared (btrfs)"), ("plain", "blocks copied")):
+        samples = {
+            what: [1000 * each for each in found] for what, found in part[kind]["samples"].items()
+        }
+        size = part[kind]["bytes"] / 2**30
+        yield timed(f"backup of a sleeping cluster of {size:.1f} GB, {title}", samples["backup"])
+        yield timed("    copy, with a daemon-reload", samples["copy"])
+        yield timed("    cp --archive alone", samples["cp"])
+        yield timed("    with a sync, which both of ours do", samples["cp and sync"])
+        medians = {what: statistics.median(found) for what, found in samples.items()}
+        figure = medians["backup"] / medians["cp and sync"]
+        yield Row("    the backup against that", f"{figure:.2f} ×")
+    waits = {what: statistics.median(found) for what, found in part["shared"]["waits"].items()}
+    more = waits["during"] - waits["alone"]
+    yield Row(
+        "    a client that comes meanwhile waits longer by",
+        f"{more:.0f} ms",
+        bound="≤ 500 ms",
+        passed=more <= 500,
+    )
 
 
 def _making(part: dict[str, Any]) -> Iterator[Row]:
