@@ -246,6 +246,8 @@ def test_a_user_s_own_is_looked_after_too(account: Account, user_database: Own) 
 
     before = runs()
     until("its time has come", lambda: runs() != before)
+    unit = "systemctl --user is-active pg-maintain@mine.service"
+    until("its upkeep has ended", lambda: account.run(*unit.split()).out.strip() == "inactive")
     user_database.asleep()
     told = json.loads(account.must("sockwake", "status", "--user", "-j", "mine"))["upkeep"]
     assert told["when"] == [f"{soon} UTC"] and told["last"]["failure"] is None
