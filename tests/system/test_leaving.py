@@ -214,7 +214,7 @@ def test_a_dump_that_is_not_loaded_to_its_end_leaves_nothing(
     dump.write_text(f"{head}select nonsense;\n")
     said = run(*argv, timeout=180).expect(FAILED).err
     assert "could not be loaded, and nothing was kept of it" in said and "nonsense" in said
-    assert database.state(unit) == "inactive" and not database.data.exists()
+    assert database.state(unit) == "inactive" and not Path("/var/lib/sockwake/pg1").exists()
     dump.write_text(head)
     run(*argv, "--idle", "1s", "--enable", timeout=180).expect(0)
     assert database.psql("select x from t") == "1"
