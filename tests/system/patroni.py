@@ -105,7 +105,11 @@ class Cluster:
 
     def await_synchronous(self) -> None:
         """Until no row is committed that only one node has."""
-        until("a standby is synchronous", lambda: any(n.status("/sync") == 200 for n in self.nodes))
+        until("a standby is synchronous", lambda: self.has("/sync"))
+
+    def has(self, path: str) -> bool:
+        """Whether a node is what a path of its REST API asks for."""
+        return any(node.status(path) == 200 for node in self.nodes)
 
     def await_leader(self, node: Node | None = None) -> Node:
         """The node that leads; until this one does."""
