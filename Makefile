@@ -30,7 +30,7 @@ demo: deb ## show a database asleep, awake for psql, and asleep again
 test: deb ## run all tests (pure, machine, system, images)
 	@tests/run $(DEB)
 
-pure: setup ## run the tests that need no machine: two minutes
+pure: setup ## run the tests that need no machine
 	@tests/run --pure
 
 machine: setup ## test the throw-away machines that the tests use

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import partial
@@ -57,8 +58,17 @@ def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
     if CNPG.is_dir():  # not part of the project, and not needed for the rest
         view += ["--bind", f"{CNPG}:/shared/cnpg"]
     argv = [MACHINE, "chroot", *view, *wheels, "toolbox", "--", *command, *arguments]
-    status = run.stream("pure", argv)
+    try:
+        status = run.stream("pure", argv)
+    finally:
+        forget_compiled()
     has_reported(run, "pure", status)
+
+
+def forget_compiled() -> None:
+    """Remove what Python has compiled beside the sources: programs that run in place write it."""
+    for folder in [*HERE.parent.rglob("__pycache__")]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def forky(run: Run, arguments: list[str]) -> None:
@@ -69,7 +79,11 @@ def forky(run: Run, arguments: list[str]) -> None:
     command = [*pytest, "--junit-xml=/reports/pure.xml", "/src/tests/pure"]
     view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
     argv = [MACHINE, "chroot", *view, "forky", "--", *command, *arguments]
-    has_reported(run, "forky", run.stream("forky", argv))
+    try:
+        status = run.stream("forky", argv)
+    finally:
+        forget_compiled()
+    has_reported(run, "forky", status)
 
 
 def machine(run: Run, arguments: list[str]) -> None:
