@@ -215,9 +215,10 @@ def test_another_name_and_a_copy(instance: Make, known: Know, runtime: str) -> N
     database = instance("--runtime", runtime, "--port", "25501", version=version)
     renamed, copy = known("shop"), known("pg2")
     database.psql("create table kept as select 42 as n")
-    refused = sockwake("rename", "pg1", "shop", status=IN_USE)
-    assert "instance 'pg1' is awake" in refused.err and "sockwake sleep pg1" in refused.err
-    sockwake("copy", "pg1", "pg2", status=IN_USE)
+    with database.at_work():
+        refused = sockwake("rename", "pg1", "shop", status=IN_USE)
+        assert "instance 'pg1' is awake" in refused.err and "sockwake sleep pg1" in refused.err
+        sockwake("copy", "pg1", "pg2", status=IN_USE)
     database.asleep()
     password = database.password
     assert sockwake("rename", "pg1", "shop").out == "pg1 is shop now.\n"

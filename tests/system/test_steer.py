@@ -53,8 +53,8 @@ def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
     name = service.name
     run("sockwake", "is-awake", name).expect(ASLEEP, "inactive")
     run("sockwake", "wake", name).expect(0, f"{name} is awake, after ", " s.\n")
-    was_woken_by(service, "root with 'sockwake wake'")
     run("sockwake", "is-awake", "no-such", name).expect(0, "unknown\nactive\n")
+    was_woken_by(service, "root with 'sockwake wake'")
     service.asleep()
     run("sockwake", "start", f"{name[:-1]}*").expect(0, f"{name} is awake")
     run("sockwake", "stop", name).expect(0, f"{name} is asleep, after ")
@@ -68,7 +68,7 @@ def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
 
 
 def test_sleep_refuses_under_clients_and_says_who_they_are(database: Database) -> None:
-    with database.connect() as client:
+    with database.at_work() as client:
         refused = run("sockwake", "sleep", "pg1").expect(IN_USE, "pg1' has 1 connected client: ")
         assert f", process {os.getpid()})" in refused.err and "127.0.0.1:" in refused.err
         assert client.value("select 1") == "1"
