@@ -42,6 +42,7 @@ ABOUT_DATES = (
     "admin/upkeep/maintain.py",
     "admin/upkeep/upgraded.py",
     "lifecycle/backups.py",
+    "lifecycle/expiring.py",
     "lifecycle/hold.py",
     "lifecycle/holds.py",
     "service/hours.py",

@@ -110,13 +110,13 @@ def test_what_its_image_keeps_outlives_edits_and_updates_and_no_move_leaves_it_b
     shop.asleep()
     must("docker", "build", "--quiet", "--tag", "trial:1", "--label", "a=b", str(tmp_path))
     must("sockwake", "update", "svc1", timeout=120)
-    assert get(shop.port, "/kept").text.count("start") == 4
+    assert get(shop.port, "/kept").text.count("start") == 5, "one was the proof of the update"
     shop.asleep()
     kept = BUNDLES / "svc1.volumes/kept"
     assert (kept.stat().st_uid, kept.stat().st_gid) == (33, 33)
     said = run("sockwake", "runtime", "svc1", "engine", timeout=120).expect(FAILED).err
     assert f"what its image keeps is in {kept}" in said
-    assert get(shop.port, "/kept").text.count("start") == 5
+    assert get(shop.port, "/kept").text.count("start") == 6
     shop.asleep()
     run("sockwake", "rm", "svc1").expect(0, f"deleted what its image kept in {kept}")
     assert left("svc1") == []
