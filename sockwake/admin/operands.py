@@ -42,6 +42,23 @@ def names(
     return list(dict.fromkeys(found))
 
 
+def named_or_all(
+    words: Sequence[str],
+    root: str = "",
+    *,
+    all_of_them: bool,
+    example: str,
+    fits: Callable[[Instance], bool],
+) -> list[Name]:
+    """As names(), of a command that does something to every instance only with --all.
+
+    example: the hint. Raises SockwakeError (usage) for neither words nor --all, and for both.
+    """
+    if bool(words) == all_of_them:
+        raise SockwakeError("say which instances, or --all", example, USAGE)
+    return names(words, root, or_all=True, fits=fits)
+
+
 def is_one_name(words: Sequence[str]) -> bool:
     """Whether words are one name, and no pattern: then --json has an object, and no array."""
     return len(words) == 1 and not has_pattern(words)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from sockwake.admin import version
 from sockwake.admin.option import Option
+from sockwake.admin.words import capital
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
 
@@ -100,7 +101,7 @@ def build(verbs: Sequence[Verb]) -> Parser:
             name,
             aliases=verb.aliases,
             help=verb.help,
-            description=verb.description or f"{verb.help[0].upper()}{verb.help[1:]}.",
+            description=verb.description or f"{capital(verb.help)}.",
             allow_abbrev=False,
             add_help=not _has_own_h(verb),
             epilog=f"{_EXIT_STATUS}. See {verb.manual}.",
@@ -115,7 +116,7 @@ def build(verbs: Sequence[Verb]) -> Parser:
 def _group(commands: Any, name: str, verbs: Sequence[Verb]) -> Any:
     """Add a group; returns what takes the parsers of its verbs."""
     text, usual = GROUPS[name]
-    title = f"{text[0].upper()}{text[1:]}."
+    title = f"{capital(text)}."
     group = commands.add_parser(
         name,
         help=text,

@@ -1,11 +1,16 @@
-"""Words that several commands have: names and numbers of bytes."""
+"""Words that several commands have: sentences, names and numbers of bytes."""
 
 from collections.abc import Sequence
 
 from sockwake.system.sizes import size
 
-__all__ = ["listed", "size"]
+__all__ = ["capital", "listed", "size"]
 _MOST = 5  # names that are listed
+
+
+def capital(text: str) -> str:
+    """A sentence that begins with a capital letter."""
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def listed(names: Sequence[str]) -> str:

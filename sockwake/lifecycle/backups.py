@@ -91,14 +91,13 @@ def directory(instance: Instance) -> str:
 
 def of(instance: Instance) -> list[Backup]:
     """All whole backups of an instance, the oldest first; none for a user who may not look."""
-    top = directory(instance)
-    found = [at(f"{top}/{entry}") for entry in _entries(top) if _NAME.fullmatch(entry)]
-    return sorted(filter(None, found), key=lambda each: (each.stamp, each.method))
+    return list(filter(None, map(at, _paths(instance))))
 
 
 def last_good(instance: Instance) -> Backup | None:
     """The newest backup with which nothing is known to be wrong."""
-    return next((each for each in reversed(of(instance)) if each.is_good), None)
+    newest_first = map(at, reversed(_paths(instance)))
+    return next((each for each in newest_first if each and each.is_good), None)
 
 
 def at(path: str) -> Backup | None:
@@ -153,8 +152,10 @@ def seconds(text: str) -> float:
     return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
 
 
-def _entries(path: str) -> list[str]:
+def _paths(instance: Instance) -> list[str]:
+    """What may be backups of an instance by their names, which have the oldest first."""
+    top = directory(instance)
     try:
-        return sorted(os.listdir(path))
+        return [f"{top}/{entry}" for entry in sorted(os.listdir(top)) if _NAME.fullmatch(entry)]
     except OSError:
         return []

@@ -104,8 +104,7 @@ def _run_entrypoint(
 
 def _require_room(path: str) -> None:
     """Raise SockwakeError when the file system of path has no room for a new cluster."""
-    room = os.statvfs(path)
-    free = room.f_bavail * room.f_frsize
+    free = files.free_room(path)
     if free < _ROOM:
         raise SockwakeError(
             f"only {free >> 20} MB are free under {path}", f"a new cluster wants {_ROOM >> 20} MB"

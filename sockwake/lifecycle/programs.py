@@ -39,7 +39,7 @@ _WRONG = re.compile(r"(?i)\b(?:error|fatal):")
 _DOOR = "/run/door"  # where a server has the directory of its socket
 _HBA = "pg_hba.conf"
 # its socket is in a directory that only root and itself can reach
-_TRUST = "local all all trust\n"
+TRUST = "local all all trust\n"
 # a throw-away server is nobody's: no jobs of extensions, no archive, no subscriptions
 _OWN = (
     *("listen_addresses=", "ssl=off", "logging_collector=off", "log_destination=stderr"),
@@ -115,7 +115,7 @@ class Programs:
         try:
             os.mkdir(door.path, 0o700)
             os.chown(door.path, *owner)
-            files.write_new(f"{door.path}/{_HBA}", 0o600, _TRUST, owner[0])
+            files.write_new(f"{door.path}/{_HBA}", 0o600, TRUST, owner[0])
             passing.start(Run(words, owner, [*places, door], lock=lock))
             passing.await_server(f"{door.path}/.s.PGSQL.5432", self.user, timeout)
             yield Server(passing, door, self.user, owner)

@@ -212,8 +212,7 @@ def locked(root: str = "", place: str = "") -> Iterator[None]:
 
 def require_room(place: str, size: int, what: str) -> None:
     """Raise SockwakeError unless so many bytes are free in the directory place."""
-    at = os.statvfs(place)
-    free = at.f_bavail * at.f_frsize
+    free = files.free_room(place)
     if size and free < size + _SLACK:
         raise SockwakeError(
             f"there is no room for {what}: it takes {(size + _SLACK) >> 20} MB, "

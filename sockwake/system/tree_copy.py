@@ -107,8 +107,7 @@ def require_room(source: str, target: str, needed: int, hint: str) -> None:
 
     needed: bytes.
     """
-    room = os.statvfs(target)
-    free = room.f_bavail * room.f_frsize
+    free = files.free_room(target)
     if needed + _SLACK <= free or (source and _can_share(source, target)):
         return
     raise SockwakeError(
@@ -117,11 +116,16 @@ def require_room(source: str, target: str, needed: int, hint: str) -> None:
 
 
 def _can_share(source: str, target: str) -> bool:
-    """Whether copies share their blocks (reflink) there; tried out with the first file."""
+    """Whether copies share their blocks there; tried out with the first file."""
     first = next((path for path in _files(source) if os.path.getsize(path)), "")
-    probe = f"{target}/{_PROBE}"
+    return can_clone(first, target)
+
+
+def can_clone(file: str, directory: str) -> bool:
+    """Whether a copy of a file shares its blocks (reflink) in a directory; tried out."""
+    probe = f"{directory}/{_PROBE}"
     try:
-        process.run(["cp", "--reflink=always", first, probe])
+        process.run(["cp", "--reflink=always", file, probe])
     except SockwakeError:
         return False
     finally:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from sockwake.admin import inventory
 from sockwake.admin.access import addresses, terminal
 from sockwake.admin.operands import names as names_of
-from sockwake.admin.option import DEBUG, FILES, JSON, ROOT, USER, Option
+from sockwake.admin.option import DEBUG, FILES, JSON, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config import scope, values
 from sockwake.config.instance import Instance, Name
@@ -193,7 +193,7 @@ VERBS = (
                 "the first line of FILE, or of stdin for -",
                 complete=FILES,
             ),
-            Option("--quiet", help="say nothing but errors"),
+            QUIET,
             USER,
             DEBUG,
         ),

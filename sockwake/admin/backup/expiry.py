@@ -29,7 +29,7 @@ def beyond(found: Sequence[Backup], keep: int) -> list[Backup]:
 
 def kept(settings: Settings | None) -> int:
     """How many backups an instance keeps, by KEEP_BACKUPS=; 0 for all."""
-    return int(getattr(settings, "keep_backups", 0) or 0)
+    return settings.keep_backups if settings else 0
 
 
 def keep_of(instance: Instance, said: int | None) -> int:

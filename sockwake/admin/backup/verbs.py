@@ -6,8 +6,19 @@ from argparse import Namespace
 
 from sockwake.admin import images, option_types
 from sockwake.admin.each import do_to_each
-from sockwake.admin.option import ALL, DEBUG, DIRECTORIES, JSON, NO_HEADER, ROOT, USER, Option
+from sockwake.admin.option import (
+    ALL,
+    DEBUG,
+    DIRECTORIES,
+    JSON,
+    NO_HEADER,
+    QUIET,
+    ROOT,
+    USER,
+    Option,
+)
 from sockwake.admin.parser import Verb
+from sockwake.admin.words import capital
 from sockwake.config import values
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
@@ -93,7 +104,7 @@ def _verify(arguments: Namespace) -> None:
                 said = verification.verify(instance, backup, quiet=quiet)
             finally:
                 looked.append(backup.path)
-        return f"{said[0].upper()}{said[1:]}"
+        return capital(said)
 
     try:
         do_to_each([each.name for each in found], one, "good", quiet=quiet)
@@ -120,9 +131,7 @@ def _restore(arguments: Namespace) -> None:
     else:
         said = _restored(arguments, root)
     if not arguments.quiet:
-        print(
-            f"{said[0].upper()}{said[1:]}." if not said.startswith(arguments.name) else f"{said}."
-        )
+        print(f"{said if said.startswith(arguments.name) else capital(said)}.")
 
 
 def _restored(arguments: Namespace, root: str) -> str:
@@ -146,7 +155,6 @@ def _restored(arguments: Namespace, root: str) -> str:
 _FROM = Option(
     "--from", "TIMESTAMP", "which backup", otherwise="the newest that is good and no dump"
 )
-_QUIET = Option("--quiet", help="say nothing but errors")
 
 
 def _number(text: str) -> int:
@@ -166,7 +174,7 @@ VERBS = (
             ALL,
             Option("--dump", help="have pg_dump write the databases, which wakes it"),
             Option("--if-changed", help="not one that has not been awake since its last backup"),
-            _QUIET,
+            QUIET,
             JSON,
             ROOT,
             USER,
@@ -209,7 +217,7 @@ VERBS = (
         "backups verify",
         _verify,
         "prove that backups are whole, and start a server of them",
-        (ALL, _FROM, _QUIET, JSON, ROOT, USER, DEBUG),
+        (ALL, _FROM, QUIET, JSON, ROOT, USER, DEBUG),
         description="Prove the newest backup of each instance: its files, its checksums, and a "
         "start of a throw-away server that answers.",
         names="instances, also those that were removed",
@@ -232,7 +240,7 @@ VERBS = (
             ),
             Option("--back", help="have the data again that were replaced"),
             Option("--forget", help="delete the data that were replaced"),
-            _QUIET,
+            QUIET,
             ROOT,
             USER,
             DEBUG,

@@ -5,8 +5,9 @@ from argparse import Namespace
 
 from sockwake.admin import images, operands
 from sockwake.admin.each import do_to_each
-from sockwake.admin.option import DEBUG, ROOT, USER, Option
+from sockwake.admin.option import DEBUG, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
+from sockwake.admin.words import capital
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, SERVICE
@@ -61,7 +62,7 @@ def _shown(arguments: Namespace, diff: str, said: str, warnings: str) -> str:
         sys.stdout.write(diff)
         sys.stdout.flush()
         sys.stderr.write(warnings)
-    return f"{said[0].upper()}{said[1:]}" if said.startswith(("changed", "would")) else said
+    return capital(said) if said.startswith(("changed", "would")) else said
 
 
 def _apply(arguments: Namespace) -> None:
@@ -85,14 +86,13 @@ def _apply(arguments: Namespace) -> None:
 
 _DRY_RUN = Option("--dry-run", help="show what would change, and change nothing")
 _FORCE = Option("--force", help="cut clients, where that is needed")
-_QUIET = Option("--quiet", help="say nothing but errors")
 
 VERBS = (
     Verb(
         "set",
         _set,
         "set keys of instance.env: NAME... KEY=VALUE...",
-        (_DRY_RUN, _FORCE, _QUIET, ROOT, USER, DEBUG),
+        (_DRY_RUN, _FORCE, QUIET, ROOT, USER, DEBUG),
         description="Set keys of instance.env, or with KEY= take a line out. All is checked before "
         "anything changes, and takes effect as far as no client is cut.",
         names="instances, and KEY=VALUE for each key to set",
@@ -122,7 +122,7 @@ VERBS = (
             Option("--check", help="change nothing; exit with status 6 if something would"),
             _DRY_RUN,
             _FORCE,
-            _QUIET,
+            QUIET,
             ROOT,
             USER,
             DEBUG,

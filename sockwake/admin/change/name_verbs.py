@@ -3,8 +3,9 @@
 from argparse import Namespace
 
 from sockwake.admin import images, option_types
-from sockwake.admin.option import DEBUG, DIRECTORIES, ROOT, USER, Option
+from sockwake.admin.option import DEBUG, DIRECTORIES, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import NEW, Verb
+from sockwake.admin.words import capital
 from sockwake.config import timespan, values
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import USAGE, SockwakeError
@@ -32,7 +33,7 @@ def _copy(arguments: Namespace) -> None:
     else:
         said = copy.copy(arguments.name, to, wish, root=root)
     if not arguments.quiet:
-        print(f"{said[0].upper()}{said[1:]}.")
+        print(f"{capital(said)}.")
 
 
 def _rename(arguments: Namespace) -> None:
@@ -52,7 +53,6 @@ def _ttl(text: str) -> float:
 
 
 _SHORTEST = 60  # seconds
-_QUIET = Option("--quiet", help="say nothing but errors")
 
 VERBS = (
     Verb(
@@ -72,7 +72,7 @@ VERBS = (
             Option("--keep-password", help="have the copy's cluster keep the password"),
             Option("--from", "TIMESTAMP", "of this backup", otherwise="of the instance as it is"),
             Option("--ttl", "TIME", "remove the copy and its data after so long", type=_ttl),
-            _QUIET,
+            QUIET,
             ROOT,
             USER,
             DEBUG,

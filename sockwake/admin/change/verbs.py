@@ -10,6 +10,7 @@ from sockwake.admin.change import edit_verbs, name_verbs, rm, runtimes
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
+from sockwake.admin.words import capital
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import USAGE, SockwakeError
@@ -34,8 +35,7 @@ def _rm(arguments: Namespace) -> None:
             said = rm.remove_expired(name)
             return f"The time of {name} is over: {'; '.join(said)}"
         said = rm.remove(name, purge=arguments.purge, root=root, reload=len(names) == 1)
-        sentence = "; ".join(said)
-        return f"{sentence[0].upper()}{sentence[1:]}"
+        return capital("; ".join(said))
 
     try:
         do_to_each(names, one, "removed", quiet=False)

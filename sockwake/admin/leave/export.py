@@ -24,7 +24,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.lifecycle import holds
+from sockwake.lifecycle import backups, holds
 from sockwake.postgres import password, tls
 from sockwake.system import files, systemctl
 
@@ -195,8 +195,7 @@ def _write(
     server: Server, source: Source, plan: Plan, points: list[Point], place: str
 ) -> list[str]:
     """Write all files; returns their names."""
-    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    texts = export_files.files(source, plan, points, made)
+    texts = export_files.files(source, plan, points, backups.written(time.time()))
     dumps = not plan.target.by_files and plan.target.name != CNPG
     if dumps:
         _require_room(os.path.dirname(place), source.survey)
@@ -214,8 +213,7 @@ def _write(
 
 def _require_room(directory: str, found: Survey) -> None:
     """Raise SockwakeError when a file system has less room than the databases take."""
-    room = os.statvfs(directory)
-    free = room.f_bavail * room.f_frsize
+    free = files.free_room(directory)
     if free < found.size + _SLACK:
         raise SockwakeError(
             f"{directory} has room for {size(free)}, and the databases take {size(found.size)}",

@@ -12,6 +12,7 @@ from sockwake.admin.leave.findings import Plan, Point
 from sockwake.admin.leave.survey import Database, Survey
 from sockwake.admin.leave.targets import CNPG, COMPOSE, MONOLITH, PATRONI, QUADLET, SQL
 from sockwake.admin.words import size
+from sockwake.config.settings import pgdata
 from sockwake.oci import names
 from sockwake.postgres import cluster
 
@@ -184,7 +185,7 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
         "uid": source.owner[0],
         "gid": source.owner[1],
         "initdb": _initdb(survey),
-        "data": cluster_of(source),
+        "data": pgdata(source.data, source.major),
         "socket_unit": source.socket_unit,
         "systemctl": "systemctl --user" if source.is_user else "systemctl",
         "own": " --user" if source.is_user else "",
@@ -196,11 +197,6 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
         "standby": plan.method == targets.STANDBY,
         **_of_cnpg(source, plan),
     }
-
-
-def cluster_of(source: Source) -> str:
-    """Where the files of its cluster are."""
-    return f"{source.data}/{source.major}/docker" if source.major >= 18 else source.data
 
 
 def _initdb(survey: Survey) -> str:

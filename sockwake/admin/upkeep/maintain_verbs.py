@@ -58,15 +58,18 @@ def _names(arguments: Namespace) -> list[Name]:
 
     One that has never been awake has none yet.
     """
-    if bool(arguments.names) == arguments.all:
-        raise SockwakeError("say which instances, or --all", "sockwake maintain --all", USAGE)
 
     def has_a_cluster(instance: Instance) -> bool:
         settings = load_if_valid(instance)
         is_made = not os.path.exists(instance.uninitialised_file)
         return is_made and bool(settings and settings.has_cluster)
 
-    return operands.names(arguments.names, or_all=True, fits=has_a_cluster)
+    return operands.named_or_all(
+        arguments.names,
+        all_of_them=arguments.all,
+        example="sockwake maintain --all",
+        fits=has_a_cluster,
+    )
 
 
 VERBS = (

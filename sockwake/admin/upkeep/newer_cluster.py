@@ -17,7 +17,7 @@ from sockwake.admin.upkeep.two_clusters import NEW, WORK
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
-from sockwake.lifecycle.programs import Programs, Server
+from sockwake.lifecycle.programs import TRUST, Programs, Server
 from sockwake.postgres import host_server
 from sockwake.system import files, process
 
@@ -77,7 +77,7 @@ class NewerCluster:
             os.mkdir(f"{self._data}/{path}", 0o700)
             os.chown(f"{self._data}/{path}", *self._newer.owner)
         hba = f"{self._data}/{_DOOR}/pg_hba.conf"
-        files.write_new(hba, 0o600, "local all all trust\n", self._newer.owner[0])
+        files.write_new(hba, 0o600, TRUST, self._newer.owner[0])
         control = self._older.control_data(self._from)
         checksums = ["--data-checksums"] if control.checksums else []
         if not control.checksums and self._new >= _SINCE_18:

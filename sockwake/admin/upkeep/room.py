@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from sockwake.admin import words
 from sockwake.errors import SockwakeError
-from sockwake.system import files, process
+from sockwake.system import files, tree_copy
 
 # of the old cluster's size: a copy; a dump beside what is made of it
 _TIMES = {"upgrade": 1, "dump": 2}
 _SLACK = 160 << 20  # bytes: what initdb makes, and WAL
-_PROBE = ".sockwake-probe"
 
 
 def method(cluster: str, data: str, wanted: str) -> str:
@@ -17,7 +16,7 @@ def method(cluster: str, data: str, wanted: str) -> str:
 
     cluster: the directory of the old cluster, in the data directory.
     """
-    can_clone = _can_clone(cluster, data) if wanted in ("", "clone") else False
+    can_clone = wanted in ("", "clone") and tree_copy.can_clone(f"{cluster}/PG_VERSION", data)
     if wanted == "clone" and not can_clone:
         raise SockwakeError(
             f"the file system of {data} cannot clone files",
@@ -32,15 +31,3 @@ def method(cluster: str, data: str, wanted: str) -> str:
             "--method link takes no room, and has no way back" if chosen in _TIMES else "",
         )
     return chosen
-
-
-def _can_clone(cluster: str, data: str) -> bool:
-    """Whether copies share their blocks (reflink) there."""
-    probe = f"{data}/{_PROBE}"
-    try:
-        process.run(["cp", "--reflink=always", f"{cluster}/PG_VERSION", probe])
-    except SockwakeError:
-        return False
-    finally:
-        files.remove(probe)
-    return True

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from sockwake.admin import inventory
 from sockwake.admin.make import trial
-from sockwake.admin.operands import names as names_of
+from sockwake.admin.operands import named_or_all
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
-from sockwake.errors import USAGE, SockwakeError
-from sockwake.lifecycle import bundled, image_source, runtime
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import bundled, drain, image_source, runtime
 from sockwake.oci import bundle, names, store
 from sockwake.oci.store import Image
 from sockwake.system import systemctl
@@ -23,14 +23,13 @@ from sockwake.system import systemctl
 
 def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name]:
     """The instances that are named, or all that crun wakes; raises SockwakeError (usage)."""
-    if bool(words) == all_of_them:
-        raise SockwakeError("say which instances, or --all", "sockwake update --all", USAGE)
 
     def has_bundle(instance: Instance) -> bool:
         settings = load_if_valid(instance)
         return bool(settings and settings.is_bundled)
 
-    return names_of(words, root, or_all=True, fits=has_bundle)
+    example = "sockwake update --all"
+    return named_or_all(words, root, all_of_them=all_of_them, example=example, fits=has_bundle)
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,7 @@ def update(name: Name, *, back: bool, wake: bool, root: str, quiet: bool) -> Out
 
 def _sleeps(instance: Instance) -> bool:
     """Whether it can be woken and stopped again without a client's noticing."""
-    if instance.root or not systemctl.is_running():
-        return False
-    return systemctl.active_state(instance.backend_unit) in ("inactive", "failed")
+    return not instance.root and systemctl.is_running() and drain.is_down(instance)
 
 
 def _prove(instance: Instance, settings: Settings, where: str, *, last: str, before: str) -> None:

@@ -8,7 +8,7 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from sockwake.admin.each import do_to_each
-from sockwake.admin.option import DEBUG, JSON, ROOT, USER, Option
+from sockwake.admin.option import DEBUG, JSON, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config.instance import Name
 from sockwake.config.values import one_of, version
@@ -91,8 +91,6 @@ def _method(text: str) -> str:
     return one_of(text, METHODS, "method")
 
 
-_QUIET = Option("--quiet", help="say nothing but errors")
-
 VERBS = (
     Verb(
         "update",
@@ -102,7 +100,7 @@ VERBS = (
             Option("--all", help="every instance that crun wakes"),
             Option("--back", help="give them the image that they had before"),
             Option("--no-wake", help="wake none of those that sleep to prove it"),
-            _QUIET,
+            QUIET,
             JSON,
             USER,
             ROOT,
@@ -136,7 +134,7 @@ VERBS = (
             Option("--check", help="only look whether it can be done"),
             Option("--back", help="have the cluster served again that was before"),
             Option("--forget", help="delete the cluster that is not served any more"),
-            _QUIET,
+            QUIET,
             JSON,
             DEBUG,
         ),
