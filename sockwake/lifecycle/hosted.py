@@ -13,6 +13,7 @@ from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import initdb, runtime
 from sockwake.postgres import cluster, host_server, initdb_arguments, tls
+from sockwake.postgres.names import identifier
 from sockwake.system import files, process, systemctl
 
 _LONGEST = 3600  # seconds that initdb may take on the slowest disk
@@ -122,8 +123,8 @@ class Init:
 
     def _statement(self) -> str:
         """What makes the first database, "" when initdb does."""
-        name = self._settings.db_name.replace('"', '""')
-        return f'CREATE DATABASE "{name}"' if name != "postgres" else ""
+        name = self._settings.db_name
+        return f"CREATE DATABASE {identifier(name)}" if name != "postgres" else ""
 
 
 def end(instance: Instance) -> None:

@@ -27,6 +27,7 @@ from sockwake.oci import bundle, store
 from sockwake.oci.store import Image
 from sockwake.postgres import controldata, host_server
 from sockwake.postgres.controldata import ControlData
+from sockwake.postgres.names import to_database
 from sockwake.system import files, process
 
 _HOUR = 3600  # seconds
@@ -141,8 +142,7 @@ class Server:
 
         Raises SockwakeError with what the server said.
         """
-        escaped = database.replace("\\", "\\\\").replace("'", "\\'")
-        where = f"--dbname=dbname='{escaped}'"
+        where = to_database(database)
         return self.run("psql", *_PSQL, where, f"--command={query}").rstrip("\n")
 
     def run(

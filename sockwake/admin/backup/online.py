@@ -18,6 +18,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import holds
 from sockwake.lifecycle.beside_server import Beside, beside
 from sockwake.postgres import control_file, password
+from sockwake.postgres.names import DATABASES, to_database
 from sockwake.system import files, process, tree_copy
 
 _PASSFILE = ".pgpass-backup"
@@ -29,7 +30,6 @@ _UNPACKED = (
     'alone="setpriv --pdeathsig KILL"; '
     '$alone "$@" | $alone tar --extract --numeric-owner --preserve-permissions --directory "$0"'
 )
-_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
 
 
 class Server:
@@ -71,13 +71,12 @@ class Server:
     def dump(self, path: str) -> dict[str, object]:
         """Have pg_dump fill data/ of a backup, a file for each database, and one of globals."""
         psql = self._argv("psql", "--no-psqlrc", "-At", f"--dbname={self._settings.db_name}")
-        names = process.run([*psql, "-c", _DATABASES], timeout=_PATIENCE).splitlines()
+        names = process.run([*psql, "-c", DATABASES], timeout=_PATIENCE).splitlines()
         dumped = []
         self._into(f"{path}/data/globals.sql", "pg_dumpall", "--globals-only")
         for name in names:
             file = f"{name.replace('%', '%25').replace('/', '%2F')}.dump"
-            database = name.replace("\\", "\\\\").replace("'", "\\'")
-            words = ["--format=custom", "--create", f"--dbname=dbname='{database}'"]
+            words = ["--format=custom", "--create", to_database(name)]
             self._into(f"{path}/data/{file}", "pg_dump", *words)
             dumped.append({"name": name, "file": file, "sha256": digest(f"{path}/data/{file}")})
         known = {"globals_sha256": digest(f"{path}/data/globals.sql")}

@@ -24,11 +24,11 @@ from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
 from sockwake.oci import store
+from sockwake.postgres.names import DATABASES
 from sockwake.system import deletion, process, tree_copy
 
 _PURPOSE = "verify"
 _HINT = "verifying takes a copy of it; where blocks are shared that takes no room"
-_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn"
 
 
 class DamagedError(SockwakeError):
@@ -117,7 +117,7 @@ def _owner(origin: Origin, *, is_dump: bool) -> tuple[int, int]:
 def _started(own: Programs, cluster: Place) -> list[str]:
     """Start a server on a copy, which is changed; returns what was proven."""
     with own.server(cluster) as server:
-        names = server.sql(_DATABASES).splitlines()
+        names = server.sql(DATABASES).splitlines()
         for name in names:
             server.sql("SELECT count(*) FROM pg_class", name)
     done = [f"a server of it answers in {listed(names)}"]

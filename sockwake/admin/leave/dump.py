@@ -2,8 +2,9 @@
 
 import os
 
-from sockwake.admin.leave.export_files import Source, identifier
+from sockwake.admin.leave.export_files import Source
 from sockwake.admin.leave.server import Server
+from sockwake.postgres.names import identifier
 from sockwake.system import files
 
 # of the same length: the line that makes the superuser becomes a comment

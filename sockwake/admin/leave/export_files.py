@@ -15,6 +15,7 @@ from sockwake.admin.words import size
 from sockwake.config.settings import pgdata
 from sockwake.oci import names
 from sockwake.postgres import cluster
+from sockwake.postgres.names import identifier
 
 _FORMATS = os.path.join(os.path.dirname(__file__), "formats")
 _TITLES = {
@@ -264,9 +265,3 @@ def _setting(value: str) -> str:
     """A value of postgresql.conf."""
     doubled = value.replace("\\", "\\\\").replace("'", "''")
     return f"'{doubled}'"
-
-
-def identifier(name: str) -> str:
-    """A name of SQL, quoted."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'

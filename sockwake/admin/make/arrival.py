@@ -22,6 +22,7 @@ from sockwake.errors import EXISTS, SockwakeError
 from sockwake.kinds.table import HOST
 from sockwake.postgres import adoption
 from sockwake.postgres.hba import Client
+from sockwake.postgres.names import identifier
 from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
@@ -177,14 +178,14 @@ class Loading:
         """Load a dump that makes its databases; the instance's own is made where it does not."""
         name = self._settings.db_name
         if name not in _NOT_MADE:
-            self._server.sql(f"DROP DATABASE {_identifier(name)}")
+            self._server.sql(f"DROP DATABASE {identifier(name)}")
         if self._origin.form == BACKUP:
             self._backup()
         else:
             self._feed(self._origin.path, self._psql("postgres"), self.edit())
         known = self._server.sql("SELECT datname FROM pg_database").splitlines()
         if name not in known:
-            self._server.sql(f"CREATE DATABASE {_identifier(name)}")
+            self._server.sql(f"CREATE DATABASE {identifier(name)}")
 
     def _backup(self) -> None:
         data = f"{self._origin.path}/data"
@@ -243,15 +244,10 @@ def _way_out(said: str) -> str:
     return "mend what it says, in the dump or by other options"
 
 
-def _identifier(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
 def _pattern(user: str) -> str:
     """A role's name in a dump, quoted or not, for sed."""
 
     def literal(text: str) -> str:
         return re.sub(r"([.*\[\]^$/\\])", r"\\\1", text)
 
-    return f"\\({literal(user)}\\|{literal(_identifier(user))}\\)"
+    return f"\\({literal(user)}\\|{literal(identifier(user))}\\)"

@@ -11,6 +11,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.beside_server import Beside
 from sockwake.postgres import maintenance
+from sockwake.postgres.names import to_database
 from sockwake.system import process
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=VERBOSITY=terse")
@@ -130,8 +131,7 @@ class InServer:
         stdin: str | None = None,
         said: list[str] | None = None,
     ) -> str:
-        name = database.replace("\\", "\\\\").replace("'", "\\'")
-        argv = self._reached.argv("psql", *_PSQL, f"--dbname=dbname='{name}'", *words)
+        argv = self._reached.argv("psql", *_PSQL, to_database(database), *words)
         env = self._reached.environment if isinstance(self._reached, FromOutside) else {}
         return process.run(argv, env=env, stdin=stdin, timeout=timeout, aside=said)
 

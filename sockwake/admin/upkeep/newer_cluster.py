@@ -19,6 +19,7 @@ from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
 from sockwake.lifecycle.programs import TRUST, Programs, Server
 from sockwake.postgres import host_server
+from sockwake.postgres.names import DATABASES
 from sockwake.system import files, process
 
 _DAY = 86_400  # seconds
@@ -231,7 +232,7 @@ class NewerCluster:
         Raises SockwakeError.
         """
         with self._newer.server(self._to, settings=facts.preloading, lock=self._data) as server:
-            there = server.sql(old_cluster.DATABASES).splitlines()
+            there = server.sql(DATABASES).splitlines()
             found = {each: int(server.sql(old_cluster.RELATIONS, each)) for each in there}
             if facts.relations and found != facts.relations:
                 raise SockwakeError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
+from sockwake.postgres.names import DATABASES
 
 _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 _LOCALE = """
@@ -28,7 +29,6 @@ SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'p', 'm') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
 """
-DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
 _EXTENSIONS = "SELECT extname FROM pg_extension ORDER BY 1"
 
 
