@@ -137,6 +137,11 @@ class Server:
         """The path at which a client beside the server sees a place that the server sees."""
         return self._passing.seen_beside(place)
 
+    def argv(self, program: str, *words: str) -> list[str]:
+        """The command that runs a client of PostgreSQL's beside the server, to be run in "/"."""
+        where = ["--port=5432", f"--username={self._user}", "--no-password"]
+        return [*self._passing.beside(program, self.door, self._owner), *where, *words]
+
     def sql(self, query: str, database: str = "postgres") -> str:
         """The rows of an SQL statement, a line each, the columns with "|" between them.
 
@@ -152,9 +157,8 @@ class Server:
 
         stdin: what it reads there. said: gets its stderr. Raises ProgramError, or Overdue.
         """
-        where = ["--port=5432", f"--username={self._user}", "--no-password"]
-        argv = [*self._passing.beside(program, self.door, self._owner), *where, *words]
         try:
+            argv = self.argv(program, *words)
             return process.run(argv, timeout=_HOUR, stdin=stdin, aside=said, cwd="/")
         except process.ProgramError as error:
             said = [line for line in error.output.splitlines() if _WRONG.search(line)]

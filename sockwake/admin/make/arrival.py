@@ -38,7 +38,6 @@ _UNPACK = 'src=$0 alone="setpriv --pdeathsig KILL"; %s | $alone "$@"'
 _PSQL = (
     "--no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --file=-"
 )
-_RESTORE = "--exit-on-error --no-password"
 _NOT_MADE = ("postgres", "template1")  # databases that every cluster has
 
 
@@ -135,7 +134,7 @@ def load(request: Request, draft: Instance, settings: Settings) -> None:
     with own.server(
         Place(data, below="" if below == "." else below), settings=more, lock=data
     ) as server:
-        loading = Loading(origin, settings, own, server)
+        loading = Loading(origin, settings, server)
         if origin.creates:
             loading.everything()
         else:
@@ -158,12 +157,9 @@ def _bytes(origin: Origin) -> int:
 class Loading:
     """A dump on its way into a server."""
 
-    def __init__(
-        self, origin: Origin, settings: Settings, own: programs.Programs, server: programs.Server
-    ) -> None:
+    def __init__(self, origin: Origin, settings: Settings, server: programs.Server) -> None:
         self._origin = origin
         self._settings = settings
-        self._own = own
         self._server = server
 
     def one_database(self) -> None:
@@ -197,7 +193,7 @@ class Loading:
                 self._restore(f"{data}/{file}", "postgres", "--create")
 
     def _restore(self, path: str, database: str, *words: str) -> None:
-        self._feed(path, ["pg_restore", *_RESTORE.split(), f"--dbname={database}", *words])
+        self._feed(path, ["pg_restore", "--exit-on-error", f"--dbname={database}", *words])
 
     def _psql(self, database: str) -> list[str]:
         return ["psql", *_PSQL.split(), f"--dbname={database}"]
@@ -217,9 +213,7 @@ class Loading:
 
     def _feed(self, path: str, words: Sequence[str], edit: str = "") -> None:
         """Have a client beside the server read a file; raises SockwakeError with what it said."""
-        program, *rest = words
-        client = self._own.passing.beside(program, self._server.door, self._own.owner)
-        argv = [*client, "--port=5432", f"--username={self._settings.db_user}", *rest]
+        argv = self._server.argv(*words)
         reader = self._origin.packed or "cat"
         how = f'$alone {reader}{" -dc" if self._origin.packed else ""} <"$src"'
         more = [f"EDIT={edit}"] if edit else []

@@ -226,7 +226,7 @@ class _Named:
 def edited(text: str, user: str) -> str:
     settings: Any = _Named(user)
     nothing: Any = None
-    loading = arrival.Loading(Origin("", SQL), settings, nothing, nothing)
+    loading = arrival.Loading(Origin("", SQL), settings, nothing)
     argv = ["sed", loading.edit()]
     return subprocess.run(argv, input=text, text=True, check=True, stdout=-1).stdout
 
