@@ -1,10 +1,53 @@
-"""What has to be true of an instance whose files are about to be moved or copied."""
+"""An instance whose files are about to be moved, copied or worked on: what it takes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sockwake.admin import inventory
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings
+from sockwake.engine.api import EngineError
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import drain, holds, unwatched
+from sockwake.lifecycle.still import held_back
+from sockwake.system import systemctl
+
+
+@contextmanager
+def held_asleep(
+    instance: Instance, settings: Settings, *, force: bool = False, by_hand: Settings | None = None
+) -> Iterator[None]:
+    """Have it sleep within a with statement, while clients wait in the queue of its port.
+
+    force: also under clients that are connected; without it they raise SockwakeError (in use).
+    by_hand: settings with the engine that may run a container of it that was started by hand, which
+    is stopped, as two servers would share the data; its own when None.
+    """
+    with held_back(instance):
+        drain.begin(instance, settings, force=force, hint=_hint(instance), served=True)
+        if systemctl.main_pid(instance.backend_unit):
+            inventory.say(f"waiting for {instance.backend_unit} to stop")
+        systemctl.stop(instance.backend_unit)
+        with suppress(EngineError):  # an engine that does not run runs no container
+            unwatched.stop(instance, by_hand or settings)
+        yield
+
+
+def require_unused(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError (in use) while clients are connected, or it is held awake."""
+    if not instance.root:
+        drain.require_no_clients(instance, settings, _hint(instance), served=True)
+    release = scope.command("sockwake release", instance.name)
+    holds.require_none(instance, f"{release} --all ends that")
+
+
+def _hint(instance: Instance) -> str:
+    """How clients are sent away that are in the way."""
+    stop = scope.command("systemctl", "stop", instance.backend_unit)
+    return f"{stop} sends them away, and leaves the port open"
 
 
 def require_movable(instance: Instance, settings: Settings, what: str) -> None:

@@ -11,14 +11,14 @@ import re
 from contextlib import suppress
 
 from sockwake.admin import inventory
+from sockwake.admin.change.asleep import held_asleep, require_unused
 from sockwake.admin.make import trial
 from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.engine.api import EngineError
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
-from sockwake.lifecycle import destination, drain, holds, needs_engine, runtime, unwatched
+from sockwake.lifecycle import destination, needs_engine, runtime
 from sockwake.lifecycle.still import held_back
 from sockwake.system import files, systemctl
 
@@ -43,9 +43,7 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
         if settings.runtime == to and not begun and _is_read(instance, settings):
             said = destination.forget_other(instance, settings)
             return "; ".join([f"{name} is woken by {_title(settings)} already", *said])
-        if not root:
-            drain.require_no_clients(instance, settings, _hint(instance), served=True)
-        holds.require_none(instance, f"{scope.command('sockwake release', name)} --all ends that")
+        require_unused(instance, settings)
         return _Move(instance, settings, to, begun, quiet=quiet).make()
 
 
@@ -87,11 +85,8 @@ class _Move:
             )
         inventory.say(f"preparing '{instance.name}' for {_title(self._new)}")
         destination.prepare(instance, self._new, quiet=self._quiet)
-        with held_back(instance):
-            _stop_unless_in_use(instance, self._old)
-            _stop_what_runs_unwatched(
-                instance, Settings(with_runtime(self._text, ENGINE), instance)
-            )
+        by_hand = Settings(with_runtime(self._text, ENGINE), instance)
+        with held_asleep(instance, self._old, by_hand=by_hand):
             files.replace(instance.moving_file, 0o644, f"{self._before}\n")
             try:
                 self._write(self._text)
@@ -147,26 +142,3 @@ def _is_read(instance: Instance, settings: Settings) -> bool:
     if instance.root or scope.is_user() or not systemctl.is_running():
         return True
     return runtime.is_crun(instance) == settings.is_bundled
-
-
-def _stop_unless_in_use(instance: Instance, settings: Settings) -> None:
-    """Stop proxy and backend; raises SockwakeError (in use) when a client has come."""
-    drain.begin(instance, settings, force=False, hint=_hint(instance), served=True)
-    if systemctl.main_pid(instance.backend_unit):
-        inventory.say(f"waiting for {instance.backend_unit} to stop")
-    systemctl.stop(instance.backend_unit)
-
-
-def _stop_what_runs_unwatched(instance: Instance, settings: Settings) -> None:
-    """Stop a container that was started by hand: two servers would share the data.
-
-    settings: those with the engine that may run it.
-    """
-    with suppress(EngineError):  # one that does not run runs no container
-        unwatched.stop(instance, settings)
-
-
-def _hint(instance: Instance) -> str:
-    """How clients are sent away that are in the way of a move."""
-    stop = scope.command("systemctl", "stop", instance.backend_unit)
-    return f"{stop} sends them away, and leaves the port open"

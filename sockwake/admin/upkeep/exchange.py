@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sockwake.admin import inventory
+from sockwake.admin.change.asleep import held_asleep
 from sockwake.admin.make import trial
 from sockwake.admin.upkeep import newer_cluster, newer_definition, two_clusters, upgraded
-from sockwake.admin.upkeep.sleeping import held_asleep
 from sockwake.admin.upkeep.upgraded import MAKING, SWITCHING, Upgraded
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from sockwake.admin import inventory
+from sockwake.admin.change.asleep import held_asleep, require_unused
 from sockwake.admin.upkeep import (
     exchange,
     newer_definition,
@@ -17,7 +18,6 @@ from sockwake.admin.upkeep import (
 )
 from sockwake.admin.upkeep.newer_cluster import NewerCluster
 from sockwake.admin.upkeep.old_cluster import Facts
-from sockwake.admin.upkeep.sleeping import held_asleep, require_unused
 from sockwake.admin.upkeep.upgraded import LINKED, Upgraded, Version
 from sockwake.config import scope
 from sockwake.config.instance import Instance

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 
 from sockwake.admin import inventory
+from sockwake.admin.change.asleep import held_asleep, require_unused
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.upkeep import exchange, newer_definition, two_clusters, upgraded
 from sockwake.admin.upkeep.new_version import NewVersion, Outcome, Wish
-from sockwake.admin.upkeep.sleeping import held_asleep, require_unused
 from sockwake.admin.upkeep.upgraded import DONE, LINKED, MAKING, SWITCHING, Upgraded
 from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
