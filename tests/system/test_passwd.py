@@ -89,17 +89,20 @@ def runs(pid: int) -> bool:
 @pytest.mark.fault
 @pytest.mark.parametrize("whole", [False, True], ids=["command", "all its processes"])
 def test_killed_at_any_moment_both_have_the_same(instance: Make, whole: bool) -> None:
-    """The command alone: what it began goes on. All of it: the next that connects settles it."""
+    """The command alone: what it began goes on. All of it: the next that connects settles it.
+
+    The moments close in on the one at which the password changes, however busy the machine is.
+    """
     database = instance()
     session = database.at_work()
     began = time.monotonic()
     must("sockwake", "passwd", "pg1")
-    took = time.monotonic() - began
+    moment = (time.monotonic() - began) * 0.7
     outcomes = set()
     for step in range(12):
         old = database.password
         rotating = start("sockwake", "passwd", "pg1")
-        time.sleep(took * (0.3 + step / 14))
+        time.sleep(moment)
         killed = killed_now(rotating, whole=whole)
         if whole:
             run("sockwake", "psql", "pg1", "-XAtc", "select 1").expect(0, "1")
@@ -107,7 +110,9 @@ def test_killed_at_any_moment_both_have_the_same(instance: Make, whole: bool) ->
             ends(killed)
         assert logs_in(database, database.password), f"killed after step {step}"
         assert whole or not (database.etc / "password.new").exists() or database.password == old
-        outcomes.add(database.password == old)
+        is_old = database.password == old
+        moment *= 1.3 if is_old else 0.8
+        outcomes.add(is_old)
     assert outcomes == {True, False}, "it was killed both before and after"
     run("sockwake", "passwd", "pg1").expect(0)
     assert session.value("select 1") == "1" and not (database.etc / "password.new").exists()
