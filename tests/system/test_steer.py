@@ -187,7 +187,10 @@ def test_several_hold_it_and_what_would_end_it_refuses(database: Database) -> No
     for argv in (["sleep", "pg1"], ["rm", "pg1"], ["runtime", "pg1", "engine"]):
         run("sockwake", *argv).expect(IN_USE, "pg1' is kept awake by root since ", ": 100% %n")
     # a keeper that was killed is no end
-    database.kill("pg-keep@pg1:1.service")
+    keeper = "pg-keep@pg1:1.service"
+    before = database.main_pid(keeper)
+    database.kill(keeper)
+    until("it is there again", lambda: database.main_pid(keeper) not in (0, before))
     # nor is that of the server, which the next client starts
     os.kill(database.server_pid(), signal.SIGKILL)
     until("the server has ended", lambda: not is_awake(database))

@@ -29,8 +29,8 @@ def listening() -> set[int]:
 
 def sweep() -> None:
     """Remove by force what a failed test left, so that the next one starts clean."""
-    sockets, timers = "pg-proxy@*.socket", ("pg-check@*.timer", "pg-backup@*", "pg-maintain@*")
-    run("systemctl", "stop", sockets, *timers, "pg-proxy@*.service", "pg-postgres@*.service")
+    wakers = ("pg-proxy@*.socket", "pg-check@*.timer", "pg-keep@*", "pg-backup@*", "pg-maintain@*")
+    run("systemctl", "stop", *wakers, "pg-proxy@*.service", "pg-postgres@*.service")
     for mount in _mounts():
         run("umount", "--lazy", mount)
     listed = run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out
