@@ -15,12 +15,29 @@ from sockwake.system import files, process, systemctl
 
 _UNREADABLE = 243  # EXIT_CREDENTIALS of systemd.exec(5)
 _PATIENCE = 60  # seconds, with a TPM that has to decrypt it
+_PLACES = (
+    "/run/credentials/@system",
+    "/run/credentials/@encrypted",
+    *(f"{place}/credstore" for place in ("/etc", "/run", "/usr/lib")),
+    *(f"{place}/credstore.encrypted" for place in ("/etc", "/run", "/usr/lib")),
+)  # systemd.exec(5), ImportCredential=
 _SCRIPT = '[ ! -e "$CREDENTIALS_DIRECTORY/$0" ] || exec cat "$CREDENTIALS_DIRECTORY/$0"'
 
 
 def name_of(instance: Instance) -> str:
     """The credential's name."""
     return f"sockwake.{instance.name}.password"
+
+
+def path_of(instance: Instance) -> str:
+    """The file of the machine that has the credential, which may be encrypted; "" for none."""
+    paths = (f"{place}/{name_of(instance)}" for place in _PLACES)
+    return "" if scope.is_user() else next(filter(os.path.exists, paths), "")
+
+
+def is_encrypted(path: str) -> bool:
+    """Whether the credential in one of its files is encrypted."""
+    return os.path.dirname(path).endswith("encrypted")
 
 
 def content(instance: Instance) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,29 @@ def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_
     assert f"it is {runtime}" not in must("journalctl", "--boot", "--output=verbose")
     (PLAIN / CREDENTIAL).unlink()
     pg1.put_to_sleep()
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_credential_that_differs_is_told_and_what_mends_it(
+    baked: Image, pg1: Database, encrypted: bool
+) -> None:
+    baked.bake("pg1", "--version", "18")
+    baked.boot()
+    give("the first\n", encrypted=encrypted)
+    must("sockwake", "wake", "pg1")
+    assert pg1.psql() == "1" and credential_findings() == []
+    give("the second\n", encrypted=encrypted)
+    (finding,) = credential_findings()
+    assert finding["finding"].endswith("has another password than its cluster")
+    assert pg1.psql() == "1" and pg1.password == "the first"
+    must("sh", "-c", finding["command"])
+    assert pg1.psql() == "1" and pg1.password == "the second" and credential_findings() == []
+    pg1.put_to_sleep()
+
+
+def credential_findings() -> list[dict[str, str]]:
+    found = json.loads(run("sockwake", "doctor", "pg1", "--json").out)
+    return [each for each in found if each["check"] == "credential"]
 
 
 def test_a_credential_that_cannot_be_decrypted_makes_nothing(baked: Image, pg1: Database) -> None:

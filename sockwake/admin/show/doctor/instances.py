@@ -15,7 +15,8 @@ from sockwake.engine import images
 from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
 from sockwake.oci import bundle, store
-from sockwake.postgres import cluster, hba, tls
+from sockwake.postgres import cluster, credential, hba, tls
+from sockwake.postgres.password import read_password
 from sockwake.system import port_owner, procnet, systemctl
 
 _SECRETS = 0o600
@@ -122,6 +123,28 @@ def certificates(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 f"{instance.tls_certificate} has expired: verifying clients do not connect",
                 f"cp NEW.crt {instance.tls_certificate}; cp NEW.key {instance.tls_key}",
+                instance.name,
+            )
+
+
+def credentials(patient: Patient) -> Iterator[Finding]:
+    """A credential with another password than the cluster has, which took it when it was made."""
+    for instance, settings in patient.valid():
+        path = credential.path_of(instance)
+        if not path or not settings.has_cluster or not cluster.exists(settings):
+            continue
+        try:
+            told, known = credential.content(instance).rstrip("\n"), read_password(instance)
+        except SockwakeError:
+            continue  # no wake reads it any more
+        if told and known and told != known:
+            change = command("sockwake passwd", f"--password-file {path} {instance.name}")
+            if credential.is_encrypted(path):
+                change = command("sockwake passwd", f"--password-file - {instance.name}")
+                change = f"systemd-creds decrypt {path} - | {change}"
+            yield Finding(
+                f"its credential {path} has another password than its cluster",
+                change,
                 instance.name,
             )
 

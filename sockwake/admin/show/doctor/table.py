@@ -19,6 +19,7 @@ CHECKS: dict[str, Check] = {
     "mode": instances.modes,
     "trust": instances.trust,
     "certificate": instances.certificates,
+    "credential": instances.credentials,
     "failure": instances.failed_wakes,
     "unwatched": instances.unwatched,
     "backup": upkeep.backups_made,
