@@ -14,7 +14,6 @@ killed, begins with ".new-", and what is being deleted with ".rm-".
 
 from __future__ import annotations
 
-import calendar
 import json
 import os
 import re
@@ -149,6 +148,8 @@ def written(moment: float) -> str:
 
 def seconds(text: str) -> float:
     """Seconds since 1970 of a time as a status has it; raises ValueError."""
+    import calendar
+
     return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
 
 

@@ -1,7 +1,6 @@
 """The password of a cluster's superuser: make it, keep it with the data, find it again."""
 
 import os
-import secrets
 from contextlib import suppress
 
 from sockwake.config import scope
@@ -15,6 +14,8 @@ LONGEST = 1000  # characters of a password
 
 def new_password() -> str:
     """A new password of 192 random bits, as a line."""
+    import secrets  # once in the life of an instance
+
     return secrets.token_urlsafe(24) + "\n"
 
 

@@ -5,7 +5,6 @@ import sys
 from argparse import Namespace
 
 from sockwake.admin import inventory
-from sockwake.admin.access import addresses, terminal
 from sockwake.admin.operands import names as names_of
 from sockwake.admin.option import DEBUG, FILES, JSON, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
@@ -16,7 +15,7 @@ from sockwake.errors import UNKNOWN, USAGE, SockwakeError
 
 
 def _psql(arguments: Namespace) -> None:
-    from sockwake.admin.access import client, rotation
+    from sockwake.admin.access import addresses, client, rotation
 
     instance = Instance(arguments.name)
     settings = load(instance)
@@ -39,6 +38,8 @@ def _is_valid(instance: Instance) -> bool:
 
 
 def _dsn(arguments: Namespace) -> None:
+    from sockwake.admin.access import addresses
+
     found: list[dict[str, object]] = []
     root, fits = arguments.root or "", _is_postgres if arguments.password else _is_valid
     for name in names_of(arguments.names, root, fits=fits):
@@ -70,7 +71,7 @@ def _env(arguments: Namespace) -> None:
 
 
 def _logs(arguments: Namespace) -> None:
-    from sockwake.admin.access import logs
+    from sockwake.admin.access import logs, terminal
     from sockwake.system import process
 
     instances = [Instance(name) for name in names_of(arguments.names)]

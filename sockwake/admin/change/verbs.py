@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from sockwake.admin import images, operands
-from sockwake.admin.change import edit_verbs, name_verbs, rm, runtimes
+from sockwake.admin.change import edit_verbs, name_verbs
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
@@ -18,6 +18,8 @@ from sockwake.system import systemctl
 
 
 def _rm(arguments: Namespace) -> None:
+    from sockwake.admin.change import rm
+
     root = arguments.root or ""
     names = operands.names(arguments.names, root)
     if arguments.purge and not arguments.yes and operands.has_pattern(arguments.names):
@@ -45,6 +47,8 @@ def _rm(arguments: Namespace) -> None:
 
 
 def _runtime(arguments: Namespace) -> None:
+    from sockwake.admin.change import runtimes
+
     root = arguments.root or ""
     names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
     if to:

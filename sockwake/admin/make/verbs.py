@@ -1,21 +1,28 @@
 """The verb that makes instances."""
 
+from __future__ import annotations
+
 import json
 import sys
-from argparse import Namespace
 
 from sockwake.admin import images
-from sockwake.admin.make import describe, new
-from sockwake.admin.make.decide import decide
 from sockwake.admin.make.new_options import OPTIONS
-from sockwake.admin.make.request import Request
 from sockwake.admin.parser import Verb
-from sockwake.admin.show import exposure
-from sockwake.config.instance import Instance
-from sockwake.config.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from sockwake.admin.make.request import Request
+    from sockwake.config.instance import Instance
+    from sockwake.config.settings import Settings
 
 
 def _new(arguments: Namespace) -> None:
+    from sockwake.admin.make import describe
+    from sockwake.admin.make.decide import decide
+    from sockwake.admin.show import exposure
+
     request = decide(arguments)
     images.enter(arguments)
     if arguments.dry_run:
@@ -38,6 +45,8 @@ def _make(request: Request, arguments: Namespace) -> tuple[Instance, Settings]:
         from sockwake.admin.make import baking
 
         return baking.make(request, enable=arguments.enable, quiet=quiet, debug=arguments.debug)
+    from sockwake.admin.make import new
+
     return new.make(
         request,
         provision=not arguments.no_provision,
