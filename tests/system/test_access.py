@@ -16,6 +16,7 @@ from instances import Make, MakeService
 from moment import until
 from program import must, run, start
 from project import MakeProject
+from soak import only_in_soak
 from webshop import container
 
 
@@ -149,7 +150,7 @@ def test_a_command_needs_a_container(
     run("sockwake", "passwd", "svc1").expect(1, "is no PostgreSQL, but of kind 'container'")
 
 
-@pytest.mark.parametrize("options", [(), ("--tls",), ("--runtime", "engine")])
+@pytest.mark.parametrize("options", [("--tls",), *only_in_soak((), ("--runtime", "engine"))])
 def test_without_a_psql_on_the_host_that_of_the_container_is_run(
     instance: Make, options: tuple[str, ...]
 ) -> None:

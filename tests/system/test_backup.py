@@ -110,6 +110,7 @@ def test_a_client_that_comes_during_a_long_copy_is_served_first(instance: Make) 
     database.asleep()
 
 
+@pytest.mark.soak
 def test_a_user_s_own_are_backed_up_below_their_home(user_database: Own, own: MakeOwn) -> None:
     account = user_database.account
     assert user_database.answer("create table kept as select 42 as n") == "SELECT 1"

@@ -273,6 +273,7 @@ def test_a_copy_that_cannot_have_its_own_password_leaves_nothing(
     copy.asleep()
 
 
+@pytest.mark.soak
 def test_a_user_s_own_instances_change_alike(user_database: Own, own: MakeOwn) -> None:
     account = user_database.account
     said = account.must("sockwake", "set", "--user", "mine", "IDLE=2s", "MAX_CLIENTS=9")

@@ -9,6 +9,7 @@ import pytest
 
 from instances import Make
 from moment import until
+from soak import only_in_soak
 from wakefulness import IDLE, LONG, client_program, stays_awake
 
 
@@ -62,7 +63,7 @@ def test_autovacuum_without_a_client_keeps_it_awake(instance: Make) -> None:
     database.asleep(timeout=60)
 
 
-@pytest.mark.parametrize("program", ["pg_receivewal", "pg_basebackup"])
+@pytest.mark.parametrize("program", ["pg_basebackup", *only_in_soak("pg_receivewal")])
 def test_replication_keeps_it_awake(instance: Make, tmp_path: Path, program: str) -> None:
     database = instance(version="17", idle=f"{IDLE}s")  # the machine's clients are of 17
     hba = database.cluster / "pg_hba.conf"

@@ -16,6 +16,7 @@ from database import Database
 from instances import Make, MakeService
 from refusal import ASLEEP_OR_FAILED
 from service import Service
+from soak import only_in_soak
 from web import get
 
 CROWD = 300
@@ -55,7 +56,7 @@ def logging_in(database: Database) -> Callable[[], str]:
     return ask
 
 
-@pytest.mark.parametrize("kind", ["", "--tls"])
+@pytest.mark.parametrize("kind", ["--tls", *only_in_soak("")])
 def test_postgres_serves_as_many_as_it_accepts_and_refuses_the_others_itself(
     instance: Make, kind: str
 ) -> None:

@@ -71,7 +71,7 @@ def is_served(database: Database) -> bool:
 
 @pytest.mark.kills
 @pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGKILL, *only_in_soak(signal.SIGINT, signal.SIGQUIT)]
+    "number", [signal.SIGKILL, *only_in_soak(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)]
 )
 def test_what_makes_its_cluster_may_be_ended(instance: Make, number: signal.Signals) -> None:
     """bin/prepare, or the whole unit, before there is a database."""

@@ -58,6 +58,7 @@ def visit(service: Service) -> None:
         service.await_awake()
 
 
+@pytest.mark.soak
 def test_a_client_that_never_lets_a_project_sleep_is_named(project: MakeProject) -> None:
     shop = project("two-ports")
     flaps(shop, lambda: get(shop.port))

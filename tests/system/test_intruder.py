@@ -17,6 +17,7 @@ from intruder import Intruder, connecting
 from moment import until
 from program import must, run
 from service import Service
+from soak import only_in_soak
 from squatter import squatting
 
 REDIS = "/usr/bin/redis-server {place} --dir {{data}} --daemonize no"
@@ -42,6 +43,14 @@ WAYS: dict[str, tuple[tuple[str, ...], float]] = {
         0.0,
     ),
 }
+SHOWN = (
+    "postgres",
+    "container",
+    "container on a bridge",
+    "program with a socket",
+    "native program",
+)
+OTHERS = [way for way in WAYS if way not in SHOWN]
 # which wake it, or have its timer made, and have ended soon
 HELPERS = (
     *("/sockwake/await", "/sockwake/check", "/sockwake/program", "/sockwake/wanted"),
@@ -84,7 +93,7 @@ def awake(service: Service) -> Iterator[None]:
         service.asleep()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*SHOWN, *only_in_soak(*OTHERS)])
 def test_another_user_reaches_nothing_of_an_instance_but_its_port(
     make: Callable[[str], Service], intruder: Intruder, way: str
 ) -> None:

@@ -231,7 +231,7 @@ def test_a_base_backup_of_either_format_becomes_an_instance(
     where = ("-h", "127.0.0.1", "-p", "25501", "-U", "postgres")
     plain, tars = tmp_path / "plain", tmp_path / "tars"
     for form in (("-D", str(plain), "-R"), ("-D", str(tars), "-Ft", "-z")):
-        must("pg_basebackup", *where, *form, env=database.environment, timeout=120)
+        must("pg_basebackup", "-c", "fast", *where, *form, env=database.environment, timeout=120)
     assert (plain / "standby.signal").exists()
     before = sorted(str(path) for path in plain.rglob("*"))
     one, two = known("one"), known("two")

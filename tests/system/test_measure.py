@@ -15,11 +15,11 @@ from instances import Make, MakeSleeper
 from moment import until
 from program import must, run
 from service import Service
+from soak import only_in_soak
 from stranger import ask, knock
 
 EXPORTER = "sockwake-exporter.socket"
 URL = "http://127.0.0.1:9788/metrics"
-KINDS = ("postgres", "container", "command", "native")
 
 
 def history(*words: str) -> list[dict[str, object]]:
@@ -92,7 +92,7 @@ def assert_told_alike(database: Service) -> None:
     assert not database.is_awake()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["postgres", "native", *only_in_soak("container", "command")])
 def test_a_server_of_any_kind_is_measured_as_it_falls_asleep(
     sleeper: MakeSleeper, kind: str
 ) -> None:

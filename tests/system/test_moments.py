@@ -19,6 +19,7 @@ from ending import WITHIN
 from instances import Make
 from moment import until
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = [pytest.mark.fault, pytest.mark.engine]
 ACTS = [(verb, unit) for verb in ("stop", "restart") for unit in ("proxy", "backend", "socket")]
@@ -48,7 +49,7 @@ def falling_asleep(database: Database) -> None:
     raise AssertionError("it is never seen falling asleep")
 
 
-@pytest.mark.parametrize("moment", [asleep, waking, falling_asleep])
+@pytest.mark.parametrize("moment", [waking, *only_in_soak(asleep, falling_asleep)])
 def test_stopped_or_restarted(
     instance: Make, moment: Callable[[Database], subprocess.Popen[str] | None]
 ) -> None:

@@ -68,8 +68,15 @@ def test_ending_the_start_condition_of_a_program(
     subject.service.asleep()
 
 
-@pytest.mark.parametrize("kind", ["command", "native"])
-@pytest.mark.parametrize("victim", ["/wanted ", "/await "])
+@pytest.mark.parametrize(
+    "kind, victim",
+    [
+        ("command", "/await "),
+        ("native", "/wanted "),
+        pytest.param("command", "/wanted ", marks=pytest.mark.soak),
+        pytest.param("native", "/await ", marks=pytest.mark.soak),
+    ],
+)
 def test_ending_the_look_for_a_client_beside_a_program(
     service: MakeService, redis: str, program: str, kind: str, victim: str
 ) -> None:

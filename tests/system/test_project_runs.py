@@ -18,6 +18,7 @@ from instances import Make, MakeService
 from moment import until
 from program import must, run
 from project import MakeProject, Project
+from soak import only_in_soak
 from web import get
 
 NGINX = "nginx:local"
@@ -149,7 +150,7 @@ def test_what_had_to_be_killed_is_told(make: Callable[..., Project]) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("leaves", ["stop", "idle"])
+@pytest.mark.parametrize("leaves", ["idle", *only_in_soak("stop")])
 def test_a_client_that_has_left_a_port_without_a_server_keeps_nothing_awake(
     project: MakeProject, leaves: str
 ) -> None:

@@ -16,6 +16,7 @@ from instances import Know, Make
 from program import run
 
 EXISTS, UNKNOWN = 3, 5
+DATA = Path("/var/lib/sockwake/pg1")
 STEPS: dict[str, Callable[[Database], object]] = {
     "it has begun": lambda database: True,
     "the port is disabled": lambda database: not Path(
@@ -23,8 +24,8 @@ STEPS: dict[str, Callable[[Database], object]] = {
     ).is_symlink(),
     "the port is closed": lambda database: database.state(database.socket) == "inactive",
     "the bundle is gone": lambda database: not Path("/var/lib/sockwake/bundles").exists(),
-    "the cluster is going": lambda database: not (database.data / "18/docker/PG_VERSION").exists(),
-    "the data are gone": lambda database: not database.data.exists(),
+    "the cluster is going": lambda _: not (DATA / "18/docker/PG_VERSION").exists(),
+    "the data are gone": lambda _: not DATA.exists(),
     "the name is free": lambda database: not database.etc.exists(),
     "it is all but done": lambda database: not database.run.exists(),
 }
@@ -34,7 +35,6 @@ STEPS: dict[str, Callable[[Database], object]] = {
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_when(instance: Make, step: str) -> None:
     database = instance()
-    data = database.data
     remover = subprocess.Popen(
         ["sockwake", "rm", "pg1", "--purge"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -45,7 +45,7 @@ def test_killed_when(instance: Make, step: str) -> None:
     remover.kill()
     remover.wait(60)
     again = run("sockwake", "rm", "pg1", "--purge", timeout=120)
-    assert again.status == 0 or (again.status == UNKNOWN and not data.exists()), again
+    assert again.status == 0 or (again.status == UNKNOWN and not DATA.exists()), again
     assert instance("--no-provision").is_listening()
 
 

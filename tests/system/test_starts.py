@@ -71,8 +71,12 @@ def test_a_server_that_hangs_up_is_asked_seldom_and_the_way_out_is_said(
     ("answer", "seen"),
     [
         (f"{ASKED}; print $c qq(\\x15\\x03\\x01\\x00\\x02\\x02\\x46)", "it asked for TLS"),
-        ('print $c "220 mail\\r\\n"; ' + ASKED + "; sleep 60", "another protocol than HTTP"),
-        ("", "it closed the connection without an answer"),
+        pytest.param(
+            'print $c "220 mail\\r\\n"; ' + ASKED + "; sleep 60",
+            "another protocol than HTTP",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param("", "it closed the connection without an answer", marks=pytest.mark.soak),
         ("sleep 60", "it accepted a connection and said nothing"),
     ],
     ids=["TLS", "speaks first", "closes", "silent"],

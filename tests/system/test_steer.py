@@ -233,6 +233,7 @@ def test_hours_in_which_it_is_kept_awake(database: Database) -> None:
     assert holds(database) == []
 
 
+@pytest.mark.soak
 def test_a_user_keeps_an_instance_of_its_own_awake(account: Account, user_database: Own) -> None:
     account.run("sockwake", "wake", "mine", "--user").expect(0, "mine is awake, after ")
     keep = "sockwake keep mine --user --reason why"

@@ -233,6 +233,7 @@ def test_a_window_with_hours_keeps_it_awake_for_its_own_jobs(database: Database)
     assert not Path(f"/var/lib/sockwake/upkeep.d/{name}").exists()
 
 
+@pytest.mark.soak
 def test_a_user_s_own_is_looked_after_too(account: Account, user_database: Own) -> None:
     maintain = "sockwake maintain --user mine"
     account.run(*maintain.split()).expect(0, "maintained mine: ")
