@@ -19,6 +19,11 @@ CNPG = HERE.parent.parent / "shared/cnpg"  # CloudNativePG's definitions
 GUESTS = 4  # most of a test is waiting for something to end
 # files that wait for minutes begin first, while the other rings have the processors; then by size
 WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
+# what shows each kind, and each way to wake one, on the next Debian
+FORKY = (
+    *("access", "backup", "check", "command", "container", "first_boot", "native"),
+    *("package", "podman", "projects", "starts", "update", "user", "wake"),
+)
 REBOOTED = "test_reboot"
 BOOTS = {  # in this order
     "nothing": [],
@@ -71,8 +76,19 @@ def forget_compiled() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def forky(run: Run, arguments: list[str]) -> None:
-    """Ring 1 on the next Debian, without its linters: its Python, its systemd, its debhelper."""
+def forky(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
+    """Ring 1 on the next Debian, without its linters: its Python, its systemd, its debhelper.
+
+    Then files of ring 2, in machines of it; these alone when they are named.
+    """
+    if not files:
+        files = [HERE / f"system/test_{name}.py" for name in FORKY]
+        forky_rules(run, arguments)
+    system(run, deb, files, [], arguments, tree="guest-forky")
+
+
+def forky_rules(run: Run, arguments: list[str]) -> None:
+    """Ring 1 on the next Debian, without its linters."""
     out = run.reports / "forky"
     out.mkdir()
     pytest = "/usr/bin/python3 -B -m pytest -p no:cacheprovider --rootdir=/src".split()
@@ -131,16 +147,17 @@ class Guest:
     deb: Path
     settings: list[str]
     arguments: list[str]
+    tree: str
 
     @property
     def name(self) -> str:
-        return f"sys-{os.getpid()}-{self.label[-1]}"
+        return f"{self.label}-{os.getpid()}"
 
     def work(self, todo: queue.SimpleQueue[Path]) -> None:
         """Boot, install the package, and run files until none is left."""
         try:
             view = f"{HERE.parent}:/src"
-            self._must("boot", "--with-parent", "--bind-ro", view, self.name)
+            self._must("boot", "--guest", self.tree, "--with-parent", "--bind-ro", view, self.name)
             self._must("push", self.name, str(self.deb), "/root")
             apt = ["env", QUIET, "apt", "install", "-y", f"/root/{self.deb.name}"]
             self._must("run", self.name, "--", *apt)
@@ -165,7 +182,8 @@ class Guest:
             self._call(file, f"SOCKWAKE_BOOT={boot}")
 
     def _call(self, file: Path, *settings: str) -> None:
-        times = len(list(self.run.reports.glob(f"{file.stem}*.xml")))
+        kept = f"{self.tree}-{file.stem}"
+        times = len(list(self.run.reports.glob(f"{kept}*.xml")))
         out = f"/var/tmp/{file.stem}{times or ''}"
         environment = [
             f"AUTOPKGTEST_ARTIFACTS={out}",
@@ -179,19 +197,25 @@ class Guest:
         status = self.run.stream(self.label, [MACHINE, "run", self.name, "--", *command])
         has_ended_well(file.stem, status)
         if status != 5:
-            report = self.run.reports / f"{file.stem}{times or ''}.xml"
+            report = self.run.reports / f"{kept}{times or ''}.xml"
             self._must("pull", self.name, f"{out}/system.xml", str(report))
 
 
 def system(
-    run: Run, deb: Path, files: list[Path], settings: list[str], arguments: list[str]
+    run: Run,
+    deb: Path,
+    files: list[Path],
+    settings: list[str],
+    arguments: list[str],
+    tree: str = "guest",
 ) -> None:
     """Ring 2, in machines side by side; each takes the next file when it is done with one."""
     todo: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for file in sorted(files, key=lambda file: (file.stem not in WAITING, -file.stat().st_size)):
         todo.put(file)
-    labels = [f"system-{number}" for number in range(1, min(GUESTS, len(files)) + 1)]
-    guests = [Guest(run, label, deb, settings, arguments) for label in labels]
+    place = "system" if tree == "guest" else tree.removeprefix("guest-")
+    labels = [f"{place}-{number}" for number in range(1, min(GUESTS, len(files)) + 1)]
+    guests = [Guest(run, label, deb, settings, arguments, tree) for label in labels]
     in_parallel([partial(guest.work, todo) for guest in guests], run)
 
 
