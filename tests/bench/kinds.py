@@ -115,7 +115,7 @@ def measure(rounds: int, wanted: int) -> dict[str, Any]:
         if kind.name == "container":
             by_engine = make(kind, "by-engine", "--runtime", "engine", "--network", "none")
         found[kind.name] = _cold(kind, service, by_engine, rounds) | {
-            "throughput": _throughput(kind, service, rounds)
+            "throughput": _throughput(kind, service)
         }
         crowd = [make(kind, f"{kind.name}{number}") for number in range(2, 12)]
         found[kind.name]["aimed"] = aimed.attack(
@@ -154,10 +154,10 @@ def _cold(kind: Kind, service: Service, by_engine: Service | None, rounds: int) 
     return {"samples": samples, "failures": failures}
 
 
-def _throughput(kind: Kind, service: Service, rounds: int) -> dict[str, list[float]]:
+def _throughput(kind: Kind, service: Service) -> dict[str, list[float]]:
     """Requests per second over eight connections, a new one for each request of HTTP; in turns."""
     figures: dict[str, list[float]] = {"sockwake": [], "handmade": []}
-    for number in range(max(rounds // 3, 2) + 1):
+    for number in range(3):
         for contestant, port in (("sockwake", service.port), ("handmade", kind.handmade_port)):
             _await_answer(kind, port)
             rate = _redis_rate(port) if kind.request == REDIS else _http_rate(port)

@@ -34,7 +34,7 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "asleep": lambda quick: awake.measure_asleep(),
     "python": lambda quick: python_cost.measure(10 if quick else 60),
     "kinds": lambda quick: (
-        kinds.measure(2 if quick else 8, 12 if quick else 200)
+        kinds.measure(2 if quick else 16, 12 if quick else 200)
         | {"starts": starts.measure(1 if quick else 3)}
     ),
     "project": lambda quick: project.measure(2 if quick else 11),

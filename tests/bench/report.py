@@ -138,19 +138,21 @@ def _forward(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _copies(part: dict[str, Any]) -> Iterator[Row]:
-    kinds = (("shared", "blocks shared (btrfs)", 1.2), ("plain", "blocks copied", 1.11))
-    for kind, title, most in kinds:
+    kinds = (("shared", "blocks shared (btrfs)", 1.2, 300), ("plain", "blocks copied", 1.11, 0))
+    for kind, title, most, longest in kinds:
         samples = {
             what: [1000 * each for each in found] for what, found in part[kind]["samples"].items()
         }
-        size = part[kind]["bytes"] / 2**30
-        yield timed(f"backup of a sleeping cluster of {size:.1f} GB, {title}", samples["backup"])
-        yield timed("    copy, with a daemon-reload", samples["copy"])
+        what = f"backup of a sleeping cluster of {part[kind]['bytes'] / 1e9:.1f} GB, {title}"
+        yield timed(what, samples["backup"], longest)
+        yield timed("    copy, with a daemon-reload", samples["copy"], longest)
         yield timed("    cp --archive alone", samples["cp"])
         yield timed("    with a sync, which both of ours do", samples["cp and sync"])
         medians = {what: statistics.median(found) for what, found in samples.items()}
         figure = medians["backup"] / medians["cp and sync"]
         yield ratio("    the backup against that", figure, most)
+        rest = medians["backup"] - medians["cp and sync"]
+        yield Row("    what it takes beside that, whatever the size", f"{rest:.0f} ms")
     waits = {what: statistics.median(found) for what, found in part["shared"]["waits"].items()}
     more = waits["during"] - waits["alone"]
     yield Row(

@@ -26,10 +26,12 @@ class Row:
         return asdict(self)
 
 
-def timed(what: str, samples: Sequence[float]) -> Row:
-    return Row(
-        what, f"{statistics.median(samples):.0f} ms", f"{span(samples, 'ms')}, n = {len(samples)}"
-    )
+def timed(what: str, samples: Sequence[float], most: float = 0) -> Row:
+    """most: milliseconds that the median may be, 0 for any."""
+    middle = statistics.median(samples)
+    spread = f"{span(samples, 'ms')}, n = {len(samples)}"
+    bound = f"≤ {most:.0f} ms" if most else ""
+    return Row(what, f"{middle:.0f} ms", spread, bound, middle <= most if most else None)
 
 
 def ratio(what: str, ratio: float, bound: float) -> Row:
