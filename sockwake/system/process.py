@@ -160,7 +160,8 @@ def begin_with_sockets(argv: list[str]) -> int:
 
     They are for the process whose id is in LISTEN_PID (sd_listen_fds(3)). Raises SockwakeError.
     """
-    own = ["sh", "-c", 'export LISTEN_PID=$$; exec "$@"', "sh", *argv]
+    # systemd 262 wants LISTEN_PIDFDID, which is ours, to fit LISTEN_PID
+    own = ["sh", "-c", 'unset LISTEN_PIDFDID; export LISTEN_PID=$$; exec "$@"', "sh", *argv]
     try:
         return os.posix_spawnp("sh", own, os.environ)
     except OSError as error:

@@ -153,6 +153,14 @@ def test_a_program_that_is_attended_gets_the_signals_passed_on() -> None:
         process.attend(["nosuch"], os.environ, [], got.append)
 
 
+def test_sockets_are_for_the_process_that_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LISTEN_PIDFDID is of the process that systemd has started, and of no other."""
+    monkeypatch.setenv("LISTEN_PID", "1")
+    monkeypatch.setenv("LISTEN_PIDFDID", "1")
+    fits = '[ "$LISTEN_PID" = $$ ] && [ -z "${LISTEN_PIDFDID+set}" ]'
+    assert os.waitpid(process.begin_with_sockets(["sh", "-c", fits]), 0)[1] == 0
+
+
 def test_a_program_reads_what_it_is_given_on_stdin() -> None:
     assert process.run(["cat"], stdin="a\nb") == "a\nb"
     assert process.run(["cat"]) == ""
