@@ -15,12 +15,12 @@ from sockwake.system import files, process, systemctl
 
 _UNREADABLE = 243  # EXIT_CREDENTIALS of systemd.exec(5)
 _PATIENCE = 60  # seconds, with a TPM that has to decrypt it
+# systemd.exec(5), ImportCredential=: the first counts
+STORES = ("/etc/credstore", "/run/credstore", "/usr/lib/credstore")
 _PLACES = (
-    "/run/credentials/@system",
-    "/run/credentials/@encrypted",
-    *(f"{place}/credstore" for place in ("/etc", "/run", "/usr/lib")),
-    *(f"{place}/credstore.encrypted" for place in ("/etc", "/run", "/usr/lib")),
-)  # systemd.exec(5), ImportCredential=
+    *("/run/credentials/@system", "/run/credentials/@encrypted"),
+    *(*STORES, *(f"{store}.encrypted" for store in STORES)),
+)
 _SCRIPT = '[ ! -e "$CREDENTIALS_DIRECTORY/$0" ] || exec cat "$CREDENTIALS_DIRECTORY/$0"'
 
 

@@ -10,10 +10,10 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.kinds.table import COMPOSE
 from sockwake.oci import needs
+from sockwake.postgres.credential import STORES
 
 _KEY = re.compile(r"^-----BEGIN [A-Z ]*PRIVATE KEY-----", re.MULTILINE)
 _LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_.-]*)=(.+)$", re.MULTILINE)
-_CREDENTIALS = ("/etc/credstore", "/usr/lib/credstore", "/run/credstore")
 _ENCRYPTED, _HOST_KEY = "/etc/credstore.encrypted", "/var/lib/systemd/credential.secret"
 _DEEPEST, _MOST_FILES = 4, 2000  # of the directories that are searched for keys
 
@@ -139,7 +139,7 @@ def _of_cluster(subject: Baked, instance: Instance, settings: Settings) -> Itera
 def _credentials(subject: Baked) -> Iterator[Finding]:
     """Passwords among the credentials of systemd that everybody can read who has the image."""
     tree = subject.tree
-    open_to_all = _CREDENTIALS if not tree.has(_HOST_KEY) else (*_CREDENTIALS, _ENCRYPTED)
+    open_to_all = STORES if not tree.has(_HOST_KEY) else (*STORES, _ENCRYPTED)
     for place in open_to_all:
         for name in tree.names(place):
             if name.startswith("sockwake."):

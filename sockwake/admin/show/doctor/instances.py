@@ -138,13 +138,11 @@ def credentials(patient: Patient) -> Iterator[Finding]:
         except SockwakeError:
             continue  # no wake reads it any more
         if told and known and told != known:
-            change = command("sockwake passwd", f"--password-file {path} {instance.name}")
-            if credential.is_encrypted(path):
-                change = command("sockwake passwd", f"--password-file - {instance.name}")
-                change = f"systemd-creds decrypt {path} - | {change}"
+            decrypt = f"systemd-creds decrypt {path} - | " if credential.is_encrypted(path) else ""
+            file = "-" if decrypt else path
             yield Finding(
                 f"its credential {path} has another password than its cluster",
-                change,
+                decrypt + command("sockwake passwd", f"--password-file {file} {instance.name}"),
                 instance.name,
             )
 
