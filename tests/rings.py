@@ -54,20 +54,27 @@ REPORTS = {  # of the rings that are one call of pytest
 
 def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
     """Ring 1, in a clean Debian's Python."""
-    out = run.reports / "pure"
+    view = ["--wheels", str(HERE / "pure/linters.txt")]
+    if CNPG.is_dir():  # not part of the project, and not needed for the rest
+        view += ["--bind", f"{CNPG}:/shared/cnpg"]
+    rules(run, "pure", "toolbox", view, settings, arguments)
+
+
+def rules(
+    run: Run, ring: str, tree: str, view: list[str], settings: list[str], arguments: list[str]
+) -> None:
+    """tests/pure in a view of a tree."""
+    out = run.reports / ring
     out.mkdir()
     pytest = "/usr/bin/python3 -B -m pytest -p no:cacheprovider --rootdir=/src".split()
     command = ["env", *settings, *pytest, "--junit-xml=/reports/pure.xml", "/src/tests/pure"]
-    view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
-    wheels = ["--wheels", str(HERE / "pure/linters.txt")]
-    if CNPG.is_dir():  # not part of the project, and not needed for the rest
-        view += ["--bind", f"{CNPG}:/shared/cnpg"]
-    argv = [MACHINE, "chroot", *view, *wheels, "toolbox", "--", *command, *arguments]
+    binds = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
+    argv = [MACHINE, "chroot", *binds, *view, tree, "--", *command, *arguments]
     try:
-        status = run.stream("pure", argv)
+        status = run.stream(ring, argv)
     finally:
         forget_compiled()
-    has_reported(run, "pure", status)
+    has_reported(run, ring, status)
 
 
 def forget_compiled() -> None:
@@ -83,23 +90,8 @@ def forky(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
     """
     if not files:
         files = [HERE / f"system/test_{name}.py" for name in FORKY]
-        forky_rules(run, arguments)
+        rules(run, "forky", "forky", [], [], arguments)
     system(run, deb, files, [], arguments, tree="guest-forky")
-
-
-def forky_rules(run: Run, arguments: list[str]) -> None:
-    """Ring 1 on the next Debian, without its linters."""
-    out = run.reports / "forky"
-    out.mkdir()
-    pytest = "/usr/bin/python3 -B -m pytest -p no:cacheprovider --rootdir=/src".split()
-    command = [*pytest, "--junit-xml=/reports/pure.xml", "/src/tests/pure"]
-    view = ["--bind", f"{HERE.parent}:/src", "--bind", f"{out}:/reports"]
-    argv = [MACHINE, "chroot", *view, "forky", "--", *command, *arguments]
-    try:
-        status = run.stream("forky", argv)
-    finally:
-        forget_compiled()
-    has_reported(run, "forky", status)
 
 
 def machine(run: Run, arguments: list[str]) -> None:
