@@ -272,7 +272,8 @@ def write_unit(instance: Instance, settings: dict[str, str]) -> None:
         files.replace(instance.unit_file, 0o644, text)
     else:
         files.remove(instance.unit_file)
-    if not instance.root and systemctl.is_running():
+    is_draft = instance.etc != Instance(instance.name, instance.root).etc
+    if not is_draft and not instance.root and systemctl.is_running():
         systemctl.reload()
 
 

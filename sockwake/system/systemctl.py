@@ -109,18 +109,20 @@ def reload() -> None:
     process.run(["systemctl", *scope.switch(), "daemon-reload"], timeout=_RELOAD)
 
 
-def enable(unit: str, *, root: str = "", now: bool = False) -> None:
-    """Enable a unit, which implies reload(). root: the tree to do it in. now: start it, too."""
-    tree = [f"--root={root}"] if root else []
-    verb = ["enable", "--now"] if now else ["enable"]
-    process.run(["systemctl", *scope.switch(), *tree, "--quiet", *verb, unit], timeout=_RELOAD)
+def enable(unit: str, *, root: str = "") -> None:
+    """Enable a unit, of which systemd learns by reload(). root: the tree to do it in."""
+    _link("enable", unit, root)
 
 
-def disable(unit: str, *, root: str = "", reload: bool = True) -> None:
-    """Disable a unit, if it is enabled, which implies reload() unless that is not wanted."""
-    switches = [f"--root={root}"] if root else [] if reload else ["--no-reload"]
-    argv = ["systemctl", *scope.switch(), *switches, "--quiet", "disable", unit]
-    process.run(argv, timeout=_RELOAD)
+def disable(unit: str, *, root: str = "") -> None:
+    """Disable a unit, if it is enabled; systemd learns of it by reload()."""
+    _link("disable", unit, root)
+
+
+def _link(verb: str, unit: str, root: str) -> None:
+    # a reload takes longer than all else, and one can do for several changes
+    where = f"--root={root}" if root else "--no-reload"
+    process.run(["systemctl", *scope.switch(), where, "--quiet", verb, unit])
 
 
 def stop(*units: str) -> None:

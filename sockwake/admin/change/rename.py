@@ -90,7 +90,8 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
             yield
         except BaseException:
             if os.path.isdir(instance.etc):
-                _open(instance, _noted(instance), is_live=is_live)
+                if is_live:
+                    _open(instance, _noted(instance))
                 files.remove(instance.renaming_file)
             raise
 
@@ -125,12 +126,10 @@ def _finish(instance: Instance, old: Instance) -> str:
     if is_live:
         resources.remove_containers(old, settings)
         making.forget_run(old)
-        systemctl.reload()
-    _open(instance, noted, is_live=is_live)
-    with suppress(SockwakeError):  # systemctl has no unit of this name any more
-        systemctl.disable(old.socket_unit, root=old.root)
-    preset.remove(old)
+    _enable(instance, old, noted)
     if is_live:
+        systemctl.reload()
+        _open(instance, noted)
         systemctl.reset(old.socket_unit, old.proxy_unit, old.backend_unit)
     files.remove(instance.renaming_file)
     files.sync(instance.etc)
@@ -147,13 +146,20 @@ def _make(instance: Instance, settings: Settings) -> None:
             pending.make(instance, settings, quiet=True)
 
 
-def _open(instance: Instance, noted: list[str], *, is_live: bool) -> None:
-    """Have its port enabled and open as it was under the old name."""
+def _enable(instance: Instance, old: Instance, noted: list[str]) -> None:
+    """Have its port enabled as it was under the old name, and that one no more."""
     if _ENABLED in noted:
         systemctl.enable(instance.socket_unit, root=instance.root)
     if _PRESET in noted:
         preset.add(instance)
-    if _OPEN in noted and is_live:
+    with suppress(SockwakeError):  # systemctl has no unit of this name any more
+        systemctl.disable(old.socket_unit, root=old.root)
+    preset.remove(old)
+
+
+def _open(instance: Instance, noted: list[str]) -> None:
+    """Have its port open if it was."""
+    if _OPEN in noted:
         try:
             systemctl.start(instance.socket_unit)
         except SockwakeError as error:  # sockwake-reopen goes on trying

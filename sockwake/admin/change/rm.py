@@ -51,7 +51,7 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
             safe_path.require_safe(data, "data directory")
         if purge:
             _require_deletable(instance, data)
-        _stop(instance, reload=reload)
+        _stop(instance)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
         volumes += [f"deleted what its image kept in {each}" for each in kept]
@@ -81,10 +81,10 @@ def _require_deletable(instance: Instance, data: str) -> None:
             unmounted.require_unmounted(instance, data)
 
 
-def _stop(instance: Instance, *, reload: bool) -> None:
+def _stop(instance: Instance) -> None:
     units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
     if inventory.is_finished(instance):
-        systemctl.disable(instance.socket_unit, root=instance.root, reload=reload)
+        systemctl.disable(instance.socket_unit, root=instance.root)
         preset.remove(instance)
     if not instance.root and systemctl.is_running():
         if systemctl.main_pid(instance.backend_unit):

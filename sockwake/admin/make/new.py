@@ -125,13 +125,14 @@ def make(
         if bake:
             bake(begun.instance, settings)
         made = begun.publish()
-        if provision and not settings.needs_engine and systemctl.is_running():
-            systemctl.reload()
-            trial.try_out(made, settings)
         if enable:
             _enable(made)
-        elif provision and settings.needs_engine and systemctl.is_running():
+        if (provision or enable) and not request.root and systemctl.is_running():
             systemctl.reload()
+            if provision and not settings.needs_engine:
+                trial.try_out(made, settings)
+            if enable:
+                systemctl.start(made.socket_unit)
     except BaseException:
         undo(request, begun, settings)
         if mending:
@@ -162,9 +163,8 @@ def _conclude(request: Request, settings: Settings, *, provision: bool) -> None:
 
 
 def _enable(made: Instance) -> None:
-    """Enable the socket, and open it; in a tree have preset-all keep it enabled."""
-    is_live = not made.root and systemctl.is_running()
-    systemctl.enable(made.socket_unit, root=made.root, now=is_live)
+    """Enable the socket; in a tree have preset-all keep it enabled."""
+    systemctl.enable(made.socket_unit, root=made.root)
     if made.root:
         preset.add(made)
 
@@ -249,12 +249,7 @@ def undo(request: Request, begun: draft.Draft, settings: Settings | None) -> Non
         resources.remove_containers(made, settings)
     _discard_files(made)
     begun.prune()
-    if (
-        made is begun.final
-        and not (settings and settings.needs_engine)
-        and not request.root
-        and systemctl.is_running()
-    ):
+    if made is begun.final and not request.root and systemctl.is_running():
         with suppress(SockwakeError):
             systemctl.reload()
 

@@ -66,8 +66,13 @@ def links(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 f"{path.name} is enabled, and there is no instance '{found[1]}'",
                 command("systemctl", f"disable {path.name}"),
-                fix=partial(systemctl.disable, path.name),
+                fix=partial(_disable, path.name),
             )
+
+
+def _disable(unit: str) -> None:
+    systemctl.disable(unit)
+    systemctl.reload()
 
 
 def directories(patient: Patient) -> Iterator[Finding]:
