@@ -1,6 +1,6 @@
 """Backup and copy of a sleeping cluster of 1 GB beside cp, with blocks shared and without.
 
-The part in the guest. The file system that shares blocks is a btrfs that guests.py has made.
+The part in the guest.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import time
 from typing import Any
 
 import instances
+import reflink
 import traces
 from psql import row_ms
-from traces import BenchError
+from traces import BenchError, run
 
-DISK = "/root/reflink.tar.gz"
-PLACE = "/srv/reflink"
 BACKUPS = "/var/backups/sockwake"
 ROWS = 750_000  # of 600 bytes
 FILL = f"create table big as select n, repeat(md5(n::text), 18) from generate_series(1, {ROWS}) n"
@@ -27,9 +26,9 @@ FILL = f"create table big as select n, repeat(md5(n::text), 18) from generate_se
 
 def measure(rounds: int) -> dict[str, Any]:
     """Seconds of backups, of copies and of cp, in turns, on both file systems."""
-    _mount()
+    reflink.mount()
     found: dict[str, Any] = {}
-    for kind, place in (("shared", f"{PLACE}/pg"), ("plain", "/srv/plain")):
+    for kind, place in (("shared", f"{reflink.PLACE}/pg"), ("plain", "/srv/plain")):
         name = f"copies-{kind}"
         os.makedirs(f"{os.path.dirname(place)}/backups-{kind}", mode=0o700, exist_ok=True)
         shutil.rmtree(BACKUPS, ignore_errors=True)
@@ -44,23 +43,10 @@ def measure(rounds: int) -> dict[str, Any]:
             "waits": _waits(made, rounds) if kind == "shared" else {},
         }
         print(f"  copies, {kind}: {found[kind]}", file=sys.stderr)
-        _run("sockwake", "rm", "--purge", name)
+        run("sockwake", "rm", "--purge", name)
         shutil.rmtree(os.path.realpath(BACKUPS))
         os.unlink(BACKUPS)
     return found
-
-
-def _mount() -> None:
-    if os.path.ismount(PLACE):
-        return
-    os.makedirs(PLACE, exist_ok=True)
-    _run("tar", "-C", "/root", "-xSf", DISK)
-    for number in range(8):
-        if not os.path.exists(f"/dev/loop{number}"):
-            _run("mknod", f"/dev/loop{number}", "b", "7", f"{number}")
-    if not os.path.exists("/dev/loop-control"):
-        _run("mknod", "/dev/loop-control", "c", "10", "237")
-    _run("mount", "-o", "loop", "/root/disk", PLACE)
 
 
 def _fill(made: instances.Instance) -> None:
@@ -68,7 +54,7 @@ def _fill(made: instances.Instance) -> None:
     argv = ["psql", "-h", "127.0.0.1", "-p", f"{made.port}", "-U", "postgres", "-qc", FILL]
     subprocess.run(argv, check=True, env=environment, timeout=600)
     traces.await_asleep([made.name], instances.PATTERNS)
-    _run("sync")
+    run("sync")
 
 
 def _in_turns(made: instances.Instance, place: str, rounds: int) -> dict[str, list[float]]:
@@ -77,15 +63,15 @@ def _in_turns(made: instances.Instance, place: str, rounds: int) -> dict[str, li
     samples: dict[str, list[float]] = {"backup": [], "copy": [], "cp": [], "cp and sync": []}
     for number in range(rounds + 1):
         took = {"backup": _timed("sockwake", "backup", "--quiet", made.name)}
-        _run("sockwake", "backups", "expire", "--keep", "1", made.name)
+        run("sockwake", "backups", "expire", "--keep", "1", made.name)
         where = ["--data", f"{place}-copy", "--keep-password", "--quiet"]
         took["copy"] = _timed("sockwake", "copy", *where, made.name, "copied")
-        _run("sockwake", "rm", "--purge", "copied")
-        _run("sync")
+        run("sockwake", "rm", "--purge", "copied")
+        run("sync")
         took["cp"] = _timed("cp", "--archive", "--reflink=auto", place, beside)
         took["cp and sync"] = took["cp"] + _timed("sync", "--file-system", beside)
         shutil.rmtree(beside)
-        _run("sync")
+        run("sync")
         for what, seconds in took.items() if number else ():
             samples[what].append(seconds)
     return samples
@@ -97,7 +83,7 @@ def _waits(made: instances.Instance, rounds: int) -> dict[str, list[float]]:
     for _ in range(rounds):
         for what in waits:
             traces.await_asleep([made.name], instances.PATTERNS)
-            backup = threading.Thread(target=_run, args=("sockwake", "backup", "-j", made.name))
+            backup = threading.Thread(target=run, args=("sockwake", "backup", "-j", made.name))
             if what == "during":
                 backup.start()
                 _await_copy()
@@ -118,17 +104,10 @@ def _await_copy() -> None:
 
 
 def _usage(path: str) -> int:
-    return int(_run("du", "--summarize", "--block-size=1", path).split()[0])
+    return int(run("du", "--summarize", "--block-size=1", path).split()[0])
 
 
 def _timed(*argv: str) -> float:
     before = time.perf_counter()
-    _run(*argv)
+    run(*argv)
     return time.perf_counter() - before
-
-
-def _run(*argv: str) -> str:
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        raise BenchError(f"{' '.join(argv)} failed: {done.stderr.strip()}")
-    return done.stdout

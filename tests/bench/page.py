@@ -36,9 +36,10 @@ _NOTES = """\
 - The project is `tests/system/projects/two-services`: an nginx that depends on a healthy
   PostgreSQL. A cold start is a GET until the page is there; compose's lasts until it says that both
   are healthy.
-- Backups and copies: a btrfs on a loop device, and the guest's own file system; ours and `cp` with
-  a sync take turns. What a backup takes beside it does not grow with the data: Python and the verb
-  (some 70 ms), systemd asked, and told to hold back wakes (25), files counted and looked at (20).
+- Upgrades, backups and copies: a btrfs on a loop device, and the guest's own file system; ours and
+  `cp` with a sync take turns. What a backup takes beside it does not grow with the data: Python and
+  the verb (some 70 ms), systemd asked, and told to hold back wakes (25), files counted and looked
+  at (20).
   `cp` shares 1 GB in some 50 ms, so that the ratio says how long a command takes to start. A copy
   has systemd read all units, too (100), and compose its definition (30).
 - MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all

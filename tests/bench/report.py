@@ -112,15 +112,16 @@ def _project(part: dict[str, Any]) -> Iterator[Row]:
 
 
 def _upgrade(part: dict[str, Any]) -> Iterator[Row]:
-    took, alone = (sorted(each) for each in zip(*part["taken"], strict=True))
-    how = {"clone": "cloned", "upgrade": "copied"}.get(part["method"], part["method"])
-    middle, rest = statistics.median(took), statistics.median(alone)
-    yield Row(
-        f"an upgrade of 1 GB from PostgreSQL 17 to 18, {how}",
-        f"{middle:.1f} s",
-        f"{took[0]:.1f}–{took[-1]:.1f} s, n = {len(took)}",
-    )
-    yield Row("    pg_upgrade alone, in the same", f"{rest:.1f} s", f"{rest / middle:.2f} of it")
+    for method, how in (("clone", "its files cloned"), ("upgrade", "its files copied")):
+        took, alone = (sorted(each) for each in zip(*part[method]["taken"], strict=True))
+        middle, rest = statistics.median(took), statistics.median(alone)
+        share = f"{rest / middle:.2f} of it"
+        yield Row(
+            f"an upgrade of 1 GB from PostgreSQL 17 to 18, {how}",
+            f"{middle:.1f} s",
+            f"{took[0]:.1f}–{took[-1]:.1f} s, n = {len(took)}",
+        )
+        yield Row("    pg_upgrade alone, in the same", f"{rest:.1f} s", share)
 
 
 def _forward(part: dict[str, Any]) -> Iterator[Row]:

@@ -134,3 +134,11 @@ def _cpu_times() -> tuple[int, int]:
     """(idle, all) ticks of all cores of the host, as other machines on it disturb us too."""
     ticks = [int(word) for word in read("/proc/stat").split("\n", 1)[0].split()[1:9]]
     return ticks[3] + ticks[4], sum(ticks)
+
+
+def run(*argv: str) -> str:
+    """The output of a command; raises BenchError."""
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise BenchError(f"{' '.join(argv)} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -1,4 +1,4 @@
-"""An upgrade of 1 GB from 17 to 18, and what pg_upgrade took of it."""
+"""An upgrade of 1 GB from 17 to 18 by each method, and what pg_upgrade took of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import instances
+import reflink
 import traces
 from instances import Instance
-from traces import BenchError
+from traces import BenchError, run
 
 NAME = "upgraded"
 ROWS = 1_000_000  # of some 1,000 bytes
@@ -25,19 +27,26 @@ UPDATE pg_attribute SET attoptions = NULL WHERE attrelid = 'filled'::regclass;
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Seconds of each round: all of the upgrade, and pg_upgrade alone."""
-    instance = instances.make(NAME, version="17")
-    _fill(instance)
+    """Seconds of each round by method: all of the upgrade, and pg_upgrade alone."""
+    reflink.mount()
+    places = {"clone": ("--data", f"{reflink.PLACE}/{NAME}"), "upgrade": ()}
+    return {method: _by_method(rounds, method, options) for method, options in places.items()}
+
+
+def _by_method(rounds: int, method: str, options: Sequence[str]) -> dict[str, Any]:
+    _fill(instances.make(NAME, *options, version="17"))
     taken = []
-    for _ in range(rounds):
+    for _ in range(rounds + 1):  # the first unpacks the image, and is not counted
         traces.await_asleep([NAME], instances.PATTERNS)
         done = json.loads(_upgrade("--version", "18", "--json"))
+        if done["method"] != method:
+            raise BenchError(f"it was upgraded by {done['method']}, not by {method}")
         taken.append((done["seconds"], done["data_seconds"]))
         _upgrade("--back")
         _upgrade("--forget")
-    subprocess.run(["sockwake", "rm", NAME, "--purge"], check=True, capture_output=True)
-    print(f"  {taken}", file=sys.stderr)
-    return {"method": done["method"], "taken": taken}
+    run("sockwake", "rm", NAME, "--purge")
+    print(f"  {method}: {taken}", file=sys.stderr)
+    return {"taken": taken[1:]}
 
 
 def _fill(instance: Instance) -> None:
@@ -52,8 +61,4 @@ def _fill(instance: Instance) -> None:
 
 
 def _upgrade(*words: str) -> str:
-    argv = ["sockwake", "upgrade", NAME, *words]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise BenchError(f"{' '.join(argv)} failed: {done.stderr.strip()}")
-    return done.stdout
+    return run("sockwake", "upgrade", NAME, *words)
