@@ -17,12 +17,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError
 from sockwake.system import files
 
 FILES, BASEBACKUP, DUMP = METHODS = ("files", "basebackup", "dump")
@@ -31,6 +33,10 @@ NEW, DOOMED = ".new-", ".rm-"
 _FAILURE = "failure"
 _STAMP = "%Y-%m-%dT%H%M%SZ"  # as pg_backupcluster(1) has it
 _NAME = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.({'|'.join(METHODS)})")
+
+
+class DamagedError(SockwakeError):
+    """A backup is not what was made, or no server starts of it."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,41 @@ def at(path: str) -> Backup | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # without a status that can be read it is none that was finished
+
+
+def require_usable(backup: Backup) -> None:
+    """Raise DamagedError unless all its files are there; warn of one that was found damaged."""
+    title = f"backup {backup.stamp} of '{backup.name}'"
+    try:
+        require_all_files(backup)
+    except DamagedError as error:
+        raise DamagedError(
+            f"{title} is damaged: {error.message}", f"what is left is in {backup.path}"
+        ) from None
+    if backup.damage:
+        print(f"sockwake: warning: {title} was found damaged: {backup.damage}", file=sys.stderr)
+
+
+def require_all_files(backup: Backup) -> int:
+    """How many files a backup has, which are those that it was made with; raises DamagedError."""
+    count, size = measure(backup.path)
+    had = backup.facts.get("files"), backup.facts.get("content_bytes")
+    if had != (None, None) and had != (count, size):
+        raise DamagedError(
+            f"it has {count} files of {size} bytes together, and had {had[0]} of {had[1]}"
+        )
+    return count
+
+
+def measure(path: str) -> tuple[int, int]:
+    """How many files a backup has beside its status, and how many bytes these have together."""
+    count = size = 0
+    for at, _, names in os.walk(path):
+        for name in names:
+            if at != path or name not in (STATUS, f"{STATUS}.new"):
+                count += 1
+                size += os.lstat(f"{at}/{name}").st_size
+    return count, size
 
 
 def failure(instance: Instance) -> Failure | None:

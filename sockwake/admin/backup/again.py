@@ -25,7 +25,7 @@ def make(instance: Instance, timestamp: str, new: Name, wish: copy.Wish) -> str:
             UNKNOWN,
         )
     with staged.locked(instance):
-        backup = listing.select(instance, timestamp, may_be_dump=bool(timestamp))
+        backup = listing.usable(instance, timestamp)
         if backup.method == backups.DUMP:
             raise SockwakeError(
                 f"{backup.path} is a dump, of which a new cluster is made",

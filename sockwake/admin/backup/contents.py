@@ -14,8 +14,9 @@ from sockwake.engine import belongings
 from sockwake.engine.api import Engine
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import backups
 from sockwake.oci import bundle, layers
-from sockwake.postgres import control_file
+from sockwake.postgres import cluster, control_file
 
 _MOUNTED_AT = "/var/lib/postgresql"  # in the container of a PostgreSQL, its data directory
 
@@ -37,19 +38,43 @@ class Contents:
 
 
 def find(instance: Instance, settings: Settings) -> Contents:
-    """What there is to copy; raises NothingToBackUpError, and EngineError."""
+    """What there is to copy; raises NothingToBackUpError, and SockwakeError when some is gone."""
     data = ""
     if settings.data and os.path.isdir(settings.data):
         data = os.path.realpath(settings.data)
     is_made = not os.path.exists(instance.uninitialised_file)
-    if settings.has_cluster and not (data and is_made):
+    if settings.has_cluster and not is_made:
         raise NothingToBackUpError(
             f"instance '{instance.name}' has no data yet: it has never been awake"
         )
+    if settings.has_cluster:
+        cluster.require_there(settings)
     found = Contents(data, _volumes(instance, settings))
+    _require_not_emptied(instance, settings, found)
     if not found.places:
         raise NothingToBackUpError(f"instance '{instance.name}' keeps no data")
     return found
+
+
+def _require_not_emptied(instance: Instance, settings: Settings, found: Contents) -> None:
+    """Raise SockwakeError for a directory without a file that had some in the last good backup.
+
+    Else a disk that is not mounted would be taken for data, and the backups of these expire.
+    """
+    if not (last := backups.last_good(instance)):
+        return
+    had = {last.data: settings.data and (found.data or settings.data)}
+    had |= {f"{last.volumes}/{name}": place for name, place in found.volumes.items()}
+    for before, now in had.items():
+        if now and _has_entries(before) and not _has_entries(now):
+            raise SockwakeError(
+                f"{now} has no file, and it has some in the backup of {last.stamp}",
+                "is its disk mounted? If it is meant to be empty, put an empty file there",
+            )
+
+
+def _has_entries(path: str) -> bool:
+    return os.path.isdir(path) and bool(os.listdir(path))
 
 
 def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:

@@ -72,6 +72,21 @@ def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> B
     )
 
 
+def usable(instance: Instance, timestamp: str) -> Backup:
+    """The backup with a timestamp to make data of, of which all files are there.
+
+    timestamp: "" for the newest good one that is no dump. Raises SockwakeError.
+    """
+    backup = select(instance, timestamp, may_be_dump=bool(timestamp))
+    if not (timestamp or backup.is_good):
+        raise SockwakeError(
+            f"no backup of '{instance.name}' is good; the newest is damaged: {backup.damage}",
+            f"--from {backup.stamp} takes it all the same",
+        )
+    backups.require_usable(backup)
+    return backup
+
+
 def rows(found: Sequence[Instance]) -> list[dict[str, object]]:
     """One row for each backup; times in seconds since 1970, bytes with blocks that are shared."""
     return [row(each) for instance in found for each in backups.of(instance)]

@@ -60,7 +60,7 @@ def make(name: Name, wish: Wish, root: str = "") -> Outcome:
             raise SockwakeError(
                 f"instance '{name}' has no databases to dump", "without --dump its data are copied"
             )
-        found = contents.find(instance, settings)
+        found = _find(instance, settings)
         if wish.if_changed and (last := _unchanged(instance, settings, found)):
             return Outcome(None, last)
         with locked(instance) as top:
@@ -72,6 +72,18 @@ def make(name: Name, wish: Wish, root: str = "") -> Outcome:
             files.remove(backups.failure_file(instance))
             keep = expiry.kept(settings)
             return Outcome(made, None, len(expiry.expire(instance, keep)) if keep else 0)
+
+
+def _find(instance: Instance, settings: Settings) -> contents.Contents:
+    """What there is to copy; that some is gone is noted as every failure."""
+    try:
+        return contents.find(instance, settings)
+    except contents.NothingToBackUpError:
+        raise
+    except SockwakeError as error:
+        with locked(instance):
+            _note_failure(instance, error)
+        raise
 
 
 def _unchanged(instance: Instance, settings: Settings, found: contents.Contents) -> Backup | None:

@@ -32,7 +32,7 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
 
     Raises SockwakeError with nothing changed.
     """
-    from sockwake.admin.backup.listing import select
+    from sockwake.admin.backup.listing import usable
 
     with inventory.held(name, root) as instance:
         require_finished(instance)
@@ -41,7 +41,7 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
             if said := _finish_left(instance, settings):
                 return said
             restored.require_none(instance)
-            backup = select(instance, timestamp, may_be_dump=bool(timestamp))
+            backup = usable(instance, timestamp)
             _require_possible(instance, settings, backup)
             note = _stage(instance, settings, backup, quiet=quiet)
             try:
@@ -131,7 +131,10 @@ def _require_possible(instance: Instance, settings: Settings, backup: Backup) ->
         )
     contents.require_whole(settings)
     require_asleep(instance, settings)
-    for place in _places(instance, settings, backup).values():
+    places = _places(instance, settings, backup)
+    if not places:
+        raise SockwakeError(f"there are no data in {backup.path}")
+    for place in places.values():
         if deletion.is_mount(place):
             raise SockwakeError(
                 f"{place} is a mount, which cannot be exchanged for another directory", beside

@@ -84,7 +84,7 @@ class Staged:
 
         facts: what is said beside its own facts. All else has been synced.
         """
-        count, size = measure(self.path)
+        count, size = backups.measure(self.path)
         known = facts | {
             "method": self.method,
             "started": backups.written(self.started),
@@ -106,17 +106,6 @@ class Staged:
     def discard(self) -> None:
         """Delete what there is of it."""
         deletion.tree(self.path, quietly=True)
-
-
-def measure(path: str) -> tuple[int, int]:
-    """How many files a backup has beside its status, and how many bytes these have together."""
-    count = size = 0
-    for at, _, names in os.walk(path):
-        for name in names:
-            if at != path or name not in (backups.STATUS, f"{backups.STATUS}.new"):
-                count += 1
-                size += os.lstat(f"{at}/{name}").st_size
-    return count, size
 
 
 def delete(backup: Backup) -> None:

@@ -20,7 +20,7 @@ from sockwake.admin.words import listed
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, programs
-from sockwake.lifecycle.backups import Backup
+from sockwake.lifecycle.backups import Backup, DamagedError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
 from sockwake.oci import store
@@ -31,10 +31,6 @@ _PURPOSE = "verify"
 _HINT = "verifying takes a copy of it; where blocks are shared that takes no room"
 
 
-class DamagedError(SockwakeError):
-    """A backup is not what was made, or no server starts of it."""
-
-
 def verify(instance: Instance, backup: Backup, *, quiet: bool) -> str:
     """Prove a backup, note what was found, and return it as a sentence.
 
@@ -42,7 +38,7 @@ def verify(instance: Instance, backup: Backup, *, quiet: bool) -> str:
     SockwakeError when it could not be proven.
     """
     try:
-        done = [_require_all_files(backup)]
+        done = [f"it has all its {backups.require_all_files(backup)} files"]
         if backup.facts.get("kind") == "postgres":
             done += _of_postgres(instance, backup, quiet=quiet)
     except DamagedError as error:
@@ -52,16 +48,6 @@ def verify(instance: Instance, backup: Backup, *, quiet: bool) -> str:
         ) from None
     staged.note(backup, damage="", verified=backups.written(time.time()))
     return f"backup {backup.stamp} of {backup.name} is good: {'; '.join(done)}"
-
-
-def _require_all_files(backup: Backup) -> str:
-    count, size = staged.measure(backup.path)
-    had = backup.facts.get("files"), backup.facts.get("content_bytes")
-    if had != (None, None) and had != (count, size):
-        raise DamagedError(
-            f"it has {count} files of {size} bytes together, and had {had[0]} of {had[1]}"
-        )
-    return f"it has all its {count} files"
 
 
 def _of_postgres(instance: Instance, backup: Backup, *, quiet: bool) -> list[str]:

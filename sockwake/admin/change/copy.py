@@ -111,6 +111,8 @@ def _require_possible(origin: Origin, wish: Wish) -> None:
     source, settings = origin.instance, origin.settings
     if wish.data:
         claims.require_no_system_place(wish.data)
+    if _is_made(origin) and not origin.backup:
+        cluster.require_there(settings)
     if wish.data and not settings.data:
         raise SockwakeError(f"instance '{source.name}' has no data directory", status=USAGE)
     if _rotates(origin, wish) and not _password(source):

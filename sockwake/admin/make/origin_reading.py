@@ -125,6 +125,7 @@ def _backup(backup: backups.Backup) -> Origin:
         raise SockwakeError(
             f"{backup.path} is of kind '{backup.facts['kind']}', and no PostgreSQL", status=USAGE
         )
+    backups.require_usable(backup)
     path = f"{backup.instance_files}/instance.env"
     lines = envfile.parse(files.text_of(path), path)
     told = {key: lines[key] for key in _FROM_ENV if lines.get(key)}

@@ -92,9 +92,10 @@ def look(name: Name) -> Subject:
         raise SockwakeError(
             f"instance '{name}' is no PostgreSQL, and has no upkeep", "sockwake ls shows the kinds"
         )
-    is_there = scope.is_user() or cluster.exists(settings)  # a user cannot look into it
-    if os.path.exists(instance.uninitialised_file) or not is_there:
+    if os.path.exists(instance.uninitialised_file):
         raise SockwakeError(f"instance '{name}' has no data yet", "its first wake makes them")
+    if not scope.is_user():  # who cannot look into it
+        cluster.require_there(settings)
     return Subject(instance, settings, _control(instance, settings), upkeep.read(instance))
 
 
