@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in arguments
     try:
-        parsed = parser.build(VERBS).parse_args(arguments)
+        parsed = parser.parse(VERBS, arguments)
         _choose_scope(parsed)
         parsed.verb.run(parsed)
     except SockwakeError as error:

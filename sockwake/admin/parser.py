@@ -17,7 +17,7 @@ _EXIT_STATUS = (
     "5 no such instance or image, 6 there is something to apply, 130 interrupted"
 )
 FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
-# verbs that have verbs of their own: help, and which of these it is without one
+# verbs that have verbs of their own: help, and the one that is meant where none is named
 GROUPS = {
     "backups": ("the backups of instances", "ls"),
     "images": ("the images of containers that run without an engine", "ls"),
@@ -82,6 +82,23 @@ class Parser(argparse.ArgumentParser):
             )
 
 
+def parse(verbs: Sequence[Verb], words: Sequence[str]) -> argparse.Namespace:
+    """What the words of a command line ask for; its Namespace has the Verb itself as "verb"."""
+    return build(verbs).parse_args(_in_full(verbs, words))
+
+
+def _in_full(verbs: Sequence[Verb], words: Sequence[str]) -> Sequence[str]:
+    """The words with the usual verb of a group that has none, as in: backups NAME."""
+    group, following = [*words, "", ""][:2]
+    own = {verb.name.split()[-1]: verb for verb in verbs if verb.name.startswith(f"{group} ")}
+    if group not in GROUPS or following in (*own, "-h", "--help"):
+        return words
+    usual = GROUPS[group][1]
+    if following.startswith("-") or not following or own[usual].names:
+        return [group, usual, *words[1:]]
+    return words
+
+
 def build(verbs: Sequence[Verb]) -> Parser:
     """The parser of all verbs; its Namespace has the Verb itself as "verb"."""
     parser = Parser(
@@ -96,7 +113,7 @@ def build(verbs: Sequence[Verb]) -> Parser:
     for verb in verbs:
         group, _, name = verb.name.rpartition(" ")
         if group not in groups:
-            groups[group] = _group(commands, group, verbs)
+            groups[group] = _group(commands, group)
         added = groups[group].add_parser(
             name,
             aliases=verb.aliases,
@@ -113,9 +130,9 @@ def build(verbs: Sequence[Verb]) -> Parser:
     return parser
 
 
-def _group(commands: Any, name: str, verbs: Sequence[Verb]) -> Any:
+def _group(commands: Any, name: str) -> Any:
     """Add a group; returns what takes the parsers of its verbs."""
-    text, usual = GROUPS[name]
+    text, _ = GROUPS[name]
     title = f"{capital(text)}."
     group = commands.add_parser(
         name,
@@ -124,9 +141,6 @@ def _group(commands: Any, name: str, verbs: Sequence[Verb]) -> Any:
         allow_abbrev=False,
         epilog=f"{_EXIT_STATUS}. See sockwake(8).",
     )
-    verb = next(verb for verb in verbs if verb.name == f"{name} {usual}")
-    values = {option.name: option.default_value() for option in verb.options}
-    group.set_defaults(verb=verb, **values)
     return group.add_subparsers(metavar="COMMAND")
 
 
