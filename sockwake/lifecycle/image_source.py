@@ -44,24 +44,32 @@ def obtain(
     )
 
 
-def newest(instance: Instance, settings: Settings, reference: str, *, quiet: bool) -> Image:
-    """The newest image of a name: of the registry, through an engine that runs or without one.
+def newest(
+    instance: Instance, settings: Settings, reference: str, *, quiet: bool
+) -> tuple[Image, bool]:
+    """The newest image of a name, and whether the registry has said so.
 
-    Where the registry does not know it, as one that was built here, that of the engine or the one
-    that is here already. Raises SockwakeError when there is none at all.
+    It is asked through an engine that runs, or without one. Where it does not answer, or does not
+    know the name, as of an image that was built here, why is said on stderr, and it is that of the
+    engine or the one that is here already. Raises SockwakeError when there is none at all.
     """
     engine = Engine(api.socket_of(settings.engine))
+    has_said = True
     try:
         if not os.path.exists(engine.path):
-            return store.take(f"docker://{reference}", quiet=quiet, name=reference)
+            return store.take(f"docker://{reference}", quiet=quiet, name=reference), has_said
         images.pull_anew(engine, reference, quiet=quiet)
     except SockwakeError as error:
-        if not _is_known_to(engine, reference):
-            if stored := _stored(instance, reference):
-                return stored
+        has_said = False
+        is_known = _is_known_to(engine, reference)
+        stored = None if is_known else _stored(instance, reference)
+        if not (is_known or stored):
             raise
-        print(f"sockwake: {error.whole}", file=sys.stderr)
-    return store.take(f"{TRANSPORTS[settings.engine]}{reference}", quiet=quiet, name=reference)
+        print(f"sockwake: warning: {error.whole}", file=sys.stderr)
+        if stored:
+            return stored, has_said
+    source = f"{TRANSPORTS[settings.engine]}{reference}"
+    return store.take(source, quiet=quiet, name=reference), has_said
 
 
 def _stored(instance: Instance, reference: str) -> Image | None:

@@ -81,7 +81,7 @@ class NewVersion:
             called = wish.image or newer_files.image_name(
                 settings.image, settings.major, wish.major
             )
-            found = image_source.newest(instance, settings, called, quiet=wish.quiet)
+            found, _ = image_source.newest(instance, settings, called, quiet=wish.quiet)
             had = programs.image_of(instance, settings)
             old = Version(settings.version, settings.image, had.digest)
             new = Version(f"{wish.major}", called, found.digest)

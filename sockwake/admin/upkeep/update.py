@@ -54,15 +54,20 @@ def update(name: Name, *, back: bool, wake: bool, root: str, quiet: bool) -> Out
         settings = load(instance)
         _require_bundle(instance, settings)
         had = bundle.image_of(instance)
-        image = _before(instance) if back else _newest(instance, settings, quiet=quiet)
-        where = f"{bundle.reference_of(instance)} {names.short(image.digest)}"
+        reference, is_newest = bundle.reference_of(instance), True
+        if back:
+            image = _before(instance)
+        else:
+            image, is_newest = image_source.newest(instance, settings, reference, quiet=quiet)
+        where = f"{reference} {names.short(image.digest)}"
         sleeps = wake and _sleeps(instance)
 
         def done(state: str, said: str) -> Outcome:
-            return Outcome(name, bundle.reference_of(instance), image.digest, had, state, said)
+            return Outcome(name, reference, image.digest, had, state, said)
 
         if image.digest == had and not (sleeps and bundle.is_unproven(instance)):
-            return done("same", f"{name} has the newest image of {where.partition(' ')[0]} already")
+            here = "" if is_newest else " on this machine"
+            return done("same", f"{name} has the newest image of {reference}{here} already")
         last, before = had, bundle.image_before(instance)
         if image.digest == had:  # by one that was killed before it had proven it
             last, before = before, ""
@@ -116,10 +121,6 @@ def _require_bundle(instance: Instance, settings: Settings) -> None:
         raise SockwakeError(
             f"instance '{instance.name}' has no bundle yet", "its first wake makes it"
         )
-
-
-def _newest(instance: Instance, settings: Settings, *, quiet: bool) -> Image:
-    return image_source.newest(instance, settings, bundle.reference_of(instance), quiet=quiet)
 
 
 def _before(instance: Instance) -> Image:
