@@ -19,6 +19,11 @@ def services(name: str) -> tuple[str, str]:
     return f"pg-backup@{name}.service", f"pg-maintain@{name}.service"
 
 
+def timers(name: str) -> tuple[str, ...]:
+    """The timers that an instance may have, which keep their last times (Persistent=)."""
+    return f"pg-backup@{name}.timer", f"pg-maintain@{name}.timer", f"pg-expire@{name}.timer"
+
+
 def backup(text: str) -> tuple[str, ...]:
     """When backups are made: ON_SLEEP, and calendar events; none for "no".
 

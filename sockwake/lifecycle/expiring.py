@@ -38,15 +38,10 @@ def told(instance: Instance) -> str:
     return files.text_of(f"{instance.etc}/{FILE}").strip()
 
 
-def timers(instance: Instance) -> tuple[str, ...]:
-    """The timer of an instance that goes, else none."""
-    return (f"pg-expire@{instance.name}.timer",) if told(instance) else ()
-
-
 def start_timer(instance: Instance) -> None:
-    """Start the timer of an instance, which systemd has read."""
-    for timer in timers(instance):
-        systemctl.start(timer)
+    """Start the timer of an instance that goes, which systemd has read."""
+    if told(instance):
+        systemctl.start(f"pg-expire@{instance.name}.timer")
 
 
 def require_over(instance: Instance) -> None:

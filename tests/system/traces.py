@@ -36,8 +36,8 @@ def sweep() -> None:
     listed = run("docker", "ps", "--all", "--format={{.Names}}", "--filter=name=sockwake-").out
     for name in listed.split():
         run("docker", "rm", "--force", "--volumes", name)
-    for link in _links():
-        link.unlink()
+    for file in (*_links(), *_stamps()):
+        file.unlink()
     for directory in _DIRECTORIES:
         others = ("!", "-path", "./images", "!", "-path", "./images/*")
         run(
@@ -57,9 +57,15 @@ def _files() -> list[str]:
     ]
     left += _IMAGES.glob(".*")
     left += {*Path("/run").glob("sockwake-*")} - _OF_ALL
+    left += _stamps()
     return [f"{entry} is left" for entry in (*left, *_links())] + [
         f"{mount} is mounted" for mount in _mounts()
     ]
+
+
+def _stamps() -> list[Path]:
+    """What timers with Persistent= have kept of their last time."""
+    return list(Path("/var/lib/systemd/timers").glob("stamp-pg-*"))
 
 
 def _mounts() -> list[str]:

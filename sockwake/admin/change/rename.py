@@ -15,11 +15,12 @@ from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import new as making
+from sockwake.config import schedule
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import upkeep
+from sockwake.lifecycle import expiring, upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
@@ -86,12 +87,14 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
             if not os.path.exists(instance.renaming_file):  # else of one that was killed before
                 files.replace(instance.renaming_file, 0o644, f"{' '.join(note)}\n")
             if is_live:
-                systemctl.stop(instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+                units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+                systemctl.stop(*units, *schedule.timers(instance.name))
             yield
         except BaseException:
             if os.path.isdir(instance.etc):
                 if is_live:
                     _open(instance, _noted(instance))
+                    expiring.start_timer(instance)
                 files.remove(instance.renaming_file)
             raise
 
@@ -128,8 +131,10 @@ def _finish(instance: Instance, old: Instance) -> str:
         making.forget_run(old)
     _enable(instance, old, noted)
     if is_live:
+        systemctl.forget_times(*schedule.timers(old.name))
         systemctl.reload()
         _open(instance, noted)
+        expiring.start_timer(instance)
         systemctl.reset(old.socket_unit, old.proxy_unit, old.backend_unit)
     files.remove(instance.renaming_file)
     files.sync(instance.etc)

@@ -89,8 +89,8 @@ def _stop(instance: Instance) -> None:
     if not instance.root and systemctl.is_running():
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
-        timers = [each.replace(".service", ".timer") for each in schedule.services(instance.name)]
-        systemctl.stop(*units, *timers, *expiring.timers(instance))
+        timers = schedule.timers(instance.name)
+        systemctl.stop(*units, *timers)
         systemctl.forget_times(*timers)
         new.end_making(instance)
 
