@@ -213,6 +213,11 @@ class Settings:
         return KINDS[self.kind].has_cluster
 
     @property
+    def fast_stop(self) -> str:
+        """The signal for which PostgreSQL shuts down, however often it comes; "" for others."""
+        return "SIGINT" if self.has_cluster else ""
+
+    @property
     def is_container(self) -> bool:
         return self.runtime != HOST
 

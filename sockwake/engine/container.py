@@ -74,15 +74,15 @@ class Container:
         """Ask the engine for the container that is made of the files with this fingerprint."""
         return Search(self.engine, self.name, fingerprint)
 
-    def start(self, timeout: float, *, is_running: bool = False) -> None:
+    def start(self, timeout: float, *, is_running: bool = False, insist: str = "") -> None:
         """Start it, attached to its output from the first line; returns when its processes run.
 
-        timeout: seconds the engine may take. is_running: its watcher was killed, so it is stopped
-        first. Otherwise its log and its end would be missed, and it could not be proven ready: its
-        socket was bound by the watcher that is gone.
+        timeout: seconds the engine may take. is_running: its watcher was killed, or it was started
+        by hand, so it is stopped first. Otherwise its log and its end would be missed, and it could
+        not be proven ready: its socket was bound by the watcher that is gone. insist: as in stop().
         """
         if is_running:
-            self.stop()
+            self.stop(insist=insist)
         stream, rest = self.engine.attach(self.name)
         self.fd, self._frames = stream.detach(), bytearray(rest)
         try:

@@ -254,7 +254,7 @@ def _try_out(
     """Start the container until it is ready, and stop it; the seconds until it was ready."""
     began = time.monotonic()
     try:
-        container.start(settings.start_timeout, is_running=is_running)
+        container.start(settings.start_timeout, is_running=is_running, insist=settings.fast_stop)
         await_ready(container, instance, settings, write)
         took = time.monotonic() - began
         container.stop()

@@ -34,7 +34,7 @@ def stop(instance: Instance, settings: Settings) -> None:
                 project_containers.stop_all(engine, instance)
             else:
                 container = Container(instance.container, engine)
-                container.stop(insist="SIGINT" if settings.has_cluster else "")
+                container.stop(insist=settings.fast_stop)
             journal.say(f"stopped {', '.join(found)}, which ran though no client had woken it")
     except BlockingIOError:
         pass  # a wake has it

@@ -211,7 +211,7 @@ def _start_container(
 ) -> None:
     """Start it; when what it needs was pruned it is made anew, once."""
     try:
-        container.start(settings.start_timeout, is_running=is_running)
+        container.start(settings.start_timeout, is_running=is_running, insist=settings.fast_stop)
     except EngineError as error:
         if not error.is_of_something_missing:
             raise

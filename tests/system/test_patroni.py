@@ -107,7 +107,8 @@ def test_a_copy_of_its_files_leads_there_and_every_committed_row_survives_the_le
     before = must("sha256sum", f"{database.cluster}/global/pg_control")
     cluster.adopt(database.cluster)
     writer.await_more()
-    assert writer.failed == []  # no connection was lost in the move
+    journal = must("journalctl", "--no-pager", "--lines=40", f"--unit={database.proxy}")
+    assert writer.failed == [], f"no connection is lost in the move\n{journal}"
     moved = writer.gap
     cluster.start_others()
     cluster.await_synchronous()

@@ -14,6 +14,7 @@ import pytest
 import project as projects
 from client import Lost
 from database import Database
+from derived import derived
 from instances import Make, MakeService
 from moment import until
 from program import must, run
@@ -199,12 +200,20 @@ def test_a_backup_of_a_database_started_by_hand_copies_none_that_runs(
 
 
 @pytest.mark.fault
-def test_a_container_started_by_hand_is_put_right_by_the_next_wake(instance: Make) -> None:
-    database: Database = instance("--runtime", "engine")
-    must("docker", "start", database.container)
-    with database.at_work():
-        assert database.ls()["state"] == "awake"
-    database.asleep()
+def test_a_container_started_by_hand_is_put_right_by_the_next_wake(
+    instance: Make, image: str
+) -> None:
+    """At once, while its process 1 is a shell, for which the kernel drops the stop signal."""
+    slow = 'ENTRYPOINT ["sh", "-c", "sleep 2; exec entrypoint \\"$@\\"", "sh"]'
+    with derived(image, {}, slow, 'CMD ["postgres"]', name="slow:18") as name:
+        database: Database = instance("--runtime", "engine", "--image", name)
+        must("docker", "start", database.container)
+        began = time.monotonic()
+        with database.at_work():
+            assert database.ls()["state"] == "awake"
+        assert time.monotonic() - began < 60, "not as long as the container may take to stop"
+        database.asleep()
+        run("sockwake", "rm", "--purge", database.name)
 
 
 @pytest.mark.fault
