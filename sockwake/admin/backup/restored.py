@@ -107,6 +107,21 @@ class Note:
                     os.rmdir(swap.beside)
         forget(instance)
 
+    def delete_kept(self) -> None:
+        """Delete what a restore that is done has kept; raises SockwakeError for anything else."""
+        for swap in self.swaps:
+            if os.path.lexists(swap.beside) and identity(swap.beside) != swap.going:
+                raise SockwakeError(
+                    f"{swap.beside} is not what the restore has kept", "move it away yourself"
+                )
+            if os.path.lexists(swap.beside):
+                deletion.tree(swap.beside)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether there are only copies of a backup yet, which can be discarded."""
+        return self.phase in (STAGING, STAGED) and not any(swap.is_done for swap in self.swaps)
+
     @property
     def kept(self) -> list[str]:
         """The directories beside the instance's own."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sockwake.admin import inventory
 from sockwake.admin.backup import contents, restored, staged
-from sockwake.admin.backup.restored import DONE, STAGED, STAGING, UNDOING, Note, Swap
+from sockwake.admin.backup.restored import DONE, STAGED, STAGING, Note, Swap
 from sockwake.admin.change.set import require_finished
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -75,13 +75,7 @@ def forget(name: Name, *, root: str = "") -> str:
     with inventory.held(name, root) as instance:
         _finish_left(instance, load(instance))
         note = _noted(instance)
-        for swap in note.swaps:
-            if os.path.lexists(swap.beside) and identity(swap.beside) != swap.going:
-                raise SockwakeError(
-                    f"{swap.beside} is not what the restore has kept", "move it away yourself"
-                )
-            if os.path.lexists(swap.beside):
-                deletion.tree(swap.beside)
+        note.delete_kept()
         restored.forget(instance)
         return f"deleted {', '.join(note.kept)}"
 
@@ -101,7 +95,7 @@ def _finish_left(instance: Instance, settings: Settings) -> str:
     note = restored.read(instance)
     if not note or note.phase == DONE:
         return ""
-    if note.phase != UNDOING and not any(swap.is_done for swap in note.swaps):
+    if note.is_untouched:
         note.discard(instance)
         return ""
     require_asleep(instance, settings)

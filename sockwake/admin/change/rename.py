@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from sockwake.admin import inventory, preset
+from sockwake.admin.backup import restored
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.set import require_finished
@@ -37,6 +38,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
             return _finish(instance, Instance(old, root))
     with inventory.held(old, root) as instance:
         require_finished(instance)
+        restored.require_none(instance)  # it has places with the old name
         settings = load(instance)
         require_movable(instance, settings, "renamed")
         require_asleep(instance, settings)

@@ -3,6 +3,7 @@
 import os
 
 from sockwake.admin import inventory, preset
+from sockwake.admin.backup import restored
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
@@ -97,7 +98,7 @@ def _stop(instance: Instance) -> None:
 
 def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     """Delete or leave the data and the directory in /etc; one sentence for each."""
-    said = []
+    said = _kept(instance, purge=purge)
     if not inventory.is_finished(instance) and not draft.delete_made_data(instance):
         said.append(f"left what another program has put into {data} since")
     elif purge and data and os.path.isdir(data):
@@ -117,6 +118,20 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     if purge:
         return [f"removed {place}", f"deleted {names}", *said]
     return [f"removed sockwake's own files in {place}", f"left {names}", *said]
+
+
+def _kept(instance: Instance, *, purge: bool) -> list[str]:
+    """Delete or leave what the last restore has kept; one sentence, or none."""
+    note = restored.read(instance)
+    if not note:
+        return []
+    if note.is_untouched:
+        note.discard(instance)
+        return []
+    if purge and note.phase == restored.DONE:
+        note.delete_kept()
+        return [f"deleted what its last restore has kept in {listed(note.kept)}"]
+    return [f"left what its last restore has kept in {listed(note.kept)}"]
 
 
 def _place(instance: Instance) -> str:

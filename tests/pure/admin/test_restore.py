@@ -158,3 +158,37 @@ def test_what_is_not_what_was_kept_is_not_deleted(pg1: Tree) -> None:
     ran = pg1.sockwake("restore", "pg1", "--forget")
     assert ran.status == FAILED and "is not what the restore has kept" in ran.stderr
     assert place.exists()
+
+
+def test_it_is_not_renamed_while_something_is_kept(pg1: Tree) -> None:
+    assert pg1.sockwake("restore", "pg1").status == 0
+    before = pg1.snapshot()
+    ran = pg1.sockwake("rename", "pg1", "b")
+    assert (ran.status, ran.stdout) == (FAILED, "")
+    assert "is kept of the last restore" in ran.stderr and "--forget deletes that" in ran.stderr
+    assert pg1.snapshot() == before
+    assert pg1.sockwake("restore", "pg1", "--forget").status == 0
+    assert pg1.sockwake("rename", "pg1", "b").status == 0
+
+
+@pytest.mark.parametrize(("purge", "left"), [([], 2), (["--purge"], 0)])
+def test_what_is_kept_goes_with_a_purge_and_is_told(pg1: Tree, purge: list[str], left: int) -> None:
+    assert pg1.sockwake("restore", "pg1").status == 0
+    (kept,) = beside(pg1)
+    ran = pg1.sockwake("rm", "pg1", *purge)
+    assert ran.status == 0 and "what its last restore has kept in " in ran.stdout
+    assert kept in ran.stdout
+    assert len(os.listdir(pg1.path / DATA)) == left
+
+
+def test_a_purge_deletes_nothing_else_in_its_place(pg1: Tree) -> None:
+    assert pg1.sockwake("restore", "pg1").status == 0
+    place = pg1.path / DATA / beside(pg1)[0]
+    place.rename(pg1.path / "srv")
+    place.mkdir()
+    ran = pg1.sockwake("rm", "pg1", "--purge")
+    assert ran.status == FAILED and "is not what the restore has kept" in ran.stderr
+    assert place.exists() and state(pg1) == OLD
+    place.rmdir()
+    assert pg1.sockwake("rm", "pg1", "--purge").status == 0
+    assert (pg1.path / "srv/18").exists()
