@@ -25,6 +25,8 @@ _NOTES = """\
 - The guests are systemd-nspawn's, without what that mounts below `/proc`: a Debian on a machine of
   its own has nothing there, and every sandbox would have to take it away (8 ms of a `command`).
 - Spread: 10th to 90th percentile; least to most below ten samples.
+- A second of the recipe is the sleep of `nc -z`, on any machine: on a slower one the ratios against
+  it grow. How fast the machine was in this run, `psql on an awake instance` tells: 26 to 40 ms.
 - The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second
   and socket-proxyd in the other. Its other variant has `docker-compose up -d` in front of `nc -z`:
   that finds docker's port forwarder before PostgreSQL listens, so its clients are turned away; its
