@@ -108,7 +108,7 @@ def take(
 
 
 class NoneTaken:
-    """No hold of an instance is taken within a with statement.
+    """No hold of an instance is taken within a with statement, and nothing else stops it.
 
     What stops a backend unless that is held does both within: a hold that came between the two
     would find it ready still, and its command would be killed. Entering raises SockwakeError (in

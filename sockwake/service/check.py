@@ -114,13 +114,14 @@ class Check:
         self._proxy_fd = proxy_fd
 
     def release_stopped(self) -> None:
-        """Continue what a check that was killed has stopped."""
+        """Continue what a check, or a command, that was killed has stopped."""
         unit = self._accepting_unit
-        if self.settings.counts_clients:
-            if pids.is_stopped(systemctl.main_pid(unit)):
-                systemctl.signal(unit, "CONT", all_processes=True)
-        elif self.proxy and pids.is_stopped(self.proxy):
-            pids.send(self._proxy_fd, signal.SIGCONT)
+        with holds.NoneTaken(self.instance):  # a command that has stopped it, and goes on, has that
+            if self.settings.counts_clients:
+                if pids.is_stopped(systemctl.main_pid(unit)):
+                    systemctl.signal(unit, "CONT", all_processes=True)
+            elif self.proxy and pids.is_stopped(self.proxy):
+                pids.send(self._proxy_fd, signal.SIGCONT)
 
     def kill_vanished(self) -> None:
         """End connections whose other end has gone without a FIN; only root can."""
@@ -147,14 +148,18 @@ class Check:
         return is_idle(self.settings, seen) and not self._is_working()
 
     def put_to_sleep(self, seen: Observation) -> None:
-        """End proxy and backend, or the program, unless a client comes at this moment."""
-        if self.settings.counts_clients:
-            self._stop_accepting(seen)
-        elif not self.proxy or self._end_proxy(seen):
-            if seen.connections:
-                journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
-            if self.settings.has_check:
-                self._end_timer()
+        """End proxy and backend, or the program, unless a client comes at this moment.
+
+        No command does so meanwhile: what the one continues, the other would end under a client.
+        """
+        with holds.NoneTaken(self.instance):
+            if self.settings.counts_clients:
+                self._stop_accepting(seen)
+            elif not self.proxy or self._end_proxy(seen):
+                if seen.connections:
+                    journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
+                if self.settings.has_check:
+                    self._end_timer()
 
     def _end_proxy(self, seen: Observation) -> bool:
         """End the proxy, unless a client has come or said something since; whether it ends."""
@@ -215,10 +220,9 @@ class Check:
             has_newcomers = idleness.has_newcomers(self.settings, seen)
             if has_newcomers or idleness.was_spoken_to(self.settings, seen):
                 return
-            with holds.NoneTaken(self.instance):
-                if not holds.is_held(self.instance):
-                    sigstop.signal_first_thread(unit)
-                    systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
+            if not holds.is_held(self.instance):
+                sigstop.signal_first_thread(unit)
+                systemctl.stop_later(self.instance.backend_unit)  # and with it the proxies
             sigstop.within_a_moment(lambda: not _is_wanted(unit))
         finally:
             systemctl.signal(unit, "CONT", all_processes=True)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from sockwake.config import scope, settings
 from sockwake.engine import rootless
 from sockwake.engine.api import Engine
 from sockwake.engine.container import Container
-from sockwake.lifecycle import idleness, runtime
+from sockwake.errors import SockwakeError
+from sockwake.lifecycle import holds, idleness, runtime
 from sockwake.lifecycle.idleness import Observation
 from sockwake.service import program, waker
 from sockwake.service.check import Check, find_proxy
@@ -114,6 +116,25 @@ def test_an_idle_check_ends_the_proxy_it_has_found(
     check, seen = asleep([proxy.pid])
     check.put_to_sleep(seen)
     assert proxy.wait(5) == -signal.SIGHUP
+
+
+def test_an_idle_check_continues_no_proxy_that_a_command_has_stopped(
+    asleep: Callable[[list[int]], tuple[Check, Observation]],
+    start: MakeChild,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would accept a client, and be ended under that."""
+    monkeypatch.setattr(holds, "_A_MOMENT", 0.1)
+    proxy = start()
+    check, seen = asleep([proxy.pid])
+    with holds.NoneTaken(check.instance):  # as sockwake forward and sockwake sleep have it
+        proxy.send_signal(signal.SIGSTOP)
+        for at_it in (check.release_stopped, partial(check.put_to_sleep, seen)):
+            with pytest.raises(SockwakeError, match="was not free"):
+                at_it()
+            assert pids.is_stopped(proxy.pid)
+    check.release_stopped()  # the command was killed
+    assert is_unhurt(proxy)
 
 
 def test_a_process_that_has_the_proxy_s_number_when_it_is_read_is_not_signalled(
