@@ -26,7 +26,9 @@ _NOTES = """\
   its own has nothing there, and every sandbox would have to take it away (8 ms of a `command`).
 - Spread: 10th to 90th percentile; least to most below ten samples.
 - A second of the recipe is the sleep of `nc -z`, on any machine: on a slower one the ratios against
-  it grow. How fast the machine was in this run, `psql on an awake instance` tells: 26 to 40 ms.
+  it grow. How fast the machine was in this run, `psql on an awake instance` tells: on one that
+  takes 40 ms for that, what is processor time takes half as long again as on one of 27 ms: the
+  host's PostgreSQL against the recipe, a probe, a copy, a first boot.
 - The recipe is in `tests/bench/recipe/`: `docker-compose up` in one service, `nc -z` once a second
   and socket-proxyd in the other. Its other variant has `docker-compose up -d` in front of `nc -z`:
   that finds docker's port forwarder before PostgreSQL listens, so its clients are turned away; its
@@ -41,9 +43,8 @@ _NOTES = """\
 - Upgrades, backups and copies: a btrfs on a loop device, and the guest's own file system; ours and
   `cp` with a sync take turns. What a backup takes beside it does not grow with the data: Python and
   the verb (some 70 ms), systemd asked, and told to hold back wakes (25), files counted and looked
-  at (20).
-  `cp` shares 1 GB in some 50 ms, so that the ratio says how long a command takes to start. A copy
-  has systemd read all units, too (100), and compose its definition (30).
+  at (20). `cp` shares 1 GB in some 50 ms, so that the ratio says how long a command takes to start.
+  A copy has systemd read all units, too (100), and compose its definition (30).
 - MB are 10^6 bytes. RSS counts the pages of the interpreter and libc in full, although all
   instances share them: another awake instance costs the part that is not shared.
 """
