@@ -76,6 +76,11 @@ class Backup:
         return f"{self.path}/volumes"
 
     @property
+    def title(self) -> str:
+        """What it is called in an error."""
+        return f"backup {self.stamp} of '{self.name}'"
+
+    @property
     def is_good(self) -> bool:
         """Whether nothing is known to be wrong with it."""
         return not self.damage
@@ -130,15 +135,15 @@ def at(path: str) -> Backup | None:
 
 def require_usable(backup: Backup) -> None:
     """Raise DamagedError unless all its files are there; warn of one that was found damaged."""
-    title = f"backup {backup.stamp} of '{backup.name}'"
     try:
         require_all_files(backup)
     except DamagedError as error:
         raise DamagedError(
-            f"{title} is damaged: {error.message}", f"what is left is in {backup.path}"
+            f"{backup.title} is damaged: {error.message}", f"what is left is in {backup.path}"
         ) from None
     if backup.damage:
-        print(f"sockwake: warning: {title} was found damaged: {backup.damage}", file=sys.stderr)
+        said = f"{backup.title} was found damaged: {backup.damage}"
+        print(f"sockwake: warning: {said}", file=sys.stderr)
 
 
 def require_all_files(backup: Backup) -> int:

@@ -43,9 +43,7 @@ def verify(instance: Instance, backup: Backup, *, quiet: bool) -> str:
             done += _of_postgres(instance, backup, quiet=quiet)
     except DamagedError as error:
         staged.note(backup, damage=error.whole, verified=None)
-        raise DamagedError(
-            f"backup {backup.stamp} of '{backup.name}' is damaged: {error.whole}"
-        ) from None
+        raise DamagedError(f"{backup.title} is damaged: {error.whole}") from None
     staged.note(backup, damage="", verified=backups.written(time.time()))
     return f"backup {backup.stamp} of {backup.name} is good: {'; '.join(done)}"
 

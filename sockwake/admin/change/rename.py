@@ -96,7 +96,6 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
             if os.path.isdir(instance.etc):
                 if is_live:
                     _open(instance, _noted(instance))
-                    expiring.start_timer(instance)
                 files.remove(instance.renaming_file)
             raise
 
@@ -136,7 +135,6 @@ def _finish(instance: Instance, old: Instance) -> str:
         systemctl.forget_times(*schedule.timers(old.name))
         systemctl.reload()
         _open(instance, noted)
-        expiring.start_timer(instance)
         systemctl.reset(old.socket_unit, old.proxy_unit, old.backend_unit)
     files.remove(instance.renaming_file)
     files.sync(instance.etc)
@@ -165,12 +163,13 @@ def _enable(instance: Instance, old: Instance, noted: list[str]) -> None:
 
 
 def _open(instance: Instance, noted: list[str]) -> None:
-    """Have its port open if it was."""
+    """Have its port open if it was, and the timer run of one that goes."""
     if _OPEN in noted:
         try:
             systemctl.start(instance.socket_unit)
         except SockwakeError as error:  # sockwake-reopen goes on trying
             print(f"sockwake: warning: {error.whole}", file=sys.stderr)
+    expiring.start_timer(instance)
 
 
 def _places(instance: Instance) -> list[str]:

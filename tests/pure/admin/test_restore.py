@@ -150,11 +150,17 @@ def test_killed_at_any_step_of_the_way_back_neither_is_lost(pg1: Tree) -> None:
         assert state(pg1) == OLD, ended
 
 
-def test_what_is_not_what_was_kept_is_not_deleted(pg1: Tree) -> None:
-    assert pg1.sockwake("restore", "pg1").status == 0
-    place = pg1.path / DATA / beside(pg1)[0]
-    place.rename(pg1.path / "srv")
+def in_place_of_what_is_kept(tree: Tree) -> Path:
+    """Another directory where a restore has kept the data, which are in srv then."""
+    assert tree.sockwake("restore", "pg1").status == 0
+    place = tree.path / DATA / beside(tree)[0]
+    place.rename(tree.path / "srv")
     place.mkdir()
+    return place
+
+
+def test_what_is_not_what_was_kept_is_not_deleted(pg1: Tree) -> None:
+    place = in_place_of_what_is_kept(pg1)
     ran = pg1.sockwake("restore", "pg1", "--forget")
     assert ran.status == FAILED and "is not what the restore has kept" in ran.stderr
     assert place.exists()
@@ -182,10 +188,7 @@ def test_what_is_kept_goes_with_a_purge_and_is_told(pg1: Tree, purge: list[str],
 
 
 def test_a_purge_deletes_nothing_else_in_its_place(pg1: Tree) -> None:
-    assert pg1.sockwake("restore", "pg1").status == 0
-    place = pg1.path / DATA / beside(pg1)[0]
-    place.rename(pg1.path / "srv")
-    place.mkdir()
+    place = in_place_of_what_is_kept(pg1)
     ran = pg1.sockwake("rm", "pg1", "--purge")
     assert ran.status == FAILED and "is not what the restore has kept" in ran.stderr
     assert place.exists() and state(pg1) == OLD
