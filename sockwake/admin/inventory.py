@@ -42,10 +42,6 @@ _LONGEST_WORK = 60  # seconds that another command may hold the lock of all inst
 _LONGEST_REMOVAL = 660  # seconds that it may hold an instance: a unit may take 6 min to stop
 
 
-def directory(root: str = "") -> str:
-    return scope.etc(root)
-
-
 def instances(root: str = "") -> list[Instance]:
     """Every instance, by name: directories with a valid name and a file of sockwake's."""
     found = [Instance(name, root) for name in _names(_entries(root))]
@@ -74,7 +70,7 @@ def unfinished(root: str = "") -> list[Instance]:
 
 def draft_at(name: Name, root: str = "") -> Instance:
     """The draft of this name, whether it exists or not."""
-    return Instance(name, root, f"{directory(root)}/{_UNFINISHED}{name}")
+    return Instance(name, root, f"{scope.etc(root)}/{_UNFINISHED}{name}")
 
 
 def draft_of(name: Name, root: str = "") -> Instance | None:
@@ -86,6 +82,13 @@ def draft_of(name: Name, root: str = "") -> Instance | None:
 def is_finished(instance: Instance) -> bool:
     """Whether this is an instance and no draft."""
     return not os.path.basename(instance.etc).startswith(_UNFINISHED)
+
+
+def require_finished(instance: Instance) -> None:
+    """Raise SockwakeError for a draft."""
+    if not is_finished(instance):
+        hint = scope.command("sockwake rm", instance.name)
+        raise SockwakeError(f"instance '{instance.name}' was not finished", hint)
 
 
 def written(path: str) -> list[str]:
@@ -113,15 +116,15 @@ def locked(root: str = "") -> Iterator[None]:
     Never wait while holding it. Entering deletes what a killed rm left; leaving removes the
     directory when it is empty.
     """
-    lock = _lock_directory(directory(root))
+    lock = _lock_directory(scope.etc(root))
     try:
         for entry in _entries(root):
             if entry.startswith(_DOOMED):
-                _erase(f"{directory(root)}/{entry}")
+                _erase(f"{scope.etc(root)}/{entry}")
         yield
     finally:
         with suppress(OSError):
-            os.rmdir(directory(root))
+            os.rmdir(scope.etc(root))
         os.close(lock)
 
 
@@ -248,7 +251,7 @@ def delete(instance: Instance) -> None:
 
     After an interruption the name is free, or the call can be repeated. Call it under locked().
     """
-    doomed = f"{directory(instance.root)}/{_DOOMED}{instance.name}"
+    doomed = f"{scope.etc(instance.root)}/{_DOOMED}{instance.name}"
     if os.path.islink(instance.etc):  # the target is left
         os.unlink(instance.etc)
         return
@@ -261,7 +264,7 @@ def delete(instance: Instance) -> None:
         os.rename(instance.etc, doomed)
     with suppress(OSError):  # left by a sockwake-new that was killed while it moved the files
         os.rmdir(draft_at(instance.name, instance.root).etc)
-    sync(directory(instance.root))
+    sync(scope.etc(instance.root))
     _erase(doomed)
 
 
@@ -291,6 +294,6 @@ def _names(entries: list[str]) -> Iterator[Name]:
 
 def _entries(root: str) -> list[str]:
     try:
-        return sorted(entry.name for entry in os.scandir(directory(root)) if entry.is_dir())
+        return sorted(entry.name for entry in os.scandir(scope.etc(root)) if entry.is_dir())
     except FileNotFoundError:
         return []

@@ -11,7 +11,6 @@ import sys
 
 from sockwake.admin import inventory
 from sockwake.admin.access import addresses, beside, client
-from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError
@@ -39,10 +38,7 @@ def rotate(name: Name, new: str) -> str:
     Raises SockwakeError with nothing changed.
     """
     with inventory.held(name) as instance:
-        if not inventory.is_finished(instance):
-            raise SockwakeError(
-                f"instance '{name}' was not finished", scope.command("sockwake rm", name)
-            )
+        inventory.require_finished(instance)
         settings = load(instance)
         addresses.require_postgres(instance, settings)
         password.require_password(instance)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from sockwake.admin import inventory
 from sockwake.admin.backup import contents, expiry, online
 from sockwake.admin.backup.staged import Staged, locked
-from sockwake.admin.change.set import require_finished
 from sockwake.admin.words import size
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
@@ -54,7 +53,7 @@ class Outcome:
 def make(name: Name, wish: Wish, root: str = "") -> Outcome:
     """Make a backup of an instance; raises SockwakeError, which is noted, with nothing made."""
     with inventory.held(name, root) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         settings = load(instance)
         if wish.dump and not settings.has_cluster:
             raise SockwakeError(

@@ -13,7 +13,6 @@ from dataclasses import replace
 from sockwake.admin import inventory
 from sockwake.admin.backup import contents, restored, staged
 from sockwake.admin.backup.restored import DONE, STAGED, STAGING, Note, Swap
-from sockwake.admin.change.set import require_finished
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
@@ -35,7 +34,7 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
     from sockwake.admin.backup.listing import usable
 
     with inventory.held(name, root) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         settings = load(instance)
         with staged.locked(instance):
             if said := _finish_left(instance, settings):

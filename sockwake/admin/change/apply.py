@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sockwake.admin import inventory
 from sockwake.admin.change import pending, validate
 from sockwake.admin.change.seen import Seen
-from sockwake.admin.change.set import open_places, require_finished, text_of
+from sockwake.admin.change.set import open_places, text_of
 from sockwake.admin.each import try_each
 from sockwake.admin.show import exposure
 from sockwake.config import scope
@@ -47,7 +47,7 @@ def check(names: Sequence[Name], *, root: str, quiet: bool) -> None:
         instance = Instance(name, root)
         if not inventory.exists(instance):  # or a draft: the same error as ever
             with inventory.held(name, root) as draft:
-                require_finished(draft)
+                inventory.require_finished(draft)
         _, found = _look(instance, seen)
         if found:
             waiting.append(name)
@@ -61,7 +61,7 @@ def check(names: Sequence[Name], *, root: str, quiet: bool) -> None:
 
 
 def _look(instance: Instance, seen: Seen | None = None) -> tuple[Settings, pending.Pending]:
-    require_finished(instance)
+    inventory.require_finished(instance)
     text = text_of(instance)
     settings = validate.require_valid(instance, text, (), open_places(instance, ""))
     return settings, pending.look(instance, settings, {}, seen)

@@ -14,7 +14,6 @@ from sockwake.admin import inventory
 from sockwake.admin.change import copied_files
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.origin import Origin, of_backup, of_instance
-from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import claims, draft
 from sockwake.admin.make import new as making
 from sockwake.admin.words import listed
@@ -50,7 +49,7 @@ def copy(old: Name, new: Name, wish: Wish, *, root: str) -> str:
     if old == new:
         raise SockwakeError("these are the same name", status=USAGE)
     with inventory.held(old, root) as source:
-        require_finished(source)
+        inventory.require_finished(source)
         origin = of_instance(source)
         _require_movable(origin)
         _require_possible(origin, wish)

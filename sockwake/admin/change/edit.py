@@ -6,7 +6,7 @@ import shutil
 
 from sockwake.admin import inventory
 from sockwake.admin.change import definition
-from sockwake.admin.change.set import Change, require_finished
+from sockwake.admin.change.set import Change
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import IN_USE, SockwakeError, reason
 from sockwake.system import files, process
@@ -23,7 +23,7 @@ def edit(name: Name, file: str, *, root: str, dry_run: bool, force: bool) -> tup
     import tempfile  # 15 ms
 
     with inventory.held(name, root) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         old = _read(instance, file)
     work = tempfile.mkdtemp(prefix="sockwake-")
     copy = f"{work}/{file}"

@@ -32,10 +32,7 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
     Raises SockwakeError with nothing changed (in use while clients are connected).
     """
     with inventory.held(name, root) as instance:
-        if not inventory.is_finished(instance):
-            raise SockwakeError(
-                f"instance '{name}' was not finished", f"{scope.command('sockwake rm', name)}"
-            )
+        inventory.require_finished(instance)
         settings = load(instance)
         require_possible(instance, settings, to)
         forwarding.require_none(instance)

@@ -14,9 +14,8 @@ from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
-from sockwake.admin.change.set import require_finished
 from sockwake.admin.make import new as making
-from sockwake.config import schedule
+from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
@@ -37,7 +36,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
         with inventory.held(new, root) as instance:
             return _finish(instance, Instance(old, root))
     with inventory.held(old, root) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         restored.require_none(instance)  # it has places with the old name
         settings = load(instance)
         require_movable(instance, settings, "renamed")
@@ -48,7 +47,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
             with inventory.locked(root):
                 inventory.require_free(new, root)
                 os.rename(instance.etc, target.etc)
-                files.sync(inventory.directory(root))
+                files.sync(scope.etc(root))
             return _finish(target, instance)
 
 

@@ -148,7 +148,7 @@ def set_lines(
     dry_run: only look whether that can be done. Raises SockwakeError with nothing changed.
     """
     with inventory.held(name, root) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         old = text_of(instance)
         change = _checked(instance, old, lines.changed(old, changes))
         if dry_run:
@@ -163,14 +163,6 @@ def _checked(instance: Instance, old: str, new: str) -> Change:
     except SockwakeError as error:
         status = USAGE if error.status == FAILED else error.status
         raise SockwakeError(error.message, error.hint, status, error.said) from None
-
-
-def require_finished(instance: Instance) -> None:
-    if not inventory.is_finished(instance):
-        raise SockwakeError(
-            f"instance '{instance.name}' was not finished",
-            scope.command("sockwake rm", instance.name),
-        )
 
 
 def require_possible(names: Sequence[Name], changes: Mapping[str, str]) -> None:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.change.set import require_finished
 from sockwake.config import forwarding as forwardings
 from sockwake.config import scope
 from sockwake.config.forwarding import Forwarding, Target
@@ -44,7 +43,7 @@ def forward(name: Name, places: Sequence[str], check: str, wish: Wish) -> str:
     """
     wanted = Forwarding(places, check)
     with inventory.held(name) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         settings = load(instance)
         _require_possible(settings, wanted)
         if _is_done(instance, wanted):
@@ -66,7 +65,7 @@ def forward(name: Name, places: Sequence[str], check: str, wish: Wish) -> str:
 def back(name: Name, wish: Wish) -> str:
     """Lead the clients to the instance's own data again; returns what was done, as a sentence."""
     with inventory.held(name) as instance:
-        require_finished(instance)
+        inventory.require_finished(instance)
         settings = load(instance)
         if _is_done(instance, None):
             return f"{name} is not forwarded"

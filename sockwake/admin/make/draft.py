@@ -6,6 +6,7 @@ from contextlib import suppress
 from sockwake.admin import inventory
 from sockwake.admin.make import claims
 from sockwake.admin.words import listed
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.postgres import cluster
@@ -75,7 +76,7 @@ class Draft:
                 os.rmdir(self.instance.etc)
             else:
                 os.rename(self.instance.etc, self.final.etc)
-            sync(inventory.directory(self.final.root))
+            sync(scope.etc(self.final.root))
         return self.final
 
     def release(self) -> None:

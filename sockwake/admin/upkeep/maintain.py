@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.change.set import require_finished
 from sockwake.admin.upkeep import checksums
 from sockwake.admin.upkeep.from_outside import FromOutside
 from sockwake.admin.upkeep.in_server import InServer
@@ -86,7 +85,7 @@ def look(name: Name) -> Subject:
     instance = Instance(name)
     if not inventory.exists(instance):
         load(instance)  # which says that there is none
-    require_finished(instance)
+    inventory.require_finished(instance)
     settings = load(instance)
     if not settings.has_cluster:
         raise SockwakeError(

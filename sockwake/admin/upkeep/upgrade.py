@@ -13,7 +13,6 @@ import os
 
 from sockwake.admin import inventory
 from sockwake.admin.change.asleep import held_asleep, require_unused
-from sockwake.admin.change.set import require_finished
 from sockwake.admin.upkeep import exchange, newer_definition, two_clusters, upgraded
 from sockwake.admin.upkeep.new_version import NewVersion, Outcome, Wish
 from sockwake.admin.upkeep.upgraded import DONE, LINKED, MAKING, SWITCHING, Upgraded
@@ -99,7 +98,7 @@ def forget(name: Name) -> Outcome:
 
 def _require_possible(instance: Instance) -> Settings:
     """The settings; raises SockwakeError for what is no PostgreSQL with a cluster."""
-    require_finished(instance)
+    inventory.require_finished(instance)
     settings = load(instance)
     if not settings.has_cluster:
         raise SockwakeError(f"instance '{instance.name}' is no PostgreSQL", status=USAGE)
