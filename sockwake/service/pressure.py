@@ -1,72 +1,81 @@
-"""Hold a wake back while the machine is short of memory: ExecStartPre= of pg-postgres@NAME.service.
+"""Hold a wake back while the machine is short of memory: an ExecCondition= of the backend's unit.
 
 There only where the instance has PRESSURE=wait or PRESSURE=refuse (sockwake-generator). Its client
-waits in the queue of the port meanwhile: nothing of the instance runs.
+waits in the queue of the port meanwhile: nothing of the instance runs. When it leaves, or the unit
+is stopped, the wake is no failure, which a later client would be told: nothing is started.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 import time
 
-from sockwake.clients import connections
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import pressure, runtime, start_attempt
-from sockwake.lifecycle.pressure import Demand
-from sockwake.system import files, namespaces
+from sockwake.service import turn_away
+from sockwake.system import files, namespaces, sdnotify
 
 _LOOK_EVERY = 0.25  # seconds
 _BEFORE_ITS_END = 2  # seconds; then systemd ends the start of a native program, without a word
+# exit statuses of ExecCondition=, systemd.service(5); of a stop the first is no failure, either
+_GOES_ON, _NOTHING_IS_STARTED, _HAS_FAILED = 0, 1, 255
+# what a container's stop_signal can be, which systemd sends to this, too
+_OTHERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGPWR)
+_STOPS = (*sdnotify.ENDING, *_OTHERS, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
 
 
 def main(arguments: list[str]) -> int:
-    """pressure NAME. Returns 0 when the wake may go on, and 1 when its client is refused."""
+    """pressure NAME. Returns the status of an ExecCondition=: 0 when the wake may go on."""
     os.umask(0o022)
+    for number in _STOPS:
+        signal.signal(number, lambda *_: os._exit(_GOES_ON))
     instance = Instance(Name(arguments[0]))
     try:
         if not scope.is_user():
             namespaces.leave_sandbox()
         settings = load(instance)
         runtime.make_directories(instance)
-        await_memory(instance, settings)
-    except SockwakeError as error:
-        _refuse(instance, error)
-        return 1
-    return 0
+        files.remove(instance.nobody_file)
+        if await_memory(instance, settings):
+            return _GOES_ON
+        print("no client waits any more: nothing is started", flush=True)
+        turn_away.start_nothing(instance)
+    except Exception as error:
+        _refuse(instance, failure(error))
+        return _HAS_FAILED
+    return _NOTHING_IS_STARTED
 
 
-def await_memory(instance: Instance, settings: Settings) -> None:
-    """Return when the machine has the memory, which is promised to this instance then.
+def await_memory(instance: Instance, settings: Settings) -> bool:
+    """Wait until the machine has the memory, which is promised to this instance then.
 
-    Raises SockwakeError: it has not, within START_TIMEOUT or at all, or the clients have left.
+    Returns False when no connection in the queue is a client's any more: these have been closed.
+    Raises SockwakeError when there is not enough, within START_TIMEOUT or at all.
     """
     patience = 0.0
     if settings.pressure == "wait":
         patience = max(settings.start_timeout - _BEFORE_ITS_END, 1)
     deadline = time.monotonic() + patience
-    had_clients, has_told = _waits(settings), False
+    listeners: list[socket.socket] | None = None
+    has_told = False
     while not (demand := pressure.admit(instance, settings.start_timeout)).is_met:
         if time.monotonic() > deadline:
-            raise _short(demand)
-        if had_clients and not _waits(settings):
-            raise SockwakeError("its client has left while the machine was short of memory")
+            raise SockwakeError("the machine is short of memory", said=str(demand))
+        if listeners is None:  # those of a user's own systemd cannot be seen
+            listeners = [] if scope.is_user() else turn_away.sockets(settings)
+        if not turn_away.is_wanted(instance, settings, listeners):
+            return False
         if not has_told:
             print(f"waits until the machine has memory: {demand}", flush=True)
             has_told = True
         time.sleep(_LOOK_EVERY)
-
-
-def _waits(settings: Settings) -> bool:
-    """Whether a client is in the queue that can be seen, and has not left."""
-    return bool(connections.first_client(connections.queue(settings), settings))
-
-
-def _short(demand: Demand) -> SockwakeError:
-    return SockwakeError("the machine is short of memory", said=str(demand))
+    return True
 
 
 def _refuse(instance: Instance, error: SockwakeError) -> None:

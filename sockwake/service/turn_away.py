@@ -1,12 +1,12 @@
 """Close the connections that are no clients before a program is started (bin/wanted).
 
 That has found no client in the port's queue, but a connection there made systemd start the unit.
-The listening sockets are copied from process 1: no program accepts from them yet.
+The listening sockets are copied from process 1: no program accepts from them yet. So are
+those of an instance that is held back (service/pressure.py) until its client has left.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
@@ -32,24 +32,25 @@ def main(arguments: list[str]) -> int:
         if "SOCKWAKE_VERDICT" in os.environ:  # bin/await looks, in the program's network
             namespaces.leave_sandbox()
         instance = Instance(Name(arguments[0]))
-        if not is_wanted(instance):
-            _start_nothing(instance)
+        settings = load(instance)
+        if not is_wanted(instance, settings, sockets(settings)):
+            start_nothing(instance)
     except (SockwakeError, OSError) as error:
         print(error, file=sys.stderr)
     return 0
 
 
-def is_wanted(instance: Instance) -> bool:
+def is_wanted(instance: Instance, settings: Settings, listeners: list[socket.socket]) -> bool:
     """Whether a client waits, or an administrator has started the unit: the queue is empty.
 
-    Raises SockwakeError or OSError when the queue cannot be seen.
+    listeners: from sockets(). Closes the connections there when none is a client's.
     """
-    settings = load(instance)
-    sockets = _of_systemd(settings)
-    return not strangers.not_empty(sockets) or strangers.turn_away(sockets, settings, instance.name)
+    if not strangers.not_empty(listeners):
+        return True
+    return strangers.turn_away(listeners, settings, instance.name)
 
 
-def _start_nothing(instance: Instance) -> None:
+def start_nothing(instance: Instance) -> None:
     """Make the start condition of program and proxy fail.
 
     A connection that comes from now on stays in the queue, and makes systemd start both anew.
@@ -58,13 +59,17 @@ def _start_nothing(instance: Instance) -> None:
     files.replace_volatile(instance.nobody_file, "")
 
 
-def _of_systemd(settings: Settings) -> list[socket.socket]:
-    """The listening sockets of the instance's addresses, without another's on the same port."""
-    addresses = {ipaddress.ip_address(item) for item in settings.listen if not item.startswith("/")}
+def sockets(settings: Settings) -> list[socket.socket]:
+    """The listening sockets of the instance's addresses, without another's on the same port.
+
+    Raises OSError when systemd cannot be seen.
+    """
+    places = {(procnet.octets(item), port) for item, port in settings.places}
     found = []
-    for sock in pidfd.sockets(_SYSTEMD, procnet.on_port(settings.port)):
-        if ipaddress.ip_address(sock.getsockname()[0]) in addresses:
-            found.append(socket.socket(fileno=sock.detach()))
-        else:
-            sock.close()
+    for port in {port for _, port in places}:
+        for sock in pidfd.sockets(_SYSTEMD, procnet.on_port(port)):
+            if (procnet.octets(sock.getsockname()[0]), port) in places:
+                found.append(socket.socket(fileno=sock.detach()))
+            else:
+                sock.close()
     return found

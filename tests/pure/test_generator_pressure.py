@@ -23,5 +23,5 @@ def test_a_wake_is_held_back_where_that_is_asked_for(
 ) -> None:
     """Elsewhere it costs nothing."""
     _, files = generate(tmp_path / "g", {b"a": f"{env()}{line}\n".encode()})
-    drop_in = b"[Service]\nExecStartPre=+/usr/libexec/sockwake/pressure %i\n"
+    drop_in = b"[Service]\nExecCondition=+/usr/libexec/sockwake/pressure %i\n"
     assert files.get("pg-postgres@a.service.d/pressure.conf") == (drop_in if is_held_back else None)

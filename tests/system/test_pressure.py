@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from database import Database
 from instances import Make, MakeService, MakeSleeper
 from moment import until
 from program import must
 from refusal import told
 from service import Service
+from soak import only_in_soak
 from stranger import ask
 
 MEMINFO = Path("/proc/meminfo")
 HELD_BACK = "waits until the machine has memory"
+SSL_REQUEST = struct.pack("!II", 8, 80877103)
 TOTAL = 1_000_000  # kB
 ENOUGH, SHORT = 900_000, 50_000  # kB available; 64 MB are to stay free
 
@@ -83,20 +90,65 @@ def test_a_client_that_waits_in_vain_is_told(instance: Make, memory: Memory) -> 
     told(database, "the machine is short of memory", "MB are needed")
 
 
-def test_nothing_is_started_for_a_client_that_does_not_wait(instance: Make, memory: Memory) -> None:
-    database = instance("--pressure", "wait")
-    database.psql()
-    database.asleep()
+@contextmanager
+def coming(service: Service) -> Iterator[None]:
+    """A client that has said its first word, and then leaves."""
+    has_cluster = isinstance(service, Database)
+    with socket.create_connection(("127.0.0.1", service.port), 5) as sock:
+        sock.sendall(SSL_REQUEST if has_cluster else b"GET / HTTP/1.0\r\n\r\n")
+        if not has_cluster:  # of any other server it could still read the answer
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        yield
+
+
+@pytest.mark.parametrize("kind", ["postgres", "command", "native", *only_in_soak("container")])
+def test_nothing_is_started_for_a_client_that_does_not_wait(
+    sleeper: MakeSleeper, memory: Memory, kind: str
+) -> None:
+    held = sleeper(kind, "--idle", "1s", "--pressure", "wait", "--check-every", "1s")
+    held.asleep()
+    before = said(held).count(HELD_BACK)
     memory.have(SHORT)
-    before = said(database).count(HELD_BACK)
-    waiting = database.start_psql()
-    until("it is held back", lambda: said(database).count(HELD_BACK) > before)
-    waiting.kill()
-    waiting.communicate()
-    until("the wake is given up", lambda: database.state(database.backend) == "failed")
-    assert "its client has left" in said(database)
+    with coming(held):
+        until("it is held back", lambda: said(held).count(HELD_BACK) > before)
+    held.asleep()
+    assert "no client waits any more" in said(held)
+    assert not held.ls().get("error")
     memory.have(ENOUGH)
-    assert database.psql() == "1"
+    ask(held)
+    held.asleep()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "container", *only_in_soak("command", "native")])
+def test_one_that_is_held_back_can_be_stopped(
+    sleeper: MakeSleeper, memory: Memory, kind: str
+) -> None:
+    """Which is no failure of a later client's, whatever the stop signal of an image."""
+    held = sleeper(kind, "--pressure", "wait")
+    held.asleep()
+    before = said(held).count(HELD_BACK)
+    memory.have(SHORT)
+    must("systemctl", "start", "--no-block", held.backend)
+    until("it is held back", lambda: said(held).count(HELD_BACK) > before)
+    must("systemctl", "stop", held.backend)
+    held.asleep()
+    assert not held.ls().get("error")
+
+
+def test_a_client_that_comes_when_another_gives_up_is_served(
+    instance: Make, memory: Memory
+) -> None:
+    """It is not told that the other has left."""
+    database = instance("--pressure", "wait")
+    for later in (0.0, 0.1, 0.2, 0.3, 0.4):
+        database.asleep()
+        before = said(database).count(HELD_BACK)
+        memory.have(SHORT)
+        with coming(database):
+            until("it is held back", lambda: said(database).count(HELD_BACK) > before)
+        time.sleep(later)
+        memory.have(ENOUGH)
+        assert database.psql() == "1"
 
 
 @pytest.mark.fault

@@ -11,6 +11,7 @@ import pytest
 
 from env_file import COMMAND, NATIVE, text_of
 from sockwake.config.instance import Instance
+from sockwake.config.settings import load
 from sockwake.service import turn_away
 from tree import SOURCE, Tree, run
 
@@ -26,6 +27,11 @@ def at(tree: Tree, listener: socket.socket, keys: dict[str, str] = COMMAND) -> I
     return tree.write_env("app", text_of(keys, PORT=str(listener.getsockname()[1])))
 
 
+def is_wanted(instance: Instance) -> bool:
+    settings = load(instance)
+    return turn_away.is_wanted(instance, settings, turn_away.sockets(settings))
+
+
 def come(listener: socket.socket, *, reset: bool = False) -> socket.socket:
     sock = socket.create_connection(listener.getsockname())
     if reset:
@@ -34,7 +40,7 @@ def come(listener: socket.socket, *, reset: bool = False) -> socket.socket:
 
 
 def test_one_that_is_started_by_hand_is_started(tree: Tree, listener: socket.socket) -> None:
-    assert turn_away.is_wanted(at(tree, listener))
+    assert is_wanted(at(tree, listener))
 
 
 @pytest.mark.parametrize("keys", [COMMAND, NATIVE], ids=["command", "native"])
@@ -51,7 +57,7 @@ def test_nothing_is_started_for_connections_that_are_closed(
     for each in closed:
         each.close()
     time.sleep(0.05)
-    assert not turn_away.is_wanted(instance)
+    assert not is_wanted(instance)
     assert (
         "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:"
         in capfd.readouterr().out
@@ -63,7 +69,7 @@ def test_a_client_behind_a_closed_connection_stays_in_the_queue(
 ) -> None:
     come(listener).close()
     with come(listener) as client:
-        assert turn_away.is_wanted(at(tree, listener))
+        assert is_wanted(at(tree, listener))
         listener.accept()[0].close()
         with listener.accept()[0] as accepted:
             client.sendall(b"ping")
@@ -74,7 +80,7 @@ def test_where_clients_speak_first_a_silent_connection_is_none(
     tree: Tree, listener: socket.socket
 ) -> None:
     with come(listener) as silent:
-        assert not turn_away.is_wanted(at(tree, listener, COMMAND | {"CLIENT_FIRST": "yes"}))
+        assert not is_wanted(at(tree, listener, COMMAND | {"CLIENT_FIRST": "yes"}))
         assert silent.recv(1) == b""
 
 
@@ -84,7 +90,7 @@ def test_the_visitors_of_another_instance_on_that_port_are_not_touched(
     with socket.create_server(("127.0.0.2", listener.getsockname()[1])) as other:
         come(other).close()
         come(listener).close()
-        assert not turn_away.is_wanted(at(tree, listener))
+        assert not is_wanted(at(tree, listener))
         other.settimeout(1)
         other.accept()[0].close()
 
