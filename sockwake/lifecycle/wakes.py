@@ -1,5 +1,8 @@
 """The last wakes of an instance: when, by which client, and how soon after it had fallen asleep.
 
+A client can be as quick as to come when the silent ones were let go and nothing is asleep yet: that
+is no wake, and the idle check notes it apart.
+
 Written by the wake itself. When it fell asleep is noted by what systemd runs behind the end of a
 backend (ExecStopPost= of pg-postgres@NAME.service), the first time after each wake: what is turned
 away afterwards, or fails to start, has not slept in between.
@@ -10,11 +13,13 @@ from __future__ import annotations
 import os
 import time
 
+from sockwake.clients import connections
 from sockwake.lifecycle import start_attempt
 from sockwake.system import files, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Final
 
     from sockwake.config.instance import Instance
@@ -65,11 +70,31 @@ def note(instance: Instance, client: str, took: float) -> None:
         slept = f"{max(at - float(files.text_of(instance.asleep_since)), 0):.2f}"
     except ValueError:  # it was never noted, or only half
         slept = _UNKNOWN
-    kept = files.text_of(instance.wakes_file).splitlines()[1 - _MOST :]
-    lines = [*kept, f"{at:.2f} {slept} {client}"]
-    files.replace_volatile(instance.wakes_file, "\n".join(lines) + "\n")
+    _add(instance.wakes_file, f"{at:.2f} {slept} {client}")
     files.remove(instance.asleep_since)
     files.remove(instance.asked_file)
+
+
+def note_return(instance: Instance, came: Collection[str]) -> None:
+    """Note who came when the silent clients had just been let go, so that it stays awake.
+
+    came: as connections.each() has them.
+    """
+    if came:
+        client = next((each for each in came if ":" in each), connections.UNSEEN[0])
+        journal.say(f"{client} came at once: it stays awake")
+        _add(_returns(instance), f"{now():.2f} 0 {client}")
+
+
+def _returns(instance: Instance) -> str:
+    """The path of the file with those, as wakes that came 0 seconds after it had fallen asleep."""
+    return f"{instance.run}/returns"
+
+
+def _add(path: str, line: str) -> None:
+    """Add a line to a file that keeps the last ones."""
+    kept = files.text_of(path).splitlines()[1 - _MOST :]
+    files.replace_volatile(path, "\n".join([*kept, line]) + "\n")
 
 
 def phases(times: list[tuple[str, float]]) -> str:
@@ -142,10 +167,19 @@ def in_the_last_hour(instance: Instance) -> list[Wake]:
     return [wake for wake in known(instance) if now() - wake.at <= _AN_HOUR]
 
 
+def returns(instance: Instance) -> list[Wake]:
+    """The same of the clients for which it has not fallen asleep."""
+    return [each for each in _listed(_returns(instance)) if now() - each.at <= _AN_HOUR]
+
+
 def known(instance: Instance) -> list[Wake]:
     """The wakes that are known, the oldest first."""
+    return _listed(instance.wakes_file)
+
+
+def _listed(path: str) -> list[Wake]:
     found = []
-    for line in files.text_of(instance.wakes_file).splitlines():
+    for line in files.text_of(path).splitlines():
         try:
             at, slept, client = line.split(" ", 2)
             wake = Wake(float(at), None if slept == _UNKNOWN else float(slept), client)
@@ -155,13 +189,14 @@ def known(instance: Instance) -> list[Wake]:
     return found
 
 
-def facts(wakes: list[Wake]) -> dict[str, object]:
+def facts(wakes: list[Wake], returns: list[Wake]) -> dict[str, object]:
     """What sockwake status --json says of them."""
     return {
         "wakes": len(wakes),
         "wakes_within_seconds": round(_span(wakes)),
         "wakes_soon_after_sleep": sum(wake.is_soon for wake in wakes),
-        "flapping_client": flapping_client(wakes),
+        "returns_when_let_go": len(returns),
+        "flapping_client": flapping_client([*wakes, *returns]),
     }
 
 
@@ -172,18 +207,22 @@ def flapping_client(wakes: list[Wake]) -> str | None:
     return most if soon.count(most) >= _OFTEN else None
 
 
-def sentence(wakes: list[Wake]) -> str:
+def sentence(wakes: list[Wake], returns: list[Wake]) -> str:
     """What sockwake status says of them; "" when there were none."""
-    if not wakes:
+    if not (wakes or returns):
         return ""
     span = _span(wakes)
     when = "hour" if span == _AN_HOUR else f"{max(round(span / 60), 1)} min"
     said = f"{len(wakes)} in the last {when}"
     soon = sum(wake.is_soon for wake in wakes)
-    if not (client := flapping_client(wakes)):
+    if not (client := flapping_client([*wakes, *returns])):
         return said
+    if soon or not returns:
+        said += f", {soon} of them within {_SOON} s after it fell asleep"
+    if returns:
+        said += f", and kept from falling asleep {len(returns)} times"
     return (
-        f"{said}, {soon} of them within {_SOON} s after it fell asleep, by {client}: "
+        f"{said}, by {client}: "
         "a pool that keeps a minimum of connections (let it keep none), or a monitor that asks "
         "(let it only connect); or give the instance a longer IDLE"
     )

@@ -20,7 +20,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer, holds, idleness
+from sockwake.lifecycle import check_timer, holds, idleness, wakes
 from sockwake.lifecycle.idleness import Observation
 from sockwake.system import (
     files,
@@ -158,8 +158,9 @@ class Check:
             elif not self.proxy or self._end_proxy(seen):
                 if seen.connections:
                     journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
-                if self.settings.has_check:
-                    self._end_timer()
+                if self.settings.has_check and not self._end_timer() and seen.connections:
+                    came = connections.each(self.settings) - seen.known
+                    journal.aside(wakes.note_return, self.instance, came)
 
     def _end_proxy(self, seen: Observation) -> bool:
         """End the proxy, unless a client has come or said something since; whether it ends."""
@@ -184,11 +185,11 @@ class Check:
             or idleness.has_newcomers(self.settings, seen)
         )
 
-    def _end_timer(self) -> None:
+    def _end_timer(self) -> bool:
         """Stop the timer, which keeps the backend up, unless the next client needs both.
 
         A client that comes while the timer ends, or a unit of the administrator's, may keep the
-        backend up: then another timer is started.
+        backend up: then another timer is started. Returns whether the backend falls asleep.
         """
         proxy, backend = self.instance.proxy_unit, self.instance.backend_unit
         has_ended = sigstop.within_a_moment(
@@ -196,8 +197,10 @@ class Check:
         )
         if has_ended and not _is_wanted(proxy):
             systemctl.stop(f"{self.instance.check_unit}.timer")
-            if not sigstop.within_a_moment(lambda: not _is_wanted(backend)):
-                check_timer.start(self.instance, self.settings, wait=True)
+            if sigstop.within_a_moment(lambda: not _is_wanted(backend)):
+                return True
+            check_timer.start(self.instance, self.settings, wait=True)
+        return False
 
     @property
     def _accepting_unit(self) -> str:

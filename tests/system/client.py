@@ -100,9 +100,9 @@ class Client:
         """Close this half, and go on listening."""
         self._sock.shutdown(socket.SHUT_WR)
 
-    def is_spoken_to(self) -> bool:
-        """Whether the server has said something unasked, or has closed the connection."""
-        return bool(select.select([self._sock], [], [], 0)[0])
+    def is_spoken_to(self, within: float) -> bool:
+        """Whether the server says something unasked, or closes the connection, in these seconds."""
+        return bool(select.select([self._sock], [], [], within)[0])
 
     def vanish(self) -> None:
         """Close without a goodbye."""

@@ -17,7 +17,7 @@ from program import must
 from project import MakeProject
 from service import Service
 from soak import only_in_soak
-from stranger import ask, knock, sleeps, turned_away
+from stranger import ask, knock, turned_away
 from web import get
 
 OFTEN = 4
@@ -76,21 +76,20 @@ class Pool(threading.Thread):
         while not self.enough.is_set():
             try:
                 with self._database.connect() as client:
-                    while not (client.is_spoken_to() or self.enough.wait(0.1)):
+                    while not (client.is_spoken_to(0.1) or self.enough.is_set()):
                         pass
             except (Lost, Refused, OSError):
                 self.enough.wait(0.1)
 
 
 def test_a_pool_that_keeps_a_minimum_is_named(instance: Make) -> None:
+    """Whether it is so quick that it never falls asleep, or not."""
     database = instance()
     pool = Pool(database)
     pool.start()
     try:
-        until("it has fallen asleep often", lambda: sleeps(database) > OFTEN, 60)
-        until("it is awake", database.is_awake)
-        database.settle()
-        assert WORDS in must("sockwake", "status", database.name)
+        until("it is named", lambda: status(database)["flapping_client"] == "127.0.0.1", 120)
+        assert "by 127.0.0.1: a pool" in must("sockwake", "status", database.name)
     finally:
         pool.enough.set()
         pool.join()

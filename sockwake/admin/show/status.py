@@ -51,7 +51,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
             "killed": files.text_of(instance.killed_file).strip() or None,
             "collation_changed": upkeep.collation_changed(instance, settings),
             "preloaded": _preloaded(instance, settings),
-            **wakes.facts(wakes.in_the_last_hour(instance)),
+            **wakes.facts(wakes.in_the_last_hour(instance), wakes.returns(instance)),
             "start_timeout_seconds": settings.start_timeout,
             "data_bytes": sizes.of_data(settings),
             **_of_first_wake(instance, settings),

@@ -90,7 +90,7 @@ def _of_definition(facts: Facts, settings: Settings) -> list[tuple[str, object]]
 def _of_the_past(facts: Facts, instance: Instance) -> list[tuple[str, object]]:
     return [
         ("last wake", _last_wake(facts)),
-        ("wakes", wakes.sentence(wakes.in_the_last_hour(instance))),
+        ("wakes", wakes.sentence(wakes.in_the_last_hour(instance), wakes.returns(instance))),
         ("note", facts["slow"]),
         ("last sleep", facts["killed"]),
         ("failure", facts.get("error")),

@@ -48,14 +48,41 @@ def test_a_client_that_never_lets_it_sleep_is_named(
     known = wakes.in_the_last_hour(instance)
     assert wakes.flapping_client(known) == POOL
     said = "5 in the last hour, 4 of them within 30 s after it fell asleep, by 10.0.0.7: a pool"
-    assert wakes.sentence(known).startswith(said)
+    assert wakes.sentence(known, []).startswith(said)
     clock[0] = 10_200.0
-    assert wakes.facts(known) == {
+    assert wakes.facts(known, []) == {
         "wakes": 5,
         "wakes_within_seconds": 3600,
         "wakes_soon_after_sleep": 4,
+        "returns_when_let_go": 0,
         "flapping_client": POOL,
     }
+
+
+def test_a_client_that_is_too_quick_to_let_it_fall_asleep_is_named(
+    instance: Instance, clock: list[float]
+) -> None:
+    for number in range(20):
+        wakes.note_return(instance, {f"{POOL}:{40000 + number}"})
+        clock[0] += 60
+    wakes.note_return(instance, set())
+    returns = wakes.returns(instance)
+    assert wakes.facts([], returns) == {
+        "wakes": 0,
+        "wakes_within_seconds": 3600,
+        "wakes_soon_after_sleep": 0,
+        "returns_when_let_go": 16,
+        "flapping_client": POOL,
+    }
+    said = "0 in the last hour, and kept from falling asleep 16 times, by 10.0.0.7"
+    assert wakes.sentence([], returns).startswith(said)
+    clock[0] += 3600
+    assert wakes.returns(instance) == []
+
+
+def test_of_a_unix_socket_a_quick_client_has_no_name(instance: Instance) -> None:
+    wakes.note_return(instance, {"4242"})
+    assert [each.client for each in wakes.returns(instance)] == ["a local client"]
 
 
 def test_clients_that_come_now_and_then_are_not(instance: Instance, clock: list[float]) -> None:
@@ -64,7 +91,7 @@ def test_clients_that_come_now_and_then_are_not(instance: Instance, clock: list[
         wake(instance, clock, f"[2001:db8::{number}]:1", after=1)
     known = wakes.in_the_last_hour(instance)
     assert wakes.flapping_client(known) is None
-    assert wakes.sentence(known) == "6 in the last hour"
+    assert wakes.sentence(known, []) == "6 in the last hour"
     assert known[1].host == "2001:db8::0"
 
 
@@ -75,10 +102,10 @@ def test_only_the_last_hour_counts_and_only_sixteen_are_kept(
         wake(instance, clock, "a local client", after=10)
     assert len(Path(instance.wakes_file).read_text().splitlines()) == 16
     said = "16 in the last 2 min, 16 of them within 30 s after it fell asleep, by a local client:"
-    assert wakes.sentence(wakes.in_the_last_hour(instance)).startswith(said)
+    assert wakes.sentence(wakes.in_the_last_hour(instance), []).startswith(said)
     clock[0] += 3601
     assert wakes.in_the_last_hour(instance) == []
-    assert wakes.sentence([]) == ""
+    assert wakes.sentence([], []) == ""
 
 
 def test_what_was_turned_away_since_it_fell_asleep_is_no_sleep(
