@@ -71,7 +71,7 @@ class Init:
 
     def make(self, staged: str) -> None:
         """Make the cluster in the empty directory staged; raises SockwakeError."""
-        user, settings = self._user(), self._settings
+        user, settings = server_user(self._instance), self._settings
         process.run(["chown", f"{user}:", staged])
         place = pgdata(staged, settings.major)
         theirs = shlex.split(initdb_arguments.merged(variables(self._instance)))
@@ -116,15 +116,16 @@ class Init:
             *(f"--property={each}" for each in properties),
         ]
 
-    def _user(self) -> str:
-        """The user that service.conf names."""
-        named = _USER.findall(files.text_of(self._instance.service_file))
-        return named[-1] if named else host_server.USER
-
     def _statement(self) -> str:
         """What makes the first database, "" when initdb does."""
         name = self._settings.db_name
         return f"CREATE DATABASE {identifier(name)}" if name != "postgres" else ""
+
+
+def server_user(instance: Instance) -> str:
+    """The user as whom the server runs, by service.conf."""
+    named = _USER.findall(files.text_of(instance.service_file))
+    return named[-1] if named else host_server.USER
 
 
 def end(instance: Instance) -> None:

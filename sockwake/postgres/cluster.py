@@ -4,7 +4,7 @@ import os
 
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.system import files
+from sockwake.system import files, process
 
 # directories beside its place, before and after its server has answered
 STAGED, MADE = ".initialising", ".initialised"
@@ -36,6 +36,20 @@ def require_version(pgdata: str, major: int) -> None:
             f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
             f"--version {found} adopts it; pg_upgrade makes it {major}",
         )
+
+
+def hand_over(data: str, found: str, owner: str) -> None:
+    """Have a cluster belong to a user, as USER:GROUP, with the directories above it in its data.
+
+    PostgreSQL does not run as root, and serves no files of another's. data: a real path. found: the
+    cluster's, the same or below.
+    """
+    process.run(["chown", "--recursive", "--no-dereference", owner, found], timeout=None)
+    os.chmod(found, 0o700)
+    at = os.path.dirname(found)
+    while at.startswith(data):  # it has to get there
+        process.run(["chown", owner, at])
+        at = os.path.dirname(at)
 
 
 def check_adoptable(pgdata: str, major: int) -> None:

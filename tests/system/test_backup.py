@@ -93,6 +93,42 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
     assert [each.name for each in DATA.iterdir() if "before" in each.name] == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("crun", "host"), pytest.param("host", "crun", marks=pytest.mark.soak)]
+)
+def test_a_backup_serves_whatever_ran_its_server(instance: Make, before: str, after: str) -> None:
+    """An image's server is another user than the host's."""
+    first = instance("--runtime", before, version="17")
+    first.psql("create table kept as select 42 as n")
+    first.asleep()
+    backup("pg1")
+    sockwake("rm", "pg1", "--purge")
+    database = instance("--runtime", after, version="17")
+    database.psql()
+    database.asleep()
+    sockwake("restore", "pg1")
+    assert database.psql("select n from kept") == "42"
+    database.asleep()
+    sockwake("restore", "pg1", "--back")
+    assert database.psql() == "1"
+    database.asleep()
+
+
+def test_a_backup_of_a_machine_whose_users_have_other_numbers(instance: Make, known: Know) -> None:
+    database, other = instance("--runtime", "host", version="17"), known("pg2")
+    database.psql("create table kept as select 42 as n")
+    database.asleep()
+    made = backup("pg1")
+    must("chown", "-R", "4242:4242", f"{made['path']}/data")
+    sockwake("restore", "pg1", "--as", "pg2")
+    other.open()
+    assert other.psql("select n from kept") == "42"
+    other.asleep()
+    sockwake("restore", "pg1")
+    assert database.psql("select n from kept") == "42"
+    database.asleep()
+
+
 def test_a_client_that_comes_during_a_long_copy_is_served_first(instance: Make) -> None:
     database = instance()
     database.psql("create table kept as select 42 as n")

@@ -56,7 +56,8 @@ def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> B
 
     Raises SockwakeError (unknown).
     """
-    found = [each for each in backups.of(instance) if may_be_dump or each.method != backups.DUMP]
+    every = backups.of(instance)
+    found = [each for each in every if may_be_dump or each.method != backups.DUMP]
     if timestamp:
         found = [each for each in found if timestamp in (each.stamp, os.path.basename(each.path))]
     elif good := [each for each in found if each.is_good]:
@@ -64,7 +65,7 @@ def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> B
     if found:
         return found[-1]
     what = f"backup {timestamp}" if timestamp else "backup"
-    beside = "" if may_be_dump else " that has its data as they were"
+    beside = "" if may_be_dump or not every else " that has its data as they were"
     raise SockwakeError(
         f"there is no {what} of '{instance.name}'{beside}",
         f"{scope.command('sockwake backups ls', instance.name)} shows those there are",

@@ -18,10 +18,12 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import backups
+from sockwake.kinds.table import HOST
+from sockwake.lifecycle import backups, hosted
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, still
 from sockwake.oci import layers
+from sockwake.postgres import cluster
 from sockwake.system import deletion, files, tree_copy
 from sockwake.system.identity import identity
 
@@ -156,6 +158,33 @@ def _places(instance: Instance, settings: Settings, backup: Backup) -> dict[str,
     }
 
 
+def _prepare_cluster(instance: Instance, settings: Settings, beside: str) -> None:
+    """Have the server of the instance serve the copy of a cluster, whatever ran it before.
+
+    That can have been an image's with another user, or the host's.
+    """
+    found = os.path.normpath(f"{beside}/{os.path.relpath(settings.cluster, settings.data)}")
+    files.remove(f"{found}/postmaster.pid")
+    if not os.path.exists(f"{found}/PG_VERSION"):
+        raise SockwakeError(f"there is no cluster in the backup: {found} has no PG_VERSION")
+    if owner := _owner(instance, settings):
+        cluster.hand_over(beside, found, owner)
+
+
+def _owner(instance: Instance, settings: Settings) -> str:
+    """Whose the cluster has to be, as USER:GROUP; "" when there is nothing that tells."""
+    if settings.runtime == HOST and not instance.root:
+        return f"{hosted.server_user(instance)}:"
+    for path in (f"{settings.cluster}/PG_VERSION", settings.cluster, settings.data):
+        try:
+            known = os.stat(path)
+        except OSError:
+            continue
+        if known.st_uid:
+            return f"{known.st_uid}:{known.st_gid}"
+    return ""
+
+
 def _stage(instance: Instance, settings: Settings, backup: Backup, *, quiet: bool) -> Note:
     """Copy a backup beside the data; returns the note of what is to be exchanged."""
     places = _places(instance, settings, backup)
@@ -175,8 +204,7 @@ def _stage(instance: Instance, settings: Settings, backup: Backup, *, quiet: boo
             hint = f"{scope.command('sockwake backups', 'expire')} may make room"
             tree_copy.copy(source, beside, quiet=quiet, hint=hint)
             if settings.has_cluster:
-                below = os.path.relpath(settings.cluster, settings.data)
-                files.remove(f"{beside}/{below}/postmaster.pid")
+                _prepare_cluster(instance, settings, beside)
             tree_copy.sync(beside)
         return replace(note, phase=STAGED).write(instance)
     except BaseException:

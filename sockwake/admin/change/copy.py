@@ -21,6 +21,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import EXISTS, USAGE, SockwakeError
+from sockwake.kinds.table import HOST
 from sockwake.lifecycle import expiring
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, undisturbed
@@ -206,6 +207,12 @@ def _copy_data(origin: Origin, place: str, wish: Wish) -> None:
     for left in ("sockwake-password", "postmaster.pid", f"{settings.major}/docker/postmaster.pid"):
         if settings.has_cluster:
             files.remove(f"{place}/{left}")
+    if settings.has_cluster and settings.runtime == HOST and not origin.instance.root:
+        from sockwake.lifecycle import hosted
+
+        # it may come from another machine, where the same user has another number
+        found = os.path.normpath(f"{place}/{os.path.relpath(settings.cluster, settings.data)}")
+        cluster.hand_over(place, found, f"{hosted.server_user(origin.instance)}:")
 
 
 def _copy_volumes(origin: Origin, target: Instance, wish: Wish) -> None:

@@ -20,7 +20,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import EXISTS, SockwakeError
 from sockwake.kinds.table import HOST
-from sockwake.postgres import adoption
+from sockwake.postgres import adoption, cluster
 from sockwake.postgres.hba import Client
 from sockwake.postgres.names import identifier
 from sockwake.system import deletion, files, process
@@ -70,7 +70,7 @@ def fill(request: Request, origin: Origin, settings: Settings, *, quiet: bool) -
         files.remove(f"{found}/{name}")
     uid = os.stat(f"{found}/PG_VERSION").st_uid or _USUAL_OWNER
     spec = f"{request.values['run_as']}:" if request.runtime == HOST else f"{uid}:{uid}"
-    _hand_over(data, found, spec)
+    cluster.hand_over(data, found, spec)
     if origin.form != DATA and (left := foreign_settings.leave_out(found)):
         request.warnings.append(f"settings of where it was are left out: {listed(left)}")
     _require_login(request, origin, found, settings.major)
@@ -101,17 +101,6 @@ def _unpack(source: str, place: str) -> None:
             words = ("--extract", "--numeric-owner", "--preserve-permissions", "--auto-compress")
             argv = ["tar", *words, f"--file={source}/{name}", f"--directory={target}"]
             tree_copy.run(argv, place)
-
-
-def _hand_over(data: str, found: str, owner: str) -> None:
-    """Have a cluster belong to a user, as USER:GROUP: PostgreSQL does not run as root."""
-    argv = ["chown", "--recursive", "--no-dereference", owner]
-    process.run([*argv, found], timeout=None)
-    os.chmod(found, 0o700)
-    at = os.path.dirname(found)
-    while at.startswith(data):  # it has to get there
-        process.run([*argv[:1], owner, at])
-        at = os.path.dirname(at)
 
 
 def load(request: Request, draft: Instance, settings: Settings) -> None:
