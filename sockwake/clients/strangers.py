@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # seconds; a connection that is left then makes systemd start the proxy anew
 _GOES_ON_FOR = 10.0
+# what became of one that is closed; of the second kind is a client that did not wait for its answer
+_SILENT, _HAD_LEFT = "sent nothing", "sent too little, or had left"
 
 
 def turn_away(listeners: list[socket.socket], settings: Settings, name: str) -> bool:
@@ -57,6 +59,7 @@ class Closed:
         self._name = name
         self._count = 0
         self._last = ""
+        self._ways: set[str] = set()
 
     def add(self, listener: socket.socket) -> None:
         """Accept and close the first in its queue."""
@@ -64,6 +67,7 @@ class Closed:
             connection, address = listener.accept()
         except OSError:
             return  # it was reset meanwhile
+        self._ways.add(_HAD_LEFT if _has_spoken(connection) else _SILENT)
         connection.close()
         self._count += 1
         is_tcp = isinstance(address, tuple)
@@ -72,11 +76,20 @@ class Closed:
     def sum_up(self) -> None:
         """Write how many there were."""
         last, count = self._last, self._count
-        said = f"turned away {last}, which sent nothing"
+        how = ", ".join(way for way in (_SILENT, _HAD_LEFT) if way in self._ways)
+        said = f"turned away {last}, which {how}"
         if count > 1:
-            said = f"turned away {count} connections that sent nothing, the last from {last}"
+            said = f"turned away {count} connections that {how}, the last from {last}"
         if count:
             journal.record("strangers", self._name, said, client=last, count=count)
+
+
+def _has_spoken(connection: socket.socket) -> bool:
+    """Whether there is a byte from its other end, which may have gone since."""
+    try:
+        return bool(connection.recv(1, socket.MSG_DONTWAIT))
+    except OSError:
+        return False
 
 
 def _have_had_their_time(queued: list[Queued], first_seen: dict[str, float], now: float) -> bool:

@@ -59,6 +59,19 @@ def test_a_silent_connection_is_closed_and_named(
         listener.accept()
 
 
+def test_a_client_that_has_left_was_not_silent(
+    instance: Instance, listener: socket.socket, capfd: pytest.CaptureFixture[str]
+) -> None:
+    knock(listener, STARTUP).close()
+    assert turn_away(instance, listener)
+    assert ", which sent too little, or had left\n" in capfd.readouterr().out
+    knock(listener, STARTUP).close()
+    knock(listener).close()
+    assert turn_away(instance, listener)
+    said = "2 connections that sent nothing, sent too little, or had left, the last from"
+    assert said in capfd.readouterr().out
+
+
 def test_a_connection_that_has_begun_to_send_gets_time_to_go_on(
     instance: Instance, listener: socket.socket
 ) -> None:
