@@ -119,7 +119,7 @@ def is_like_docker_exec(name: str, *options: str) -> None:
     until("no hold is left", lambda: holds() == [])
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_a_command_in_a_database_is_like_docker_exec(instance: Make, runtime: str) -> None:
     database = instance("--runtime", runtime)
     is_like_docker_exec("pg1")

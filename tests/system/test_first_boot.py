@@ -14,6 +14,7 @@ from baked import STATE, UPPER, Image
 from database import IMAGE, Database
 from instances import Know
 from program import Ran, must, run
+from soak import only_in_soak
 
 pytestmark = pytest.mark.fault
 
@@ -151,7 +152,7 @@ def give(password: str, *, encrypted: bool) -> Path:
     return place
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine", "host"])
+@pytest.mark.parametrize("runtime", ["crun", "host", *only_in_soak("engine")])
 def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_it(
     baked: Image, pg1: Database, runtime: str
 ) -> None:
@@ -178,7 +179,7 @@ def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_
     pg1.put_to_sleep()
 
 
-@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("encrypted", [True, *only_in_soak(False)])
 def test_a_credential_that_differs_is_told_and_what_mends_it(
     baked: Image, pg1: Database, encrypted: bool
 ) -> None:

@@ -20,6 +20,7 @@ from instances import Make, MakeService
 from moment import until
 from program import Ran, must, run, start
 from service import Service
+from soak import only_in_soak
 from web import get
 from webshop import container
 
@@ -144,7 +145,7 @@ def test_what_is_wrong_is_told_and_nothing_is_changed(pair: tuple[Database, Data
     assert whose(old) == "pg1"
 
 
-@pytest.mark.parametrize("words", [("forward", "pg1"), ("forward", "--back", "pg1")])
+@pytest.mark.parametrize("words", [("forward", "pg1"), *only_in_soak(("forward", "--back", "pg1"))])
 def test_killed_at_any_moment_it_is_one_or_the_other_and_is_finished_by_the_next(
     pair: tuple[Database, Database], words: tuple[str, ...]
 ) -> None:
@@ -193,7 +194,7 @@ def of_kind(service: MakeService, kind: str, nginx: str, program: str) -> Servic
     return container(service, nginx, "--runtime", kind)
 
 
-@pytest.mark.parametrize("kind", ["crun", "native", "command", "engine"])
+@pytest.mark.parametrize("kind", ["crun", "native", "command", *only_in_soak("engine")])
 def test_every_kind_of_one_port_is_forwarded_and_comes_back(
     service: MakeService, nginx: str, program: str, elsewhere: str, kind: str
 ) -> None:

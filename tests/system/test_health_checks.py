@@ -11,10 +11,11 @@ import redis_server
 from check_program import CheckProgram
 from instances import Make, MakeService, MakeSleeper
 from moment import until
+from soak import only_in_soak
 from stranger import ask, knock, knock_and_reset, knocking, sleeps, turned_away, wakes
 
 
-@pytest.mark.parametrize("kind", ["command", "native"])
+@pytest.mark.parametrize("kind", ["command", *only_in_soak("native")])
 def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
@@ -41,7 +42,7 @@ def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
         ("postgres", ("--check-every", "1s")),
         pytest.param("postgres", ("--check", "none"), marks=pytest.mark.soak),
         pytest.param("container", (), marks=pytest.mark.soak),
-        ("command", ()),
+        pytest.param("command", (), marks=pytest.mark.soak),
         ("native", ("--check-every", "1s")),
     ],
 )

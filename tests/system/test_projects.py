@@ -13,6 +13,7 @@ from client import Lost
 from moment import until
 from program import must, run
 from project import MakeProject
+from soak import only_in_soak
 from web import get
 
 
@@ -166,7 +167,7 @@ def test_compose_by_hand_while_it_sleeps(project: MakeProject) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("verb", [["stop"], ["down"], ["kill"]])
+@pytest.mark.parametrize("verb", [["down"], *only_in_soak(["stop"], ["kill"])])
 def test_compose_by_hand_while_it_is_awake(project: MakeProject, verb: list[str]) -> None:
     shop = project("wide", "--idle", "10min")
     assert get(shop.port).status == 200
@@ -189,7 +190,7 @@ def test_a_service_that_ends_at_once_is_named(project: MakeProject) -> None:
 
 @pytest.mark.fault
 @pytest.mark.kills
-@pytest.mark.parametrize("number", ["TERM", "KILL"])
+@pytest.mark.parametrize("number", ["KILL", *only_in_soak("TERM")])
 def test_its_main_process_may_be_killed(project: MakeProject, number: str) -> None:
     shop = project("two-services", "--idle", "10min")
     assert get(shop.port).status == 200

@@ -16,7 +16,7 @@ from database import Database
 from derived import derived
 from instances import Make
 from program import must, run
-from soak import SOAK
+from soak import SOAK, only_in_soak
 
 IN_USE, FAILED = 4, 1
 BUNDLES = Path("/var/lib/sockwake/bundles")
@@ -137,7 +137,7 @@ def test_it_refuses_while_a_client_is_connected(instance: Make) -> None:
     database.asleep()
 
 
-@pytest.mark.parametrize("to", OTHER)
+@pytest.mark.parametrize("to", ["crun", *only_in_soak("engine")])
 def test_clients_that_come_meanwhile_wait_and_none_is_lost(instance: Make, to: str) -> None:
     database = instance("--runtime", OTHER[to])
     database.psql("create table kept as select 42 as n")
