@@ -72,7 +72,9 @@ def has_container(engine: Engine, instance: Instance) -> bool:
 
 def running(engine: Engine) -> dict[str, list[str]]:
     """The same as every(), of those that run."""
-    return every(engine, status=["running", "paused", "restarting"])
+    # podman knows no such state, and answers with an error
+    more = [] if engine.is_podman else ["restarting"]
+    return every(engine, status=["running", "paused", *more])
 
 
 def every(engine: Engine, **filters: list[str]) -> dict[str, list[str]]:

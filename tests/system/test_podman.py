@@ -220,6 +220,17 @@ def test_a_container_that_was_removed_is_made_again(in_podman: Make) -> None:
 
 
 @pytest.mark.fault
+def test_one_that_was_started_by_hand_is_told_until_the_next_client(in_podman: Make) -> None:
+    database = in_podman()
+    must("podman", "start", "sockwake-pg1")
+    assert database.ls()["state"] == "unwatched"
+    said = run("sockwake", "doctor", "pg1").expect(1).out
+    assert "its container runs though no client woke it" in said
+    assert database.psql() == "1"
+    asleep(database)
+
+
+@pytest.mark.fault
 @pytest.mark.kills
 def test_a_database_that_is_killed_comes_back(in_podman: Make) -> None:
     database, client = awake(in_podman)
