@@ -34,7 +34,7 @@ def clean_up(instance: Instance, what: str = "program") -> bool:
     files.remove(instance.ready_file)
     had = memory.noted(instance.memory_file)
     files.remove(instance.memory_file)
-    if os.path.exists(instance.nobody_file) or start_attempt.was_skipped():
+    if os.path.exists(instance.nobody_file):
         proxy_netns.forget_unused(instance)
         return False  # no client has waited: bin/container has started nothing
     proxy.hang_up(instance, only_serving=not was_ready)

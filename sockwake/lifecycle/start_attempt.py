@@ -31,11 +31,6 @@ def uptime() -> int:
         return int(file.read().partition(".")[0])
 
 
-def was_skipped() -> bool:
-    """Whether nothing was started, by what systemd tells ExecStopPost= (systemd.exec(5))."""
-    return os.environ.get("SERVICE_RESULT") == "exec-condition"
-
-
 def has_said_why(instance: Instance) -> bool:
     """Whether `program await` has left a reason for the failure of this very run."""
     return _was_awaited(instance) and os.path.exists(instance.failure_file)

@@ -17,7 +17,7 @@ from sockwake.engine import belongings, project_containers
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import program_end, proxy, proxy_netns, runtime, start_attempt, wakes
+from sockwake.lifecycle import program_end, proxy, proxy_netns, runtime, wakes
 from sockwake.system import files, journal, sdnotify, systemctl
 
 _NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
@@ -43,7 +43,7 @@ def clean_up(instance: Instance) -> None:
     was_ready = os.path.exists(instance.ready_file)
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance, only_serving=not was_ready)
-    if not (start_attempt.was_skipped() or os.path.exists(instance.failure_file)):
+    if not any(map(os.path.exists, (instance.failure_file, instance.nobody_file))):
         killed = SockwakeError("the service that starts it was killed")
         journal.aside(runtime.leave_failure, instance, killed)
     if was_ready:
