@@ -151,8 +151,11 @@ class Check:
         """End proxy and backend, or the program, unless a client comes at this moment.
 
         No command does so meanwhile: what the one continues, the other would end under a client.
+        One that has stopped it while this waited may lead its clients elsewhere by now.
         """
         with holds.NoneTaken(self.instance):
+            if _has_ended(self.instance.backend_unit):
+                return
             if self.settings.counts_clients:
                 self._stop_accepting(seen)
             elif not self.proxy or self._end_proxy(seen):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from account import Own
+from check_program import CheckProgram
 from database import Database
 from instances import Make, MakeService
 from moment import until
@@ -209,6 +210,22 @@ def test_every_kind_of_one_port_is_forwarded_and_comes_back(
     assert get(own.port).text == "elsewhere"
     until("none is connected", lambda: forward("--back", own.name).status == 0)
     assert get(own.port).text != "elsewhere" and own.is_awake()
+
+
+def test_a_check_that_began_before_it_ends_no_client_there(
+    service: MakeService, program: str, elsewhere: str, check: CheckProgram
+) -> None:
+    """It had found nobody at the program, and does not stop what leads clients elsewhere now."""
+    options = ("--exec", program, "--check", check("sleep 4"), "--check-every", "1s")
+    own = service("native", *options)
+    get(own.port)
+    until("a check goes on", lambda: own.state(own.look) == "activating")
+    forward(own.name, elsewhere).expect(0)
+    assert get(own.port).text == "elsewhere"
+    leading = own.main_pid(own.proxy)
+    until("the check has ended", lambda: own.state(own.look) == "inactive")
+    assert own.main_pid(own.proxy) == leading
+    until("none is connected", lambda: forward("--back", own.name).status == 0)
 
 
 @pytest.mark.soak

@@ -69,6 +69,7 @@ def asleep(
     """asleep(IDS): an idle check without clients; IDS: the main processes that systemd tells."""
     instance = tree.write_env("pg1", env(LISTEN="/run/missing/s", CHECK="none"))
     runtime.prepare(instance)
+    monkeypatch.setattr("sockwake.service.check._has_ended", lambda unit: False)
 
     def make(numbers: list[int]) -> tuple[Check, Observation]:
         monkeypatch.setattr(
@@ -134,6 +135,19 @@ def test_an_idle_check_continues_no_proxy_that_a_command_has_stopped(
                 at_it()
             assert pids.is_stopped(proxy.pid)
     check.release_stopped()  # the command was killed
+    assert is_unhurt(proxy)
+
+
+def test_an_idle_check_leaves_alone_what_leads_clients_elsewhere_since_it_waited(
+    asleep: Callable[[list[int]], tuple[Check, Observation]],
+    start: MakeChild,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command has ended the backend meanwhile."""
+    proxy = start()
+    check, seen = asleep([proxy.pid])
+    monkeypatch.setattr("sockwake.service.check._has_ended", lambda unit: True)
+    check.put_to_sleep(seen)
     assert is_unhurt(proxy)
 
 
