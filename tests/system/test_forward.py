@@ -136,6 +136,11 @@ def test_what_is_wrong_is_told_and_nothing_is_changed(pair: tuple[Database, Data
     forward("--force", "pg1", target(new)).expect(0)
     held.close()
     assert whose(old) == "pg2"
+    led = old.at_work()
+    for words in (("rename", "pg1", "pg9"), ("rm", "pg1"), ("rm", "pg1", "--purge")):
+        run("sockwake", *words).expect(IN_USE, "1 connected client", "sends them away")
+    assert led.query("select 1")
+    led.close()
     rows = json.loads(must("sockwake", "forward", "--json"))
     shown = [{"target": target(new), "shows": "leads"}]
     assert rows == [{"name": "pg1", "check": "tcp", "targets": shown}]

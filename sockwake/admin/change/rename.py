@@ -15,12 +15,12 @@ from sockwake.admin.backup import restored
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
-from sockwake.config import schedule, scope
+from sockwake.config import forwarding, schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import expiring, upkeep
+from sockwake.lifecycle import drain, expiring, upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
@@ -40,7 +40,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
         restored.require_none(instance)  # it has places with the old name
         settings = load(instance)
         require_movable(instance, settings, "renamed")
-        require_asleep(instance, settings)
+        _require_unused(instance, settings)
         target = Instance(new, root)
         _require_free(instance, settings, target)
         with _down(instance, settings, target):
@@ -55,6 +55,14 @@ def _is_begun(old: Name, new: Name, root: str) -> bool:
     """Whether a rename was killed behind its rename(2)."""
     note = files.text_of(Instance(new, root).renaming_file).split()
     return note[:1] == [old] and not os.path.lexists(Instance(old, root).etc)
+
+
+def _require_unused(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError (in use) while it is awake, or leads clients elsewhere."""
+    require_asleep(instance, settings)
+    if forwarding.is_there(instance) and not instance.root:
+        stop = scope.command("systemctl stop", instance.proxy_unit)
+        drain.require_no_clients(instance, settings, f"{stop} sends them away")
 
 
 def _require_free(instance: Instance, settings: Settings, target: Instance) -> None:
@@ -83,7 +91,7 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
     with ExitStack() as stack:
         if is_live:
             stack.enter_context(held_back(instance))
-            require_asleep(instance, settings)
+            _require_unused(instance, settings)
         try:
             if not os.path.exists(instance.renaming_file):  # else of one that was killed before
                 files.replace(instance.renaming_file, 0o644, f"{' '.join(note)}\n")
