@@ -1,6 +1,7 @@
 """Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs, no mocks."""
 
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE))
 
 import fuzz  # noqa: E402
+from child import Child, MakeChild  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from refusal import REASON  # noqa: E402
 from sockwake.postgres import tls  # noqa: E402
@@ -75,3 +77,18 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
         path.write_text(text)
         path.chmod(0o600)
     return paths
+
+
+@pytest.fixture
+def start() -> Iterator[MakeChild]:
+    """start(ARGV...) starts a child process, `sleep` by default."""
+    known: list[Child] = []
+
+    def make(*argv: str) -> Child:
+        known.append(subprocess.Popen(argv or ("sleep", "100"), stdout=subprocess.PIPE))
+        return known[-1]
+
+    yield make
+    for child in known:
+        child.kill()
+        child.communicate()
