@@ -20,7 +20,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer, holds, idleness, wakes
+from sockwake.lifecycle import check_timer, holds, idleness
 from sockwake.lifecycle.idleness import Observation
 from sockwake.system import (
     files,
@@ -162,6 +162,8 @@ class Check:
                 if seen.connections:
                     journal.say(f"{seen.connections} silent for {seen.silent:.0f} s let go")
                 if self.settings.has_check and not self._end_timer() and seen.connections:
+                    from sockwake.lifecycle import wakes
+
                     came = connections.each(self.settings) - seen.known
                     journal.aside(wakes.note_return, self.instance, came)
 

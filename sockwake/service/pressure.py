@@ -7,9 +7,8 @@ is stopped, the wake is no failure, which a later client would be told: nothing 
 
 from __future__ import annotations
 
+import _signal  # type: ignore  # the typeshed has no stub for it
 import os
-import signal
-import socket
 import sys
 import time
 
@@ -18,23 +17,26 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import pressure, runtime, start_attempt
-from sockwake.service import turn_away
 from sockwake.system import files, namespaces, sdnotify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
 
 _LOOK_EVERY = 0.25  # seconds
 _BEFORE_ITS_END = 2  # seconds; then systemd ends the start of a native program, without a word
 # exit statuses of ExecCondition=, systemd.service(5); of a stop the first is no failure, either
 _GOES_ON, _NOTHING_IS_STARTED, _HAS_FAILED = 0, 1, 255
 # what a container's stop_signal can be, which systemd sends to this, too
-_OTHERS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGPWR)
-_STOPS = (*sdnotify.ENDING, *_OTHERS, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
+_OTHERS = (_signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGPWR)
+_STOPS = (*sdnotify.ENDING, *_OTHERS, *range(_signal.SIGRTMIN, _signal.SIGRTMAX + 1))
 
 
 def main(arguments: list[str]) -> int:
     """pressure NAME. Returns the status of an ExecCondition=: 0 when the wake may go on."""
     os.umask(0o022)
     for number in _STOPS:
-        signal.signal(number, lambda *_: os._exit(_GOES_ON))
+        _signal.signal(number, lambda *_: os._exit(_GOES_ON))
     instance = Instance(Name(arguments[0]))
     try:
         if not scope.is_user():
@@ -44,6 +46,8 @@ def main(arguments: list[str]) -> int:
         files.remove(instance.nobody_file)
         if await_memory(instance, settings):
             return _GOES_ON
+        from sockwake.service import turn_away
+
         print("no client waits any more: nothing is started", flush=True)
         turn_away.start_nothing(instance)
     except Exception as error:
@@ -67,6 +71,8 @@ def await_memory(instance: Instance, settings: Settings) -> bool:
     while not (demand := pressure.admit(instance, settings.start_timeout)).is_met:
         if time.monotonic() > deadline:
             raise SockwakeError("the machine is short of memory", said=str(demand))
+        from sockwake.service import turn_away  # late: with enough memory no wake has a use for it
+
         if listeners is None:  # those of a user's own systemd cannot be seen
             listeners = [] if scope.is_user() else turn_away.sockets(settings)
         if not turn_away.is_wanted(instance, settings, listeners):

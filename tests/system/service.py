@@ -124,6 +124,11 @@ class Service:
             row for row in json.loads(must("sockwake", "ls", "--json")) if row["name"] == self.name
         )
 
+    def has_failed(self, why: str) -> bool:
+        """Whether ls tells that its socket has failed, and that this is why."""
+        row = self.ls()
+        return row["state"] == "failed" and str(row.get("error")).startswith(why)
+
     def exposure(self, unit: str) -> float:
         """What systemd thinks of the sandbox of a unit: 0 is closed, 10 is none."""
         said = must("systemd-analyze", "security", "--no-pager", unit)

@@ -25,12 +25,6 @@ def taken(database: Database) -> socket.socket:
     return squatter
 
 
-def is_named(database: Database, why: str) -> bool:
-    """Whether ls tells why its socket has failed."""
-    facts = database.ls()
-    return facts["state"] == "failed" and str(facts["error"]).startswith(why)
-
-
 def test_the_process_that_has_the_port_is_named_and_the_port_opened_when_free(
     instance: Make,
 ) -> None:
@@ -41,7 +35,7 @@ def test_the_process_that_has_the_port_is_named_and_the_port_opened_when_free(
         assert "Failed to listen on " in database.journal()
         why = f"port {database.port} is taken by process {os.getpid()} ("
         # in the moment in which it is tried again they tell another state
-        until("ls names it", lambda: is_named(database, why))
+        until("ls names it", lambda: database.has_failed(why))
         until("status names it", lambda: why in run("sockwake", "status", "pg1").expect(0).out)
         until("it is tried again", lambda: database.state(REOPEN) == "active")
     until("the port is open", database.is_listening, 40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,17 +55,23 @@ def said(service: Service) -> str:
     return must("journalctl", f"--unit={service.backend}", "--output=cat", "--no-pager")
 
 
+def run_short(service: Service, memory: Memory) -> Callable[[], None]:
+    """Have the machine short of memory while it sleeps; returns what awaits its next wake held."""
+    service.asleep()
+    before = said(service).count(HELD_BACK)
+    memory.have(SHORT)
+    return lambda: until("it is held back", lambda: said(service).count(HELD_BACK) > before)
+
+
 @pytest.mark.parametrize("kind", ["postgres", "container", "command", "native"])
 def test_a_wake_waits_for_memory_and_then_serves_its_client(
     sleeper: MakeSleeper, memory: Memory, kind: str
 ) -> None:
     held = sleeper(kind, "--idle", "1s", "--pressure", "wait", "--check-every", "1s")
-    held.asleep()
-    before = said(held).count(HELD_BACK)
-    memory.have(SHORT)
+    await_held = run_short(held, memory)
     with ThreadPoolExecutor() as pool:
         client = pool.submit(ask, held)
-        until("it is held back", lambda: said(held).count(HELD_BACK) > before)
+        await_held()
         assert held.state(held.backend) == "activating" and not client.done()
         memory.have(ENOUGH)
         client.result()
@@ -106,11 +112,9 @@ def test_nothing_is_started_for_a_client_that_does_not_wait(
     sleeper: MakeSleeper, memory: Memory, kind: str
 ) -> None:
     held = sleeper(kind, "--idle", "1s", "--pressure", "wait", "--check-every", "1s")
-    held.asleep()
-    before = said(held).count(HELD_BACK)
-    memory.have(SHORT)
+    await_held = run_short(held, memory)
     with coming(held):
-        until("it is held back", lambda: said(held).count(HELD_BACK) > before)
+        await_held()
     held.asleep()
     assert "no client waits any more" in said(held)
     assert not held.ls().get("error")
@@ -125,11 +129,9 @@ def test_one_that_is_held_back_can_be_stopped(
 ) -> None:
     """Which is no failure of a later client's, whatever the stop signal of an image."""
     held = sleeper(kind, "--pressure", "wait")
-    held.asleep()
-    before = said(held).count(HELD_BACK)
-    memory.have(SHORT)
+    await_held = run_short(held, memory)
     must("systemctl", "start", "--no-block", held.backend)
-    until("it is held back", lambda: said(held).count(HELD_BACK) > before)
+    await_held()
     must("systemctl", "stop", held.backend)
     held.asleep()
     assert not held.ls().get("error")
@@ -141,11 +143,9 @@ def test_a_client_that_comes_when_another_gives_up_is_served(
     """It is not told that the other has left."""
     database = instance("--pressure", "wait")
     for later in (0.0, 0.1, 0.2, 0.3, 0.4):
-        database.asleep()
-        before = said(database).count(HELD_BACK)
-        memory.have(SHORT)
+        await_held = run_short(database, memory)
         with coming(database):
-            until("it is held back", lambda: said(database).count(HELD_BACK) > before)
+            await_held()
         time.sleep(later)
         memory.have(ENOUGH)
         assert database.psql() == "1"

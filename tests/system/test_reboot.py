@@ -101,13 +101,8 @@ def test_after_a_reboot_every_port_is_open_and_every_committed_row_is_there() ->
 @pytest.mark.after("reboot")
 def test_a_port_that_was_taken_at_boot_is_opened_when_it_is_free() -> None:
     second = Database("pg2")
-
-    def is_told() -> bool:  # for a moment it is not, while it is tried again
-        row = second.ls()
-        why = str(row.get("error"))
-        return row["state"] == "failed" and "port 25433 is taken by process " in why
-
-    until("its failure is told", is_told)
+    # for a moment it is not, while it is tried again
+    until("it is told", lambda: second.has_failed("port 25433 is taken by process "))
     assert "Failed to listen on " in must(
         "journalctl", "--boot", "--output=cat", f"--unit={second.socket}"
     )

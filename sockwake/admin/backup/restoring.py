@@ -15,11 +15,11 @@ from sockwake.admin.backup import contents, restored, staged
 from sockwake.admin.backup.restored import DONE, STAGED, STAGING, Note, Swap
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings, load
+from sockwake.config.settings import Settings, load, pgdata
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
 from sockwake.kinds.table import HOST
-from sockwake.lifecycle import backups, hosted
+from sockwake.lifecycle import backups
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, still
 from sockwake.oci import layers
@@ -163,7 +163,7 @@ def _prepare_cluster(instance: Instance, settings: Settings, beside: str) -> Non
 
     That can have been an image's with another user, or the host's.
     """
-    found = os.path.normpath(f"{beside}/{os.path.relpath(settings.cluster, settings.data)}")
+    found = pgdata(beside, settings.major)
     files.remove(f"{found}/postmaster.pid")
     if not os.path.exists(f"{found}/PG_VERSION"):
         raise SockwakeError(f"there is no cluster in the backup: {found} has no PG_VERSION")
@@ -174,6 +174,8 @@ def _prepare_cluster(instance: Instance, settings: Settings, beside: str) -> Non
 def _owner(instance: Instance, settings: Settings) -> str:
     """Whose the cluster has to be, as USER:GROUP; "" when there is nothing that tells."""
     if settings.runtime == HOST and not instance.root:
+        from sockwake.lifecycle import hosted  # 10 ms
+
         return f"{hosted.server_user(instance)}:"
     for path in (f"{settings.cluster}/PG_VERSION", settings.cluster, settings.data):
         try:

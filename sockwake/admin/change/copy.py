@@ -19,7 +19,7 @@ from sockwake.admin.make import new as making
 from sockwake.admin.words import listed
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings, load
+from sockwake.config.settings import Settings, load, pgdata
 from sockwake.errors import EXISTS, USAGE, SockwakeError
 from sockwake.kinds.table import HOST
 from sockwake.lifecycle import expiring
@@ -211,8 +211,8 @@ def _copy_data(origin: Origin, place: str, wish: Wish) -> None:
         from sockwake.lifecycle import hosted
 
         # it may come from another machine, where the same user has another number
-        found = os.path.normpath(f"{place}/{os.path.relpath(settings.cluster, settings.data)}")
-        cluster.hand_over(place, found, f"{hosted.server_user(origin.instance)}:")
+        owner = f"{hosted.server_user(origin.instance)}:"
+        cluster.hand_over(place, pgdata(place, settings.major), owner)
 
 
 def _copy_volumes(origin: Origin, target: Instance, wish: Wish) -> None:
