@@ -244,7 +244,7 @@ class Instance:
 
     @property
     def ended_file(self) -> str:
-        """There when a container of crun's has ended that nobody had asked to."""
+        """There behind a program, or a container of crun's, that nobody had asked to end."""
         return f"{self.run}/ended"
 
     @property

@@ -15,13 +15,16 @@ _DATA_IN_USE = "75"  # status of bin/container, bin/server
 _BY_SIGNAL = 128  # crun's status for a server that a signal has ended, less its number
 
 
-def has_failed(instance: Instance, *, was_ready: bool) -> bool:
-    """Whether its end was not asked for; it has failed, too, when it ended before it was ready."""
+def has_failed(instance: Instance, *, was_ready: bool, by_itself: bool) -> bool:
+    """Whether its end was not asked for; it has failed, too, when it ended before it was ready.
+
+    by_itself: it has ended, whatever was asked for behind that.
+    """
     if os.environ.get("SERVICE_RESULT") != "success":
         return True
     if start_attempt.ends_anyhow():
-        return os.path.exists(instance.ended_file)
-    return not (was_ready or systemctl.is_asked_to_stop(instance.backend_unit))
+        return by_itself
+    return not was_ready and (by_itself or not systemctl.is_asked_to_stop(instance.backend_unit))
 
 
 def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:

@@ -5,6 +5,9 @@ import os
 from sockwake.errors import SockwakeError
 from sockwake.system import pids
 
+_MOUNTS_GONE = 10  # seconds, at most, for a process that ends to leave its mount namespace
+_NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")  # what it runs until that is set up
+
 
 class Ended(SockwakeError):
     """The program has ended; systemd tells ExecStopPost= why."""
@@ -24,6 +27,23 @@ def descriptor() -> int:
         return pids.of_our_unit(pid())
     except Ended:
         return pids.NONE
+
+
+def await_end() -> None:
+    """Return once systemd has been told of its end.
+
+    A process that ends gives up its memory first, by which executable() knows it, and its mount
+    namespace later: meanwhile a stop would be taken for what has ended it.
+    """
+    server = descriptor()
+    if server != pids.NONE:
+        pids.has_ended(server, _MOUNTS_GONE)
+        pids.close(server)
+
+
+def is_set_up(pid: int) -> bool:
+    """Whether process pid is no part of systemd any more, but in its sandbox; raises Ended."""
+    return executable(pid) not in _NOT_YET_THE_PROGRAM
 
 
 def executable(pid: int) -> str:

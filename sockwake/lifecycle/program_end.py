@@ -30,8 +30,8 @@ def clean_up(instance: Instance, what: str = "program") -> bool:
         journal.aside(lambda: journal.record("refusal", instance.name, "refused clients", why=why))
         return False
     runtime.make_directories(instance)
-    was_ready = os.path.exists(instance.ready_file)
-    files.remove(instance.ready_file)
+    was_ready = files.remove(instance.ready_file)
+    by_itself = files.remove(instance.ended_file)
     had = memory.noted(instance.memory_file)
     files.remove(instance.memory_file)
     if os.path.exists(instance.nobody_file):
@@ -40,7 +40,9 @@ def clean_up(instance: Instance, what: str = "program") -> bool:
     proxy.hang_up(instance, only_serving=not was_ready)
     program_socket.hide(instance)
     has_said_why = start_attempt.has_said_why(instance)
-    has_failed = has_said_why or backend_end.has_failed(instance, was_ready=was_ready)
+    has_failed = has_said_why or backend_end.has_failed(
+        instance, was_ready=was_ready, by_itself=by_itself
+    )
     if has_failed:
         if was_ready or not has_said_why:
             problem = backend_end.why(instance, what, was_ready=was_ready)

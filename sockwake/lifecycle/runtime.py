@@ -189,6 +189,14 @@ def leave_failure(instance: Instance, error: SockwakeError) -> None:
     journal.aside(lambda: journal.record("failure", instance.name, "failed", why=error.whole))
 
 
+def last_failure(instance: Instance) -> str:
+    """Why the last wake failed, with what a program said about it, or ""."""
+    message, said = (
+        files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
+    )
+    return ": ".join(filter(None, (message, said))) if message else ""
+
+
 def forget_failure(instance: Instance) -> None:
     """Remove the reason of the last failure."""
     files.remove(instance.failure_file)

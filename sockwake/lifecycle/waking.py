@@ -8,6 +8,7 @@ import time
 
 from sockwake.config import forwarding, scope
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import runtime
 from sockwake.system import files, process
 
 TYPE_CHECKING = False
@@ -43,17 +44,19 @@ def wake(
             raise StillWakingError(
                 f"instance '{instance.name}' is not awake after {seconds:g} s, and goes on waking"
             ) from None
-        if _has_outcome(instance):
+        if has_outcome(instance):
             break
-    if is_ready(instance):
-        return
-    said = [
-        files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
-    ]
-    why = ": ".join(filter(None, said)) if said[0] else "systemd did not start it"
-    raise SockwakeError(
-        f"instance '{instance.name}' cannot start: {why}",
-        scope.command("journalctl", f"-u {instance.backend_unit}"),
+    if not is_ready(instance):
+        raise failed(instance)
+
+
+def failed(instance: Instance, said: str = "") -> SockwakeError:
+    """The error to raise for a wake that has not succeeded; said: why, when it left no reason."""
+    why = runtime.last_failure(instance) or said or "systemd did not start it"
+    hint = files.text_of(instance.failure_hint).strip()
+    log = scope.command("journalctl", f"-u {instance.backend_unit}")
+    return SockwakeError(
+        f"instance '{instance.name}' cannot start: {why}", f"{hint}; {log}" if hint else log
     )
 
 
@@ -102,8 +105,8 @@ def _is_free(lock: int) -> bool:
     return True
 
 
-def _has_outcome(instance: Instance) -> bool:
-    """Whether the instance is ready, or has failed; what cleans up behind a waker has its time."""
+def has_outcome(instance: Instance) -> bool:
+    """Whether the instance is ready, or has failed: what cleans up behind a waker has its time."""
     deadline = time.monotonic() + _LAST_WORDS
     while time.monotonic() < deadline:
         if is_ready(instance) or os.path.exists(instance.failure_file):

@@ -53,8 +53,6 @@ _NEVER_READY = 5  # of another than a PostgreSQL; bin/end knows it, too
 _CRUN = "crun"
 _AFTER = {"after-bundle": "container", "after-server": "server"}  # what has ended, for clients
 _CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
-# what the main process runs until its sandbox is set up
-_NOT_YET_THE_PROGRAM = ("systemd", "systemd-executor")
 
 
 def main(arguments: list[str]) -> int:
@@ -81,6 +79,7 @@ def main(arguments: list[str]) -> int:
             has_failed = program_end.clean_up(instance, _AFTER.get(verb, "program"))
             return int(has_failed and start_attempt.ends_anyhow())  # which systemd does not know
     except Ended as error:
+        main_process.await_end()
         if not os.path.exists(instance.nobody_file):
             print(error, file=sys.stderr)
         return 1
@@ -132,7 +131,7 @@ def await_bundle(instance: Instance, lock: int) -> None:
     files.replace_volatile(start_attempt.awaited(instance), this_run)
     pid = main_process.pid()
     wait = _waiter(pid)
-    while main_process.executable(pid) in _NOT_YET_THE_PROGRAM:
+    while not main_process.is_set_up(pid):
         wait(_LOOK_EVERY, -1)
     settings = load(instance)
     runtime.promise_end(lock, settings)
@@ -237,9 +236,9 @@ def _await_server(pid: int, instance: Instance, settings: Settings) -> None:
 
 
 def _await_sandbox(pid: int, settings: Settings) -> None:
-    """Return once process pid is no part of systemd any more: it is in its sandbox."""
+    """Return once process pid is in its sandbox."""
     _await_that(
-        lambda: main_process.executable(pid) not in _NOT_YET_THE_PROGRAM,
+        lambda: main_process.is_set_up(pid),
         "systemd has not started its program",
         _waiter(pid),
         settings,

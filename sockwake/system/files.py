@@ -100,12 +100,13 @@ def _sync(path: str, flags: int = 0) -> None:
         os.close(fd)
 
 
-def remove(path: str) -> None:
-    """Unlink path if it is there."""
+def remove(path: str) -> bool:
+    """Unlink path if it is there; returns whether it was."""
     try:
         os.unlink(path)
     except FileNotFoundError:
-        pass
+        return False
+    return True
 
 
 def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:

@@ -67,10 +67,11 @@ def _open_checked(pid: int, is_it: Callable[[], bool], flags: int) -> int:
         close(pidfd)
 
 
-def has_ended(pidfd: int) -> bool:
+def has_ended(pidfd: int, seconds: float = 0) -> bool:
+    """Whether a process has ended, or does within so many seconds."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(seconds * 1000))
 
 
 def send(pidfd: int, number: int) -> None:

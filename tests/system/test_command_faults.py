@@ -53,6 +53,8 @@ def test_program_that_ends_well_before_it_was_ready(service: MakeService, redis:
     cache.edit("service.conf", f"ExecStart={redis} ", "ExecStart=/bin/true ")
     must("systemctl", "daemon-reload")
     unserved(cache, "its program ended with status 0")
+    for _ in range(5):  # nothing wants it, so that its stop is asked for at once
+        run("sockwake", "wake", "svc1").expect(1, "its program ended with status 0")
     cache.edit("service.conf", "ExecStart=/bin/true ", f"ExecStart={redis} ")
     must("systemctl", "daemon-reload")
     served(cache)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,14 +157,18 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
 
 
 def footprint() -> dict[str, tuple[object, ...]]:
-    """Mode and owner of all that is on the machine, and what is in the files of /etc."""
+    """Mode and owner of all that is on the machine, where its links lead, and the files of /etc."""
     found: dict[str, tuple[object, ...]] = {}
     for at, folders, files in os.walk("/"):
         folders[:] = [name for name in folders if not ELSEWHERE.fullmatch(os.path.join(at, name))]
         for name in (*folders, *files):
             path = Path(at, name)
             status = path.lstat()
-            text = path.read_bytes() if at.startswith("/etc") and path.is_file() else b""
+            text = b""
+            if stat.S_ISLNK(status.st_mode):  # of /etc/mtab the mounts are another matter
+                text = os.fsencode(os.readlink(path))
+            elif at.startswith("/etc") and stat.S_ISREG(status.st_mode):
+                text = path.read_bytes()
             found[str(path)] = (oct(status.st_mode), status.st_uid, status.st_gid, text)
     return found
 
@@ -187,4 +192,5 @@ def test_installed_used_and_purged_the_machine_is_as_it_was(instance: Make) -> N
     assert changed == set()
     assert "sockwake" not in must("systemctl", "list-unit-files")
     assert [*Path("/run").glob("sockwake*"), *Path("/run/sockwake").glob("*")] == []
+    assert "sockwake" not in Path("/proc/self/mounts").read_text()
     apt("install", DEB)

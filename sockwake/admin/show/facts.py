@@ -22,14 +22,6 @@ def units(instance: Instance, settings: Settings) -> list[str]:
     ]
 
 
-def last_failure(instance: Instance) -> str:
-    """Why the last wake failed, with what a program said about it, or ""."""
-    texts = [
-        files.text_of(path).strip() for path in (instance.failure_file, instance.failure_details)
-    ]
-    return ": ".join(filter(None, texts)) if texts[0] else ""
-
-
 def slow(seconds: float | None, settings: Settings) -> str:
     """A note when a wake takes longer than common clients wait, or "".
 

@@ -11,6 +11,7 @@ from sockwake.config import forwarding, scope, timespan
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import UNKNOWN, SockwakeError
+from sockwake.lifecycle import runtime
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, port_owner
 
@@ -127,7 +128,7 @@ def _what_is_wrong(
         found["warning"] = "; ".join(filter(None, warnings))
     failure = _unopened(settings, sight) if now == FAILED else ""
     if not failure and sight.has_run(instance):
-        failure = facts.last_failure(instance)
+        failure = runtime.last_failure(instance)
     return found | ({"error": failure} if failure else {})
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from sockwake.admin.show import facts
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.service import waker
@@ -128,9 +127,9 @@ def test_what_was_said_about_a_failure_is_roots_alone_whatever_the_umask(tree: T
         os.umask(before)
     assert Path(instance.failure_file).read_text() == "its container ended with status 1\n"
     assert mode(instance.failure_file) == 0o644 and mode(instance.failure_details) == 0o600
-    assert facts.last_failure(instance) == f"its container ended with status 1: {secret}"
+    assert runtime.last_failure(instance) == f"its container ended with status 1: {secret}"
     runtime.leave_failure(instance, SockwakeError("the service that starts it was killed"))
-    assert facts.last_failure(instance) == "the service that starts it was killed"
+    assert runtime.last_failure(instance) == "the service that starts it was killed"
 
 
 def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(
@@ -147,4 +146,4 @@ def test_of_a_failure_that_was_not_foreseen_only_its_kind_is_told(
     with pytest.raises(KeyError):
         waker.wake(instance)
     assert Path(instance.failure_file).read_text() == "it failed with KeyError\n"
-    assert facts.last_failure(instance) == "it failed with KeyError: 's3cret'"
+    assert runtime.last_failure(instance) == "it failed with KeyError: 's3cret'"

@@ -5,7 +5,6 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 
-from sockwake.admin.show import facts
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
 from sockwake.admin.show.sight import DOWN
 from sockwake.config import scope
@@ -14,6 +13,7 @@ from sockwake.config.settings import Settings, pgdata
 from sockwake.engine import images
 from sockwake.engine.api import Engine
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import runtime
 from sockwake.oci import bundle, store
 from sockwake.postgres import cluster, credential, hba, tls
 from sockwake.postgres.password import read_password
@@ -33,7 +33,7 @@ def broken(patient: Patient) -> Iterator[Finding]:
 def failed_wakes(patient: Patient) -> Iterator[Finding]:
     """A last wake that has failed."""
     for instance in patient.chosen:
-        if failure := facts.last_failure(instance):
+        if failure := runtime.last_failure(instance):
             log = command("journalctl", f"-u {instance.backend_unit}")
             yield Finding(f"its last wake failed: {failure}", log, instance.name)
 
