@@ -37,6 +37,7 @@ LIMITS = (
     "test_isolation.py::test_a_limit_of_the_service_bites",
     "test_change.py::test_a_limit_bites",
 )
+MADE = ["--with-parent", "--in-memory"]  # how machines are booted
 SHORT = ["--quiet", "--no-header"]  # of pytest
 QUIET = "DEBIAN_FRONTEND=noninteractive"
 INSTALL = f"""\
@@ -149,7 +150,7 @@ class Guest:
         """Boot, install the package, and run files until none is left."""
         try:
             view = f"{HERE.parent}:/src"
-            self._must("boot", "--guest", self.tree, "--with-parent", "--bind-ro", view, self.name)
+            self._must("boot", "--guest", self.tree, *MADE, "--bind-ro", view, self.name)
             self._must("push", self.name, str(self.deb), "/root")
             apt = ["env", QUIET, "apt", "install", "-y", f"/root/{self.deb.name}"]
             self._must("run", self.name, "--", *apt)

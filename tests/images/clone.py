@@ -39,7 +39,9 @@ class Clone:
         binds = (f"{BENCH}:/bench", f"/dev/null:{NO_NETWORK}", *binds)
         more = [word for bind in binds for word in ("--bind-ro", bind)]
         more += [f"--nspawn={option}" for option in options]
-        self.machine("boot", self.name, "--tree", str(self._image), "--with-parent", *more)
+        self.machine(
+            "boot", self.name, "--tree", str(self._image), "--with-parent", "--in-memory", *more
+        )
 
     def reboot(self) -> None:
         self.machine("reboot", self.name)

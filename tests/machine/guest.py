@@ -8,6 +8,7 @@ machines/NAME/tree       name of the tree below trees/, or the path of another
               ended      there when the machine went down in an orderly way
               upper/ work/ root/   the overlay   real/   what must not lie on an overlay
               console.log
+The folders may be links into memory, to /dev/shm/machine-…-NAME.INODE.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import store
 from failure import Failure
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+MEMORY = Path("/dev/shm")
+WRITTEN = ("upper", "work", "root", "real")
 
 
 class Machine:
@@ -53,6 +56,11 @@ class Machine:
     def has_engines(self) -> bool:
         """Whether it is a machine of this tool's, with Docker, and no other tree as it is."""
         return (self.state / "real/docker").is_dir()
+
+    @property
+    def memory(self) -> Path:
+        """Where its files are while they are in memory; one of the same name has another place."""
+        return MEMORY / f"{unit(self.name)}.{self.state.stat().st_ino}"
 
     def status(self) -> str:
         """'running', 'stopped' (in an orderly way), 'stale' (its keeper died) or 'absent'."""
@@ -95,3 +103,19 @@ def every() -> list[Machine]:
     """All machines there are, up or down."""
     folders = (store.folder() / "machines").iterdir()
     return [Machine(name) for name in sorted(f.name for f in folders) if NAME.fullmatch(name)]
+
+
+def unit(name: str) -> str:
+    """A machine's name among all that is on the host: other caches have machines too."""
+    place = os.stat(store.folder() / "machines")
+    return f"machine-{place.st_dev:x}-{place.st_ino:x}-{name}"
+
+
+def remove(state: Path) -> None:
+    """Remove the folder of a machine that is down, and its files in memory."""
+    import shutil
+
+    for place in {(state / name).resolve().parent for name in WRITTEN}:
+        if place.parent == MEMORY:
+            shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import cgroup  # noqa: E402
+import guest  # noqa: E402
 import leash  # noqa: E402
 
 # What systemd-nspawn --keep-unit exits with when its guest wants to be rebooted.
@@ -35,7 +35,7 @@ def main(state: Path, parent: int, arguments: list[str]) -> None:
         cgroup.enter(home.parent)
         cgroup.remove(home)
     if orphaned:
-        shutil.rmtree(state, ignore_errors=True)
+        guest.remove(state)
     else:
         (state / "ended").write_text("killed\n" if status else "switched off\n")
 

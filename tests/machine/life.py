@@ -53,6 +53,9 @@ NSPAWN = [
 
 LOCK_TIMEOUT_S = 30.0
 
+# Bytes, to put the files of one there: it takes one or two GB, and several may boot at once.
+MEMORY_FREE = 10 << 30
+
 
 def create(
     machine: Machine,
@@ -62,11 +65,12 @@ def create(
     options: list[str] | None = None,
     *,
     as_it_is: bool = False,
+    in_memory: bool = False,
 ) -> int:
     """Make a fresh machine that is down. Returns its lock; what remains on failure is stale.
 
     as_it_is: the machine finds the tree unchanged, without a name, an identity or an engine of it.
-    options: more of systemd-nspawn.
+    options: more of systemd-nspawn. in_memory: what it writes goes there, if there is room.
     """
     sweep()
     with _registry():
@@ -79,9 +83,8 @@ def create(
     (machine.state / "tree").write_text(f"{place}\n")
     (machine.state / "binds").write_text("".join(f"{bind}\n" for bind in binds))
     (machine.state / "options").write_text("".join(f"{option}\n" for option in options or ()))
-    (machine.state / "cgroup").write_text(f"{cgroup.top() / _unit(machine.name)}\n")
-    for name in ("upper", "work", "root", "real"):
-        (machine.state / name).mkdir()
+    (machine.state / "cgroup").write_text(f"{cgroup.top() / guest.unit(machine.name)}\n")
+    _make_folders(machine, in_memory=in_memory and _has_room())
     if not as_it_is:
         _name(machine, machine.state / "upper/etc")
     if any(option.startswith("--volatile") for option in options or ()):
@@ -92,6 +95,30 @@ def create(
         seed = docker if name == "docker" else tree / place.lstrip("/")
         _seed(seed, machine.state / "real" / name)
     return lock
+
+
+def _has_room() -> bool:
+    """Whether there is memory for a machine's files, and no control group counts them as its own.
+
+    Where the host's memory controller is a guest's, too, a container with a limit would be killed
+    for the files it writes.
+    """
+    if "memory" in (cgroup.top() / "cgroup.controllers").read_text().split():
+        return False
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    available = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
+    free = os.statvfs(guest.MEMORY) if guest.MEMORY.is_mount() else None
+    return bool(free) and min(available, free.f_bavail * free.f_frsize) >= MEMORY_FREE
+
+
+def _make_folders(machine: Machine, *, in_memory: bool) -> None:
+    """Make the folders that it writes to."""
+    if in_memory:
+        machine.memory.mkdir(mode=0o700)
+    for name in guest.WRITTEN:
+        if in_memory:
+            (machine.state / name).symlink_to(machine.memory / name)
+        (machine.state / name).resolve().mkdir()
 
 
 def _name(machine: Machine, etc: Path) -> None:
@@ -130,7 +157,7 @@ def launch(machine: Machine, lock: int, parent: int | None) -> None:
     argv += (machine.state / "options").read_text().splitlines()
     if Path("/run/systemd/system").is_dir():
         scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
-        argv = [*scope, f"--unit={_unit(machine.name)}.scope", "--", *argv]
+        argv = [*scope, f"--unit={guest.unit(machine.name)}.scope", "--", *argv]
     inherited = [lock, held] if parent is None else [lock, held, parent]
     with machine.console.open("ab") as console:
         subprocess.Popen(
@@ -167,13 +194,17 @@ def sweep(statuses: tuple[str, ...] = ("stale",)) -> None:
     """Remove machines that are down, and what dead ones of this cache left elsewhere."""
     for machine in guest.every():
         _remove_if(machine, statuses)
-    prefix = _unit("")
+    prefix = guest.unit("")
     with _registry():
         for path in cgroup.top().glob(f"{prefix}*"):
             if Machine(path.name.removeprefix(prefix)).status() == "absent":
                 cgroup.remove_empty(path)
+        for path in guest.MEMORY.glob(f"{prefix}*"):
+            name = path.name.removeprefix(prefix).partition(".")[0]
+            if Machine(name).status() == "absent":
+                shutil.rmtree(path, ignore_errors=True)
     for path in (store.folder() / "machines").glob(".gone-*"):
-        shutil.rmtree(path, ignore_errors=True)
+        guest.remove(path)
 
 
 def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:
@@ -186,7 +217,7 @@ def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:
         # Gone at once under its name; a removal that is killed half way is swept up later.
         gone = machine.state.with_name(f".gone-{machine.name}-{os.getpid()}")
         machine.state.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    guest.remove(gone)
 
 
 def _lock(machine: Machine) -> int:
@@ -207,12 +238,6 @@ def _registry() -> Iterator[None]:
     path = store.folder() / "machines" / ".lock"
     with store.locked(path, "others to make or remove machines", LOCK_TIMEOUT_S):
         yield
-
-
-def _unit(name: str) -> str:
-    """A machine's name among all the host's cgroups: other caches have machines too."""
-    place = os.stat(store.folder() / "machines")
-    return f"machine-{place.st_dev:x}-{place.st_ino:x}-{name}"
 
 
 def _seed(source: Path | None, target: Path) -> None:
