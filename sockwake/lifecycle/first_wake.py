@@ -125,8 +125,13 @@ def _are_missing(settings: Settings) -> bool:
 
 
 def _was_emptied(instance: Instance, settings: Settings) -> bool:
-    """Whether its data are missing because this boot has begun without what was in memory."""
+    """Whether its data are missing because this boot has begun without what was in memory.
+
+    What lacks only its proof, as a cluster without PG_VERSION, is of this boot, and broken.
+    """
     if not _are_missing(settings) or not is_in_memory(settings.data):
+        return False
+    if settings.has_cluster and os.path.isdir(settings.cluster) and os.listdir(settings.cluster):
         return False
     return os.path.exists(instance.in_memory_file) or _is_stateless()
 

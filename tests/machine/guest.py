@@ -7,8 +7,11 @@ machines/NAME/tree       name of the tree below trees/, or the path of another
               lock       held by the process that makes or keeps the machine
               ended      there when the machine went down in an orderly way
               upper/ work/ root/   the overlay   real/   what must not lie on an overlay
+              places     the names in real/, one per line
+              image      leads to its disk, when that is in memory (memory.py); then there are
+              disk/      where it is mounted, with upper/ work/ real/, which are links
+              seeds      what is copied to the disk at the first start
               console.log
-The folders may be links into memory, to /dev/shm/machine-…-NAME.INODE.
 """
 
 from __future__ import annotations
@@ -24,8 +27,7 @@ import store
 from failure import Failure
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-MEMORY = Path("/dev/shm")
-WRITTEN = ("upper", "work", "root", "real")
+WRITTEN = ("upper", "work", "real")
 
 
 class Machine:
@@ -55,12 +57,12 @@ class Machine:
     @property
     def has_engines(self) -> bool:
         """Whether it is a machine of this tool's, with Docker, and no other tree as it is."""
-        return (self.state / "real/docker").is_dir()
+        return "docker" in self.places
 
     @property
-    def memory(self) -> Path:
-        """Where its files are while they are in memory; one of the same name has another place."""
-        return MEMORY / f"{unit(self.name)}.{self.state.stat().st_ino}"
+    def places(self) -> list[str]:
+        """The names of what lies on no overlay."""
+        return (self.state / "places").read_text().split()
 
     def status(self) -> str:
         """'running', 'stopped' (in an orderly way), 'stale' (its keeper died) or 'absent'."""
@@ -112,10 +114,9 @@ def unit(name: str) -> str:
 
 
 def remove(state: Path) -> None:
-    """Remove the folder of a machine that is down, and its files in memory."""
-    import shutil
+    """Remove the folder of a machine that is down, and its disk."""
+    import shutil  # `machine run` has to cost next to nothing
 
-    for place in {(state / name).resolve().parent for name in WRITTEN}:
-        if place.parent == MEMORY:
-            shutil.rmtree(place, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (state / "image").resolve(strict=True).unlink()
     shutil.rmtree(state, ignore_errors=True)

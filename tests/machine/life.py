@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import cache
 import cgroup
 import guest
 import host
+import memory
 import store
 from failure import Failure
 from guest import Machine
@@ -53,9 +53,6 @@ NSPAWN = [
 
 LOCK_TIMEOUT_S = 30.0
 
-# Bytes, to put the files of one there: it takes one or two GB, and several may boot at once.
-MEMORY_FREE = 10 << 30
-
 
 def create(
     machine: Machine,
@@ -70,7 +67,7 @@ def create(
     """Make a fresh machine that is down. Returns its lock; what remains on failure is stale.
 
     as_it_is: the machine finds the tree unchanged, without a name, an identity or an engine of it.
-    options: more of systemd-nspawn. in_memory: what it writes goes there, if there is room.
+    options: more of systemd-nspawn. in_memory: its disk is there, if there is room.
     """
     sweep()
     with _registry():
@@ -84,49 +81,36 @@ def create(
     (machine.state / "binds").write_text("".join(f"{bind}\n" for bind in binds))
     (machine.state / "options").write_text("".join(f"{option}\n" for option in options or ()))
     (machine.state / "cgroup").write_text(f"{cgroup.top() / guest.unit(machine.name)}\n")
-    _make_folders(machine, in_memory=in_memory and _has_room())
+    (machine.state / "root").mkdir()
+    seeds: list[tuple[str, Path | None]] = []
     if not as_it_is:
-        _name(machine, machine.state / "upper/etc")
+        seeds.append(("upper/etc", _etc(machine)))
     if any(option.startswith("--volatile") for option in options or ()):
-        return lock  # whose point is that these folders begin empty
-    for name, place in REAL.items():
-        if as_it_is and name in ENGINES:
-            continue
-        seed = docker if name == "docker" else tree / place.lstrip("/")
-        _seed(seed, machine.state / "real" / name)
+        places = []  # whose point is that these folders begin empty
+    else:
+        places = [name for name in REAL if not as_it_is or name not in ENGINES]
+    for name in places:
+        seed = docker if name == "docker" else tree / REAL[name].lstrip("/")
+        seeds.append((f"real/{name}", seed if seed and seed.is_dir() else None))
+    (machine.state / "places").write_text("".join(f"{name}\n" for name in places))
+    if in_memory and memory.has_room():
+        memory.make(machine, seeds)
+        return lock
+    for name in guest.WRITTEN:
+        (machine.state / name).mkdir()
+    for target, source in seeds:
+        _seed(source, machine.state / target)
     return lock
 
 
-def _has_room() -> bool:
-    """Whether there is memory for a machine's files, and no control group counts them as its own.
-
-    Where the host's memory controller is a guest's, too, a container with a limit would be killed
-    for the files it writes.
-    """
-    if "memory" in (cgroup.top() / "cgroup.controllers").read_text().split():
-        return False
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    available = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
-    free = os.statvfs(guest.MEMORY) if guest.MEMORY.is_mount() else None
-    return bool(free) and min(available, free.f_bavail * free.f_frsize) >= MEMORY_FREE
-
-
-def _make_folders(machine: Machine, *, in_memory: bool) -> None:
-    """Make the folders that it writes to."""
-    if in_memory:
-        machine.memory.mkdir(mode=0o700)
-    for name in guest.WRITTEN:
-        if in_memory:
-            (machine.state / name).symlink_to(machine.memory / name)
-        (machine.state / name).resolve().mkdir()
-
-
-def _name(machine: Machine, etc: Path) -> None:
-    """Give a new machine its name and its identity."""
+def _etc(machine: Machine) -> Path:
+    """A folder with a new machine's name and identity."""
+    etc = machine.state / "etc"
     etc.mkdir()
     (etc / "hostname").write_text(f"{machine.name}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost\n")
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    return etc
 
 
 def reopen(machine: Machine) -> int:
@@ -151,7 +135,7 @@ def launch(machine: Machine, lock: int, parent: int | None) -> None:
     argv = [sys.executable, "-ISB", str(HERE / "keeper.py"), str(machine.state)]
     argv += [str(-1 if parent is None else parent), *NSPAWN, f"--machine={machine.name}"]
     real = machine.state / "real"
-    argv += [f"--bind={real}/{name}:{REAL[name]}" for name in REAL if (real / name).is_dir()]
+    argv += [f"--bind={real}/{name}:{REAL[name]}" for name in machine.places]
     binds = (machine.state / "binds").read_text().splitlines()
     argv += [f"--bind-ro={bind}" for bind in binds]
     argv += (machine.state / "options").read_text().splitlines()
@@ -199,10 +183,7 @@ def sweep(statuses: tuple[str, ...] = ("stale",)) -> None:
         for path in cgroup.top().glob(f"{prefix}*"):
             if Machine(path.name.removeprefix(prefix)).status() == "absent":
                 cgroup.remove_empty(path)
-        for path in guest.MEMORY.glob(f"{prefix}*"):
-            name = path.name.removeprefix(prefix).partition(".")[0]
-            if Machine(name).status() == "absent":
-                shutil.rmtree(path, ignore_errors=True)
+        memory.sweep()
     for path in (store.folder() / "machines").glob(".gone-*"):
         guest.remove(path)
 
@@ -242,7 +223,7 @@ def _registry() -> Iterator[None]:
 
 def _seed(source: Path | None, target: Path) -> None:
     """Fill a folder of a new machine from the cache."""
-    if source is None or not source.is_dir():
+    if source is None:
         target.mkdir()
         return
     target.mkdir(mode=source.stat().st_mode & 0o7777)

@@ -6,6 +6,20 @@ set -e
 lower=$1 state=$2 cgroup=$3
 shift 3
 
+if [ -e "$state/image" ]; then
+    mount -o loop,noatime,discard,commit=300,barrier=0,noinit_itable "$(readlink "$state/image")" "$state/disk"
+    if [ -e "$state/seeds" ]; then
+        (cd "$state/disk" && mkdir -p upper work real)
+        while read -r target source; do
+            if [ "$source" = - ]; then
+                mkdir -p "$state/disk/$target"
+            else
+                cp --archive --no-target-directory "$source" "$state/disk/$target"
+            fi
+        done <"$state/seeds"
+        rm "$state/seeds"
+    fi
+fi
 mount -t overlay -o "lowerdir=$lower,upperdir=$state/upper,workdir=$state/work" machine "$state/root"
 
 # nspawn leaves sockets and locks there, and believes in a systemd it finds there.

@@ -5,6 +5,9 @@ test_systemctl.py does so while clients are connected.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -37,15 +40,21 @@ def waking(database: Database) -> subprocess.Popen[str]:
     return client
 
 
-def falling_asleep(database: Database) -> None:
-    """The server is shutting down; repeated, as a short shutdown may be over before it is seen."""
+def falling_asleep(database: Database, do: Callable[[int], object] = lambda _: None) -> None:
+    """The server is shutting down; repeated, as a short shutdown may be over before it is seen.
+
+    do: what happens then to the main process of its unit, which may have ended already.
+    """
     for _ in range(10):
         database.psql()
+        pid = database.main_pid(database.backend)
         must("systemctl", "stop", database.proxy)
         while (state := database.state(database.backend)) == "active":
             pass
         if state == "deactivating":
-            return
+            with contextlib.suppress(ProcessLookupError):
+                do(pid)
+                return
     raise AssertionError("it is never seen falling asleep")
 
 
@@ -75,8 +84,9 @@ def test_killed_while_it_falls_asleep_or_its_proxy_before(instance: Make, victim
     database = instance()
     database.psql("create table kept as select generate_series(1, 1000) as n")
     if victim == "backend":
-        falling_asleep(database)
-    database.kill(getattr(database, victim))
+        falling_asleep(database, lambda pid: os.kill(pid, signal.SIGKILL))
+    else:
+        database.kill(database.proxy)
     assert database.psql("select sum(n) from kept") == "500500"
     database.asleep()
     assert "not properly shut down" not in database.journal()

@@ -148,7 +148,7 @@ def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment:
     ran.expect(
         0,
         "sockwake: left in place: /etc/sockwake with pg1",
-        "sockwake: left in place: /var/lib/sockwake with pg1",
+        "sockwake: left in place: /var/lib/sockwake with bundles images pg1",
     )
     assert (database.cluster / "PG_VERSION").exists() and (database.etc / "password").exists()
     apt("install", DEB)

@@ -62,6 +62,21 @@ def test_data_that_were_in_memory_are_made_anew_and_others_never(
         assert not os.path.exists(pg1.uninitialised_file)
 
 
+def test_a_cluster_in_memory_that_lacks_its_proof_is_not_made_anew(
+    pg1: Instance, memory: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = was_made(pg1)
+    memory.append(settings.data)
+    Path(settings.cluster, "postgresql.conf").write_text("")
+    lose(settings)
+    for line in ("quiet", "systemd.volatile=state"):
+        monkeypatch.setattr(files, "text_of", lambda path, line=line: line)
+        files.replace(pg1.in_memory_file, 0o644, "its data are gone with the next boot\n")
+        assert not os.path.exists(pg1.uninitialised_file)
+        first_wake.settle(pg1, settings)
+        assert not os.path.exists(pg1.uninitialised_file)
+
+
 def test_a_boot_without_state_makes_what_was_on_a_disk_anew_in_memory(
     pg1: Instance, memory: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
