@@ -73,6 +73,8 @@ class Parser(argparse.ArgumentParser):
             parsed.names, unknown = [*parsed.names, *unknown], []  # those behind an option
         if self.takes_command:
             parsed.command = args[len(own) + 1 :] if len(own) < len(args) else None
+        if unknown and self._subparsers is None:  # a verb's, whose --help is the one to read
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
 
     def _require_no_root(self, words: Sequence[str]) -> None:
