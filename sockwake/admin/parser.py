@@ -16,6 +16,10 @@ _EXIT_STATUS = (
     "exit status: 0 done, 1 failed, 2 bad usage, 3 name, port, data or file taken, 4 in use, "
     "5 no such instance or image, 6 there is something to apply, 130 interrupted"
 )
+_ELSEWHERE = {
+    "--root": "on a system that runs, and on no tree (--root)",
+    "--user": "on the machine's instances, and on no user's own (--user)",
+}
 FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
 # verbs that have verbs of their own: help, and the one that is meant where none is named
 GROUPS = {
@@ -65,10 +69,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         own = list(takewhile(lambda word: word != "--", args)) if self.takes_command else args
-        if "--root" not in self._option_string_actions:  # before a NAME that is none
-            self._require_no_root(list(takewhile(lambda word: word.startswith("-"), own or ())))
+        # before a NAME that is none
+        self._require_possible(list(takewhile(lambda word: word.startswith("-"), own or ())))
         parsed, unknown = super().parse_known_args(own, namespace)
-        self._require_no_root(unknown)
+        self._require_possible(unknown)
         if "names" in parsed and unknown and not any(each.startswith("-") for each in unknown):
             parsed.names, unknown = [*parsed.names, *unknown], []  # those behind an option
         if self.takes_command:
@@ -77,11 +81,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
 
-    def _require_no_root(self, words: Sequence[str]) -> None:
-        if any(word.partition("=")[0] == "--root" for word in words):
-            raise SockwakeError(
-                f"'{self.prog}' works on a system that runs, and on no tree (--root)", status=USAGE
-            )
+    def _require_possible(self, words: Sequence[str]) -> None:
+        """Raise SockwakeError for an option of other verbs that says where instances are."""
+        given = {word.partition("=")[0] for word in words}
+        for option in given & {*_ELSEWHERE} - {*self._option_string_actions}:
+            if self._subparsers is None:
+                raise SockwakeError(f"'{self.prog}' works {_ELSEWHERE[option]}", status=USAGE)
 
 
 def parse(verbs: Sequence[Verb], words: Sequence[str]) -> argparse.Namespace:

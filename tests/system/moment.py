@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 _EVERY = 0.03  # seconds
-_RARER = 2  # times as long as a look takes, which slows down what is waited for
+_RARER = 4  # times as long as a look takes, which slows down what is waited for
 
 
 def until(what: str, done: Callable[[], object], timeout: float = 30.0) -> None:

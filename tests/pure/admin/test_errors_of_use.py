@@ -13,6 +13,8 @@ from fault import undisturbed
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE
 from tree import SOCKWAKE, Tree, run
 
+NOT_A_USERS = "on the machine's instances, and on no user's own (--user)"
+
 
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
@@ -25,6 +27,8 @@ from tree import SOCKWAKE, Tree, run
         (["compose", "My_App", "ps"], f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
         (["rm", "a", "--force"], "unrecognized arguments: --force", "sockwake rm --help"),
         (["ls", "--purge"], "unrecognized arguments: --purge", "sockwake ls --help"),
+        (["upgrade", "--user", "a"], f"'sockwake upgrade' works {NOT_A_USERS}", ""),
+        (["upgrade", "a", "--version=18", "--user"], f"'sockwake upgrade' works {NOT_A_USERS}", ""),
         (["ls", "--root", "/nonexistent"], "there is no directory '/nonexistent'", ""),
         (["ls", "--root", ""], "the value of --root is empty", ""),
         (["rm", "pg1", "--root", ""], "the value of --root is empty", ""),
