@@ -12,7 +12,6 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import UNKNOWN, SockwakeError
 from sockwake.lifecycle import runtime
-from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, port_owner
 
 # the keys of a row, of which some instances have not all
@@ -24,13 +23,13 @@ KEYS = (
 ASLEEP, AWAKE, BROKEN, FAILED, OFF = "asleep", "awake", "broken", "failed", "off"
 FORWARDED = "forwarded"
 _UNWATCHED = "unwatched"
-_BACKEND_STATES = {"activating": WAKING, "deactivating": "falling asleep"}
+_BACKEND_STATES = {"activating": runtime.WAKING, "deactivating": "falling asleep"}
 
 
 def state(socket: str, backend: str, status: str) -> str:
     """The state of an instance, by the ActiveState of its units and the waker's StatusText."""
     if backend == "active":
-        return WAKING if status == WAKING else AWAKE
+        return runtime.WAKING if status == runtime.WAKING else AWAKE
     if backend in _BACKEND_STATES:
         return _BACKEND_STATES[backend]
     return {"active": ASLEEP, "failed": FAILED}.get(socket, OFF)
@@ -79,7 +78,7 @@ def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:
 def _row(instance: Instance, settings: Settings, sight: Sight) -> dict[str, object]:
     backend, status = sight.state(instance.backend_unit), sight.status(instance.backend_unit)
     if backend == "active" and not status and not _may_be_ready(instance):
-        status = WAKING
+        status = runtime.WAKING
     now = state(sight.state(instance.socket_unit), backend, status)
     is_forwarded = forwarding.is_there(instance)
     if now == ASLEEP and is_forwarded:
