@@ -77,6 +77,8 @@ def _choose_scope(arguments: argparse.Namespace) -> None:
     if getattr(arguments, "root", None) is not None:
         raise SockwakeError("--user and --root exclude each other", status=USAGE)
     os.environ["XDG_RUNTIME_DIR"] = scope.runtime()
+    if not os.access(".", os.X_OK):  # root's, by runuser(1): podman does not start in there
+        os.chdir("/")
     if not systemctl.is_running():
         raise SockwakeError(
             f"systemd runs no units of yours: there is no {scope.runtime()}/systemd",

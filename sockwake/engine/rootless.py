@@ -6,18 +6,22 @@ their owner, enter a network namespace.
 """
 
 import os
+from contextlib import suppress
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
-from sockwake.system import namespaces, pids, process
+from sockwake.system import files, namespaces, pids, process
 
 _CLONE_NEWUSER = 0x10000000  # sched.h
-_PAUSES = ("catatonit", "podman")  # podman itself, where catatonit is not installed
+_PODMAN = "podman"
+_PAUSES = ("catatonit", _PODMAN)  # podman itself, where catatonit is not installed
 
 
 def enter() -> None:
     """Enter the namespace for good; raises SockwakeError. podman does not run in there."""
-    namespace = _open()
+    namespace = _open_services()
+    if namespace < 0:
+        namespace = _open()
     if namespace < 0:
         try:
             process.spawn(["podman", "unshare", "true"])  # makes the namespace
@@ -35,6 +39,32 @@ def enter() -> None:
         raise SockwakeError(f"cannot enter podman's user namespace: {reason(error)}") from None
     finally:
         os.close(namespace)
+
+
+def _open_services() -> int:
+    """A descriptor of the namespace in which podman's API runs containers, -1 while it does not.
+
+    That is not the pause process's when this has ended, by `podman system migrate` or a signal, and
+    another came: what the API starts could not be looked at from there.
+    """
+    user = os.getuid()
+    unit = f"/user.slice/user-{user}.slice/user@{user}.service/app.slice/podman.service"
+    for pid in map(int, files.text_of(f"/sys/fs/cgroup{unit}/cgroup.procs").split()):
+        with suppress(OSError):
+            if (found := _open_of(pid, unit)) >= 0:
+                return found
+    return -1
+
+
+def _open_of(pid: int, unit: str) -> int:
+    """A descriptor of the namespace of a podman in a unit, -1 if this is none or shares ours."""
+    service = pids.open_checked(pid, lambda: pids.cgroup(pid) == unit and _runs(pid, (_PODMAN,)))
+    if service == pids.NONE:
+        return -1
+    try:
+        return _namespace_of(pid, service)
+    finally:
+        pids.close(service)
 
 
 def _open() -> int:
@@ -72,4 +102,10 @@ def _is_pause(pid: int) -> bool:
     """
     if os.stat(f"/proc/{pid}").st_uid != os.getuid():
         return False
-    return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)") in _PAUSES
+    return _runs(pid, _PAUSES)
+
+
+def _runs(pid: int, programs: tuple[str, ...]) -> bool:
+    """Whether a process runs one of these programs."""
+    path = os.readlink(f"/proc/{pid}/exe")
+    return os.path.basename(path).removesuffix(" (deleted)") in programs

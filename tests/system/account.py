@@ -30,10 +30,16 @@ class Account:
         self.runtime = Path(f"/run/user/{entry.pw_uid}")
 
     def run(
-        self, *argv: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "",
+        timeout: float = PATIENCE,
     ) -> Ran:
         environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime), **(env or {})}
-        return run(*argv, user=self.name, env=environment, cwd=str(self.home), timeout=timeout)
+        return run(
+            *argv, user=self.name, env=environment, cwd=cwd or str(self.home), timeout=timeout
+        )
 
     def must(self, *argv: str, timeout: float = PATIENCE) -> str:
         return self.run(*argv, timeout=timeout).expect(0).out

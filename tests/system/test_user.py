@@ -39,6 +39,16 @@ def test_a_database_wakes_answers_and_sleeps(account: Account, user_database: Ow
     refused = user_database.psql("select 1", env={"PGPASSWORD": "wrong"})
     refused.expect(2, "password authentication failed")
     user_database.asleep()
+    # ends what holds podman's namespace, and its API runs on in there; then that, too
+    account.must("podman", "system", "migrate")
+    assert user_database.answer("select 3") == "3"
+    user_database.asleep()
+    account.must("systemctl", "--user", "stop", "podman.service")
+    account.must("podman", "system", "migrate")
+    none = account.run("sockwake", "rm", "--user", "none", cwd="/root")
+    none.expect(5, "there is no instance 'none'")
+    assert user_database.answer("select 4") == "4"
+    user_database.asleep()
 
 
 def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Own) -> None:
