@@ -93,6 +93,16 @@ def start(unit: str) -> None:
     process.run(["systemctl", *scope.switch(), "start", unit], timeout=_HOLD)
 
 
+def start_later(*units: str) -> None:
+    """Queue the start of units without waiting for it; what is wrong with one is not told."""
+    try:
+        process.run(["systemctl", *scope.switch(), "--no-block", "start", *units])
+    except process.ProgramError:
+        if len(units) > 1:  # with one that it cannot read systemd 262 starts no other
+            for unit in units:
+                start_later(unit)
+
+
 def stop_later(unit: str) -> None:
     """Queue the stop of a unit without waiting for it."""
     process.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
@@ -127,11 +137,29 @@ def _link(verb: str, unit: str, root: str) -> None:
 
 def stop(*units: str) -> None:
     """Stop units and wait for it; no error for a unit that systemd does not know or cannot read."""
+    known = _known(units)
+    if not known:
+        return
     try:
-        process.run(["systemctl", *scope.switch(), "stop", *units], timeout=_STOP)
+        process.run(["systemctl", *scope.switch(), "stop", *known], timeout=_STOP)
     except process.ProgramError as error:
         if error.returned != _NOT_LOADED:
             raise
+        if len(known) > 1:  # one has gone meanwhile, or cannot be read
+            for unit in known:
+                stop(unit)
+
+
+def _known(units: Sequence[str]) -> Sequence[str]:
+    """Those of several units that systemd knows.
+
+    With one that it does not know systemd 262 does nothing to the others either; 257 does.
+    """
+    if len(units) < 2:
+        return units
+    shown = properties(units, "LoadState")
+    missing = {unit for unit, values in shown.items() if values.get("LoadState") == "not-found"}
+    return [unit for unit in units if unit not in missing]
 
 
 def restart(unit: str) -> None:
@@ -158,8 +186,9 @@ def reset(*units: str) -> None:
 
 def forget_times(*timers: str) -> None:
     """Delete what timers that do not run have noted of their last time (Persistent=)."""
-    argv = ["systemctl", *scope.switch(), "clean", "--what=state", *timers]
-    process.run(argv, check=False)
+    if known := _known(timers):
+        argv = ["systemctl", *scope.switch(), "clean", "--what=state", *known]
+        process.run(argv, check=False)
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:

@@ -72,7 +72,8 @@ def test_a_container_of_crun_s_may_nowhere_do_more_than_one_of_docker_s(
     }
     assert weaker == {}
     is_the_page_s = _table(seen) in PAGE.read_text()
-    assert is_the_page_s, _table(seen)
+    if "VERSION_CODENAME=trixie\n" in Path("/etc/os-release").read_text():  # whose profile that is
+        assert is_the_page_s, _table(seen)
 
 
 def test_the_probes_notice_what_a_container_lacks(unpacked: Image, tmp_path: Path) -> None:

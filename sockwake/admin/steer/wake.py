@@ -12,7 +12,7 @@ from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import asker, drain, holds, waking
 from sockwake.lifecycle.runtime import WAKING
-from sockwake.system import process, systemctl
+from sockwake.system import systemctl
 
 ASLEEP, UNKNOWN = 3, 4  # exit statuses of is-awake, those of systemctl(1)
 Units = dict[str, tuple[str, str]]  # what systemctl.states() tells of units
@@ -74,7 +74,7 @@ def _begin(names: Sequence[Name], units: Units) -> None:
                 asker.note(instance)
             wanted.append(_unit(instance, settings))
     if wanted:
-        process.run(["systemctl", *scope.switch(), "--no-block", "start", *wanted], check=False)
+        systemctl.start_later(*wanted)
 
 
 def _unit(instance: Instance, settings: Settings) -> str:
