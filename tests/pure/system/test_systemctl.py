@@ -1,0 +1,65 @@
+"""Of several units each is acted on, though systemd may do all of them or none."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sockwake.system import process, systemctl
+
+# as of systemd 262: nothing is done with a unit that is not there, or cannot be read
+SYSTEMCTL = """#!/bin/sh
+verb='' refused=''
+for word; do
+    case $word in
+    show | start | stop | clean) verb=$word ;;
+    -*) ;;
+    *)
+        case $verb:$word in
+        show:gone*) printf 'Id=%s\\nLoadState=not-found\\n\\n' "$word" ;;
+        show:*) printf 'Id=%s\\nLoadState=loaded\\n\\n' "$word" ;;
+        *:gone* | *:bad*) refused=$word ;;
+        esac
+        ;;
+    esac
+done
+if [ "$verb" = show ]; then exit; fi
+if [ -n "$refused" ]; then echo "Unit $refused not loaded." >&2; exit 5; fi
+echo "$*" >>"${0%/*}/done"
+"""
+UNITS = ("a.socket", "gone.timer", "bad.service", "b.timer")
+
+
+@pytest.fixture
+def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
+    """The units that were acted on."""
+    program = tmp_path / "systemctl"
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return lambda: {word for word in (tmp_path / "done").read_text().split() if "." in word}
+
+
+def test_what_is_there_is_stopped(done: Callable[[], set[str]]) -> None:
+    systemctl.stop(*UNITS)
+    assert done() == {"a.socket", "b.timer"}
+    systemctl.stop("gone.timer", "gone.service")
+    systemctl.stop("gone.timer")
+
+
+def test_what_can_be_is_started(done: Callable[[], set[str]]) -> None:
+    systemctl.start_later(*UNITS)
+    assert done() == {"a.socket", "b.timer"}
+
+
+def test_what_is_there_forgets_its_times(done: Callable[[], set[str]]) -> None:
+    systemctl.forget_times("a.timer", "gone.timer", "b.timer")
+    assert done() == {"a.timer", "b.timer"}
+
+
+def test_another_error_of_a_stop_is_one(done: Callable[[], set[str]], tmp_path: Path) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(SYSTEMCTL.replace("exit 5", "exit 1"))
+    with pytest.raises(process.ProgramError):
+        systemctl.stop(*UNITS)
