@@ -21,8 +21,9 @@ GUESTS = 4  # most of a test is waiting for something to end
 WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
 # what shows each kind, and each way to wake one, on the next Debian
 FORKY = (
-    *("access", "backup", "check", "command", "container", "first_boot", "native"),
-    *("package", "podman", "projects", "starts", "update", "user", "wake"),
+    *("access", "backup", "check", "command", "container", "first_boot", "manual", "native"),
+    *("own_root", "package", "podman", "port_taken", "projects", "starts", "steer", "update"),
+    *("upkeep", "user", "wake"),
 )
 REBOOTED = "test_reboot"
 BOOTS = {  # in this order
