@@ -100,9 +100,9 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     ),
     (["--data", "/srv/a:b"], "data directory '/srv/a:b' is not an absolute path of its own", ""),
     (["--data", "/srv/$x"], f"the value of --data {UNQUOTED}", ""),
-    (["--ver", "17"], "unrecognized arguments: --ver 17", "sockwake --help"),
-    (["--colour"], "unrecognized arguments: --colour", "sockwake --help"),
-    (["pg2"], "unrecognized arguments: pg2", "sockwake --help"),
+    (["--ver", "17"], "unrecognized arguments: --ver 17", NEW_HELP),
+    (["--colour"], "unrecognized arguments: --colour", NEW_HELP),
+    (["pg2"], "unrecognized arguments: pg2", NEW_HELP),
     (["--port"], "argument --port: expected one argument", NEW_HELP),
     (["--enable=yes"], "argument --enable: ignored explicit argument 'yes'", NEW_HELP),
 ]
