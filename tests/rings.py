@@ -38,6 +38,7 @@ LIMITS = (
     "test_isolation.py::test_a_limit_of_the_service_bites",
     "test_change.py::test_a_limit_bites",
 )
+MYPY = Path(os.environ.get("MACHINE_CACHE") or "/var/cache/test-machine") / "mypy"  # its cache
 MADE = ["--with-parent", "--in-memory"]  # how machines are booted
 SHORT = ["--quiet", "--no-header"]  # of pytest
 QUIET = "DEBIAN_FRONTEND=noninteractive"
@@ -56,7 +57,8 @@ REPORTS = {  # of the rings that are one call of pytest
 
 def pure(run: Run, settings: list[str], arguments: list[str]) -> None:
     """Ring 1, in a clean Debian's Python."""
-    view = ["--wheels", str(HERE / "pure/linters.txt")]
+    MYPY.mkdir(parents=True, exist_ok=True)
+    view = ["--wheels", str(HERE / "pure/linters.txt"), "--bind", f"{MYPY}:/var/cache/mypy"]
     if CNPG.is_dir():  # not part of the project, and not needed for the rest
         view += ["--bind", f"{CNPG}:/shared/cnpg"]
     rules(run, "pure", "toolbox", view, settings, arguments)
