@@ -5,23 +5,25 @@ it, sockwake does the same as root does for the system's containers: read and mo
 their owner, enter a network namespace.
 """
 
+from __future__ import annotations
+
 import os
-from contextlib import suppress
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
 from sockwake.system import files, namespaces, pids, process
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CLONE_NEWUSER = 0x10000000  # sched.h
-_PODMAN = "podman"
-_PAUSES = ("catatonit", _PODMAN)  # podman itself, where catatonit is not installed
+_CATATONIT, _PODMAN = "catatonit", "podman"
 
 
 def enter() -> None:
     """Enter the namespace for good; raises SockwakeError. podman does not run in there."""
-    namespace = _open_services()
-    if namespace < 0:
-        namespace = _open()
+    namespace = _open()
     if namespace < 0:
         try:
             process.spawn(["podman", "unshare", "true"])  # makes the namespace
@@ -41,45 +43,38 @@ def enter() -> None:
         os.close(namespace)
 
 
-def _open_services() -> int:
-    """A descriptor of the namespace in which podman's API runs containers, -1 while it does not.
+def _open() -> int:
+    """A descriptor of the namespace of podman's containers, -1 if there is none yet.
 
-    That is not the pause process's when this has ended, by `podman system migrate` or a signal, and
-    another came: what the API starts could not be looked at from there.
+    Of its API, while that runs, before its pause process's: when this has ended, by `podman system
+    migrate` or a signal, another comes, and what the API starts could not be looked at from there.
     """
     user = os.getuid()
     unit = f"/user.slice/user-{user}.slice/user@{user}.service/app.slice/podman.service"
     for pid in map(int, files.text_of(f"/sys/fs/cgroup{unit}/cgroup.procs").split()):
-        with suppress(OSError):
-            if (found := _open_of(pid, unit)) >= 0:
-                return found
-    return -1
-
-
-def _open_of(pid: int, unit: str) -> int:
-    """A descriptor of the namespace of a podman in a unit, -1 if this is none or shares ours."""
-    service = pids.open_checked(pid, lambda: pids.cgroup(pid) == unit and _runs(pid, (_PODMAN,)))
-    if service == pids.NONE:
+        if (namespace := _open_of(pid, lambda pid: _is_in(pid, unit))) >= 0:
+            return namespace
+    try:
+        pause = int(files.text_of(f"{scope.runtime()}/libpod/tmp/pause.pid"))
+    except ValueError:
         return -1
-    try:
-        return _namespace_of(pid, service)
-    finally:
-        pids.close(service)
+    return _open_of(pause, _is_pause)
 
 
-def _open() -> int:
-    """A descriptor of the namespace of podman's pause process, -1 if there is none yet."""
+def _open_of(pid: int, is_it: Callable[[int], bool]) -> int:
+    """A descriptor of the user namespace of a process, -1 when it has ended or shares ours.
+
+    is_it: tells whether pid is the process that is meant, and may raise OSError.
+    """
     try:
-        with open(f"{scope.runtime()}/libpod/tmp/pause.pid", encoding="ascii") as file:
-            pid = int(file.read())
-        pause = pids.open_checked(pid, lambda: _is_pause(pid))
-        if pause == pids.NONE:
+        pidfd = pids.open_checked(pid, lambda: is_it(pid))
+        if pidfd == pids.NONE:
             return -1
         try:
-            return _namespace_of(pid, pause)
+            return _namespace_of(pid, pidfd)
         finally:
-            pids.close(pause)
-    except (OSError, ValueError):
+            pids.close(pidfd)
+    except OSError:
         return -1
 
 
@@ -95,6 +90,11 @@ def _namespace_of(pid: int, pidfd: int) -> int:
     return -1
 
 
+def _is_in(pid: int, unit: str) -> bool:
+    """Whether a process is a podman of a unit, by its cgroup."""
+    return pids.cgroup(pid) == unit and _runs(pid, _PODMAN)
+
+
 def _is_pause(pid: int) -> bool:
     """Whether a process is podman's pause process, and this user's.
 
@@ -102,10 +102,10 @@ def _is_pause(pid: int) -> bool:
     """
     if os.stat(f"/proc/{pid}").st_uid != os.getuid():
         return False
-    return _runs(pid, _PAUSES)
+    return _runs(pid, _CATATONIT, _PODMAN)  # itself, where catatonit is not installed
 
 
-def _runs(pid: int, programs: tuple[str, ...]) -> bool:
+def _runs(pid: int, *programs: str) -> bool:
     """Whether a process runs one of these programs."""
     path = os.readlink(f"/proc/{pid}/exe")
     return os.path.basename(path).removesuffix(" (deleted)") in programs
