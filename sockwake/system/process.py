@@ -7,7 +7,7 @@ import sys
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
-from sockwake.system import packages
+from sockwake.system import packages, pids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
     child = os.pidfd_open(pid)
     has_ended = False
     try:
-        has_ended = _has_ended(child, timeout)
+        has_ended = pids.has_ended(child, timeout)
     finally:
         os.close(child)
         if not has_ended:
@@ -178,7 +178,7 @@ def has_ended(pid: int, timeout: float) -> bool:
     """Whether what begin() has started ends within so many seconds; the caller waits for it."""
     child = os.pidfd_open(pid)
     try:
-        return _has_ended(child, timeout)
+        return pids.has_ended(child, timeout)
     finally:
         os.close(child)
 
@@ -207,20 +207,11 @@ def _end(pid: int, *, group: bool) -> None:
     try:
         for number in (_signal.SIGTERM, _signal.SIGKILL):
             (os.killpg if group else os.kill)(pid, number)
-            _has_ended(child, _GRACE)  # never, while its disk does not answer
+            pids.has_ended(child, _GRACE)  # never, while its disk does not answer
     except PermissionError:
         pass  # it has changed its user id
     finally:
         os.close(child)
-
-
-def _has_ended(child: int, timeout: float) -> bool:
-    """Whether the process of a pidfd ends within so many seconds."""
-    import select
-
-    poll = select.poll()
-    poll.register(child, select.POLLIN)
-    return bool(poll.poll(timeout * 1000))
 
 
 def become(program: str, *arguments: str) -> NoReturn:
