@@ -83,9 +83,10 @@ class Parser(argparse.ArgumentParser):
 
     def _require_possible(self, words: Sequence[str]) -> None:
         """Raise SockwakeError for an option of other verbs that says where instances are."""
-        given = {word.partition("=")[0] for word in words}
-        for option in given & {*_ELSEWHERE} - {*self._option_string_actions}:
-            if self._subparsers is None:
+        if self._subparsers is not None:
+            return  # its verb's parser tells
+        for option in (word.partition("=")[0] for word in words):
+            if option in _ELSEWHERE and option not in self._option_string_actions:
                 raise SockwakeError(f"'{self.prog}' works {_ELSEWHERE[option]}", status=USAGE)
 
 
