@@ -178,14 +178,21 @@ def sweep(statuses: tuple[str, ...] = ("stale",)) -> None:
     """Remove machines that are down, and what dead ones of this cache left elsewhere."""
     for machine in guest.every():
         _remove_if(machine, statuses)
-    prefix = guest.unit("")
     with _registry():
-        for path in cgroup.top().glob(f"{prefix}*"):
-            if Machine(path.name.removeprefix(prefix)).status() == "absent":
-                cgroup.remove_empty(path)
-        memory.sweep()
+        for path in _left_in(cgroup.top()):
+            cgroup.remove_empty(path)
+        for path in _left_in(memory.PLACE):
+            path.unlink(missing_ok=True)
     for path in (store.folder() / "machines").glob(".gone-*"):
         guest.remove(path)
+
+
+def _left_in(folder: Path) -> Iterator[Path]:
+    """What machines that are no more have left there: under unit(), perhaps with a dot and more."""
+    prefix = guest.unit("")
+    for path in folder.glob(f"{prefix}*"):
+        if Machine(path.name.removeprefix(prefix).partition(".")[0]).status() == "absent":
+            yield path
 
 
 def _remove_if(machine: Machine, statuses: tuple[str, ...]) -> None:

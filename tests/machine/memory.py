@@ -59,11 +59,3 @@ def make(machine: Machine, seeds: list[tuple[str, Path | None]]) -> None:
         (machine.state / name).symlink_to(f"disk/{name}")
     lines = [f"{target} {source or '-'}\n" for target, source in seeds]
     (machine.state / "seeds").write_text("".join(lines))
-
-
-def sweep() -> None:
-    """Remove the disks of machines that are no more."""
-    prefix = guest.unit("")
-    for path in PLACE.glob(f"{prefix}*"):
-        if Machine(path.name.removeprefix(prefix).partition(".")[0]).status() == "absent":
-            path.unlink(missing_ok=True)
