@@ -1,30 +1,29 @@
-"""Three nodes of Debian's own Patroni, and their etcd, on addresses of this machine's loopback."""
+"""Three nodes of Debian's own Patroni, and their etcd, on addresses of this machine's loopback.
+
+They are configured by what `sockwake export --to patroni` has written, as its README says.
+"""
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from host_postgres import SERVER
 from moment import until
 from program import must, run
 
-PORT, REST = 5432, 8008
+REST = 8008
 _BASE = Path("/var/lib/postgresql/patroni-of-the-tests")
-_BINARIES = "/usr/lib/postgresql/17/bin"
 _HOSTS = ("127.0.0.11", "127.0.0.12", "127.0.0.13")
+_FILE = _BASE / "patroni.yml"
 _ETCD = "etcd-of-the-tests.service"
-PROGRAMS = ("patroni", "etcd", f"{_BINARIES}/postgres")
+_CLIENTS = "127.0.0.1:2379"
+PROGRAMS = ("patroni", "etcd", str(SERVER))
 # the shortest that Patroni takes: a leader that has gone is missed after ttl seconds at most; one
 # whose etcd is slow, as on a busy machine, goes on as long as that allows
-_DYNAMIC = {
-    "ttl": 20,
-    "loop_wait": 2,
-    "retry_timeout": 9,
-    "synchronous_mode": True,
-    "postgresql": {"use_pg_rewind": False, "parameters": {"max_connections": 50}},
-}
+_DYNAMIC = {"ttl": 20, "loop_wait": 2, "retry_timeout": 9, "synchronous_mode": True}
 
 
 class Node:
@@ -32,19 +31,39 @@ class Node:
 
     def __init__(self, number: int) -> None:
         self.host = _HOSTS[number]
+        self.port = 5432 + number  # of its socket, which all nodes of a machine have in one folder
         self.name = f"node{number + 1}"
         self.unit = f"patroni-{self.name}-of-the-tests.service"
         self.data = _BASE / self.name / "data"
-        self.file = _BASE / self.name / "patroni.yml"
+        self.environment = _BASE / self.name / "node.env"
 
     def __str__(self) -> str:
-        return f"{self.host}:{PORT}"
+        return f"{self.host}:{self.port}"
+
+    def differ(self, exported: str) -> None:
+        """Write its variables into the node.env that was exported, which names every one."""
+        for variable, value in {
+            "NAME": self.name,
+            "ETCD3_HOSTS": _CLIENTS,
+            "RESTAPI_LISTEN": f"{self.host}:{REST}",
+            "RESTAPI_CONNECT_ADDRESS": f"{self.host}:{REST}",
+            "POSTGRESQL_LISTEN": str(self),
+            "POSTGRESQL_CONNECT_ADDRESS": str(self),
+            "POSTGRESQL_DATA_DIR": self.data,
+            "POSTGRESQL_PGPASS": self.data.parent / "pgpass",
+        }.items():
+            line = rf"^#?PATRONI_{variable}=.*$"
+            exported, count = re.subn(
+                line, f"PATRONI_{variable}={value}", exported, flags=re.MULTILINE
+            )
+            assert count == 1, f"node.env does not name {variable}"
+        self.data.parent.mkdir()
+        self.environment.write_text(exported)
 
     def start(self) -> None:
-        command = ["patroni", str(self.file)]
-        must(
-            "systemd-run", "--quiet", "--collect", f"--unit={self.unit}", "--uid=postgres", *command
-        )
+        options = ["--quiet", "--collect", "--uid=postgres", f"--unit={self.unit}"]
+        options.append(f"--property=EnvironmentFile={self.environment}")
+        must("systemd-run", *options, "patroni", str(_FILE))
 
     def kill(self) -> None:
         """kill -9 of all its processes, as by a power cut."""
@@ -60,31 +79,26 @@ class Node:
 
 
 class Cluster:
-    """Nodes and etcd; end() takes away all there is. password: the superuser's."""
+    """Nodes and etcd; end() takes away all there is."""
 
-    def __init__(self, password: str) -> None:
+    def __init__(self) -> None:
         self.nodes = [Node(number) for number in range(3)]
-        self._password = password
-        self._standby_of: dict[str, object] = {}
 
     @property
     def targets(self) -> list[str]:
         return [str(node) for node in self.nodes]
 
-    def prepare(self, standby_of: tuple[str, int] | None = None) -> None:
-        """Start etcd and write the nodes' files. standby_of: host and port to stream from."""
+    def prepare(self, exported: Path) -> None:
+        """Start etcd, and put what was exported in its place. exported: its folder."""
         _BASE.mkdir(mode=0o755)
-        if standby_of:
-            host, port = standby_of
-            self._standby_of = {"standby_cluster": {"host": host, "port": port}}
-        client = "http://127.0.0.1:2379"
+        client = f"http://{_CLIENTS}"
         options = ["--unsafe-no-fsync", f"--listen-client-urls={client}"]
         options += [f"--advertise-client-urls={client}", f"--data-dir={_BASE}/etcd"]
         must("systemd-run", "--quiet", "--collect", f"--unit={_ETCD}", "etcd", *options)
         until("etcd answers", lambda: run("curl", "-sf", f"{client}/health").status == 0)
+        shutil.copy(exported / "patroni.yml", _FILE)
         for node in self.nodes:
-            node.data.parent.mkdir()
-            node.file.write_text(json.dumps(self._settings(node)))  # which is YAML, too
+            node.differ((exported / "node.env").read_text())
         must("chown", "-R", "postgres:", str(_BASE))
 
     def adopt(self, data: Path) -> None:
@@ -94,8 +108,7 @@ class Cluster:
         must("chown", "-R", "postgres:", str(first.data))
         first.start()
         self.await_leader(first)
-        body = json.dumps(_DYNAMIC)
-        must("curl", "-sf", "-X", "PUT", "-d", body, first.url("/config"))
+        self.configure(**_DYNAMIC)
 
     def start_others(self) -> None:
         """Start the second and the third node, which copy the first; all of them stream then."""
@@ -122,10 +135,25 @@ class Cluster:
     def leader(self) -> Node | None:
         return next((node for node in self.nodes if node.status("/primary") == 200), None)
 
-    def promote(self) -> None:
-        """Have the standby cluster become one of its own."""
-        body = json.dumps({"standby_cluster": None})
-        must("curl", "-sf", "-X", "PATCH", "-d", body, self.nodes[0].url("/config"))
+    def promote(self, readme: str) -> None:
+        """Have the standby cluster become one of its own, as the export's README says."""
+        found = re.search(
+            r"^ +(patronictl edit-config .*standby_cluster=null.*)$", readme, re.MULTILINE
+        )
+        assert found
+        self.patronictl(*found.group(1).split()[1:])
+
+    def configure(self, **settings: object) -> None:
+        """Change what all nodes share."""
+        until("they share settings", lambda: self.nodes[0].status("/config") == 200)
+        words = [word for each in settings.items() for word in ("--set", "{}={}".format(*each))]
+        self.patronictl("edit-config", "--force", *words)
+
+    def patronictl(self, *words: str) -> None:
+        """On the first node, with its two files."""
+        shell = f'set -a; . {self.nodes[0].environment}; exec patronictl "$@"'
+        settings = {"PATRONICTL_CONFIG_FILE": str(_FILE)}
+        must("sh", "-c", shell, "patronictl", *words, env=settings)
 
     def end(self) -> None:
         run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=all", "*-of-the-tests.service")
@@ -134,26 +162,3 @@ class Cluster:
             run("systemctl", "reset-failed", unit)
         with suppress(FileNotFoundError):
             shutil.rmtree(_BASE)
-
-    def _settings(self, node: Node) -> dict[str, object]:
-        user = {"username": "postgres", "password": self._password}
-        return {
-            "scope": "shop",
-            "name": node.name,
-            "restapi": {"listen": f"{node.host}:{REST}", "connect_address": f"{node.host}:{REST}"},
-            "etcd3": {"host": "127.0.0.1:2379"},
-            "bootstrap": {"dcs": {**_DYNAMIC, **self._standby_of}},
-            "postgresql": {
-                "listen": str(node),
-                "connect_address": str(node),
-                "data_dir": str(node.data),
-                "bin_dir": _BINARIES,
-                "authentication": {"superuser": user, "replication": user},
-                "pg_hba": [
-                    "local all all peer",
-                    "host all all 127.0.0.0/8 scram-sha-256",
-                    "host replication all 127.0.0.0/8 scram-sha-256",
-                ],
-                "parameters": {"unix_socket_directories": str(node.data.parent)},
-            },
-        }

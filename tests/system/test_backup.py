@@ -11,6 +11,7 @@ import pytest
 
 from account import MakeOwn, Own
 from database import Database
+from host_postgres import VERSION, version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
@@ -53,7 +54,7 @@ def invocation(database: Database) -> str:
 def test_asleep_awake_or_dumped_every_row_comes_back(
     instance: Make, known: Know, runtime: str
 ) -> None:
-    version = "17" if runtime == "host" else "18"
+    version = version_for(runtime)
     database = instance("--runtime", runtime, "--port", "25501", version=version)
     other = known("pg2")
     database.psql("create table kept as select 1 as n")
@@ -97,12 +98,12 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
 )
 def test_a_backup_serves_whatever_ran_its_server(instance: Make, before: str, after: str) -> None:
     """An image's server is another user than the host's."""
-    first = instance("--runtime", before, version="17")
+    first = instance("--runtime", before, version=VERSION)
     first.psql("create table kept as select 42 as n")
     first.asleep()
     backup("pg1")
     sockwake("rm", "pg1", "--purge")
-    database = instance("--runtime", after, version="17")
+    database = instance("--runtime", after, version=VERSION)
     database.psql()
     database.asleep()
     sockwake("restore", "pg1")
@@ -114,7 +115,7 @@ def test_a_backup_serves_whatever_ran_its_server(instance: Make, before: str, af
 
 
 def test_a_backup_of_a_machine_whose_users_have_other_numbers(instance: Make, known: Know) -> None:
-    database, other = instance("--runtime", "host", version="17"), known("pg2")
+    database, other = instance("--runtime", "host", version=VERSION), known("pg2")
     database.psql("create table kept as select 42 as n")
     database.asleep()
     made = backup("pg1")

@@ -12,6 +12,7 @@ import pytest
 from account import MakeOwn, Own
 from client import Lost, Refused
 from database import Database
+from host_postgres import version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
@@ -211,7 +212,7 @@ RUNTIMES = pytest.mark.parametrize(
 
 @RUNTIMES
 def test_another_name_and_a_copy(instance: Make, known: Know, runtime: str) -> None:
-    version = "17" if runtime == "host" else "18"
+    version = version_for(runtime)
     database = instance("--runtime", runtime, "--port", "25501", version=version)
     renamed, copy = known("shop"), known("pg2")
     database.psql("create table kept as select 42 as n")

@@ -12,6 +12,7 @@ import pytest
 import image_store
 from baked import STATE, UPPER, Image
 from database import IMAGE, Database
+from host_postgres import SERVER, version_for
 from instances import Know
 from program import Ran, must, run
 from soak import only_in_soak
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.fault
 
 CREDENTIAL = "sockwake.pg1.password"
 PLAIN, ENCRYPTED = Path("/run/credstore"), Path("/etc/credstore.encrypted")
-SERVER = Path("/usr/lib/postgresql/17/bin/postgres")
 DISK, UNIT = Path("/srv/disk-of-the-test"), "srv-disk\\x2dof\\x2dthe\\x2dtest.mount"
 
 
@@ -158,7 +158,7 @@ def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_
 ) -> None:
     if runtime == "host" and not SERVER.exists():
         pytest.skip(f"{SERVER} is not on this machine")
-    version = "17" if runtime == "host" else "18"
+    version = version_for(runtime)
     baked.bake("pg1", "--version", version, "--runtime", runtime)
     baked.boot()
     given = give("never\nsuch\n", encrypted=runtime != "engine")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
+from host_postgres import SERVER, VERSION
 from instances import Know, Make
 from moment import until
 from program import must, run, start
@@ -16,7 +17,6 @@ from refusal import ASLEEP_OR_FAILED
 
 MOST_EXPOSED = 2.5  # systemd's scale, from 0 to 10
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
-SERVER = Path("/usr/lib/postgresql/17/bin/postgres")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def host(instance: Make) -> Make:
         pytest.skip(f"{SERVER} is not on this machine")
 
     def make(*options: str, **others: object) -> Database:
-        return instance("--runtime", "host", *options, version="17", **others)
+        return instance("--runtime", "host", *options, version=VERSION, **others)
 
     return make
 
@@ -106,7 +106,7 @@ def test_making_it_is_killed_and_the_next_client_makes_it(host: Make, victim: st
 def test_a_sockwake_new_that_is_killed_leaves_nothing_running(host: Make, known: Know) -> None:
     database = known("pg1")
     data = Path("/var/lib/sockwake/pg1")
-    options = ("--version", "17", "--runtime", "host", "--idle", "1s")
+    options = ("--version", VERSION, "--runtime", "host", "--idle", "1s")
     for number in (signal.SIGTERM, signal.SIGKILL):
         maker = start("sockwake-new", "pg1", *options)
         until("initdb runs", lambda: (data / ".initialising/base").exists())
@@ -202,18 +202,18 @@ def test_a_server_that_is_missing_is_told_with_the_way_out(host: Make) -> None:
     moved = SERVER.with_name("postgres.away")
     SERVER.rename(moved)
     try:
-        assert "PostgreSQL 17 is not installed on this host" in database.fatal()
+        assert f"PostgreSQL {VERSION} is not installed on this host" in database.fatal()
         database.asleep(backend=ASLEEP_OR_FAILED)
         journal = must("journalctl", "--unit", database.backend, "--output=cat", "--no-pager")
-        assert "apt install postgresql-17" in journal
+        assert f"apt install postgresql-{VERSION}" in journal
     finally:
         moved.rename(SERVER)
     assert database.psql() == "1", "as after an upgrade of the package"
     database.asleep()
     (database.cluster / "PG_VERSION").write_text("16\n")
-    assert f"{database.cluster} is a cluster of PostgreSQL 16, not 17" in database.fatal()
+    assert f"{database.cluster} is a cluster of PostgreSQL 16, not {VERSION}" in database.fatal()
     database.asleep(backend=ASLEEP_OR_FAILED)
-    (database.cluster / "PG_VERSION").write_text("17\n")
+    (database.cluster / "PG_VERSION").write_text(f"{VERSION}\n")
 
 
 def test_the_package_is_upgraded_under_a_session(host: Make) -> None:

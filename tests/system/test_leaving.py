@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
+from host_postgres import SERVER
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
@@ -28,7 +29,6 @@ FILL = (
     "alter table t owner to app",
     'create database "odd; ""db"',
 )
-HOST = Path("/usr/lib/postgresql/17/bin/postgres")
 
 
 def sockwake(*words: str, status: int = 0) -> Ran:
@@ -175,7 +175,7 @@ def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
     said = new_from(one, "single", "--port", "25504", "--db-name", "shop").err
     assert "has no roles: all in it belongs to postgres now" in said
     assert single.psql("select count(*) from t", "-d", "shop") == "1000"
-    if HOST.exists():
+    if SERVER.exists():
         hosted = known("hosted")
         new_from(packed, "hosted", "--port", "25505", "--runtime", "host")
         has_all(hosted)

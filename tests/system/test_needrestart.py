@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
+from host_postgres import VERSION
 from instances import Make
 from moment import until
 from program import must, run
@@ -56,8 +57,8 @@ def pids(database: Database) -> list[int]:
 
 
 def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -> None:
-    awake = instance("--runtime", "host", "--version", "17", name="pg1", idle="10min")
-    asleep = instance("--runtime", "host", "--version", "17", name="pg2", idle="10min")
+    awake = instance("--runtime", "host", "--version", VERSION, name="pg1", idle="10min")
+    asleep = instance("--runtime", "host", "--version", VERSION, name="pg2", idle="10min")
     with awake.connect() as client:
         before, session = pids(awake), client.value("select pg_backend_pid()")
         other = must("systemctl", "show", "-P", "MainPID", control)

@@ -7,10 +7,12 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from database import Database
+from host_postgres import VERSION
 from instances import Make
 from moment import until
 from patroni import PROGRAMS, Cluster
@@ -19,7 +21,7 @@ from program import PATIENCE, must, run
 IN_USE = 4
 _LONGEST = 120.0  # seconds
 pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, PROGRAMS)), reason="patroni, etcd or PostgreSQL 17 is not installed"
+    not all(map(shutil.which, PROGRAMS)), reason="patroni, etcd or PostgreSQL is not installed"
 )
 
 
@@ -72,11 +74,11 @@ class Writer(threading.Thread):
 
 @pytest.fixture
 def patroni(instance: Make) -> Iterator[tuple[Database, Cluster, Writer]]:
-    """A PostgreSQL 17 that sleeps, with a table, and a Patroni that is to be."""
-    database = instance(version="17")
+    """A PostgreSQL that sleeps, with a table, and a Patroni that is to be."""
+    database = instance(version=VERSION)
     database.psql("create table log (n int primary key)")
     database.put_to_sleep()
-    cluster, writer = Cluster(database.password), Writer(database)
+    cluster, writer = Cluster(), Writer(database)
     writer.start()
     try:
         yield database, cluster, writer
@@ -84,6 +86,13 @@ def patroni(instance: Make) -> Iterator[tuple[Database, Cluster, Writer]]:
         writer.end()
         cluster.end()
         run("sockwake", "release", database.name, "--all")
+
+
+def exported(database: Database, place: Path, method: str) -> Path:
+    """What the export of an instance writes for Patroni."""
+    words = ("--to", "patroni", "--method", method, "--host", "127.0.0.1", "--output", str(place))
+    must("sockwake", "export", database.name, *words)
+    return place
 
 
 def forward_between_clients(*words: str) -> None:
@@ -97,11 +106,11 @@ def forward_between_clients(*words: str) -> None:
 
 
 def test_a_copy_of_its_files_leads_there_and_every_committed_row_survives_the_leader(
-    patroni: tuple[Database, Cluster, Writer],
+    patroni: tuple[Database, Cluster, Writer], tmp_path: Path
 ) -> None:
     database, cluster, writer = patroni
     writer.await_more()
-    cluster.prepare()
+    cluster.prepare(exported(database, tmp_path / "export", "files"))
     # from here on clients wait, and the data are still
     forward_between_clients("--early", "pg1", *cluster.targets)
     before = must("sha256sum", f"{database.cluster}/global/pg_control")
@@ -130,12 +139,13 @@ def test_a_copy_of_its_files_leads_there_and_every_committed_row_survives_the_le
 
 @pytest.mark.soak
 def test_a_standby_of_it_is_promoted_and_no_row_is_lost(
-    patroni: tuple[Database, Cluster, Writer],
+    patroni: tuple[Database, Cluster, Writer], tmp_path: Path
 ) -> None:
     database, cluster, writer = patroni
     writer.await_more()
     must("sockwake", "keep", "pg1", "--reason", "moves to Patroni")
-    cluster.prepare(standby_of=("127.0.0.1", database.port))
+    export = exported(database, tmp_path / "export", "standby")
+    cluster.prepare(export)
     for node in cluster.nodes:
         node.start()
     until("a node streams from it", lambda: cluster.has("/standby-leader"), 90)
@@ -145,7 +155,7 @@ def test_a_standby_of_it_is_promoted_and_no_row_is_lost(
     writer.await_more()
     must("sockwake", "release", "pg1", "--all")
     must("sockwake", "forward", "--early", "--force", "pg1", *cluster.targets)
-    cluster.promote()
+    cluster.promote((export / "README").read_text())
     writer.await_more()
     writer.end()
     writer.require_no_loss()

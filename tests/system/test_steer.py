@@ -15,6 +15,7 @@ import pytest
 from account import Account, Own
 from database import Database
 from held import holds, in_seconds, is_awake, was_woken_by
+from host_postgres import version_for
 from instances import Make, MakeSleeper
 from moment import until, until_gone
 from program import must, run, start
@@ -47,7 +48,7 @@ def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
     sleeper: MakeSleeper, instance: Make, kind: str
 ) -> None:
     if kind in ("engine", "host"):
-        service: Service = instance("--runtime", kind, version="17" if kind == "host" else "18")
+        service: Service = instance("--runtime", kind, version=version_for(kind))
     else:
         service = sleeper(kind)
     name = service.name

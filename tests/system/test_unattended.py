@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
+from host_postgres import VERSION
 from instances import Make
 from manual import SOURCE
 from package import DEB, install
@@ -68,7 +69,7 @@ def test_nothing_is_restarted_and_all_is_served(instance: Make, upgrades: None) 
     awake = [
         instance(name="pg1", idle="10min"),
         instance("--runtime", "engine", name="pg2", idle="10min"),
-        instance("--runtime", "host", "--version", "17", name="pg3", idle="10min"),
+        instance("--runtime", "host", "--version", VERSION, name="pg3", idle="10min"),
     ]
     asleep = instance(name="pg4")
     asleep.asleep()
