@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# crun without a cgroup manager limits no devices: the unit does, to those that it makes. Soft
-# limits are what an engine gives its containers.
+# crun without a cgroup manager limits no devices: the unit does, to those that it makes. The soft
+# limit of open files is as high as the hard one, as from Debian 13's Docker (docs/decisions.md).
 EVERY_UNIT = {"DevicePolicy": "closed", "LimitNOFILE": "524288"}
 _SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001, "us": 0.000001, "µs": 0.000001}
 

@@ -31,6 +31,11 @@ def host(instance: Make) -> Make:
     return make
 
 
+def await_initdb(data: Path) -> None:
+    """Until initdb has made some files. data: the instance's, whose layout its version decides."""
+    until("initdb runs", lambda: any((data / ".initialising").glob("**/base")))
+
+
 def pid_of(database: Database) -> int:
     return database.main_pid(database.backend)
 
@@ -92,7 +97,7 @@ def test_the_first_wake_makes_what_was_not_provisioned(host: Make) -> None:
 def test_making_it_is_killed_and_the_next_client_makes_it(host: Make, victim: str) -> None:
     database = host("--no-provision")
     client = database.start_psql()
-    until("initdb runs", lambda: (database.data / ".initialising/base").exists())
+    await_initdb(database.data)
     must("systemctl", "kill", "--signal=KILL", victim)
     assert client.wait(60) in (0, 2), "served with its second try (sslmode=prefer), or told why"
     client.communicate()
@@ -109,7 +114,7 @@ def test_a_sockwake_new_that_is_killed_leaves_nothing_running(host: Make, known:
     options = ("--version", VERSION, "--runtime", "host", "--idle", "1s")
     for number in (signal.SIGTERM, signal.SIGKILL):
         maker = start("sockwake-new", "pg1", *options)
-        until("initdb runs", lambda: (data / ".initialising/base").exists())
+        await_initdb(data)
         maker.send_signal(number)
         maker.wait(30)
         maker.communicate()

@@ -90,7 +90,8 @@ def signalled_when(reached: Callable[[], bool], archive: Made, number: signal.Si
 
 
 @pytest.mark.parametrize(
-    "moment, number", product(MOMENTS, SIGNALS) if SOAK else zip(MOMENTS, cycle(SIGNALS))
+    "moment, number",
+    list(product(MOMENTS, SIGNALS)) if SOAK else list(zip(MOMENTS, cycle(SIGNALS))),
 )
 def test_killed_at_any_moment(room: None, slow: Made, moment: str, number: signal.Signals) -> None:
     signalled_when(MOMENTS[moment], slow, number)

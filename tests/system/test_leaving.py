@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
-from host_postgres import SERVER
+from host_postgres import SERVER, VERSION
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
@@ -177,7 +177,7 @@ def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
     assert single.psql("select count(*) from t", "-d", "shop") == "1000"
     if SERVER.exists():
         hosted = known("hosted")
-        new_from(packed, "hosted", "--port", "25505", "--runtime", "host")
+        new_from(packed, "hosted", "--port", "25505", "--runtime", "host", "--version", VERSION)
         has_all(hosted)
         must("systemctl", "disable", "--now", hosted.socket)
         sockwake("sleep", "hosted", "--force")

@@ -177,7 +177,7 @@ SOME = [("its line is written", "engine"), ("it is tried out", "crun")]
 
 @pytest.mark.fault
 @pytest.mark.kills
-@pytest.mark.parametrize("step, to", product(STEPS, OTHER) if SOAK else SOME)
+@pytest.mark.parametrize("step, to", list(product(STEPS, OTHER)) if SOAK else SOME)
 def test_killed_when(instance: Make, step: str, to: str) -> None:
     database = instance("--runtime", OTHER[to])
     database.psql("create table kept as select 42 as n")

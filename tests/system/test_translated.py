@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 PROBE = "/usr/local/bin/translated-probe"
 # a container without a name has one that its engine gives it; a soft limit of systemd's is 0
 _OTHER = ("variable HOSTNAME", "name", "limit Max core file size")
+_FILES = "limit Max open files"  # without one of the service's own its unit's, and none runs here
 RICH = {
     "cap_add": ["NET_ADMIN"],
     "cap_drop": ["MKNOD", "cap_chown"],
@@ -98,7 +99,7 @@ def test_a_service_is_given_the_same_by_both(unpacked: Image, tmp_path: Path, wh
     differing = "\n".join(
         f"{key}: by crun {by_crun.get(key)}, by Docker {by_docker.get(key)}"
         for key in sorted(by_crun.keys() | by_docker.keys())
-        if by_crun.get(key) != by_docker.get(key)
+        if by_crun.get(key) != by_docker.get(key) and (key != _FILES or "ulimits" in service)
     )
     assert not differing, differing
 
