@@ -7,7 +7,7 @@ DEB = dist/sockwake_$(VERSION)_all.deb
 SOURCES = $(shell find bin debian docs sockwake systemd -type f -not -path '*/__pycache__/*')
 
 .DEFAULT_GOAL = help
-.PHONY: help setup deb demo test pure machine system images bench soak picture clean
+.PHONY: help setup deb demo test pure machine system images bench soak forky picture clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,9 @@ bench: deb ## measure cold starts, memory and throughput; write docs/bench.md
 
 soak: deb ## test races, random cases and a clock that is set, for long
 	@tests/run --soak $(DEB)
+
+forky: deb ## test on the next Debian
+	@tests/run --forky $(DEB)
 
 picture: ## draw docs/report.svg, of a journal that a machine has written
 	@tests/picture

@@ -19,12 +19,6 @@ CNPG = HERE.parent.parent / "shared/cnpg"  # CloudNativePG's definitions
 GUESTS = 4  # most of a test is waiting for something to end
 # files that wait for minutes begin first, while the other rings have the processors; then by size
 WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
-# what shows each kind, and each way to wake one, on the next Debian
-FORKY = (
-    *("access", "backup", "check", "command", "container", "first_boot", "manual", "native"),
-    *("own_root", "package", "podman", "port_taken", "projects", "starts", "steer", "update"),
-    *("upkeep", "user", "wake"),
-)
 REBOOTED = "test_reboot"
 BOOTS = {  # in this order
     "nothing": [],
@@ -87,15 +81,15 @@ def forget_compiled() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def forky(run: Run, deb: Path, files: list[Path], arguments: list[str]) -> None:
-    """Ring 1 on the next Debian, without its linters: its Python, its systemd, its debhelper.
+def forky(run: Run, deb: Path, files: list[Path], arguments: list[str], *, whole: bool) -> None:
+    """Files of ring 2 in machines of the next Debian.
 
-    Then files of ring 2, in machines of it; these alone when they are named.
+    whole: also ring 1 there, without its linters: its Python, its systemd, its debhelper.
     """
-    if not files:
-        files = [HERE / f"system/test_{name}.py" for name in FORKY]
-        rules(run, "forky", "forky", [], [], arguments)
-    system(run, deb, files, [], arguments, tree="guest-forky")
+    jobs = [partial(system, run, deb, files, [], arguments, tree="guest-forky")]
+    if whole:
+        jobs.append(partial(rules, run, "forky", "forky", [], [], arguments))
+    in_parallel(jobs, run)
 
 
 def machine(run: Run, arguments: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from program import must, run
 
 OURS = Path("/etc/needrestart/conf.d/sockwake.conf")
 CONTROL = "sockwake-control.service"  # what it has to restart, to be known to work
+XML = find_library("xml2")  # by its soname, which differs from one Debian to the next
 
 pytestmark = pytest.mark.skipif(not shutil.which("needrestart"), reason="needrestart is missing")
 
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("needrestart"), reason="needres
 @pytest.fixture
 def control() -> Iterator[str]:
     unit = Path(f"/etc/systemd/system/{CONTROL}")
-    program = "import ctypes, time; ctypes.CDLL('libxml2.so.2'); time.sleep(9999)"
+    program = f"import ctypes, time; ctypes.CDLL('{XML}'); time.sleep(9999)"
     unit.write_text(f'[Service]\nExecStart=/usr/bin/python3 -c "{program}"\n')
     must("systemctl", "daemon-reload")
     must("systemctl", "start", CONTROL)
@@ -39,7 +41,7 @@ def upgrade_libraries() -> None:
 
     Of the server's and of the proxy's, which few others have open.
     """
-    names = ("*/libxml2.so.2.*", "*/systemd/libsystemd-shared-*.so")
+    names = (f"*/{XML}.*", "*/systemd/libsystemd-shared-*.so")
     for library in (path for name in names for path in Path("/usr/lib").glob(name)):
         new = library.with_name(f"{library.name}.dpkg-new")
         shutil.copy2(library, new)

@@ -19,7 +19,9 @@ UNITS = (
 def test_verify_has_nothing_to_say(instance: Make) -> None:
     instance("--no-provision")
     said = run("systemd-analyze", "verify", "--generators=yes", "--man=yes", *UNITS).expect(0)
-    assert said.out + said.err == ""
+    # of the generators' sandbox, which a machine within another cannot have
+    told = [line for line in said.err.splitlines() if not line.startswith("Read-only bind remount")]
+    assert (said.out, told) == ("", [])
 
 
 @pytest.mark.parametrize("unit", UNITS)
