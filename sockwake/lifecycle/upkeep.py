@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -81,6 +81,8 @@ def due(
         found.append(Due(VACUUM, "it was never maintained"))
     elif written >= _WAL:
         found.append(Due(VACUUM, f"{written >> 20} MiB of WAL were written since the last upkeep"))
+    elif written <= -_WAL:
+        found.append(Due(VACUUM, "its data are from before the last upkeep"))
     if mismatched:
         names = ", ".join(f'"{each}"' for each in mismatched)
         found.append(Due(COLLATION, f"texts are sorted otherwise than the indexes of {names} are"))
@@ -154,6 +156,12 @@ def write(instance: Instance, note: Note) -> None:
         files.replace(path, 0o644, f"{json.dumps(vars(note))}\n")
     except OSError as error:
         raise SockwakeError(f"cannot write {path}: {error.strerror}") from None
+
+
+def forget_pages(instance: Instance) -> None:
+    """Have nothing be known of its pages: other data are in their place now. Can be repeated."""
+    if (note := read(instance)) and (note.damage or note.verified):
+        write(instance, replace(note, damage="", verified=0.0))
 
 
 def hand_on(old: Instance, instance: Instance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -196,14 +197,24 @@ def test_a_client_comes_first_and_damage_is_told(database: Database) -> None:
     run("sockwake", "maintain", name).expect(0, "verified the checksums of all pages")
     assert not Path(f"/proc/{pid}").exists()
     database.asleep()
+    run("sockwake", "backup", name).expect(0)
     # a page that has rotted
     table = max(database.cluster.glob("base/*/*"), key=lambda path: path.stat().st_size)
     with table.open("r+b") as file:
         file.seek(100_000)
         file.write(os.urandom(100))
     run("sockwake", "maintain", name).expect(1, "is damaged: ", f"{table}", "block 12")
-    run("sockwake", "doctor", name).expect(1, f"{name}: a page of its data is damaged")
     database.asleep()
+    told = f"{name}: a page of its data is damaged"
+    run("sockwake", "doctor", name).expect(1, told, f"sockwake restore {name}")
+    run("sockwake", "restore", name).expect(0)
+    assert told not in str(run("sockwake", "doctor", name))
+    due = run("sockwake", "maintain", "--check", name).expect(PENDING).out
+    assert "the checksums of its pages were never verified" in due
+    run("sockwake", "maintain", name).expect(0, "verified the checksums of all pages")
+    assert database.psql("SELECT count(*) FROM t") == "200000"
+    database.put_to_sleep()
+    shutil.rmtree(f"/var/backups/sockwake/{name}")
 
 
 def test_a_window_with_hours_keeps_it_awake_for_its_own_jobs(database: Database) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import upkeep
 from sockwake.system import deletion, files, process
 from sockwake.system.identity import identity
 
@@ -80,6 +81,7 @@ class Note:
         for swap in self.swaps:
             swap.exchange()
             _note_data(instance, swap)
+        upkeep.forget_pages(instance)
         if self.password is not None:
             files.replace(instance.password_file, 0o600, self.password)
         return replace(self, phase=DONE).write(instance)

@@ -14,7 +14,7 @@ from sockwake.admin.upkeep import newer_cluster, newer_definition, two_clusters,
 from sockwake.admin.upkeep.upgraded import MAKING, SWITCHING, Upgraded
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
-from sockwake.lifecycle import passing, runtime
+from sockwake.lifecycle import passing, runtime, upkeep
 from sockwake.system import systemctl
 
 OLDER, NEWER = "upgrade-older", "upgrade"  # purposes of passing units
@@ -40,6 +40,7 @@ def try_out(instance: Instance, data: str, move: Upgraded) -> None:
         with held_asleep(instance, load(instance), force=True):
             undo(instance, data, move)
         raise
+    upkeep.forget_pages(instance)
     upgraded.write(instance, move.done())
 
 

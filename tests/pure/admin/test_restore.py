@@ -10,6 +10,7 @@ from fault import KILLED, at_every_step, kill, undisturbed
 from sockwake.admin import cli
 from sockwake.config.settings import load
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE
+from sockwake.lifecycle import upkeep
 from test_backup import DATA, cluster, listed, with_cluster
 from tree import Tree
 
@@ -61,6 +62,17 @@ def test_the_data_are_exchanged_and_can_be_again(pg1: Tree) -> None:
     for switch in ("--back", "--forget"):
         ran = pg1.sockwake("restore", "pg1", switch)
         assert ran.status == FAILED and "nothing is kept of a restore" in ran.stderr
+
+
+def test_nothing_is_known_of_the_pages_that_are_in_place_now(pg1: Tree) -> None:
+    """A page of those they replace was damaged, or all of them were verified."""
+    instance = pg1.instance("pg1")
+    upkeep.write(instance, upkeep.Note(finished=1.0, done=("did it",), damage="block 12"))
+    assert pg1.sockwake("restore", "pg1").status == 0
+    assert upkeep.read(instance) == upkeep.Note(finished=1.0, done=("did it",))
+    upkeep.write(instance, upkeep.Note(verified=1.0))
+    assert pg1.sockwake("restore", "pg1", "--back").status == 0
+    assert upkeep.read(instance) == upkeep.Note()
 
 
 def test_a_purge_knows_the_directory_that_was_named(tree: Tree) -> None:

@@ -85,6 +85,14 @@ def test_a_look_is_due_when_as_much_was_written_as_a_segment_of_the_wal() -> Non
     assert one.why == "64 MiB of WAL were written since the last upkeep"
 
 
+def test_data_of_before_the_last_upkeep_are_a_reason() -> None:
+    """As behind a restore, or an upgrade by a dump; a crash loses no more than a checkpoint."""
+    later = replace(DONE, wal=1 << 30)
+    [one] = upkeep.due(YOUNG, later, "sha256:a", [], NOW)
+    assert (one.work, one.why) == (VACUUM, "its data are from before the last upkeep")
+    assert works(replace(YOUNG, redo=later.wal - (1 << 20)), later) == []
+
+
 def test_another_c_library_is_a_reason() -> None:
     assert works(YOUNG, DONE, "sha256:b") == [COLLATION]
     assert works(YOUNG, DONE, "sha256:a", "shop", "web") == [COLLATION]
