@@ -10,6 +10,9 @@ were; "basebackup", what pg_basebackup(1) made of a server that ran; "dump", wha
 
 It has this name only when it is whole and synced. What is being made, or was when its process was
 killed, begins with ".new-", and what is being deleted with ".rm-".
+
+Backups outlive their instance. The file "earlier" names those that were there when another one was
+made with that name, and with data of its own: they are not the new one's, and do not expire for it.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import os
 import re
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sockwake.config import scope
@@ -30,7 +34,7 @@ from sockwake.system import files
 FILES, BASEBACKUP, DUMP = METHODS = ("files", "basebackup", "dump")
 STATUS = "status"
 NEW, DOOMED = ".new-", ".rm-"
-_FAILURE = "failure"
+_FAILURE, _EARLIER = "failure", "earlier"
 _STAMP = "%Y-%m-%dT%H%M%SZ"  # as pg_backupcluster(1) has it
 _NAME = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.({'|'.join(METHODS)})")
 
@@ -43,10 +47,13 @@ class DamagedError(SockwakeError):
 class Backup:
     """One backup that is whole.
 
-    name: of the instance. stamp: TIMESTAMP. method: FILES, BASEBACKUP or DUMP. path: where it is.
-    started, finished: seconds since 1970. bytes: what its files take, with blocks that are shared.
-    facts: all that its status says. damage: what `sockwake backups verify` has found, or "".
+    name: of its instance, now. stamp: TIMESTAMP. method: FILES, BASEBACKUP or DUMP.
+    path: where it is. started, finished: seconds since 1970.
+    bytes: what its files take, with blocks that are shared.
+    damage: what `sockwake backups verify` has found, or "".
     verified: when it found nothing, in seconds since 1970; 0 for never.
+    facts: all that its status says.
+    is_earlier: whether it is of another instance, which had the name before and was removed.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Backup:
     damage: str = ""
     verified: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict, compare=False)
+    is_earlier: bool = False
 
     @property
     def instance_files(self) -> str:
@@ -74,6 +82,11 @@ class Backup:
     def volumes(self) -> str:
         """The directory that has a directory for each volume; may be missing."""
         return f"{self.path}/volumes"
+
+    @property
+    def name_then(self) -> str:
+        """The name that its instance had when it was made."""
+        return str(self.facts["instance"])
 
     @property
     def title(self) -> str:
@@ -100,14 +113,35 @@ def directory(instance: Instance) -> str:
 
 
 def of(instance: Instance) -> list[Backup]:
-    """All whole backups of an instance, the oldest first; none for a user who may not look."""
-    return list(filter(None, map(at, _paths(instance))))
+    """All whole backups of a name, the oldest first; none for a user who may not look."""
+    return list(_each(instance, _paths(instance)))
+
+
+def own(instance: Instance) -> list[Backup]:
+    """All whole backups of the instance that has the name now, the oldest first."""
+    return [each for each in of(instance) if not each.is_earlier]
 
 
 def last_good(instance: Instance) -> Backup | None:
-    """The newest backup with which nothing is known to be wrong."""
-    newest_first = map(at, reversed(_paths(instance)))
-    return next((each for each in newest_first if each and each.is_good), None)
+    """The newest backup of the instance with which nothing is known to be wrong."""
+    newest_first = _each(instance, reversed(_paths(instance)))
+    return next((each for each in newest_first if each.is_good and not each.is_earlier), None)
+
+
+def _each(instance: Instance, paths: Iterable[str]) -> Iterator[Backup]:
+    earlier = files.text_of(f"{directory(instance)}/{_EARLIER}").split()
+    for path in paths:
+        if found := at(path):
+            is_earlier = os.path.basename(path) in earlier
+            yield replace(found, name=instance.name, is_earlier=is_earlier)
+
+
+def note_earlier(instance: Instance) -> None:
+    """Have the backups that there are be those of an earlier instance; of one that is new."""
+    if names := [os.path.basename(path) for path in _paths(instance)]:
+        text = "".join(f"{each}\n" for each in names)
+        files.replace(f"{directory(instance)}/{_EARLIER}", 0o600, text)
+        files.remove(failure_file(instance))
 
 
 def at(path: str) -> Backup | None:

@@ -35,7 +35,7 @@ def make(instance: Instance, timestamp: str, new: Name, wish: copy.Wish) -> str:
         if new == instance.name:
             settings = of_backup(backup, instance.root).settings
             had = str(backup.facts.get("data") or "")
-            data = had if had != Instance(new).data else ""
+            data = had if had != Instance(Name(backup.name_then)).data else ""
             wish = replace(wish, port=wish.port or settings.port, data=wish.data or data)
         return copy.from_backup(backup, new, wish, root=instance.root)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sockwake.admin import inventory
 from sockwake.admin.backup import staged
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load_if_valid
@@ -11,8 +12,12 @@ from sockwake.lifecycle.backups import Backup
 
 
 def expire(instance: Instance, keep: int) -> list[Backup]:
-    """Delete all but the newest `keep` backups; returns those. Call it under staged.locked()."""
-    doomed = beyond(backups.of(instance), keep)
+    """Delete all but the newest `keep` backups; returns those. Call it under staged.locked().
+
+    Those of an earlier instance of the name stay while there is one that has it now.
+    """
+    found = backups.own(instance) if inventory.exists(instance) else backups.of(instance)
+    doomed = beyond(found, keep)
     for each in doomed:
         staged.delete(each)
     return doomed

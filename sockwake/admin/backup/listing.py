@@ -54,9 +54,9 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
 def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> Backup:
     """The backup with a timestamp, with or without its method; the newest good one for "".
 
-    Raises SockwakeError (unknown).
+    That is none of an earlier instance of the name. Raises SockwakeError (unknown).
     """
-    every = backups.of(instance)
+    every = backups.of(instance) if timestamp else backups.own(instance)
     found = [each for each in every if may_be_dump or each.method != backups.DUMP]
     if timestamp:
         found = [each for each in found if timestamp in (each.stamp, os.path.basename(each.path))]
@@ -108,6 +108,7 @@ def row(each: Backup) -> dict[str, object]:
         "system_identifier": each.facts.get("system_identifier"),
         "verified": int(each.verified) or None,
         "damage": each.damage or None,
+        "earlier": each.is_earlier,
     }
 
 
@@ -131,4 +132,5 @@ def table(listed: Sequence[dict[str, object]], *, header: bool) -> str:
 def _state(row: dict[str, object]) -> str:
     if row["damage"]:
         return f"damaged: {row['damage']}"
-    return "verified" if row["verified"] else "whole"
+    state = "verified" if row["verified"] else "whole"
+    return f"{state}, of an earlier one" if row["earlier"] else state

@@ -22,7 +22,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, pgdata
 from sockwake.errors import EXISTS, USAGE, SockwakeError
 from sockwake.kinds.table import HOST
-from sockwake.lifecycle import expiring
+from sockwake.lifecycle import backups, expiring
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, undisturbed
 from sockwake.oci import layers, store
@@ -78,6 +78,8 @@ def _make(origin: Origin, new: Name, wish: Wish) -> str:
             _copy_volumes(origin, begun.instance, wish)
         if wish.data:
             begun.note_data(wish.data)
+        if not (origin.backup and origin.backup.name == new):  # else it is that one again
+            backups.note_earlier(begun.final)
         made = begun.publish()
         said = _finish(origin, made, wish)
         files.remove(made.copying_file)

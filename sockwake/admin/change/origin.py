@@ -52,7 +52,7 @@ def of_instance(instance: Instance) -> Origin:
 
 def of_backup(backup: Backup, root: str) -> Origin:
     """What a copy of a backup is made of."""
-    instance = Instance(Name(backup.name), root, etc=backup.instance_files)
+    instance = Instance(Name(backup.name_then), root, etc=backup.instance_files)
     return Origin(
         instance,
         load(instance),

@@ -8,10 +8,10 @@ goes on with that when it was killed.
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 from sockwake.admin import inventory, preset
-from sockwake.admin.backup import restored
+from sockwake.admin.backup import restored, staged
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
@@ -20,7 +20,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import drain, expiring, upkeep
+from sockwake.lifecycle import backups, drain, expiring, upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
@@ -33,9 +33,9 @@ def rename(old: Name, new: Name, *, root: str) -> str:
     if old == new:
         raise SockwakeError("these are the same name", status=USAGE)
     if _is_begun(old, new, root):
-        with inventory.held(new, root) as instance:
+        with inventory.held(new, root) as instance, _backups_held(Instance(old, root)):
             return _finish(instance, Instance(old, root))
-    with inventory.held(old, root) as instance:
+    with inventory.held(old, root) as instance, _backups_held(Instance(old, root)):
         inventory.require_finished(instance)
         restored.require_none(instance)  # it has places with the old name
         settings = load(instance)
@@ -49,6 +49,11 @@ def rename(old: Name, new: Name, *, root: str) -> str:
                 os.rename(instance.etc, target.etc)
                 files.sync(scope.etc(root))
             return _finish(target, instance)
+
+
+def _backups_held(old: Instance) -> AbstractContextManager[object]:
+    """No backup of it is made, verified or deleted meanwhile; raises SockwakeError (in use)."""
+    return staged.locked(old) if os.path.isdir(backups.directory(old)) else nullcontext()
 
 
 def _is_begun(old: Name, new: Name, root: str) -> bool:
@@ -132,6 +137,7 @@ def _finish(instance: Instance, old: Instance) -> str:
         os.rename(had, bundle.path(instance))
     layers.hand_on(old, instance)
     upkeep.hand_on(old, instance)
+    left = _hand_on_backups(old, instance)
     noted = _noted(instance)
     is_live = not instance.root and systemctl.is_running()
     if is_live:
@@ -147,7 +153,21 @@ def _finish(instance: Instance, old: Instance) -> str:
     files.sync(instance.etc)
     if is_live:
         _make(instance, settings)
-    return f"{old.name} is {instance.name} now"
+    return f"{old.name} is {instance.name} now{left}"
+
+
+def _hand_on_backups(old: Instance, instance: Instance) -> str:
+    """Have its backups go with it; returns what is left of them, as the end of a sentence."""
+    had, place = backups.directory(old), backups.directory(instance)
+    if not os.path.isdir(had):
+        return ""
+    with suppress(FileNotFoundError):
+        if os.listdir(place):
+            return f"; its backups stay in {had}, as {place} has others"
+        os.rmdir(place)
+    os.rename(had, place)
+    files.sync(os.path.dirname(place))
+    return ""
 
 
 def _make(instance: Instance, settings: Settings) -> None:

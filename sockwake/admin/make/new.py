@@ -15,7 +15,7 @@ from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import SERVICE
-from sockwake.lifecycle import proxy_netns, start_attempt
+from sockwake.lifecycle import backups, proxy_netns, start_attempt
 from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
@@ -109,6 +109,7 @@ def make(
     """
     provision = provision and not request.root
     begun = _begin(request)
+    has_its_data = _continues(request)
     settings = mending = None
     try:
         settings = load(begun.instance)
@@ -124,6 +125,8 @@ def make(
             begun.note_data(request.data_directory)
         if bake:
             bake(begun.instance, settings)
+        if not has_its_data:
+            backups.note_earlier(begun.final)
         made = begun.publish()
         if enable:
             _enable(made)
@@ -193,6 +196,12 @@ def _claim_data(begun: draft.Draft, request: Request) -> None:
         begun.claim_data(request.data_directory, make=True)
     elif request.definition_file == SERVICE and not _has_state(request):
         begun.claim_data(request.data_directory, make=False)
+
+
+def _continues(request: Request) -> bool:
+    """Whether it has the data of one that was removed, or of another program."""
+    is_service = request.definition_file == SERVICE and not request.root
+    return request.adopt or (is_service and _has_state(request))
 
 
 def _has_state(request: Request) -> bool:

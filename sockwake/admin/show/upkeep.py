@@ -47,7 +47,7 @@ def awake_for(row: Mapping[str, object]) -> float | None:
 
 
 def _backup(instance: Instance, settings: Settings, row: Mapping[str, object]) -> Facts:
-    every, failure = backups.of(instance), backups.failure(instance)
+    every, failure = backups.own(instance), backups.failure(instance)
     good = [each for each in every if each.is_good]
     try:
         missed = overdue.told(instance, settings, awake_for=awake_for(row))

@@ -35,7 +35,7 @@ def backups_made(patient: Patient) -> Iterator[Finding]:
 def backups_good(patient: Patient) -> Iterator[Finding]:
     """A backup of which `sockwake backups verify` has said that it is damaged."""
     for instance in patient.chosen:
-        for each in backups.of(instance):
+        for each in backups.own(instance):
             if not each.is_good:
                 what = f"its backup of {each.stamp} is damaged: {each.damage}"
                 yield Finding(what, command("sockwake backup", instance.name), instance.name)
