@@ -7,6 +7,7 @@ import os
 import queue
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,7 +87,9 @@ def forky(run: Run, deb: Path, files: list[Path], arguments: list[str], *, whole
 
     whole: also ring 1 there, without its linters: its Python, its systemd, its debhelper.
     """
-    jobs = [partial(system, run, deb, files, [], arguments, tree="guest-forky")]
+    jobs: list[Callable[[], None]] = [
+        partial(system, run, deb, files, [], arguments, tree="guest-forky")
+    ]
     if whole:
         jobs.append(partial(rules, run, "forky", "forky", [], [], arguments))
     in_parallel(jobs, run)

@@ -109,7 +109,6 @@ def make(
     """
     provision = provision and not request.root
     begun = _begin(request)
-    has_its_data = _continues(request)
     settings = mending = None
     try:
         settings = load(begun.instance)
@@ -121,13 +120,9 @@ def make(
             if request.definition_file != SERVICE or request.has_cluster:
                 _provision(begun.instance, settings, mending, quiet=quiet, debug=debug)
             arrival.load(request, begun.instance, settings)
-        if "DATA" in request.lines and request.data:
-            begun.note_data(request.data_directory)
         if bake:
             bake(begun.instance, settings)
-        if not has_its_data:
-            backups.note_earlier(begun.final)
-        made = begun.publish()
+        made = _publish(begun, request)
         if enable:
             _enable(made)
         if (provision or enable) and not request.root and systemctl.is_running():
@@ -145,6 +140,14 @@ def make(
     request.warnings += mending.said if mending else []
     _conclude(request, settings, provision=provision)
     return made, settings
+
+
+def _publish(begun: draft.Draft, request: Request) -> Instance:
+    if "DATA" in request.lines and request.data:
+        begun.note_data(request.data_directory)
+    if not request.continues:
+        backups.note_earlier(begun.final)
+    return begun.publish()
 
 
 def _bring_files(begun: draft.Draft, request: Request, settings: Settings, *, quiet: bool) -> None:
@@ -180,6 +183,7 @@ def _begin(request: Request) -> draft.Draft:
             abandoned = inventory.draft_of(request.name, request.root)
             if not abandoned:
                 request.adopt = finds_data(request)
+                request.continues = request.adopt or _has_program_data(request)
                 port = choose_port(request)
                 files = request.files(port, _password(request), choose_backend_port(request, port))
                 return draft.Draft(request.name, request.root, files)
@@ -198,10 +202,8 @@ def _claim_data(begun: draft.Draft, request: Request) -> None:
         begun.claim_data(request.data_directory, make=False)
 
 
-def _continues(request: Request) -> bool:
-    """Whether it has the data of one that was removed, or of another program."""
-    is_service = request.definition_file == SERVICE and not request.root
-    return request.adopt or (is_service and _has_state(request))
+def _has_program_data(request: Request) -> bool:
+    return request.definition_file == SERVICE and not request.root and _has_state(request)
 
 
 def _has_state(request: Request) -> bool:

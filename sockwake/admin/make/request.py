@@ -25,7 +25,8 @@ class Request:
     values: for the template of the definition. definition: its text, when a compose file is given.
     words: the command of a program. private_port: its port is in a network namespace of its own.
     tls: texts of certificate and key; ("", "") where the first wake makes them.
-    adopt: the data directory holds data already. engine: the name of the engine, if it needs one.
+    adopt: the data directory holds data already. continues: whether it has these, or a program's.
+    engine: the name of the engine, if it needs one.
     engine_why: why it is that one, "" where there was no choice.
     endpoints: of a project. copy_from: the directory of which its own becomes a copy, "" for none.
     archive: the path of the archive that its images come from, into a tree; "" for none.
@@ -49,6 +50,7 @@ class Request:
     private_port: bool = True
     tls: tuple[str, str] | None = None
     adopt: bool = False
+    continues: bool = False
     engine: str = ""
     engine_why: str = ""
     endpoints: list[Endpoint] = field(default_factory=list)
