@@ -39,11 +39,19 @@ def adopted(instance: Make, *options: str) -> Ran:
     ("text", "said"),
     [
         (PEER, "/pg_hba.conf:2 says: local all all peer"),
-        ("local all all ident map=x\n", "/pg_hba.conf:1 says: local all all ident map=x"),
+        pytest.param(
+            "local all all ident map=x\n",
+            "/pg_hba.conf:1 says: local all all ident map=x",
+            marks=pytest.mark.soak,
+        ),
         ("local all all reject\n", "/pg_hba.conf:1 says: local all all reject"),
         ("host all all all scram-sha-256\n", "has no line for user 'postgres' as clients come"),
         ("local all all trust\n", "lets strangers in without a password: "),
-        ("include nowhere.conf\n", "cannot be read: no such file or directory"),
+        pytest.param(
+            "include nowhere.conf\n",
+            "cannot be read: no such file or directory",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_what_no_client_could_use_is_refused_with_the_line_and_mended_when_asked(

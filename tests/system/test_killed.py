@@ -76,7 +76,7 @@ def interrupted_after(reached: Callable[[], bool], with_signal: int, runtime: st
         (step, ("again", "rm")[number % 2], runtime)
         for number, step in enumerate(STEPS)
         for runtime in RUNTIMES
-        if runtime == "crun" or SOAK or number % 3 == 0
+        if runtime == "crun" or SOAK or number % 6 == 0
     ],
 )
 def test_killed_when(known: Know, step: str, ending: str, runtime: str) -> None:

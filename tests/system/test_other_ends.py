@@ -14,6 +14,7 @@ from ending import SIGNALS, Command, Native, Postgres, Subject, send
 from instances import Make, MakeService
 from moment import until
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = pytest.mark.fault
 STAND_IN, SLOW = Path("/usr/local/bin/systemd-run"), Path("/usr/local/bin/grep")
@@ -41,7 +42,7 @@ def subject_of(kind: str, service: MakeService, redis: str, program: str) -> Sub
     return Command(service("command", "--exec", f"{redis} --port {{port}}"))
 
 
-@pytest.mark.parametrize("kind", ["command", "native"])
+@pytest.mark.parametrize("kind", ["command", *only_in_soak("native")])
 def test_ending_the_start_condition_of_a_program(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:
@@ -160,7 +161,7 @@ def test_a_timer_that_was_never_made_keeps_nothing_awake(instance: Make, script:
         database.asleep()
 
 
-@pytest.mark.parametrize("kind", ["command", "native"])
+@pytest.mark.parametrize("kind", ["native", *only_in_soak("command")])
 def test_a_timer_that_was_never_made_keeps_no_program_awake_on_a_unix_socket(
     service: MakeService, redis: str, program: str, kind: str
 ) -> None:

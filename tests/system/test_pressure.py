@@ -63,7 +63,7 @@ def run_short(service: Service, memory: Memory) -> Callable[[], None]:
     return lambda: until("it is held back", lambda: said(service).count(HELD_BACK) > before)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "container", "command", "native"])
+@pytest.mark.parametrize("kind", ["postgres", "container", "native", *only_in_soak("command")])
 def test_a_wake_waits_for_memory_and_then_serves_its_client(
     sleeper: MakeSleeper, memory: Memory, kind: str
 ) -> None:
@@ -107,7 +107,7 @@ def coming(service: Service) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("kind", ["postgres", "command", "native", *only_in_soak("container")])
+@pytest.mark.parametrize("kind", ["postgres", "native", *only_in_soak("command", "container")])
 def test_nothing_is_started_for_a_client_that_does_not_wait(
     sleeper: MakeSleeper, memory: Memory, kind: str
 ) -> None:

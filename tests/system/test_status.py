@@ -13,6 +13,7 @@ from database import Database
 from instances import Make
 from moment import until
 from program import must, run
+from soak import only_in_soak
 
 
 def status(database: Database) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def status(database: Database) -> dict[str, Any]:
     return facts
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_why_it_is_awake_is_told(instance: Make, runtime: str) -> None:
     database = instance("--runtime", runtime, idle="1h")
     began = time.time()

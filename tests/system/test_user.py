@@ -13,7 +13,7 @@ from manual import block
 from moment import until
 from package import DEB, apt
 from program import must, run
-from soak import SOAK
+from soak import only_in_soak
 from stranger import knocking
 from web import get
 from webshop import NGINX
@@ -100,8 +100,7 @@ def way_out() -> Iterator[None]:
     "options",
     [
         ("--version", "18", "--check-every", "1s"),
-        *([("--version", "18", "--tls", "--check", "none")] if SOAK else []),
-        WEB,
+        *only_in_soak(("--version", "18", "--tls", "--check", "none"), WEB),
     ],
 )
 def test_a_health_check_neither_wakes_it_nor_keeps_it_awake(

@@ -11,6 +11,7 @@ import pytest
 from instances import Make
 from moment import until
 from program import must
+from soak import only_in_soak
 
 
 def test_first_client_ever_is_answered(instance: Make) -> None:
@@ -26,7 +27,7 @@ def test_first_client_of_an_instance_without_a_cluster_is_answered(instance: Mak
     assert database.psql() == "1"
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_asleep_means_that_only_the_socket_is_left(instance: Make, runtime: str) -> None:
     database = instance("--runtime", runtime)
     assert database.processes() == []
@@ -75,7 +76,7 @@ def test_only_clocks_that_cannot_be_set_end_its_idle_time(instance: Make) -> Non
     must("systemctl", "stop", database.proxy)
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_journal_names_the_client_the_time_and_the_phases(instance: Make, runtime: str) -> None:
     database = instance("--runtime", runtime)
     with database.connect(source="127.0.0.77") as client:

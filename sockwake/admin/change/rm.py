@@ -12,7 +12,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.resources import engines_of, remove_from
-from sockwake.lifecycle import drain, expiring, holds, upkeep
+from sockwake.lifecycle import backups, drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
 from sockwake.postgres import password
 from sockwake.system import deletion, safe_path, systemctl
@@ -107,6 +107,8 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     elif data and os.path.isdir(data):
         kept = not instance.root and password.keep_password(instance, data)
         said.append(f"left the data{' and their password' if kept else ''} in {data}")
+    if backups.own(instance):
+        said.append(f"left its backups in {backups.directory(instance)}")
     place, beside = _place(instance), _beside(instance)
     if purge:
         for name in beside:

@@ -25,9 +25,9 @@ def again(tree: Tree) -> Tree:
     with_cluster(tree, "pg1")
     for _ in range(2):
         assert tree.sockwake("backup", "pg1").status == 0
-    backups.failure_file(tree.instance("pg1"))
     Path(backups.failure_file(tree.instance("pg1"))).write_text("2026-11-29T01:00:00Z full\n")
-    assert tree.sockwake("rm", "pg1", "--purge").status == 0
+    ran = tree.sockwake("rm", "pg1", "--purge")
+    assert ran.status == 0 and f"; left its backups in {tree}/{PLACE}/pg1" in ran.stdout, ran
     with_cluster(tree, "pg1")
     (cluster(tree, "pg1") / "rows").write_text("new")
     return tree

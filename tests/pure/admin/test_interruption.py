@@ -42,10 +42,9 @@ def is_whole(tree: Tree) -> bool:
     ]
 
 
-@pytest.mark.parametrize("enable", [[], ["--enable"]])
-def test_new_killed_at_any_step_can_be_run_again_and_removed(tree: Tree, enable: list[str]) -> None:
+def test_new_killed_at_any_step_can_be_run_again_and_removed(tree: Tree) -> None:
     before = tree.snapshot()
-    new = command(tree, "new", "pg1", "--version", "18", "--quiet", *enable)
+    new = command(tree, "new", "pg1", "--version", "18", "--quiet", "--enable")
     reached = 0
     for ended in at_every_step(new, kill):
         reached += ended.reached
@@ -76,14 +75,11 @@ def test_new_killed_at_any_step_can_be_removed(tree: Tree) -> None:
         assert tree.added_to(before) == [], ended
 
 
-@pytest.mark.parametrize("enable", [[], ["--enable"]])
-def test_new_that_fails_at_any_step_says_so_and_leaves_nothing(
-    tree: Tree, enable: list[str]
-) -> None:
+def test_new_that_fails_at_any_step_says_so_and_leaves_nothing(tree: Tree) -> None:
     before = tree.snapshot()
     reached = 0
     for ended in at_every_step(
-        command(tree, "new", "pg1", "--version", "18", "--quiet", *enable), disk_full
+        command(tree, "new", "pg1", "--version", "18", "--quiet", "--enable"), disk_full
     ):
         reached += ended.reached
         if ended.status == 0:  # undisturbed, or a step that need not succeed
