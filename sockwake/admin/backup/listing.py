@@ -54,9 +54,10 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
 def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> Backup:
     """The backup with a timestamp, with or without its method; the newest good one for "".
 
-    That is none of an earlier instance of the name. Raises SockwakeError (unknown).
+    One of an earlier instance of the name is that only where it has none of its own.
+    Raises SockwakeError (unknown).
     """
-    every = backups.of(instance) if timestamp else backups.own(instance)
+    every = (backups.own(instance) if not timestamp else []) or backups.of(instance)
     found = [each for each in every if may_be_dump or each.method != backups.DUMP]
     if timestamp:
         found = [each for each in found if timestamp in (each.stamp, os.path.basename(each.path))]

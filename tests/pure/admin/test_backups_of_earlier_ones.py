@@ -9,7 +9,7 @@ import pytest
 from fault import KILLED, at_every_step, kill, undisturbed
 from sockwake.admin import cli
 from sockwake.config.settings import load
-from sockwake.errors import IN_USE, UNKNOWN
+from sockwake.errors import IN_USE
 from sockwake.lifecycle import backups
 from test_backup import DATA, PLACE, cluster, listed, with_cluster
 from tree import Tree
@@ -33,19 +33,28 @@ def again(tree: Tree) -> Tree:
     return tree
 
 
-def test_they_are_listed_and_neither_counted_nor_taken_unasked(again: Tree) -> None:
+def test_they_are_listed_and_do_not_count(again: Tree) -> None:
     first, second = stamps(again, earlier=True)
     assert stamps(again, earlier=False) == []
     shown = again.sockwake("backups", "ls").stdout.splitlines()[1:]
     assert all(line.endswith("whole, of an earlier one") for line in shown)
     told = json.loads(again.sockwake("status", "pg1", "--json").stdout)["backup"]
     assert (told["count"], told["last_good"], told["failure"]) == (0, None, None)
-    ran = again.sockwake("restore", "pg1")
-    assert ran.status == UNKNOWN and "there is no backup of 'pg1'" in ran.stderr
-    assert (cluster(again, "pg1") / "rows").read_text() == "new"
-    assert again.sockwake("restore", "pg1", "--from", first).status == 0, "when it is said"
-    assert (cluster(again, "pg1") / "rows").read_text() == "42"
     assert stamps(again, earlier=True) == [first, second]
+
+
+def test_one_is_restored_when_it_is_said_or_there_is_no_other(again: Tree) -> None:
+    rows = cluster(again, "pg1") / "rows"
+    assert again.sockwake("restore", "pg1").status == 0 and rows.read_text() == "42"
+    assert again.sockwake("restore", "pg1", "--back").status == 0 and rows.read_text() == "new"
+    assert again.sockwake("restore", "pg1", "--forget").status == 0
+    assert again.sockwake("backup", "pg1").status == 0
+    rows.write_text("newer")
+    assert again.sockwake("restore", "pg1").status == 0 and rows.read_text() == "new"
+    assert again.sockwake("restore", "pg1", "--forget").status == 0
+    first = stamps(again, earlier=True)[0]
+    assert again.sockwake("restore", "pg1", "--from", first).status == 0
+    assert rows.read_text() == "42"
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
