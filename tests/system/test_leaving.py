@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import signal
 import stat
@@ -215,6 +216,12 @@ def test_a_dump_that_is_not_loaded_to_its_end_leaves_nothing(
     said = run(*argv, timeout=180).expect(FAILED).err
     assert "could not be loaded, and nothing was kept of it" in said and "nonsense" in said
     assert database.state(unit) == "inactive" and not Path("/var/lib/sockwake/pg1").exists()
+    # pg_dump | gzip, of a pg_dump that failed in between
+    packed = tmp_path / "cut.sql.gz"
+    packed.write_bytes(gzip.compress(f"--\n-- PostgreSQL database dump\n--\n{head}".encode()))
+    said = run(*argv[:3], str(packed), *argv[4:], timeout=180).expect(FAILED).err
+    assert "is cut, and nothing was kept of it" in said
+    assert database.state(unit) == "inactive" and not Path("/var/lib/sockwake/pg1").exists()
     dump.write_text(head)
     run(*argv, "--idle", "1s", "--enable", timeout=180).expect(0)
     assert database.psql("select x from t") == "1"
@@ -246,4 +253,7 @@ def test_a_base_backup_of_either_format_becomes_an_instance(
     shutil.rmtree(tars)
     refused = new_from(plain, "three", "--version", "18", status=USAGE).err
     assert "is a cluster of PostgreSQL 17, not 18" in refused
+    os.truncate(max(plain.glob("base/*/*"), key=lambda path: path.stat().st_size), 8192)
+    assert "is not whole: base/" in new_from(plain, "four", status=FAILED).err
+    assert not Path("/etc/sockwake/four").exists() and not Path("/var/lib/sockwake/four").exists()
     database.asleep()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 
 from sockwake.admin import inventory
-from sockwake.admin.make import foreign_settings
+from sockwake.admin.make import base_backup, foreign_settings
 from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, DATA, TAR, Origin
 from sockwake.admin.make.request import Request
 from sockwake.admin.words import listed, size
@@ -38,6 +39,9 @@ _UNPACK = 'src=$0 alone="setpriv --pdeathsig KILL"; %s | $alone "$@"'
 _PSQL = (
     "--no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 --set=VERBOSITY=terse --file=-"
 )
+# what pg_dump and pg_dumpall write before and behind what they dump
+_MARK = re.compile(r"-- PostgreSQL database( cluster)? dump( complete)?")
+_MARKS = r"/^-- PostgreSQL database\( cluster\)\{0,1\} dump\( complete\)\{0,1\}$/w "
 _NOT_MADE = ("postgres", "template1")  # databases that every cluster has
 
 
@@ -60,12 +64,14 @@ def fill(request: Request, origin: Origin, settings: Settings, *, quiet: bool) -
     inventory.say(f"copying {origin.path}")
     os.makedirs(place, 0o711, exist_ok=True)
     if origin.form == TAR:
-        _unpack(origin.path, place)
+        base_backup.unpack(origin.path, place)
     else:
         source = origin.path if origin.form == CLUSTER else f"{origin.path}/data"
         tree_copy.copy(os.path.realpath(source), place, quiet=quiet)
     if not os.path.exists(f"{found}/PG_VERSION"):
         raise SockwakeError(f"{origin.path} has no cluster of PostgreSQL {settings.major} in it")
+    if origin.form in (CLUSTER, TAR):
+        base_backup.require_all_files(origin.path, found)
     for name in _NOT_TAKEN:
         files.remove(f"{found}/{name}")
     uid = os.stat(f"{found}/PG_VERSION").st_uid or _USUAL_OWNER
@@ -89,18 +95,6 @@ def _require_login(request: Request, origin: Origin, found: str, major: int) -> 
             error.message.replace(found, origin.path),
             "--fix-hba mends that in the copy, where it can",
         ) from None
-
-
-def _unpack(source: str, place: str) -> None:
-    from sockwake.system import tree_copy
-
-    for name in sorted(os.listdir(source)):
-        target = f"{place}/pg_wal" if name.startswith("pg_wal.") else place
-        if name.startswith(("base.tar", "pg_wal.tar")):
-            os.makedirs(target, 0o700, exist_ok=True)
-            words = ("--extract", "--numeric-owner", "--preserve-permissions", "--auto-compress")
-            argv = ["tar", *words, f"--file={source}/{name}", f"--directory={target}"]
-            tree_copy.run(argv, place)
 
 
 def load(request: Request, draft: Instance, settings: Settings) -> None:
@@ -157,7 +151,7 @@ class Loading:
         if origin.form == ARCHIVE:
             self._restore(origin.path, name, "--no-owner", "--no-privileges")
         else:
-            self._feed(origin.path, self._psql(name))
+            self._say(origin.path, name)
 
     def everything(self) -> None:
         """Load a dump that makes its databases; the instance's own is made where it does not."""
@@ -167,14 +161,14 @@ class Loading:
         if self._origin.form == BACKUP:
             self._backup()
         else:
-            self._feed(self._origin.path, self._psql("postgres"), self.edit())
+            self._say(self._origin.path, "postgres", self.edit())
         known = self._server.sql("SELECT datname FROM pg_database").splitlines()
         if name not in known:
             self._server.sql(f"CREATE DATABASE {identifier(name)}")
 
     def _backup(self) -> None:
         data = f"{self._origin.path}/data"
-        self._feed(f"{data}/globals.sql", self._psql("postgres"), self.edit())
+        self._say(f"{data}/globals.sql", "postgres", self.edit())
         for name, file in self._origin.databases:
             if name in _NOT_MADE:
                 self._restore(f"{data}/{file}", name)
@@ -184,8 +178,15 @@ class Loading:
     def _restore(self, path: str, database: str, *words: str) -> None:
         self._feed(path, ["pg_restore", "--exit-on-error", f"--dbname={database}", *words])
 
-    def _psql(self, database: str) -> list[str]:
-        return ["psql", *_PSQL.split(), f"--dbname={database}"]
+    def _say(self, path: str, database: str, edit: str = "") -> None:
+        """Have psql say what is in a file of SQL; raises SockwakeError for one that is cut, too.
+
+        edit: a script of sed's, which it passes through.
+        """
+        with tempfile.NamedTemporaryFile(prefix="sockwake-marks-") as marks:
+            script = f"{edit}\n{_MARKS}{marks.name}"
+            self._feed(path, ["psql", *_PSQL.split(), f"--dbname={database}"], script)
+            require_whole(path, marks.read().decode())
 
     def edit(self) -> str:
         """What leaves out of a dump's roles that which this cluster has, or is to keep.
@@ -216,6 +217,21 @@ class Loading:
                 _way_out(error.said),
                 said=error.said,
             ) from None
+
+
+def require_whole(path: str, marks: str) -> None:
+    """Raise SockwakeError unless all that was begun in a dump has its end. marks: lines of it.
+
+    Those of what was packed behind a pg_dump that had failed, as in `pg_dump | gzip`, do not.
+    """
+    found = [_MARK.fullmatch(line) for line in marks.splitlines()]
+    for of in (None, " cluster"):
+        ends = [mark[2] for mark in found if mark and mark[1] == of]
+        if ends.count(None) > len(ends) - ends.count(None):
+            raise SockwakeError(
+                f"{path} is cut, and nothing was kept of it: it does not end as a dump does",
+                "dump it again",
+            )
 
 
 def _way_out(said: str) -> str:

@@ -14,12 +14,14 @@ from sockwake.lifecycle import backups
 from sockwake.system import files
 
 _HEAD, _TAIL = 1 << 20, 4096  # bytes that are looked at
+_TAR_HEADER = 512  # bytes before the first file
 _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz"}
 _VERSION = re.compile(rb"^-- Dumped from database version (\d+)", re.MULTILINE)
 _ARCHIVE_VERSION = re.compile(rb"[\0-\x20](\d{1,2})\.\d")
 _ALL = b"-- PostgreSQL database cluster dump\n"
 _ONE = b"-- PostgreSQL database dump\n"
-_WHOLE = b" dump complete\n"
+_END_OF_ALL = b"-- PostgreSQL database cluster dump complete\n"
+_END_OF_ONE = b"-- PostgreSQL database dump complete\n"
 _FROM_ENV = ("VERSION", "IMAGE", "DB_USER", "DB_NAME")
 _TAR = re.compile(r"(?:base|pg_wal|\d+)\.tar(?:\.(?:gz|lz4|zst))?")
 
@@ -155,19 +157,42 @@ def _file(path: str) -> Origin:
         start = b"".join(_beginning(path))
     elif packed:
         return Origin(path, SQL, packed=packed, creates=True)
-    if start.startswith(b"PGDMP"):
+    if is_tar := start.startswith(b"toc.dat\0"):
+        _require_whole_tar(path)
+        start = start[_TAR_HEADER:]
+    if start.startswith(b"PGDMP") or is_tar:
         version = _ARCHIVE_VERSION.search(start)
         return Origin(path, ARCHIVE, int(version[1]) if version else 0, packed)
-    if start.startswith(b"toc.dat\0"):
-        return Origin(path, ARCHIVE, packed=packed)
     if not start.strip() or b"\0" in start:
         raise SockwakeError(f"{path} is no dump of a PostgreSQL", status=USAGE)
-    is_of_pg_dump = _ALL in start[:_TAIL] or _ONE in start
-    if is_of_pg_dump and not packed and _WHOLE not in end:
-        raise SockwakeError(f"{path} is cut: it does not end as a dump does", "dump it again")
+    is_of_all = _ALL in start[:_TAIL]
+    last = _END_OF_ALL if is_of_all else _END_OF_ONE if _ONE in start else b""
+    if last not in end and not packed:  # of what is packed it is known when it was unpacked
+        raise _cut(path)
     version = _VERSION.search(start)
     creates = _ALL in start or b"\nCREATE DATABASE " in start
     return Origin(path, SQL, int(version[1]) if version else 0, packed, creates)
+
+
+def _cut(path: str) -> SockwakeError:
+    return SockwakeError(f"{path} is cut: it does not end as a dump does", "dump it again")
+
+
+def _require_whole_tar(path: str) -> None:
+    """Raise SockwakeError unless all of a dump in tar format is there.
+
+    pg_restore takes what there is of one that was cut, or waits for the rest for ever.
+    """
+    import tarfile
+    import zlib
+
+    try:
+        with tarfile.open(path) as archive:
+            names = archive.getnames()
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        names = []
+    if "restore.sql" not in names:  # which is written last
+        raise _cut(path)
 
 
 def _beginning(path: str) -> Iterator[bytes]:

@@ -1,9 +1,7 @@
 """sockwake-new --from: what a dump or a base backup tells, and what cannot become an instance."""
 
 import gzip
-import io
 import json
-import shutil
 import subprocess
 import tarfile
 from argparse import Namespace
@@ -14,7 +12,7 @@ import pytest
 
 from sockwake.admin.make import arrival, foreign_settings, origin_reading, start_from
 from sockwake.admin.make.new_options import OPTIONS
-from sockwake.admin.make.origin import ARCHIVE, BACKUP, CLUSTER, DATA, SQL, TAR, Origin
+from sockwake.admin.make.origin import BACKUP, CLUSTER, DATA, SQL, TAR, Origin
 from sockwake.errors import EXISTS, USAGE, SockwakeError
 from tree import SOCKWAKE, run
 
@@ -83,17 +81,6 @@ def test_a_dump_tells_its_version_and_whether_it_has_its_roles(tmp_path: Path) -
     assert (found.major, found.packed, found.creates) == (17, "gzip", True)
 
 
-def test_an_archive_tells_the_version_of_its_server(tmp_path: Path) -> None:
-    head = b"PGDMP\x01\x0f\x00\x04\x08\x01\x00\x04\x00\x00\x00shop\x00\x11\x00\x00\x00"
-    (tmp_path / "a").write_bytes(
-        head + b"17.6 (Debian 17.6-1)\x00\x04\x00\x00\x0018.0" + b"\0" * 99
-    )
-    found = origin_reading.read(str(tmp_path / "a"))
-    assert (found.form, found.major, found.creates) == (ARCHIVE, 17, False)
-    (tmp_path / "b").write_bytes(b"toc.dat\0" + b"\0" * 512)
-    assert origin_reading.read(str(tmp_path / "b")).form == ARCHIVE
-
-
 def test_a_base_backup_is_read_in_both_formats(tmp_path: Path) -> None:
     folder = base(tmp_path / "base")
     found = origin_reading.read(str(folder))
@@ -133,7 +120,6 @@ def test_a_backup_of_sockwake_tells_what_its_instance_was(tmp_path: Path) -> Non
     [
         (lambda at: write(at, ""), "is no dump of a PostgreSQL"),
         (lambda at: write(at, "\0\1\2" * 100), "is no dump of a PostgreSQL"),
-        (lambda at: write(at, ALL[:-60]), "is cut: it does not end as a dump does"),
         (lambda at: at.write_bytes(gzip.compress(ALL.encode())[:60]), "cannot be unpacked"),
         (lambda at: at.mkdir(), "is neither a base backup nor a dump"),
         (lambda at: (at.mkdir(), write(at / "toc.dat", "x")), "in the directory format"),
@@ -260,17 +246,3 @@ def test_what_only_made_sense_where_it_was_is_left_out_of_the_copy(tmp_path: Pat
     assert auto.read_text().startswith(mark) and auto.stat().st_mode & 0o777 == 0o600
     assert foreign_settings.leave_out(str(folder)) == []
     assert (folder / "pg_hba.conf").read_text() == "local all all scram-sha-256\n"
-
-
-@pytest.mark.skipif(not shutil.which("tar"), reason="tar is not installed")
-def test_both_archives_of_a_base_backup_are_unpacked(tmp_path: Path) -> None:
-    source, place = tmp_path / "tar", tmp_path / "data"
-    base(tmp_path / "base")
-    source.mkdir()
-    place.mkdir()
-    pack(source, "backup_label", "PG_VERSION")
-    with tarfile.open(source / "pg_wal.tar", "w") as archive:
-        archive.addfile(tarfile.TarInfo("000000010000000000000004"), io.BytesIO())
-    arrival._unpack(str(source), str(place))
-    assert (place / "PG_VERSION").read_text() == "17\n"
-    assert (place / "pg_wal/000000010000000000000004").exists()
