@@ -176,6 +176,15 @@ def test_the_script_that_loads_is_one(to: str, tmp_path: Path) -> None:
     assert ran.status == 0, ran.stdout
 
 
+@pytest.mark.parametrize("to", ["compose", "quadlet"])
+def test_a_dump_that_was_cut_on_its_way_is_not_loaded(to: str, tmp_path: Path) -> None:
+    (tmp_path / "load").write_text(files(to)["load"].text)
+    (tmp_path / "cluster.sql").write_text("--\n-- PostgreSQL database dump complete\n--\n")
+    ran = run("sh", str(tmp_path / "load"))
+    assert (ran.status, ran.stdout) == (1, "")
+    assert ran.stderr == "cluster.sql is cut: it does not end as a dump does\n"
+
+
 def test_patroni_s_file_is_yaml_with_what_the_server_had() -> None:
     for method in ("standby", "files"):
         node = yaml.safe_load(files("patroni", method, tls=True)["patroni.yml"].text)
