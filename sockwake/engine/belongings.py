@@ -113,6 +113,14 @@ def labelled_volumes(engine: Engine, instance: Instance) -> list[str]:
     return [each["Name"] for each in listed(engine, VOLUMES, label)]
 
 
+def mounted_volumes(engine: Engine, instance: Instance) -> list[str] | None:
+    """The volumes with a name that its containers mount, whoever made them; None without one."""
+    its_own = containers(engine, LABEL, instance.name)
+    mounts = [mount for each in its_own for mount in mounts_of(each)]
+    names = {_text(mount, "Name") for mount in mounts if mount.get("Type") == "volume"}
+    return sorted(n for n in names if n and not _ANONYMOUS.fullmatch(n)) if its_own else None
+
+
 def volumes(engine: Engine, instance: Instance) -> list[str]:
     """The names of the instance's volumes. Its container tells some of them, so it has to exist."""
     mounts = [mount for each in _own_containers(engine, instance) for mount in mounts_of(each)]

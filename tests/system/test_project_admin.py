@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,12 @@ def test_rm_removes_the_containers_and_networks_that_were_made_for_it(project: M
     assert len(shop.containers(all_of_them=False)) == 2
 
 
+def earlier() -> list[bool]:
+    """Of each backup whether it is of an earlier instance."""
+    listed = json.loads(must("sockwake", "backups", "ls", "shop", "--json"))
+    return [each["earlier"] for each in listed]
+
+
 @pytest.mark.parametrize("was_there", [False, True])
 def test_purge_deletes_the_volumes_made_for_it_and_no_others(
     project: MakeProject, was_there: bool
@@ -80,7 +87,18 @@ def test_purge_deletes_the_volumes_made_for_it_and_no_others(
     get(shop.port)
     shop.asleep()
     (volume,) = volumes()
+    must("sockwake", "backup", "shop")
+    (backup,) = Path("/var/backups/sockwake/shop").glob("*.files")
+    assert [path.name for path in (backup / "volumes").iterdir()] == [volume]
+    must("docker-compose", "--project-directory", str(directory), "rm", "--force")
+    gone = run("sockwake", "backup", "shop").expect(1).err
+    assert "the containers of 'shop' are gone, which tell what volumes it has" in gone
+    must("sockwake", "rm", "shop")
+    projects.new("shop", directory).expect(0)
+    assert earlier() == [False], "its volume is the one that was backed up"
     ran = run("sockwake", "rm", "shop", "--purge").expect(0)
+    assert earlier() == [not was_there]
+    shutil.rmtree("/var/backups/sockwake/shop")
     assert (volumes() == set(), f"deletes the volumes {volume}" in ran.err) == (
         not was_there,
         not was_there,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sockwake.admin.words import listed
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings
@@ -78,11 +79,20 @@ def _has_entries(path: str) -> bool:
 
 
 def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
-    """The volumes of its image or its project, each with the directory that it is."""
+    """The volumes of its image or its project, each with the directory that it is.
+
+    Also those that a project had before. Raises SockwakeError where nothing tells which these are.
+    """
     found = {os.path.basename(path): path for path in layers.has_volumes(instance)}
     for engine in [] if instance.root else engines_of(settings):
-        names = set(belongings.volumes(engine, instance))
-        names |= set(belongings.labelled_volumes(engine, instance))
+        mounted = belongings.mounted_volumes(engine, instance)
+        if mounted is None and settings.is_project:
+            raise SockwakeError(
+                f"the containers of '{instance.name}' are gone, which tell what volumes it has",
+                f"{scope.command('sockwake wake', instance.name)} makes them",
+            )
+        names = {*(mounted or ()), *belongings.volumes(engine, instance)}
+        names |= {*belongings.labelled_volumes(engine, instance)}
         found |= {name: place_of(engine, name) for name in sorted(names)}
     return found
 

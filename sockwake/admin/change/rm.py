@@ -107,7 +107,7 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     elif data and os.path.isdir(data):
         kept = not instance.root and password.keep_password(instance, data)
         said.append(f"left the data{' and their password' if kept else ''} in {data}")
-    if backups.own(instance):
+    if backups.of(instance):
         said.append(f"left its backups in {backups.directory(instance)}")
     place, beside = _place(instance), _beside(instance)
     if purge:
@@ -159,7 +159,10 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
     said = []
     for engine in [] if instance.root else engines_of(settings):
         if settings and settings.is_project and inventory.is_finished(instance):
-            said += hand_back(engine, instance, settings, purge=purge)
+            given = hand_back(engine, instance, settings, purge=purge)
+            if any(each.startswith("deleted") for each in given):
+                backups.note_earlier(instance)
+            said += given
             continue
         names = belongings.volumes(engine, instance)
         remove_from(engine, instance, settings)

@@ -14,7 +14,7 @@ from sockwake.config.settings import Settings, load, load_if_valid, pgdata
 from sockwake.engine import resources
 from sockwake.engine.api import EngineError
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import SERVICE
+from sockwake.kinds.table import PROJECT, SERVICE
 from sockwake.lifecycle import backups, proxy_netns, start_attempt
 from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, password
@@ -183,7 +183,7 @@ def _begin(request: Request) -> draft.Draft:
             abandoned = inventory.draft_of(request.name, request.root)
             if not abandoned:
                 request.adopt = finds_data(request)
-                request.continues = request.adopt or _has_program_data(request)
+                request.continues = request.adopt or _has_other_data(request)
                 port = choose_port(request)
                 files = request.files(port, _password(request), choose_backend_port(request, port))
                 return draft.Draft(request.name, request.root, files)
@@ -202,8 +202,10 @@ def _claim_data(begun: draft.Draft, request: Request) -> None:
         begun.claim_data(request.data_directory, make=False)
 
 
-def _has_program_data(request: Request) -> bool:
-    return request.definition_file == SERVICE and not request.root and _has_state(request)
+def _has_other_data(request: Request) -> bool:
+    """Whether a program has data, or a project may: of one's volumes a purge says that they go."""
+    is_service = request.definition_file == SERVICE and not request.root
+    return request.definition_file == PROJECT or (is_service and _has_state(request))
 
 
 def _has_state(request: Request) -> bool:

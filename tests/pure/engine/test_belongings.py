@@ -123,6 +123,18 @@ def test_volumes_are_those_with_the_label_or_of_its_own_container(
     assert belongings.volumes(engine, PG1) == ["sockwake-pg1_a"]
 
 
+def test_a_volume_with_a_name_is_mounted_whoever_made_it(daemon: Daemon, engine: Engine) -> None:
+    mounts = [
+        {"Type": "volume", "Name": "older"},
+        {"Type": "volume", "Name": "a1" * 32},
+        {"Type": "bind", "Source": "/srv"},
+    ]
+    answers(daemon, [thing("shop-web-1", OURS, Mounts=mounts)])
+    assert belongings.mounted_volumes(engine, PG1) == ["older"]
+    answers(daemon, [])
+    assert belongings.mounted_volumes(engine, PG1) is None
+
+
 @pytest.mark.parametrize("what", ["network", "volume"])
 def test_a_network_or_volume_of_another_owner_is_an_error(
     daemon: Daemon, engine: Engine, what: str
