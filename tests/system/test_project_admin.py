@@ -92,7 +92,7 @@ def test_purge_deletes_the_volumes_made_for_it_and_no_others(
     assert [path.name for path in (backup / "volumes").iterdir()] == [volume]
     must("docker-compose", "--project-directory", str(directory), "rm", "--force")
     gone = run("sockwake", "backup", "shop").expect(1).err
-    assert "the containers of 'shop' are gone, which tell what volumes it has" in gone
+    assert "there are no containers of 'shop', which tell what volumes it has" in gone
     must("sockwake", "rm", "shop")
     projects.new("shop", directory).expect(0)
     assert earlier() == [False], "its volume is the one that was backed up"

@@ -88,7 +88,7 @@ def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
         mounted = belongings.mounted_volumes(engine, instance)
         if mounted is None and settings.is_project:
             raise SockwakeError(
-                f"the containers of '{instance.name}' are gone, which tell what volumes it has",
+                f"there are no containers of '{instance.name}', which tell what volumes it has",
                 f"{scope.command('sockwake wake', instance.name)} makes them",
             )
         names = {*(mounted or ()), *belongings.volumes(engine, instance)}
