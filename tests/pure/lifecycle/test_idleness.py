@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from child import await_rest
 from env_file import NATIVE, env, text_of
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
@@ -73,7 +74,7 @@ def test_a_proxy_that_has_not_run_since_a_look_has_carried_nothing(tree: Tree) -
         time.sleep(60)
         os._exit(0)
     try:
-        time.sleep(0.1)  # until it sleeps
+        await_rest(child)
         assert idleness.look(instance, settings, child).silent == 0
         time.sleep(0.05)
         seen = idleness.look(instance, settings, child)

@@ -1,13 +1,12 @@
 """An idle check ends the proxy that it has looked at, and nothing else."""
 
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from child import MakeChild, is_unhurt
+from child import MakeChild, await_rest, is_unhurt
 from env_file import env
 from sockwake.config import settings
 from sockwake.errors import SockwakeError
@@ -43,7 +42,7 @@ def test_an_idle_check_ends_the_proxy_it_has_found(
     asleep: Callable[[list[int]], tuple[Check, Observation]], start: MakeChild
 ) -> None:
     proxy = start()
-    time.sleep(0.1)  # until it sleeps
+    await_rest(proxy.pid)
     check, seen = asleep([proxy.pid])
     check.put_to_sleep(seen)
     assert proxy.wait(5) == -signal.SIGHUP

@@ -3,10 +3,10 @@
 import os
 import select
 import signal
-import time
 
 import pytest
 
+from child import await_rest
 from env_file import env
 from sockwake.config.settings import load
 from sockwake.lifecycle import idleness
@@ -31,12 +31,12 @@ def test_a_stopped_process_has_hardly_run_and_one_that_worked_has() -> None:
     pidfd = os.pidfd_open(pid)
     try:
         for work in (0, 1):
-            time.sleep(0.1)  # until it sleeps
+            await_rest(pid)
             before = switches_of(pid)
             for _ in range(work):
                 os.write(ours[1], b"x")
                 os.read(its[0], 1)
-                time.sleep(0.1)
+                await_rest(pid)
             os.kill(pid, signal.SIGSTOP)
             await_standstill(pid, pidfd)
             assert (switches_of(pid) - before > _BY_STANDING_STILL) == bool(work)
