@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,7 @@ def test_a_quadlet_has_the_same_words() -> None:
     assert made["password"].text == SECRET
 
 
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
 @pytest.mark.parametrize("to", ["compose", "quadlet"])
 def test_the_script_that_loads_is_one(to: str, tmp_path: Path) -> None:
     script = tmp_path / "load"
