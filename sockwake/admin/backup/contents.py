@@ -92,7 +92,6 @@ def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
                 f"{scope.command('sockwake wake', instance.name)} makes them",
             )
         names = {*(mounted or ()), *belongings.volumes(engine, instance)}
-        names |= {*belongings.labelled_volumes(engine, instance)}
         found |= {name: place_of(engine, name) for name in sorted(names)}
     return found
 
