@@ -13,7 +13,7 @@ from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
 from sockwake.lifecycle.attached import Started
 from sockwake.oci import bundle
-from sockwake.oci.container import Container as CrunContainer
+from sockwake.oci import container as crun_container
 from sockwake.system import deletion
 
 _ENTRYPOINT_TIMEOUT = 60  # seconds for the engine to start it
@@ -58,7 +58,7 @@ class InBundle:
         argv = bundle.argv(
             instance, self._directory, instance.init_container, "--pid-file", pid_file
         )
-        self._container = CrunContainer(argv, pid_file, bundle.state(instance))
+        self._container = crun_container.Container(argv, pid_file, bundle.state(instance))
 
     def variables(self) -> dict[str, str]:
         return self._own
@@ -75,7 +75,7 @@ class InBundle:
 
     def remove(self) -> None:
         self._container.close()
-        bundle.end_left(self._instance)
+        crun_container.end_left(self._instance)
         deletion.tree(self._directory, quietly=True)
 
 

@@ -9,7 +9,7 @@ import time
 from sockwake.config import forwarding, scope
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
-from sockwake.system import files, process
+from sockwake.system import files, process, systemctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ FOREVER = float("inf")
 _ATTEMPTS = 3  # a port scan at this very moment may have a start end: no client is there
 _LOOK_EVERY = 0.01  # seconds
 _FAILED = 1  # systemctl(1): the job has; others tell that there is no such unit, or no permission
+_GOODBYES = 6.0  # seconds until a proxy has told its clients why; bin/refuse takes 5 at most
+_ENDED = ("inactive", "failed")
 _LAST_WORDS = 4.0  # seconds until the reason of a waker that was killed is there; as in bin/proxy
 
 
@@ -47,7 +49,9 @@ def wake(
         if has_outcome(instance):
             break
     if not is_ready(instance):
-        raise failed(instance)
+        error = failed(instance)
+        _await_goodbyes(instance)
+        raise error
 
 
 def failed(instance: Instance, said: str = "") -> SockwakeError:
@@ -67,6 +71,19 @@ def is_ready(instance: Instance) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _await_goodbyes(instance: Instance) -> None:
+    """Wait until its proxy, if there is one, has told its clients why it has no backend.
+
+    A client that comes before that is told, too, and not served, though the reason be mended.
+    """
+    unit = instance.proxy_unit
+    deadline = time.monotonic() + _GOODBYES
+    while time.monotonic() < deadline:
+        if systemctl.active(unit).get(unit, _ENDED[0]) in _ENDED:
+            return
+        time.sleep(_LOOK_EVERY)
 
 
 def _start(unit: str, deadline: float) -> None:

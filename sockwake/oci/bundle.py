@@ -25,7 +25,7 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, reason
 from sockwake.oci import layers, needs
-from sockwake.system import deletion, files, process
+from sockwake.system import deletion, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,16 +224,6 @@ def forget_unproven(instance: Instance) -> None:
 def reference_of(instance: Instance) -> str:
     """The name that compose.yaml had for that image."""
     return files.text_of(f"{path(instance)}/reference").strip()
-
-
-def end_left(instance: Instance) -> None:
-    """End what a killed process has left running: the container that makes its cluster."""
-    try:
-        names = [each for each in os.listdir(state(instance)) if not each.startswith(".")]
-    except OSError:
-        return
-    for each in names:
-        process.run([*crun(instance), "delete", "--force", each], check=False)
 
 
 def argv(instance: Instance, directory: str = "", name: str = "", *options: str) -> list[str]:

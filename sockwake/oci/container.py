@@ -11,11 +11,14 @@ import select
 import time
 
 from sockwake.errors import SockwakeError
+from sockwake.oci import bundle
 from sockwake.system import deletion, files, pids, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from sockwake.config.instance import Instance
 
 _PIECE = 8192  # bytes for each read
 _TAIL = 4096  # bytes
@@ -23,6 +26,7 @@ _LOOK_EVERY = 0.01  # seconds
 _INSIST_EVERY = 1.0  # seconds between two stop signals
 _SHUTDOWN = 300  # seconds to stop
 _FAILED_STOP = 30  # seconds to stop for a container that never became ready
+_LEFT = 10  # seconds for what a killed process has left to end, and again after SIGKILL
 _KILLED = 128  # crun's status for a container that a signal has ended, less its number
 
 
@@ -151,6 +155,47 @@ class Container:
             first = self._crun  # there is none yet
         pids.send(first, _signal.SIGKILL)
         pids.send(self._crun, _signal.SIGKILL)
+
+
+def end_left(instance: Instance) -> None:
+    """End what a killed process has left running: the container that makes its cluster.
+
+    Returns when its crun has ended, too: one that has only begun makes its container later, and any
+    knows of the container's end last, and then writes where the caller deletes.
+    """
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < 2 * _LEFT:
+        for name in _known(instance):
+            process.run([*bundle.crun(instance), "delete", "--force", name], check=False)
+        is_over = True
+        for pidfd in _running(instance):
+            is_over = False
+            if passed > _LEFT:
+                pids.send(pidfd, _signal.SIGKILL)
+            pids.has_ended(pidfd, _LOOK_EVERY)
+            pids.close(pidfd)
+        if is_over:
+            return
+
+
+def _known(instance: Instance) -> list[str]:
+    """The containers of an instance that crun knows of."""
+    try:
+        return [name for name in os.listdir(bundle.state(instance)) if not name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _running(instance: Instance) -> Iterator[int]:
+    """A pidfd of every crun that runs a container of an instance; the caller closes it."""
+    argv = "\0".join(bundle.crun(instance))
+
+    def is_it() -> bool:
+        return files.text_of(f"/proc/{pid}/cmdline").startswith(f"{argv}\0")
+
+    for pid in pids.every():
+        if is_it() and (pidfd := pids.open_checked(pid, is_it)) != pids.NONE:
+            yield pidfd
 
 
 def _drop(_text: bytes) -> None:

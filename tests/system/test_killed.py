@@ -6,6 +6,7 @@ import glob
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,22 @@ def test_killed_when(known: Know, step: str, ending: str, runtime: str) -> None:
         assert removed.status == 0 or (removed.status == UNKNOWN and not Path(DATA).exists()), (
             removed
         )
+
+
+@pytest.mark.fault
+def test_killed_and_removed_while_its_crun_is_slow_to_end(known: Know) -> None:
+    known("pg1")
+    interrupted_after(STEPS["the server runs"], signal.SIGKILL)
+    made_by = [int(pid) for pid in run("pgrep", "-f", "crun .*sockwake-pg1_init").out.split()]
+    for pid in made_by:
+        os.kill(pid, signal.SIGSTOP)
+    later = threading.Timer(2, lambda: [os.kill(pid, signal.SIGCONT) for pid in made_by])
+    later.start()
+    run("sockwake", "rm", "pg1", "--purge", timeout=120).expect(0)
+    left = [pid for pid in made_by if os.path.exists(f"/proc/{pid}")]
+    later.join()
+    assert made_by and not left
+    assert not os.path.exists("/run/sockwake/pg1")
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -17,6 +17,7 @@ from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import PROJECT, SERVICE
 from sockwake.lifecycle import backups, proxy_netns, start_attempt
 from sockwake.oci import bundle
+from sockwake.oci import container as crun_container
 from sockwake.postgres import adoption, cluster, password
 from sockwake.postgres.adoption import Mending
 from sockwake.postgres.hba import Client
@@ -236,7 +237,7 @@ def end_making(instance: Instance) -> None:
     hosted.end(instance)
     if not instance.root:
         arrival.end(instance)
-        bundle.end_left(instance)
+        crun_container.end_left(instance)
 
 
 def forget_run(instance: Instance) -> None:
