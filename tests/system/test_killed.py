@@ -101,9 +101,13 @@ def test_killed_and_removed_while_its_crun_is_slow_to_end(known: Know) -> None:
     known("pg1")
     interrupted_after(STEPS["the server runs"], signal.SIGKILL)
     made_by = [int(pid) for pid in run("pgrep", "-f", "crun .*sockwake-pg1_init").out.split()]
-    for pid in made_by:
-        os.kill(pid, signal.SIGSTOP)
-    later = threading.Timer(2, lambda: [os.kill(pid, signal.SIGCONT) for pid in made_by])
+
+    def signal_all(number: int) -> None:
+        for pid in made_by:
+            os.kill(pid, number)
+
+    signal_all(signal.SIGSTOP)
+    later = threading.Timer(2, signal_all, [signal.SIGCONT])
     later.start()
     run("sockwake", "rm", "pg1", "--purge", timeout=120).expect(0)
     left = [pid for pid in made_by if os.path.exists(f"/proc/{pid}")]
