@@ -1,6 +1,5 @@
 """The image's entrypoint while it makes a cluster: what it is at, and whether it gets on."""
 
-import _signal  # type: ignore  # the typeshed has no stub for it
 import re
 import select
 import time
@@ -132,7 +131,7 @@ def await_server(
     while not postmaster.has_taken_over(pid):
         if poll.poll(_LOOK_EVERY) and not container.relay(heard):
             raise words.failure(container.how_it_ended())
-        if sdnotify.ENDING & _signal.sigpending():  # of a wake, which masks them
+        if sdnotify.is_asked_to_end():
             raise SockwakeError("it was stopped while its cluster was made", "wake it again")
         if progress.is_over():
             raise words.failure(_stuck(patience), "START_TIMEOUT, if it only needs longer")

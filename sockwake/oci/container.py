@@ -12,7 +12,7 @@ import time
 
 from sockwake.errors import SockwakeError
 from sockwake.oci import bundle
-from sockwake.system import deletion, files, pids, process
+from sockwake.system import deletion, files, pids, process, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _TAIL = 4096  # bytes
 _LOOK_EVERY = 0.01  # seconds
 _INSIST_EVERY = 1.0  # seconds between two stop signals
 _SHUTDOWN = 300  # seconds to stop
-_FAILED_STOP = 30  # seconds to stop for a container that never became ready
 _LEFT = 10  # seconds for what a killed process has left to end, and again after SIGKILL
 _KILLED = 128  # crun's status for a container that a signal has ended, less its number
 
@@ -97,31 +96,35 @@ class Container:
         how = f"was killed by signal {killed}" if killed > 0 else f"ended with status {status}"
         return SockwakeError(f"its container {how}", said=last)
 
-    def stop(self, seconds: float = _SHUTDOWN) -> None:
-        """Have it end by SIGINT, which crun passes on, and wait for that; kill it after a time.
+    def stop(self) -> None:
+        """Have it end by SIGINT, which crun passes on, and wait for that.
 
         An entrypoint that has not become its server yet is a process 1 without a handler, for which
-        the kernel drops the signal: it is sent once a second.
+        the kernel drops the signal: it is sent once a second. Raises SockwakeError when it has to
+        be killed, after a time or as this process is asked to end.
         """
-        deadline = time.monotonic() + seconds
-        while not self._has_ended() and time.monotonic() < deadline:
+        deadline = time.monotonic() + _SHUTDOWN
+        while not self._has_ended():
+            if sdnotify.is_asked_to_end():
+                raise self._killed("it was stopped while its cluster was made", "wake it again")
+            if time.monotonic() > deadline:
+                raise self._killed(f"its server had not ended {_SHUTDOWN} s after its stop signal")
             pids.send(self._crun, _signal.SIGINT)
             self._drain(min(time.monotonic() + _INSIST_EVERY, deadline))
-        if not self._has_ended():
-            self._kill()
         self.close()
 
-    def give_up(self) -> None:
-        """Stop a container that never became ready."""
-        self.stop(_FAILED_STOP)
+    def _killed(self, why: str, hint: str = "") -> SockwakeError:
+        self.close()
+        return SockwakeError(why, hint)
 
     def close(self) -> None:
         """End it, if it runs, and forget it."""
         if not self._has_ended():
             self._kill()
         self._reap()
-        while self.relay(_drop):
-            pass
+        if self.fd >= 0:  # not to its end: a process whose disk does not answer keeps it open
+            os.close(self.fd)
+            self.fd = -1
         files.remove(self._pid_file)
 
     def _has_ended(self) -> bool:

@@ -235,7 +235,7 @@ def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: S
 
         client = asker.of_wake(instance, settings, client, stopwatch.total)
     journal.aside(_note_duration, instance, client, stopwatch)
-    if not sdnotify.ENDING & _signal.sigpending():  # the timer would hold awake what shall stop
+    if not sdnotify.is_asked_to_end():  # the timer would hold awake what shall stop
         journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
     journal.aside(wakes.note, instance, client, stopwatch.total)

@@ -8,6 +8,7 @@ import sys
 import time
 
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.system import sdnotify
 
 _LOOK_EVERY = 0.01  # seconds
 _QUIET_FOR = 1  # seconds without a word on the terminal
@@ -16,7 +17,8 @@ _QUIET_FOR = 1  # seconds without a word on the terminal
 def take(lock: int, what: str, seconds: float) -> None:
     """Lock an open file exclusively; raises SockwakeError (in use) after so many seconds.
 
-    what: its name for the error, which names the process that holds the lock, too.
+    what: its name for the error, which names the process that holds the lock, too. It is also
+    raised when a signal asks to end that is put off (sdnotify.put_off_ending).
     """
     began = time.monotonic()
     has_told = False
@@ -26,6 +28,8 @@ def take(lock: int, what: str, seconds: float) -> None:
             raise SockwakeError(
                 f"{what} was not free within {seconds:g} s: {_holder(lock)} has it", status=IN_USE
             )
+        if sdnotify.is_asked_to_end():
+            raise SockwakeError(f"it was stopped while {_holder(lock)} had {what}")
         if waited > _QUIET_FOR and not has_told and sys.stderr.isatty():
             print(f"sockwake: waiting for {what}: {_holder(lock)} has it", file=sys.stderr)
             has_told = True

@@ -20,6 +20,11 @@ def put_off_ending() -> None:
     _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDING)
 
 
+def is_asked_to_end() -> bool:
+    """Whether one of them has come that is put off."""
+    return bool(ENDING & _signal.sigpending())
+
+
 def let_end() -> None:
     """Unblock them: one that has come meanwhile ends this process."""
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, ENDING)

@@ -63,7 +63,7 @@ def run(
     except subprocess.TimeoutExpired as late:
         raise AssertionError(
             f"$ {shlex.join(argv)}\ndid not end within {timeout:g} s; so far it said\n"
-            f"stdout: {late.stdout!r}\nstderr: {late.stderr!r}"
+            f"stdout: {late.stdout!r}\nstderr: {late.stderr!r}\nwaiting: {_waiting()}"
         ) from None
     return Ran(tuple(argv), done.returncode, done.stdout, done.stderr)
 
@@ -100,6 +100,17 @@ def installed(source: str) -> Iterator[str]:
     path.chmod(0o755)
     yield str(path)
     path.unlink()
+
+
+def _waiting() -> str:
+    """The processes of instances, their states, and what in the kernel each waits for."""
+    listed = subprocess.run(
+        ["ps", "-eo", "comm=,stat=,wchan:32=,cgroup:200="],
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    return "; ".join(" ".join(line.split()[:-1]) for line in listed if "/pg-" in line)
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from instances import MakeService
-from moment import until_gone
+from image_store import PLACE
+from instances import Make, MakeService
+from moment import until, until_gone
 from program import must, run, start
 from refusal import ASLEEP_OR_FAILED
 from web import get
@@ -94,3 +95,30 @@ def test_a_waiting_command_names_the_process_that_holds_the_lock(
         "sockwake: error: the lock of all instances was not free within 60 s",
     )
     assert shop.etc.exists()
+
+
+def has_opened(path: Path, unit: str) -> bool:
+    """Whether the main process of a unit has it open."""
+    pid = must("systemctl", "show", "--value", "--property=MainPID", unit).strip()
+    return run("find", f"/proc/{pid}/fd", "-lname", str(path)).out != ""
+
+
+@pytest.mark.fault
+def test_a_wake_that_waits_for_a_lock_can_be_stopped(instance: Make) -> None:
+    """A download may have the images for an hour."""
+    database = instance("--no-provision")
+    PLACE.mkdir(0o700, parents=True, exist_ok=True)
+    with (
+        start("flock", "--no-fork", str(PLACE), "sleep", "4242") as holder,
+        database.start_psql() as client,
+    ):
+        try:
+            until("it waits for the lock", lambda: has_opened(PLACE, database.backend))
+            must("systemctl", "stop", database.socket, database.proxy, database.backend)
+        finally:
+            holder.kill()
+            client.kill()
+    why = f"it was stopped while process {holder.pid} had the lock of the images"
+    assert why in database.journal()
+    database.open()
+    assert database.psql() == "1"
