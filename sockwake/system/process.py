@@ -7,7 +7,7 @@ import sys
 
 from sockwake.config import scope
 from sockwake.errors import SockwakeError, reason
-from sockwake.system import packages, pids
+from sockwake.system import packages, pids, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 exists = packages.exists
 PATIENCE = 30  # seconds for a program that answers at once
+_LOOK_EVERY = 0.2  # seconds between two looks for a signal that is put off
 _GRACE = 3  # seconds to end after SIGTERM, and again after SIGKILL
 
 
@@ -63,9 +64,11 @@ def run(
 
     env: added to our environment. show: let it write to our stderr (a progress bar) and return "".
     timeout: seconds until its process group is ended; None for a program that stays in the
-    foreground of the user's terminal, to be interrupted there.
+    foreground of the user's terminal, to be interrupted there or, without stdin, by a signal that
+    this process has put off (sdnotify.put_off_ending).
     cwd: where it runs. aside: gets what it wrote on stderr. stdin: what it reads there instead.
-    Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run.
+    Raises ProgramError unless check is False, Overdue, and SockwakeError when it cannot be run or
+    is interrupted.
     """
     import subprocess  # 12 ms, which a wake that only uses spawn() does not pay
 
@@ -84,9 +87,7 @@ def run(
     except OSError as error:
         raise _unusable(argv, error) from None
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise Overdue(argv, timeout or 0) from None
+        stdout, stderr = _await(process, argv, stdin, timeout)
     finally:
         if process.returncode is None:  # late, or interrupted
             _abandon(process, group=timeout is not None)
@@ -97,6 +98,25 @@ def run(
     if aside is not None:
         aside.append(stderr or "")
     return stdout or ""
+
+
+def _await(
+    process: subprocess.Popen[str], argv: Sequence[str], stdin: str | None, timeout: float | None
+) -> tuple[str | None, str | None]:
+    """What a program has written when it has ended; raises Overdue, or SockwakeError (stopped)."""
+    import subprocess
+
+    if timeout is not None or stdin is not None:
+        try:
+            return process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise Overdue(argv, timeout or 0) from None
+    while not sdnotify.is_asked_to_end():
+        try:
+            return process.communicate(timeout=_LOOK_EVERY)
+        except subprocess.TimeoutExpired:
+            pass
+    raise SockwakeError(f"it was stopped while '{' '.join(argv)}' ran")
 
 
 def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:

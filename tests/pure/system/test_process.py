@@ -129,6 +129,22 @@ def test_a_program_that_the_user_interrupts_may_take_any_time() -> None:
     assert process.run(["sh", "-c", "sleep 0.1; echo done"], timeout=None) == "done\n"
 
 
+def test_work_without_a_limit_ends_at_a_signal_that_is_put_off(tmp_path: Path) -> None:
+    """As a download in a wake that is stopped; what has a limit may clean up behind it."""
+    program = (
+        f"import os, signal, sys; sys.path.insert(0, {str(SOURCE)!r})\n"
+        "from sockwake.errors import SockwakeError\n"
+        "from sockwake.system import process, sdnotify\n"
+        "sdnotify.put_off_ending()\nos.kill(os.getpid(), signal.SIGINT)\n"
+        "print(process.run(['sh', '-c', 'sleep 0.5; echo cleaned up']), end='')\n"
+        f"try: process.run(['sh', '-c', 'echo $$ >{tmp_path}/pid; exec sleep 60'], timeout=None)\n"
+        "except SockwakeError as error: print(error.message)"
+    )
+    ours = run(sys.executable, "-ISB", "-c", program)
+    assert "cleaned up\nit was stopped while 'sh -c " in ours.stdout, ours
+    assert not is_running((tmp_path / "pid").read_text().strip())
+
+
 def is_running(pid: str) -> bool:
     """Whether a process runs, and is no zombie."""
     try:
