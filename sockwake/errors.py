@@ -42,7 +42,8 @@ def failure(error: Exception) -> SockwakeError:
     if isinstance(error, SockwakeError):
         return error
     if isinstance(error, OSError):
-        return SockwakeError(str(error))
+        what = f"cannot use {error.filename}: " if error.filename else ""
+        return SockwakeError(f"{what}{reason(error)}")
     return SockwakeError(f"it failed with {type(error).__name__}", said=str(error))
 
 

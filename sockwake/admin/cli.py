@@ -12,7 +12,7 @@ from typing import NoReturn
 from sockwake.admin import parser
 from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.errors import USAGE, SockwakeError, reason
+from sockwake.errors import USAGE, SockwakeError, failure
 from sockwake.system import systemctl
 
 # kill(1), a terminal that is closed, Ctrl-\
@@ -51,10 +51,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _of_the_kernel(error: OSError) -> SockwakeError:
-    """An error of a system call, as a sentence with its path."""
-    needs_root = isinstance(error, PermissionError) and not scope.is_user()
-    what = f"cannot use {error.filename}: " if error.filename else ""
-    problem = SockwakeError(f"{what}{reason(error)}", "run this as root" if needs_root else "")
+    """An error of a system call, as a sentence with its path, and what helps."""
+    problem = failure(error)
+    if isinstance(error, PermissionError) and not scope.is_user():
+        problem.hint = "run this as root"
     problem.__cause__ = error
     return problem
 

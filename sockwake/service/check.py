@@ -18,7 +18,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
-from sockwake.errors import SockwakeError, reason
+from sockwake.errors import SockwakeError, failure, reason
 from sockwake.kinds.table import BUILTIN, NONE
 from sockwake.lifecycle import check_timer, holds, idleness
 from sockwake.lifecycle.idleness import Observation
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     try:
         run(Instance(Name(arguments[0])))
     except (SockwakeError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(failure(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1

@@ -14,7 +14,7 @@ import sys
 from sockwake.clients import strangers
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import runtime
 from sockwake.system import files, namespaces, pidfd, procnet
 
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         if not is_wanted(instance, settings, sockets(settings)):
             start_nothing(instance)
     except (SockwakeError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(failure(error), file=sys.stderr)
     return 0
 
 

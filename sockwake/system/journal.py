@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sockwake.config import scope
-from sockwake.errors import SockwakeError, shown
+from sockwake.errors import failure, shown
 
 _JOURNAL = "/run/systemd/journal/socket"
 
@@ -82,10 +82,6 @@ def aside(step: Callable[..., object], *arguments: object) -> None:
         step(*arguments)
     except Exception as error:
         try:
-            say(
-                error.whole
-                if isinstance(error, SockwakeError)
-                else f"{type(error).__name__}: {error}"
-            )
+            say(failure(error).whole)
         except OSError:
             pass
