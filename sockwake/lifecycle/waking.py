@@ -64,6 +64,19 @@ def failed(instance: Instance, said: str = "") -> SockwakeError:
     )
 
 
+def closed(instance: Instance) -> SockwakeError:
+    """The error to raise when its port is closed, so that no client can wake it."""
+    enable = scope.command("systemctl", f"enable --now {instance.socket_unit}")
+    return SockwakeError(f"the port of instance '{instance.name}' is closed", f"{enable} opens it")
+
+
+def require_open(instance: Instance) -> None:
+    """Raise SockwakeError when systemd does not listen for its clients."""
+    unit = instance.socket_unit
+    if systemctl.is_running() and systemctl.active(unit).get(unit, _ENDED[0]) in _ENDED:
+        raise closed(instance)
+
+
 def is_ready(instance: Instance) -> bool:
     """Whether its backend is ready; raises OSError for a user who may not know."""
     try:

@@ -39,6 +39,20 @@ def holds() -> list[dict[str, object]]:
     return listed
 
 
+def test_psql_and_passwd_say_that_the_port_is_closed(instance: Make) -> None:
+    database = instance(enable=False)
+    before = database.password
+    for command in ("psql", "passwd"):
+        run("sockwake", command, "pg1").expect(
+            1,
+            "sockwake: error: the port of instance 'pg1' is closed\n",
+            f"(hint: systemctl enable --now {database.socket} opens it)",
+        )
+    assert database.password == before and not database.is_awake()
+    database.open()
+    run("sockwake", "psql", "pg1", "-XAtc", "select 1").expect(0, "1")
+
+
 def test_a_database_is_reached_by_psql_dsn_and_env_and_the_last_two_wake_nothing(
     instance: Make,
 ) -> None:

@@ -10,7 +10,7 @@ from sockwake.admin.access import addresses, inside, terminal
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds
+from sockwake.lifecycle import holds, waking
 from sockwake.postgres import password
 from sockwake.system import files, process
 
@@ -27,7 +27,7 @@ def at_terminal(instance: Instance, settings: Settings, arguments: Sequence[str]
     The host's own finds the password in a file without a name, which is gone with it. A user who
     may not read the password is asked for it.
     """
-    require_psql(settings)
+    require_psql(instance, settings)
     address = addresses.local(instance, settings)
     try:
         secret = password.find_or_make(instance)
@@ -42,9 +42,11 @@ def at_terminal(instance: Instance, settings: Settings, arguments: Sequence[str]
     return process.take_over([_PSQL, *arguments], found)
 
 
-def require_psql(settings: Settings) -> None:
-    """Raise SockwakeError unless there is a psql: on this host, or in a container."""
-    if not _is_on_host() and not settings.is_container:
+def require_psql(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError unless there is a psql: in a container, or here, with an open port."""
+    if _is_on_host():
+        waking.require_open(instance)
+    elif not settings.is_container:
         raise SockwakeError("psql is not installed on this host", "apt install postgresql-client")
 
 

@@ -42,7 +42,7 @@ def rotate(name: Name, new: str) -> str:
         settings = load(instance)
         addresses.require_postgres(instance, settings)
         password.require_password(instance)
-        client.require_psql(settings)
+        client.require_psql(instance, settings)
         settle(instance, settings)
         old = password.require_password(instance)
         _require_login(instance, settings, old)

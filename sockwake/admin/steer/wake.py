@@ -43,8 +43,7 @@ def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:
         if _is_awake(instance, units):
             return f"{name} is awake already"
         if not _is_open(instance, units):
-            enable = scope.command("systemctl", f"enable --now {instance.socket_unit}")
-            raise SockwakeError(f"the port of instance '{name}' is closed", f"{enable} opens it")
+            raise waking.closed(instance)
         if not block:
             return f"{name} is being woken"
         try:
