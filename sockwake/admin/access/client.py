@@ -22,12 +22,11 @@ _WITH_PASSWORD = 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"'
 
 
 def at_terminal(instance: Instance, settings: Settings, arguments: Sequence[str]) -> int:
-    """Run psql at the user's terminal, and return its exit status; raises SockwakeError.
+    """Run psql, which require_psql() has found, at the user's terminal; returns its exit status.
 
     The host's own finds the password in a file without a name, which is gone with it. A user who
     may not read the password is asked for it.
     """
-    require_psql(instance, settings)
     address = addresses.local(instance, settings)
     try:
         secret = password.find_or_make(instance)

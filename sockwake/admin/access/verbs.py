@@ -20,7 +20,7 @@ def _psql(arguments: Namespace) -> None:
     instance = Instance(arguments.name)
     settings = load(instance)
     addresses.require_postgres(instance, settings)
-    client.require_psql(settings)
+    client.require_psql(instance, settings)
     rotation.settle_begun(instance, settings)
     words = arguments.rest[1:] if arguments.rest[:1] == ["--"] else arguments.rest
     sys.exit(client.at_terminal(instance, settings, words))
