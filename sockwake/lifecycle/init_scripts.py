@@ -1,5 +1,6 @@
 """The image's entrypoint while it makes a cluster: what it is at, and whether it gets on."""
 
+import os
 import re
 import select
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable
 
 from sockwake.errors import SockwakeError
 from sockwake.postgres import postmaster
-from sockwake.system import files, sdnotify
+from sockwake.system import files, pids, sdnotify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _MEASURE_EVERY = 1.0  # seconds, or longer where the measuring itself takes long
 _TELL_EVERY = 10.0  # seconds
 # a server without work takes less of a processor, in each second: no progress
 _AT_WORK = 0.02
+_WORKED = slice(11, 15)  # utime to cstime in proc_pid_stat(5), behind the name
 _SCRIPT = re.compile(r"(?:running|sourcing) (/docker-entrypoint-initdb\.d/.+)")
 _DONE = "PostgreSQL init process complete"
 _PROBLEM = re.compile(r"\b(?:ERROR|FATAL|PANIC|error)\b:?")
@@ -97,11 +99,28 @@ def keep_quiet(_sentence: str) -> None:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that all processes in the control group of one have worked; 0 if it is not known."""
-    group = re.search(r"^0::(.*)$", files.text_of(f"/proc/{pid}/cgroup"), re.MULTILINE)
-    said = files.text_of(f"/sys/fs/cgroup{group[1]}/cpu.stat") if group else ""
-    used = re.search(r"^usage_usec (\d+)$", said, re.MULTILINE)
-    return int(used[1]) / 1e6 if used else 0.0
+    """Seconds that the processes of a container have worked, with those that have ended.
+
+    pid: its process 1. They are those of its pid namespace: without a control group of its own it
+    is in that of whoever makes the cluster, whose work is no progress. 0 when it has ended.
+    """
+    ticks = 0
+    try:
+        namespace = os.readlink(f"/proc/{pid}/ns/pid")
+        for each in pids.every():
+            if _namespace_of(each) == namespace:
+                fields = files.text_of(f"/proc/{each}/stat").rpartition(")")[2].split()
+                ticks += sum(map(int, fields[_WORKED]))
+    except OSError:
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _namespace_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 def await_server(

@@ -28,7 +28,7 @@ from sockwake.lifecycle import (
 )
 from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import Orders, readable
-from sockwake.lifecycle.probe import LONGER
+from sockwake.lifecycle.probe import LONGER, Pace
 from sockwake.lifecycle.readiness import await_postgres, await_server
 from sockwake.system import (
     files,
@@ -140,8 +140,9 @@ def await_bundle(instance: Instance, lock: int) -> None:
     proxy_netns.require_agreement(instance, bool(settings.backend_port))
     if settings.data:
         safe_path.require_safe(settings.data, "data directory")
-    while main_process.name(pid) != _CRUN:  # something may have to be made first
-        wait(_LOOK_EVERY, -1)
+    looks = Pace(_LOOK_EVERY, 0.02, 0.1)  # a cluster may have to be made first, for hours
+    while main_process.name(pid) != _CRUN:
+        wait(looks.pause(), -1)
     prepared = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
     if settings.has_cluster:
         await_postgres(instance, settings, wait)

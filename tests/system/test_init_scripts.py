@@ -31,9 +31,9 @@ def new(image: str, *options: str) -> Ran:
     return run("sockwake-new", "pg1", "--version", "18", "--image", image, *options, timeout=120)
 
 
-def impatient(instance: Make, image: str) -> Database:
+def impatient(instance: Make, image: str, runtime: str) -> Database:
     """An instance without a cluster so far, with a START_TIMEOUT of 8 s."""
-    database = instance("--no-provision", "--image", image)
+    database = instance("--no-provision", "--image", image, "--runtime", runtime)
     with (database.etc / "instance.env").open("a") as file:
         file.write("START_TIMEOUT=8s\n")
     return database
@@ -71,21 +71,37 @@ def test_what_contradicts_sockwake_is_refused_by_name(variable: str, said: str) 
     nothing_is_left()
 
 
-def test_a_script_may_take_as_long_as_it_makes_progress(instance: Make) -> None:
+@pytest.mark.parametrize("runtime", ["crun", pytest.param("engine", marks=pytest.mark.soak)])
+def test_a_script_may_take_as_long_as_it_makes_progress(instance: Make, runtime: str) -> None:
     with derived(IMAGE, {f"{SCRIPTS}/10-restore.sh": WORKS}) as image:
-        database = impatient(instance, image)
+        database = impatient(instance, image, runtime)
         assert database.psql(timeout=120) == "1"
         database.asleep()
         must("sockwake", "rm", "pg1", "--purge")
 
 
-def test_a_script_that_hangs_is_named(instance: Make) -> None:
+@pytest.mark.parametrize("runtime", ["crun", "engine"])
+def test_a_script_that_hangs_is_named(instance: Make, runtime: str) -> None:
     with derived(IMAGE, {f"{SCRIPTS}/10-hangs.sh": "sleep 600\n"}) as image:
-        database = impatient(instance, image)
+        database = impatient(instance, image, runtime)
         said = database.fatal()
         assert "its container made no progress within 8 s" in said
         assert f"in init script /{SCRIPTS}/10-hangs.sh of its image" in said
         must("sockwake", "rm", "pg1", "--purge", timeout=120)
+
+
+def test_a_script_that_hangs_is_noticed_beside_other_work() -> None:
+    """Of the caller's control group, in which crun's container is then."""
+    with (
+        derived(IMAGE, {f"{SCRIPTS}/10-hangs.sh": "sleep 600\n"}) as image,
+        start("sh", "-c", "while :; do :; done") as work,
+    ):
+        try:
+            ran = new(image, "--start-timeout", "4s")
+        finally:
+            work.kill()
+    ran.expect(1, "its container made no progress within 4 s")
+    nothing_is_left()
 
 
 def test_a_script_that_fails_is_named_with_its_line() -> None:
