@@ -32,12 +32,14 @@ def forget(instance: Instance) -> None:
 def of_wake(instance: Instance, settings: Settings, client: str, took: float) -> str:
     """Who has asked for a wake that took so many seconds, for a client of connections.UNSEEN.
 
-    client: as which it stays known when that cannot be told.
+    client: as which it stays known when that cannot be told. What a command has noted is for this
+    wake alone, and is removed: one that is stopped at once keeps no books.
     """
     try:
         if settings.has_unix_socket and connections.connected(settings):
             return client
         by_command = _by_command(instance, took + settings.start_timeout + _LATE)
+        forget(instance)
         return by_command or _by_hold(instance) or client
     except (OSError, ValueError, SockwakeError):
         pass

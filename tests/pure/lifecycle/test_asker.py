@@ -47,7 +47,9 @@ def test_a_command_is_told_by_the_name_of_its_user_and_counts_for_one_wake(
     assert told(instance) == LEFT
     asker.note(instance)
     assert told(instance) == "eva with 'sockwake wake'"
-    wakes.note(instance, told(instance), 0.3)
+    assert told(instance) == LEFT, "the next wake, before which none has kept its books"
+    asker.note(instance)
+    wakes.note(instance, "127.0.0.1:5", 0.3)
     assert told(instance) == LEFT
     asker.note(instance)
     asker.forget(instance)
