@@ -27,6 +27,7 @@ _LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _GIVE = 0x20, 0x28, 0x30, 0x
 _SOCK_FILTER, _SOCK_FPROG = "HBBI", "HP"
 # struct nlmsghdr, struct inet_diag_msg, and behind them attributes, one of them a struct tcp_info
 _OUR_PORT, _THEIR_PORT, _OUR_ADDRESS, _THEIR_ADDRESS, _ATTRIBUTES = 20, 22, 24, 40, 88
+_NO_PORT = b"\0\0"  # of a listening socket, which is told, too
 _FAMILY, _INET_DIAG_INFO, _BYTES_RECEIVED = 16, 2, 128
 
 
@@ -57,7 +58,8 @@ def read(fd: int) -> Iterator[tuple[bytes, int]]:
             message = os.read(fd, _LONGEST_MESSAGE)
         except BlockingIOError:
             return
-        yield message, _received(message)
+        if message[_THEIR_PORT : _THEIR_PORT + 2] != _NO_PORT:
+            yield message, _received(message)
 
 
 def _attach_filter(sock: _socket.socket, places: Places) -> None:

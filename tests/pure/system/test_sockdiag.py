@@ -65,6 +65,15 @@ def test_a_closed_connection_is_told_with_its_client_and_bytes(
     ]
 
 
+def test_a_port_that_is_closed_is_no_connection(listener: socket.socket, hearing: int) -> None:
+    with socket.create_connection(listener.getsockname()[:2]):
+        listener.accept()[0].close()
+        listener.close()
+    wait_for(lambda: [said for _, said in sockdiag.read(hearing)] == [1])
+    time.sleep(0.1)
+    assert list(sockdiag.read(hearing)) == []
+
+
 def test_connections_to_other_ports_are_not_told(listener: socket.socket, hearing: int) -> None:
     with socket.create_server((*listener.getsockname()[:1], 0), family=listener.family) as other:
         visit(other, b"hello")
