@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -46,10 +46,8 @@ def _do(work: Callable[[], None], pipe: int) -> None:
         told = None
         try:
             work()
-        except SockwakeError as error:
-            told = vars(error)
-        except OSError as error:
-            told = vars(SockwakeError(str(error)))
+        except (SockwakeError, OSError) as error:
+            told = vars(failure(error))
         os.write(pipe, json.dumps(told).encode())
         os._exit(0)
     finally:

@@ -21,8 +21,8 @@ def test_its_error_is_told_as_it_is() -> None:
         beside.run(lambda: raising(SockwakeError("it is so", "do that", IN_USE, "said")))
     told = caught.value
     assert (told.hint, told.status, told.said) == ("do that", IN_USE, "said")
-    with pytest.raises(SockwakeError, match="No such file"):
-        beside.run(lambda: raising(FileNotFoundError(2, "No such file", "/x")))
+    with pytest.raises(SockwakeError, match="cannot use /x: no such file"):
+        beside.run(lambda: raising(FileNotFoundError(2, "No such file or directory", "/x")))
 
 
 def test_it_is_told_when_it_was_killed() -> None:

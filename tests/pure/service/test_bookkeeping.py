@@ -49,7 +49,7 @@ def test_a_waker_s(
     runtime.prepare(instance)
     monkeypatch.setattr(*STEPS[step], full)
     waker.keep_books(instance, settings.load(instance), "a client", Stopwatch())
-    assert ("No space left on device" in capfd.readouterr().out) == (step != "the journal")
+    assert ("no space left on device" in capfd.readouterr().out) == (step != "the journal")
 
 
 @pytest.mark.usefixtures("quiet")
