@@ -109,5 +109,4 @@ def wait(instance: Instance, seconds: float) -> bool:
 
 def is_down(instance: Instance) -> bool:
     """Whether the backend does not run."""
-    unit = instance.backend_unit
-    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")
+    return systemctl.is_down(instance.backend_unit)

@@ -24,7 +24,7 @@ def stop(instance: Instance, settings: Settings) -> None:
     lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_up(instance):
+        if not systemctl.is_down(instance.backend_unit):
             return
         for engine in engines_of(settings):
             found = project_containers.running(engine, instance)
@@ -40,9 +40,3 @@ def stop(instance: Instance, settings: Settings) -> None:
         pass  # a wake has it
     finally:
         os.close(lock)
-
-
-def _is_up(instance: Instance) -> bool:
-    unit = instance.backend_unit
-    state = systemctl.states(unit).get(unit, ("inactive", ""))[0]
-    return state not in ("inactive", "failed")

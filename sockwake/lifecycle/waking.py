@@ -20,7 +20,6 @@ _ATTEMPTS = 3  # a port scan at this very moment may have a start end: no client
 _LOOK_EVERY = 0.01  # seconds
 _FAILED = 1  # systemctl(1): the job has; others tell that there is no such unit, or no permission
 _GOODBYES = 6.0  # seconds until a proxy has told its clients why; bin/refuse takes 5 at most
-_ENDED = ("inactive", "failed")
 _LAST_WORDS = 4.0  # seconds until the reason of a waker that was killed is there; as in bin/proxy
 
 
@@ -72,8 +71,7 @@ def closed(instance: Instance) -> SockwakeError:
 
 def require_open(instance: Instance) -> None:
     """Raise SockwakeError when systemd does not listen for its clients."""
-    unit = instance.socket_unit
-    if systemctl.is_running() and systemctl.active(unit).get(unit, _ENDED[0]) in _ENDED:
+    if systemctl.is_running() and systemctl.is_down(instance.socket_unit):
         raise closed(instance)
 
 
@@ -91,11 +89,8 @@ def _await_goodbyes(instance: Instance) -> None:
 
     A client that comes before that is told, too, and not served, though the reason be mended.
     """
-    unit = instance.proxy_unit
     deadline = time.monotonic() + _GOODBYES
-    while time.monotonic() < deadline:
-        if systemctl.active(unit).get(unit, _ENDED[0]) in _ENDED:
-            return
+    while time.monotonic() < deadline and not systemctl.is_down(instance.proxy_unit):
         time.sleep(_LOOK_EVERY)
 
 

@@ -83,10 +83,14 @@ class Container:
             self.tail = (self.tail + chunk)[-_TAIL:]
             self.last_line = self.tail.rstrip(b"\n").rpartition(b"\n")[2]
             write(chunk)
-        elif self.fd >= 0:
+        else:
+            self._close_output()
+        return bool(chunk)
+
+    def _close_output(self) -> None:
+        if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-        return bool(chunk)
 
     def how_it_ended(self) -> SockwakeError:
         """The error that tells why the container ended: its exit status or signal."""
@@ -101,30 +105,24 @@ class Container:
 
         An entrypoint that has not become its server yet is a process 1 without a handler, for which
         the kernel drops the signal: it is sent once a second. Raises SockwakeError when it has to
-        be killed, after a time or as this process is asked to end.
+        be killed, by close(), after a time or as this process is asked to end.
         """
         deadline = time.monotonic() + _SHUTDOWN
         while not self._has_ended():
             if sdnotify.is_asked_to_end():
-                raise self._killed("it was stopped while its cluster was made", "wake it again")
+                raise SockwakeError("it was stopped while its cluster was made", "wake it again")
             if time.monotonic() > deadline:
-                raise self._killed(f"its server had not ended {_SHUTDOWN} s after its stop signal")
+                raise SockwakeError(f"its server had not ended {_SHUTDOWN} s after its stop signal")
             pids.send(self._crun, _signal.SIGINT)
             self._drain(min(time.monotonic() + _INSIST_EVERY, deadline))
         self.close()
-
-    def _killed(self, why: str, hint: str = "") -> SockwakeError:
-        self.close()
-        return SockwakeError(why, hint)
 
     def close(self) -> None:
         """End it, if it runs, and forget it."""
         if not self._has_ended():
             self._kill()
         self._reap()
-        if self.fd >= 0:  # not to its end: a process whose disk does not answer keeps it open
-            os.close(self.fd)
-            self.fd = -1
+        self._close_output()  # before its end: a process whose disk does not answer keeps it open
         files.remove(self._pid_file)
 
     def _has_ended(self) -> bool:
@@ -170,15 +168,14 @@ def end_left(instance: Instance) -> None:
     while (passed := time.monotonic() - began) < 2 * _LEFT:
         for name in _known(instance):
             process.run([*bundle.crun(instance), "delete", "--force", name], check=False)
-        is_over = True
-        for pidfd in _running(instance):
-            is_over = False
+        running = [*_running(instance)]
+        if not running:
+            return
+        for pidfd in running:
             if passed > _LEFT:
                 pids.send(pidfd, _signal.SIGKILL)
             pids.has_ended(pidfd, _LOOK_EVERY)
             pids.close(pidfd)
-        if is_over:
-            return
 
 
 def _known(instance: Instance) -> list[str]:

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 def run(instance: Instance) -> None:
     """Check the instance once."""
     settings = load(instance)
-    if settings.is_container and _has_ended(instance.backend_unit):
+    if settings.is_container and systemctl.is_down(instance.backend_unit):
         from sockwake.lifecycle import unwatched
 
         unwatched.stop(instance, settings)
@@ -154,7 +154,7 @@ class Check:
         One that has stopped it while this waited may lead its clients elsewhere by now.
         """
         with holds.NoneTaken(self.instance):
-            if _has_ended(self.instance.backend_unit):
+            if systemctl.is_down(self.instance.backend_unit):
                 return
             if self.settings.counts_clients:
                 self._stop_accepting(seen)
@@ -286,11 +286,6 @@ class Check:
             "SOCKWAKE_CONNECTIONS": f"{seen.connections}",
             "SOCKWAKE_SILENT": f"{min(seen.silent, _LONGEST_SILENCE):.0f}",
         }
-
-
-def _has_ended(unit: str) -> bool:
-    """Whether a unit is down, and not on its way there."""
-    return systemctl.states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")
 
 
 def _is_wanted(unit: str) -> bool:

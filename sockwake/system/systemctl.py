@@ -204,6 +204,11 @@ def states(pattern: str) -> dict[str, tuple[str, str]]:
     return units
 
 
+def is_down(unit: str) -> bool:
+    """Whether a unit does not run, and is not on its way to or from that."""
+    return states(unit).get(unit, ("inactive", ""))[0] in ("inactive", "failed")
+
+
 def active(*patterns: str) -> dict[str, str]:
     """The ActiveState of every loaded unit that one of the patterns matches.
 

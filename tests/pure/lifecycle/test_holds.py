@@ -201,7 +201,7 @@ def test_an_idle_check_lets_a_held_instance_be(
     shop = tree.write_env("shop", env(PORT="1"))
     shop.root = ""
     asked: list[str] = []
-    monkeypatch.setattr(check, "_has_ended", lambda unit: False)
+    monkeypatch.setattr("sockwake.system.systemctl.is_down", lambda unit: False)
     monkeypatch.setattr(check, "find_proxy", lambda instance: (0, -1))
 
     def may_sleep(*_: object) -> bool:

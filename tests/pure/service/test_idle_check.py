@@ -24,7 +24,7 @@ def asleep(
     """asleep(IDS): an idle check without clients; IDS: the main processes that systemd tells."""
     instance = tree.write_env("pg1", env(LISTEN="/run/missing/s", CHECK="none"))
     runtime.prepare(instance)
-    monkeypatch.setattr("sockwake.service.check._has_ended", lambda unit: False)
+    monkeypatch.setattr("sockwake.system.systemctl.is_down", lambda unit: False)
 
     def make(numbers: list[int]) -> tuple[Check, Observation]:
         monkeypatch.setattr(
@@ -75,7 +75,7 @@ def test_an_idle_check_leaves_alone_what_leads_clients_elsewhere_since_it_waited
     """A command has ended the backend meanwhile."""
     proxy = start()
     check, seen = asleep([proxy.pid])
-    monkeypatch.setattr("sockwake.service.check._has_ended", lambda unit: True)
+    monkeypatch.setattr("sockwake.system.systemctl.is_down", lambda unit: True)
     check.put_to_sleep(seen)
     assert is_unhurt(proxy)
 
