@@ -92,7 +92,14 @@ class Parser(argparse.ArgumentParser):
 
 def parse(verbs: Sequence[Verb], words: Sequence[str]) -> argparse.Namespace:
     """What the words of a command line ask for; its Namespace has the Verb itself as "verb"."""
-    return build(verbs).parse_args(_in_full(verbs, words))
+    words = _in_full(verbs, words)
+    named = [verb for verb in verbs if _is_named(verb, words)]
+    return build(named or verbs).parse_args(words)  # of one verb: that of all takes 10 to 20 ms
+
+
+def _is_named(verb: Verb, words: Sequence[str]) -> bool:
+    name = verb.name.split()
+    return [*words[: len(name)]] == name or (bool(words) and words[0] in verb.aliases)
 
 
 def _in_full(verbs: Sequence[Verb], words: Sequence[str]) -> Sequence[str]:

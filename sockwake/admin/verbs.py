@@ -1,9 +1,9 @@
 """All verbs of sockwake(8), in the order of its --help."""
 
-from sockwake.admin import images
 from sockwake.admin.access import verbs as access
 from sockwake.admin.backup import verbs as backing_up
 from sockwake.admin.change import verbs as changing
+from sockwake.admin.images import verbs as images
 from sockwake.admin.leave import forward_verbs as forwarding
 from sockwake.admin.leave import verbs as leaving
 from sockwake.admin.make import verbs as making

@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 
-from sockwake.admin import images, option_types
+from sockwake.admin import option_types, own
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import (
     ALL,
@@ -22,7 +22,6 @@ from sockwake.admin.words import capital
 from sockwake.config import values
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.lifecycle import backups
 
 
 def _backup(arguments: Namespace) -> None:
@@ -35,7 +34,7 @@ def _backup(arguments: Namespace) -> None:
     names = operands.names(
         arguments.names, root, or_all=arguments.all, every=inventory.instances(root)
     )
-    images.enter(arguments)
+    own.enter(arguments)
     wish = making.Wish(dump=arguments.dump, if_changed=arguments.if_changed, quiet=quiet)
     made = []
 
@@ -67,8 +66,9 @@ def _ls(arguments: Namespace) -> None:
 
 def _expire(arguments: Namespace) -> None:
     from sockwake.admin.backup import expiry, listing, staged
+    from sockwake.lifecycle import backups
 
-    images.enter(arguments)
+    own.enter(arguments)
     found = listing.chosen(arguments.names, arguments.root or "", or_all=arguments.all)
     gone = []
     for instance in found:
@@ -87,10 +87,11 @@ def _expire(arguments: Namespace) -> None:
 def _verify(arguments: Namespace) -> None:
     from sockwake.admin.backup import listing, staged, verification
     from sockwake.config.instance import Instance
+    from sockwake.lifecycle import backups
 
     root, quiet = arguments.root or "", arguments.quiet or arguments.json
     timestamp = getattr(arguments, "from") or ""
-    images.enter(arguments)
+    own.enter(arguments)
     found = listing.chosen(arguments.names, root, or_all=arguments.all)
     if timestamp and len(found) != 1:
         raise SockwakeError("--from is for the backups of one instance", status=USAGE)
@@ -123,7 +124,7 @@ def _restore(arguments: Namespace) -> None:
         raise SockwakeError("--back, --forget and --from or --as exclude each other", status=USAGE)
     if (arguments.port or arguments.data) and not new:
         raise SockwakeError("--port and --data are for --as", status=USAGE)
-    images.enter(arguments)
+    own.enter(arguments)
     if arguments.back:
         said = restoring.back(arguments.name, root=root)
     elif arguments.forget:

@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from sockwake.admin import images, operands
+from sockwake.admin import operands, own
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import DEBUG, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
@@ -18,7 +18,7 @@ def _set(arguments: Namespace) -> None:
     from sockwake.admin.change import set as setting
 
     words, changes = lines.assignments(arguments.names)
-    images.enter(arguments)
+    own.enter(arguments)
     root = arguments.root or ""
     names = operands.names(words, root)
     setting.require_possible(names, changes)
@@ -44,7 +44,7 @@ def _edit(arguments: Namespace) -> None:
 
     if arguments.compose and arguments.unit:
         raise SockwakeError("--compose and --unit exclude each other", status=USAGE)
-    images.enter(arguments)
+    own.enter(arguments)
     file = COMPOSE if arguments.compose else SERVICE if arguments.unit else "instance.env"
     diff, said, warnings = edit.edit(
         arguments.name,
@@ -69,7 +69,7 @@ def _apply(arguments: Namespace) -> None:
     from sockwake.admin.change import apply
     from sockwake.admin.change.seen import Seen
 
-    images.enter(arguments)
+    own.enter(arguments)
     root, quiet = arguments.root or "", arguments.quiet
     names = operands.names(arguments.names, root, or_all=True)
     if arguments.check or arguments.dry_run:

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sockwake.admin import images, option_types
+from sockwake.admin import option_types, own
 from sockwake.admin.option import DEBUG, DIRECTORIES, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import NEW, Verb
 from sockwake.admin.words import capital
@@ -15,7 +15,7 @@ def _copy(arguments: Namespace) -> None:
     from sockwake.admin.change import copy
 
     to = Name(arguments.new)
-    images.enter(arguments)
+    own.enter(arguments)
     wish = copy.Wish(
         port=arguments.port or 0,
         data=arguments.data or "",
@@ -40,7 +40,7 @@ def _rename(arguments: Namespace) -> None:
     from sockwake.admin.change import rename
 
     to = Name(arguments.new)
-    images.enter(arguments)
+    own.enter(arguments)
     said = rename.rename(arguments.name, to, root=arguments.root or "")
     print(f"{said}.")
 

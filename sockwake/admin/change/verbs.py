@@ -5,7 +5,7 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from sockwake.admin import images, operands
+from sockwake.admin import operands, own
 from sockwake.admin.change import edit_verbs, name_verbs
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
@@ -30,7 +30,7 @@ def _rm(arguments: Namespace) -> None:
         )
     if arguments.expired and (arguments.purge or root):
         raise SockwakeError("--expired has no use for --purge, or in a tree", status=USAGE)
-    images.enter(arguments)
+    own.enter(arguments)
 
     def one(name: Name) -> str:
         if arguments.expired:
@@ -52,7 +52,7 @@ def _runtime(arguments: Namespace) -> None:
     root = arguments.root or ""
     names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
     if to:
-        images.enter(arguments)
+        own.enter(arguments)
         _move(names, to, arguments)
     if arguments.json or not to:
         rows = runtimes.rows(names, root, only_valid=not arguments.names or arguments.all)

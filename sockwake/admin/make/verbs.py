@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from sockwake.admin import images
+from sockwake.admin import own
 from sockwake.admin.make.new_options import OPTIONS
 from sockwake.admin.parser import Verb
 
@@ -24,7 +24,7 @@ def _new(arguments: Namespace) -> None:
     from sockwake.admin.show import exposure
 
     request = decide(arguments)
-    images.enter(arguments)
+    own.enter(arguments)
     if arguments.dry_run:
         from sockwake.admin.make import rehearsal
 

@@ -14,12 +14,6 @@ from sockwake.errors import UNKNOWN, SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.system import files, port_owner
 
-# the keys of a row, of which some instances have not all
-KEYS = (
-    *("name", "state", "state_since", "clients", "memory_bytes", "next_sleep", "held"),
-    *("kind", "version", "idle", "address", "listen", "port", "allow", "image", "data", "tls"),
-    *("runtime", "engine", "image_digest", "project", "ports", "forwarded_to", "warning", "error"),
-)
 ASLEEP, AWAKE, BROKEN, FAILED, OFF = "asleep", "awake", "broken", "failed", "off"
 FORWARDED = "forwarded"
 _UNWATCHED = "unwatched"

@@ -9,7 +9,7 @@ from sockwake.admin import colour, operands
 from sockwake.admin.each import try_each
 from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, USER, Option
 from sockwake.admin.parser import Verb
-from sockwake.admin.show import filters, ls, table
+from sockwake.admin.show import filters
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
@@ -30,6 +30,8 @@ def _ls(arguments: Namespace) -> None:
 
 def _listed(arguments: Namespace) -> str:
     """What ls prints."""
+    from sockwake.admin.show import ls, table
+
     rows = filters.chosen(ls.rows(arguments.root or "", arguments.names), arguments.filter or [])
     if arguments.json:
         return f"{json.dumps(rows, indent=2)}\n"
@@ -117,7 +119,7 @@ _FILTER = Option(
     "those of which a key of --json has this value; wildcards match",
     type=filters.parse,
     repeatable=True,
-    words=tuple(f"{key}=" for key in ls.KEYS),
+    words=tuple(f"{key}=" for key in filters.KEYS),
 )
 _WATCH = Option("--watch", help="show it anew every two seconds, until Ctrl-C")
 

@@ -66,7 +66,7 @@ def test_names_wildcards_and_filters_choose(
             ["--filter", "stat=asleep"],
             USAGE,
             "there is no key 'stat' to filter by",
-            f"there are {', '.join(ls.KEYS)}",
+            f"there are {', '.join(filters.KEYS)}",
         ),
         (["--watch"], USAGE, "--watch needs a terminal", "sockwake ls --json is for programs"),
     ],
@@ -81,7 +81,7 @@ def test_what_is_not_there_is_an_error(
 
 def test_every_key_of_a_row_can_be_filtered_by(some: Tree) -> None:
     rows = json.loads(some.sockwake("ls", "--json").stdout)
-    assert {key for row in rows for key in row} <= set(ls.KEYS)
+    assert {key for row in rows for key in row} <= set(filters.KEYS)
     assert filters.chosen(rows, [("error", "*")]) == rows and filters.chosen(rows, []) == rows
 
 

@@ -1,4 +1,6 @@
-"""sockwake images: the images of containers that are woken without an engine."""
+"""The verbs of sockwake images: the images of containers that are woken without an engine."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -8,29 +10,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from sockwake.admin import columns, inventory, words
+from sockwake.admin import own
 from sockwake.admin.option import DEBUG, JSON, NO_HEADER, ROOT, Option
 from sockwake.admin.parser import FILE, IMAGE, Verb
 from sockwake.config import scope
-from sockwake.errors import IN_USE, USAGE, SockwakeError
-from sockwake.oci import names, needs, store
+from sockwake.errors import USAGE, SockwakeError
 
-_COLUMNS = ("image", "digest", "size", "instances")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sockwake.oci.store import Image
 
 
 def _ls(arguments: Namespace) -> None:
-    enter(arguments)
-    listed = rows(arguments.root or "")
+    from sockwake.admin.images import stored
+
+    own.enter(arguments)
+    listed = stored.rows(arguments.root or "")
     if arguments.json:
         print(json.dumps(listed, indent=2))
     elif listed or arguments.no_header:
-        sys.stdout.write(table(listed, header=not arguments.no_header))
+        sys.stdout.write(stored.table(listed, header=not arguments.no_header))
     else:
         print(f"There are no images. {scope.command('sockwake images pull')} IMAGE gets one.")
 
 
 def _pull(arguments: Namespace) -> None:
-    enter(arguments)
+    own.enter(arguments)
     with _place(arguments) as take:
         image = take(f"docker://{arguments.image}")
         _say_taken("Pulled", image)
@@ -39,7 +44,7 @@ def _pull(arguments: Namespace) -> None:
 def _load(arguments: Namespace) -> None:
     from sockwake.oci import archive
 
-    enter(arguments)
+    own.enter(arguments)
     loaded = []
     with archive.entries(arguments.file) as found, _place(arguments) as take:
         for place, name in found:
@@ -51,8 +56,10 @@ def _load(arguments: Namespace) -> None:
 
 
 @contextmanager
-def _place(arguments: Namespace) -> Iterator[Callable[..., store.Image]]:
+def _place(arguments: Namespace) -> Iterator[Callable[..., Image]]:
     """Where images are taken to; a tree is left as it was when one of them cannot be."""
+    from sockwake.oci import store
+
     root, ship = arguments.root or "", bool(arguments.ship)
     if ship and not root:
         raise SockwakeError("--ship is for a tree", "name it with --root", USAGE)
@@ -67,38 +74,43 @@ def _place(arguments: Namespace) -> Iterator[Callable[..., store.Image]]:
 
 
 def _save(arguments: Namespace) -> None:
-    from sockwake.oci import archive
+    from sockwake.oci import archive, store
 
-    enter(arguments)
+    own.enter(arguments)
     image = store.named(arguments.image, arguments.root or "")
     archive.save(image, arguments.file)
     print(f"Saved {image} in {arguments.file}.")
 
 
 def _rm(arguments: Namespace) -> None:
-    enter(arguments)
+    from sockwake.admin.images import stored
+    from sockwake.oci import store
+
+    own.enter(arguments)
     root = arguments.root or ""
     store.named(arguments.image, root)
     with store.locked(root):
         image = store.named(arguments.image, root)  # the lock may have taken a while
-        _require_nothing_in_the_making(root)
-        said = f"Removed {_described(image)}."
+        stored.require_nothing_in_the_making(root)
+        said = f"Removed {stored.described(image)}."
         store.remove(image, root)
     print(said)
 
 
 def _prune(arguments: Namespace) -> None:
-    from sockwake.admin import travelled
+    from sockwake.admin import travelled, words
+    from sockwake.admin.images import stored
+    from sockwake.oci import store
 
-    enter(arguments)
+    own.enter(arguments)
     root = arguments.root or ""
-    if not (_unneeded(root) or travelled.unneeded(root)):
+    if not (stored.unneeded(root) or travelled.unneeded(root)):
         print("There is no image that no instance needs.")
         return
     with store.locked(root):
-        _require_nothing_in_the_making(root)
-        for image in _unneeded(root):
-            said = f"Removed {_described(image)}."
+        stored.require_nothing_in_the_making(root)
+        for image in stored.unneeded(root):
+            said = f"Removed {stored.described(image)}."
             store.remove(image, root)
             print(said, flush=True)
         for path in travelled.unneeded(root):
@@ -107,70 +119,8 @@ def _prune(arguments: Namespace) -> None:
             print(f"Removed the archive of {travelled.image_of(path)} ({size}).", flush=True)
 
 
-def _unneeded(root: str) -> list[store.Image]:
-    needed = needs.needed(root)
-    return [
-        image for image in store.images(root) if image.digest not in needed and not image.is_shipped
-    ]
-
-
-def rows(root: str = "") -> list[dict[str, object]]:
-    """One row for each image; size in bytes, "shipped" for one that is never removed."""
-    needed = needs.needed(root)
-    return [
-        {
-            "image": next(iter(image.notes.names), ""),
-            "names": list(image.notes.names),
-            "digest": image.digest,
-            "size": image.size,
-            "instances": needed.get(image.digest, []),
-            "shipped": image.is_shipped,
-        }
-        for image in store.images(root)
-    ]
-
-
-def table(listed: list[dict[str, object]], *, header: bool) -> str:
-    """The rows as text, in columns."""
-    lines = [tuple(name.upper() for name in _COLUMNS)] if header else []
-    lines += [tuple(_cell(column, row[column]) for column in _COLUMNS) for row in listed]
-    return "".join(f"{line}\n" for line in columns.aligned(lines))
-
-
-def enter(arguments: Namespace) -> None:
-    """Enter the user namespace that owns the files of a user's own images and containers."""
-    if arguments.user:
-        from sockwake.engine import rootless
-
-        rootless.enter()
-
-
-def _cell(column: str, value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "-"
-    if isinstance(value, int):
-        return words.size(value)
-    text = str(value)
-    return text.removeprefix("sha256:")[: names.SHORTEST] if column == "digest" else text or "-"
-
-
-def _described(image: store.Image) -> str:
-    return f"{image} ({words.size(image.size)})"
-
-
-def _say_taken(done: str, image: store.Image) -> None:
+def _say_taken(done: str, image: Image) -> None:
     print(f"{done} {image} ({image.digest}).")
-
-
-def _require_nothing_in_the_making(root: str) -> None:
-    """Raise SockwakeError (in use) while an instance is being made, which may need any image."""
-    for draft in inventory.unfinished(root):
-        if not inventory.is_abandoned(draft):
-            raise SockwakeError(
-                f"instance '{draft.name}' is being made, and may need the image",
-                "try again when it is there",
-                IN_USE,
-            )
 
 
 _COMMON = (ROOT, Option("--user", help="of the calling user's own images"))

@@ -1,0 +1,1 @@
+"""The images of containers that are woken without an engine."""
