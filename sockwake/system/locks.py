@@ -11,7 +11,7 @@ from sockwake.errors import IN_USE, SockwakeError
 from sockwake.system import sdnotify
 
 _LOOK_EVERY = 0.01  # seconds
-_QUIET_FOR = 1  # seconds without a word on the terminal
+_QUIET_FOR = 1  # seconds without a word on the terminal, or in the journal
 
 
 def take(lock: int, what: str, seconds: float) -> None:
@@ -30,10 +30,17 @@ def take(lock: int, what: str, seconds: float) -> None:
             )
         if sdnotify.is_asked_to_end():
             raise SockwakeError(f"it was stopped while {_holder(lock)} had {what}")
-        if waited > _QUIET_FOR and not has_told and sys.stderr.isatty():
+        if waited > _QUIET_FOR and not has_told and _is_read():
             print(f"sockwake: waiting for {what}: {_holder(lock)} has it", file=sys.stderr)
             has_told = True
         time.sleep(_LOOK_EVERY)
+
+
+def _is_read() -> bool:
+    """Whether stderr is a terminal, or the journal (JOURNAL_STREAM of systemd.exec(5))."""
+    status = os.fstat(2)
+    is_journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return is_journal or sys.stderr.isatty()
 
 
 def _try(lock: int) -> bool:

@@ -77,23 +77,26 @@ def test_a_lock_that_comes_free_in_time_is_taken(directory: str) -> None:
         os.close(lock)
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_after_a_second_a_terminal_is_told(
-    tree: Tree, holder: subprocess.Popen[str], terminal: bool
+@pytest.mark.parametrize("reader", ["terminal", "journal", "a pipe"])
+def test_after_a_second_a_terminal_or_the_journal_is_told(
+    tree: Tree, holder: subprocess.Popen[str], reader: str
 ) -> None:
-    ours, theirs = pty.openpty() if terminal else os.pipe()
+    ours, theirs = pty.openpty() if reader == "terminal" else os.pipe()
+    end = os.fstat(theirs)
+    place = f"{end.st_dev}:{end.st_ino}" if reader == "journal" else "8:1"  # another's, inherited
     program = (
         f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from sockwake.admin import inventory\n"
         f"inventory._LONGEST_WORK = 1.5\nwith inventory.locked({str(tree)!r}): pass"
     )
+    argv = [sys.executable, "-ISB", "-c", program]
     began = time.monotonic()
-    subprocess.run([sys.executable, "-ISB", "-c", program], stderr=theirs, check=False, timeout=30)
+    subprocess.run(argv, stderr=theirs, env={"JOURNAL_STREAM": place}, check=False, timeout=30)
     assert time.monotonic() - began > 1.5
     os.close(theirs)
     said = os.read(ours, 65536).decode()
     assert (
         f"sockwake: waiting for the lock of all instances: process {holder.pid} has it" in said
-    ) is terminal
+    ) is (reader != "a pipe")
     os.close(ours)
 
 
