@@ -151,9 +151,9 @@ def await_bundle(instance: Instance, lock: int) -> None:
 
         contained.await_ready(pid, instance, settings, wait)
     client, took = _go_ahead(instance, settings, client, pid, lock, prepared)
-    server = main_process.descriptor()
-    readable(server, timeout=_CLIENTS_FIRST)
-    if not systemctl.is_ending(instance.backend_unit):
+    readable(server := main_process.descriptor(), timeout=_CLIENTS_FIRST)
+    # not of a stop that is queued, whose place a client may take
+    if systemctl.active_state(instance.backend_unit) != "deactivating":
         _keep_books(instance, settings, client, took)
     elif settings.has_cluster:
         # sent before the server had its handlers, the signal was lost (pid_namespaces(7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import time
@@ -91,6 +92,26 @@ def test_a_client_that_comes_while_it_is_put_to_sleep_is_served(database: Databa
             child.communicate(timeout=60)
         assert answer == "2" and child.returncode in (0, IN_USE)
     assert "not properly shut down" not in database.journal()
+
+
+def test_a_stop_that_waits_for_its_turn_ends_no_server(instance: Make) -> None:
+    """A client that comes until then takes its place, and has to find the server."""
+    database = instance(idle="1min")
+    folder = Path(f"/run/systemd/system/{database.proxy}.d")
+    folder.mkdir(parents=True)
+    (folder / "slow.conf").write_text("[Service]\nExecStop=+/bin/sleep 3\n")
+    must("systemctl", "daemon-reload")
+    try:
+        before = database.journal().count("shutdown request")  # of its trial
+        assert database.psql() == "1"
+        must("systemctl", "stop", "--no-block", database.backend)
+        until("the proxy is stopped", lambda: database.state(database.proxy) == "deactivating")
+        time.sleep(1)
+        assert database.is_awake() and database.journal().count("shutdown request") == before
+        database.asleep()
+    finally:
+        shutil.rmtree(folder)
+        must("systemctl", "daemon-reload")
 
 
 @pytest.mark.parametrize("ending", ["a check of a native program", "sockwake sleep"])
