@@ -39,10 +39,14 @@ def main(arguments: list[str]) -> int:
         _signal.signal(number, lambda *_: os._exit(_GOES_ON))
     instance = Instance(Name(arguments[0]))
     try:
+        if (
+            start_attempt.is_refusing()
+        ):  # and runs nothing: it tells clients of a native program why
+            return _GOES_ON
         if not scope.is_user():
             namespaces.leave_sandbox()
-        settings = load(instance)
         runtime.make_directories(instance)
+        settings = load(instance)
         files.remove(instance.nobody_file)
         if await_memory(instance, settings):
             return _GOES_ON

@@ -16,10 +16,11 @@ from database import Database
 from instances import Make, MakeService, MakeSleeper
 from moment import until
 from program import must
-from refusal import told
+from refusal import ASLEEP_OR_FAILED, told
 from service import Service
 from soak import only_in_soak
 from stranger import ask
+from web import get
 
 MEMINFO = Path("/proc/meminfo")
 HELD_BACK = "waits until the machine has memory"
@@ -86,6 +87,21 @@ def test_clients_are_told_where_it_shall_not_wait(instance: Make, memory: Memory
     told(database, "the machine is short of memory", "MB are needed")
     memory.have(ENOUGH)
     assert database.psql() == "1"
+
+
+@pytest.mark.fault
+def test_clients_of_a_native_program_are_told_too(sleeper: MakeSleeper, memory: Memory) -> None:
+    """systemd starts it again for a client in its queue: what refuses it needs no memory."""
+    web = sleeper("native", "--idle", "1s", "--pressure", "refuse")
+    web.asleep()
+    memory.have(SHORT)
+    answer = get(web.port)
+    assert answer.status == 503 and "the machine is short of memory" in answer.text
+    web.asleep(backend=ASLEEP_OR_FAILED)
+    assert "the machine is short of memory" in str(web.ls()["error"])
+    assert web.journal(f"--unit={web.backend}").count("short of memory") <= 2, "in a loop"
+    memory.have(ENOUGH)
+    until("it is served", lambda: get(web.port).status == 200)
 
 
 @pytest.mark.fault
