@@ -34,7 +34,7 @@ def clean_up(instance: Instance, what: str = "program") -> bool:
     by_itself = files.remove(instance.ended_file)
     had = memory.noted(instance.memory_file)
     files.remove(instance.memory_file)
-    if os.path.exists(instance.nobody_file):
+    if not was_ready and os.path.exists(instance.nobody_file):  # else of a look while it served
         proxy_netns.forget_unused(instance)
         return False  # no client has waited: bin/container has started nothing
     proxy.hang_up(instance, only_serving=not was_ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ from instances import Know, Make
 from moment import until
 from program import must, run, start
 from refusal import ASLEEP_OR_FAILED
+from stranger import knock
 
 MOST_EXPOSED = 2.5  # systemd's scale, from 0 to 10
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
@@ -198,11 +200,14 @@ def test_a_cluster_is_adopted_and_purged(host: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
-def test_a_server_that_is_missing_is_told_with_the_way_out(host: Make) -> None:
+@pytest.mark.parametrize("options", [(), ("--tls",)])  # whose proxy starts in a network of its own
+def test_a_server_that_is_missing_is_told_with_the_way_out(
+    host: Make, options: tuple[str, ...]
+) -> None:
     ran = run("sockwake-new", "pg1", "--version", "16", "--runtime", "host").expect(1)
     assert "PostgreSQL 16 is not installed on this host" in ran.err
     assert "apt install postgresql-16" in ran.err
-    database = host()
+    database = host(*options)
     database.asleep()
     moved = SERVER.with_name("postgres.away")
     SERVER.rename(moved)
@@ -219,6 +224,39 @@ def test_a_server_that_is_missing_is_told_with_the_way_out(host: Make) -> None:
     assert f"{database.cluster} is a cluster of PostgreSQL 16, not {VERSION}" in database.fatal()
     database.asleep(backend=ASLEEP_OR_FAILED)
     (database.cluster / "PG_VERSION").write_text(f"{VERSION}\n")
+
+
+@pytest.mark.fault
+def test_pipes_in_its_data_hold_up_nobody(host: Make) -> None:
+    """Its user can make them by SQL: root looks at these files in every wake."""
+    database = host("--tls")
+    assert database.psql() == "1"
+    database.asleep()
+    owner, folder = database.data.stat().st_uid, database.cluster
+    as_owner = ("setpriv", f"--reuid={owner}", "--regid=nogroup", "--clear-groups", "sh", "-c")
+    must(*as_owner, f"cd {folder} && rm server.crt && mkfifo server.crt")
+    assert database.psql() == "1", "its certificate is made anew"
+    database.asleep()
+    must(*as_owner, f"cd {folder} && mv PG_VERSION was && mkfifo PG_VERSION")
+    assert "it is no plain file" in database.fatal()
+    database.asleep(backend=ASLEEP_OR_FAILED)
+    must(*as_owner, f"cd {folder} && mv was PG_VERSION")
+    assert database.psql() == "1"
+    database.asleep()
+
+
+@pytest.mark.fault
+def test_a_look_while_it_serves_is_no_reason_for_its_end(host: Make) -> None:
+    """Held awake it has no proxy: a port scan has it looked for a client again."""
+    database = host()
+    must("sockwake", "keep", "pg1")
+    until("its proxy has gone", lambda: database.state(database.proxy) == "inactive")
+    knock(database)
+    until("nobody was found", (database.run / "nobody").exists)
+    must("sockwake", "release", "pg1", "--all")
+    must("sockwake", "sleep", "pg1")
+    rows = json.loads(must("sockwake", "history", "pg1", "--json"))
+    assert [row["why"] for row in rows if row["event"] == "wake"][-1], "its end"
 
 
 def test_the_package_is_upgraded_under_a_session(host: Make) -> None:

@@ -57,3 +57,21 @@ def test_a_stop_behind_an_end_is_not_its_reason(
     assert program_end.clean_up(instance) == by_itself
     assert runtime.last_failure(instance) == ("its program ended with status 0" * by_itself)
     assert not os.path.exists(instance.ended_file)
+
+
+def test_a_look_without_a_client_while_it_served_is_not_taken_for_its_end(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a port scan while it was held awake, without its proxy."""
+    instance = tree.write_env("pg1", env())
+    runtime.prepare(instance)
+    for name, value in (("SERVICE_RESULT", "success"), ("INVOCATION_ID", "1")):
+        monkeypatch.setenv(name, value)
+    for step in ("hang_up", "lead_somewhere", "forget"):
+        for module in (proxy, proxy_netns):
+            monkeypatch.setattr(module, step, lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(systemctl, "is_asked_to_stop", lambda _: True)
+    for path in (instance.ready_file, instance.nobody_file):
+        Path(path).touch()
+    assert not program_end.clean_up(instance)
+    assert os.path.exists(instance.asleep_since)
