@@ -190,9 +190,12 @@ def backends(ports: tuple[Endpoint, ...]) -> list[Backend]:
 
 
 def place(run: ServiceRun, port: int) -> str:
-    """A port of a service as systemd-socket-proxyd takes it, a dead one without a network."""
+    """A port of a service as systemd-socket-proxyd takes it, a dead one without a network.
+
+    That splits at the last colon: an IPv6 address has no brackets there.
+    """
     address = run.address or "0.0.0.0"
-    return f"{f'[{address}]' if ':' in address else address}:{port if run.address else 0}"
+    return f"{address}:{port if run.address else 0}"
 
 
 def door_of(service: str, port: int) -> str:

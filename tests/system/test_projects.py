@@ -123,6 +123,12 @@ def test_every_published_port_wakes_it(project: MakeProject) -> None:
     shop.asleep()
 
 
+def test_a_server_that_answers_at_its_ipv6_address_alone_is_reached(project: MakeProject) -> None:
+    shop = project("ipv6-server")
+    assert get(shop.port).status == 200
+    shop.asleep()
+
+
 def test_a_port_is_narrowed_down_and_moved(project: MakeProject) -> None:
     shop = project("two-ports", "--port", "3000", "--listen", "127.0.0.1")
     assert shop.setting("PORTS") == "127.0.0.1:3000=git:80"

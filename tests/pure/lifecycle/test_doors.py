@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sockwake.config.endpoint import Endpoint
-from sockwake.lifecycle.project import Doors
+from sockwake.lifecycle.project import Doors, place
 
 
 class Prompt(threading.Thread):
@@ -38,3 +38,13 @@ def test_each_port_has_its_time_though_the_first_answers_at_once(
         doors.follow(lambda: given_up.set() if doors.are_given_up else None)
         assert given_up.wait(10), "its clients would wait for ever"
         assert doors.closed == [("web", ports[1])]
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("172.18.0.2", "172.18.0.2:80"), ("fd00::2", "fd00::2:80"), ("", "0.0.0.0:0")],
+)
+def test_an_address_is_as_the_proxy_splits_it(address: str, said: str) -> None:
+    """systemd-socket-proxyd looks up all before the last colon, and knows no brackets."""
+    run: Any = SimpleNamespace(address=address)
+    assert place(run, 80) == said
