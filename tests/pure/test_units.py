@@ -8,6 +8,7 @@ import pytest
 
 from env_file import env
 from sockwake.config.instance import Instance, Name
+from sockwake.errors import IN_USE
 from tree import SOURCE, Ran, Tree, run
 
 UNITS = sorted(
@@ -181,6 +182,14 @@ def test_no_unit_gives_up_for_good(unit: Path) -> None:
         assert "\nStartLimitIntervalSec=0\n" in text and "\nRestart=" not in text
     if unit.suffix == ".socket":
         assert "\nTriggerLimitIntervalSec=0\n" in text
+
+
+@pytest.mark.parametrize("name", ["backup", "expire", "hours", "maintain"])
+def test_one_that_finds_its_instance_in_use_tries_again(name: str) -> None:
+    """A backup, a copy or a restore may have it for longer than a command waits."""
+    for unit in (SOURCE / "systemd").rglob(f"pg-{name}@.service"):
+        (forced,) = re.findall(r"^RestartForceExitStatus=(.*)$", unit.read_text(), re.MULTILINE)
+        assert f"{IN_USE}" in forced.split(), unit
 
 
 def test_the_units_are_called_what_the_code_calls_them() -> None:
