@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sockwake.errors import SockwakeError
 from sockwake.oci import rootfs
 
@@ -26,7 +28,10 @@ def of_tree(root: str) -> str:
     """The architecture as images call it; "" where the tree has no program that tells it."""
     for program in _PROGRAMS:
         try:
-            with open(root + rootfs.resolved(root, program), "rb") as file:
+            path = root + rootfs.resolved(root, program)
+            if not os.path.isfile(path):  # a pipe would hold us up
+                continue
+            with open(path, "rb") as file:
                 head = file.read(_MACHINE + 2)
         except (OSError, SockwakeError):
             continue

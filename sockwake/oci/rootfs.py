@@ -6,12 +6,14 @@ import os
 import stat
 
 from sockwake.errors import SockwakeError, reason
+from sockwake.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
 
 _LINKS = 40  # in one path: the kernel's own limit
+_MOST = 10_000_000  # characters of a file that is read: of users, groups, a shebang
 
 
 def resolved(rootfs: str, path: str, mounted: Container[str] = ()) -> str:
@@ -47,8 +49,7 @@ def resolved(rootfs: str, path: str, mounted: Container[str] = ()) -> str:
 def text(rootfs: str, path: str) -> str:
     """A file of the image; "" when it has none."""
     try:
-        with open(rootfs + resolved(rootfs, path), encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return files.read_plain(rootfs + resolved(rootfs, path), _MOST)
     except FileNotFoundError:
         return ""
     except OSError as error:

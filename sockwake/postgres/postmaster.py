@@ -3,7 +3,9 @@
 import _socket
 import sys
 
-from sockwake.system import unix_socket
+from sockwake.system import files, unix_socket
+
+_MOST = 8192  # characters of postmaster.pid, which another user can write
 
 
 def listener(socket_path: str) -> int:
@@ -39,8 +41,7 @@ def is_settled(pid: int) -> bool:
     instead would leave a FATAL in the log for every early probe. States: PostgreSQL's miscadmin.h.
     """
     try:
-        with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:
-            lines = file.read().split("\n")
+        lines = _lines(pid)
     except OSError:
         return False
     return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
@@ -52,7 +53,11 @@ def has_taken_over(pid: int) -> bool:
     Asks nothing of the temporary server of an entrypoint that still initialises.
     """
     try:
-        with open(f"/proc/{pid}/cwd/postmaster.pid", encoding="utf-8", errors="replace") as file:
-            return file.readline().strip() == "1" and is_settled(pid)
+        return _lines(pid)[0].strip() == "1" and is_settled(pid)
     except OSError:
         return False
+
+
+def _lines(pid: int) -> list[str]:
+    """Those of the postmaster.pid in the working directory of a server; raises OSError."""
+    return files.read_plain(f"/proc/{pid}/cwd/postmaster.pid", _MOST).split("\n")
