@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import docker_engine
+import units
 from moment import until, until_gone
 from program import Ran, must, run
 
@@ -89,13 +90,13 @@ class Service:
         must("systemctl", "enable", "--now", self.socket)
 
     def state(self, unit: str) -> str:
-        return must("systemctl", "show", "--value", "--property=ActiveState", unit).strip()
+        return units.active_state(unit)
 
     def property(self, unit: str, name: str) -> str:
         return must("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
     def main_pid(self, unit: str) -> int:
-        return int(self.property(unit, "MainPID"))
+        return units.main_pid(unit)
 
     def kill(self, unit: str) -> None:
         """kill -9 the main process of a unit."""
@@ -152,17 +153,16 @@ class Service:
         if (self.run / "ready").exists():  # what follows is a process for each look
             return ["its server is ready"]
         ended = ("inactive", "failed")  # of one that was killed until its next start
-        units = {self.proxy: ("inactive",), self.backend: backend, self.wanted: ended}
-        shown = must("systemctl", "show", "--property=ActiveState,Job", *units).split("\n\n")
-        awake = []
-        for (unit, allowed), text in zip(units.items(), shown, strict=True):
-            facts = dict(line.split("=", 1) for line in text.splitlines())
-            if facts["ActiveState"] not in allowed:
-                awake.append(f"{unit} is {facts['ActiveState']}")
-            elif facts["Job"]:  # it waits for another to start
-                awake.append(f"{unit} has job {facts['Job']}")
+        allowed = {self.proxy: ("inactive",), self.backend: backend, self.wanted: ended}
+        states = {unit: units.active_state(unit) for unit in allowed}
+        awake = [
+            f"{unit} is {state}" for unit, state in states.items() if state not in allowed[unit]
+        ]
         if awake:  # what follows costs more, and would show the same
             return awake
+        jobs = must("systemctl", "show", "--value", "--property=Job", *allowed)
+        if jobs.strip():  # one waits for another to start
+            return [f"jobs {' '.join(jobs.split())}"]
         timers = must("systemctl", "list-timers", "--all", "--no-legend")
         mounts = Path("/proc/mounts").read_text()
         return [

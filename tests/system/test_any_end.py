@@ -1,6 +1,7 @@
 """Each process of an instance ends in any way at any moment: the next client is served in time.
 
-Every process with every signal, at moments in turn; each with each in `make soak`.
+Every backend with every signal, and every other process with some, at moments in turn; each with
+each in `make soak`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
         every = [
             (process, number, (turn + i) % len(MOMENTS))
             for i, (process, number) in enumerate(pairs)
-            if (turn + i) % 2 == 0 or process == "backend"
+            if (turn + i) % 3 == 0 or process == "backend"
         ]
     return [
         deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))
