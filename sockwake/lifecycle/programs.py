@@ -41,11 +41,11 @@ _DOOR = "/run/door"  # where a server has the directory of its socket
 _HBA = "pg_hba.conf"
 # its socket is in a directory that only root and itself can reach
 TRUST = "local all all trust\n"
-# a throw-away server is nobody's: no jobs of extensions, no archive, no subscriptions
+# a throw-away server is nobody's: no jobs of extensions, no archive, no subscriptions, no language
 _OWN = (
     *("listen_addresses=", "ssl=off", "logging_collector=off", "log_destination=stderr"),
     *("archive_mode=off", "autovacuum=off", "max_logical_replication_workers=0"),
-    *("shared_preload_libraries=", "unix_socket_permissions=0700", "port=5432"),
+    *("shared_preload_libraries=", "unix_socket_permissions=0700", "port=5432", "lc_messages=C"),
 )
 
 

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from sockwake.errors import SockwakeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # those that let anybody in
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
+# and nobody, of the user's
+CLOSED = (
+    "SELECT datname FROM pg_database WHERE NOT datallowconn AND datname <> 'template0' ORDER BY 1"
+)
+
+
+def require_none(closed: Sequence[str]) -> None:
+    """Raise SockwakeError for databases that let nobody in, which no dump would have."""
+    if closed:
+        raise SockwakeError(
+            f"a dump leaves out database {', '.join(closed)}, which allows no connections",
+            f"ALTER DATABASE {identifier(closed[0])} ALLOW_CONNECTIONS true, or another method",
+        )
 
 
 def identifier(name: str) -> str:

@@ -72,6 +72,9 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
         assert "is awake" in sockwake("restore", "pg1", status=IN_USE).err
     assert online["method"] == "basebackup"
     database.psql("update kept set n = 3")
+    database.psql("create database archive allow_connections false")
+    assert "leaves out database archive" in sockwake("backup", "--dump", "pg1", status=1).err
+    database.psql("drop database archive")
     dumped = backup("pg1", "--dump")
     files = {each.name for each in Path(dumped["path"], "data").iterdir()}
     assert {"globals.sql", "postgres.dump", "template1.dump"} <= files

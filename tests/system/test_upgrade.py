@@ -116,6 +116,12 @@ def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make
     upgrade("--version", "18").expect(1, "has no extension pg_cron (in database postgres)")
     assert (files_of(database), (database.data / "18").exists()) == (before, False)
     database.psql("DROP EXTENSION pg_cron")
+    database.psql("CREATE DATABASE archive ALLOW_CONNECTIONS false")
+    database.put_to_sleep()
+    before = files_of(database)
+    upgrade("--version", "18", "--method", "dump").expect(1, "leaves out database archive")
+    assert files_of(database) == before
+    database.psql("DROP DATABASE archive")
     with database.connect():
         upgrade("--version", "18").expect(4, "connected client")
     database.put_to_sleep()

@@ -151,6 +151,28 @@ def test_what_is_due_is_done_and_told_without_waking(database: Database) -> None
     run("sockwake", "maintain", name, "--check").expect(0, f"{name}: nothing is due")
 
 
+FAILING = """
+CREATE FUNCTION same(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE TABLE words (word text); INSERT INTO words VALUES ('a');
+CREATE INDEX word ON words (same(word) COLLATE "de-x-icu");
+CREATE OR REPLACE FUNCTION same(text) RETURNS text IMMUTABLE LANGUAGE plpgsql
+AS 'BEGIN RETURN 1 / 0; END';
+UPDATE pg_collation SET collversion = '1' WHERE collname = 'de-x-icu';
+CREATE DATABASE archive ALLOW_CONNECTIONS false;
+"""
+
+
+def test_a_reindex_that_fails_is_told_and_is_no_end_of_it(database: Database) -> None:
+    """psql tells whether it failed: the server's word for an error has the language it speaks."""
+    for each in FAILING.strip().split(";\n"):
+        database.psql(each)
+    database.put_to_sleep()
+    run("sockwake", "maintain", database.name).expect(1, "division by zero")
+    assert "left archive alone, which allows no connections" in str(upkeep(database))
+    version = "SELECT collversion FROM pg_collation WHERE collname = 'de-x-icu'"
+    assert database.psql(version) == "1", "its indexes are as they were"
+
+
 def checksums_begun(database: Database) -> tuple[subprocess.Popen[str], int]:
     """A `sockwake maintain` whose pg_checksums stands still; the process id of that."""
     command = start("sockwake", "maintain", database.name)

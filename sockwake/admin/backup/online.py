@@ -18,7 +18,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import holds
 from sockwake.lifecycle.beside_server import Beside, beside
 from sockwake.postgres import control_file, password
-from sockwake.postgres.names import DATABASES, to_database
+from sockwake.postgres.names import CLOSED, DATABASES, require_none, to_database
 from sockwake.system import files, process, tree_copy
 
 _PASSFILE = ".pgpass-backup"
@@ -72,6 +72,7 @@ class Server:
         """Have pg_dump fill data/ of a backup, a file for each database, and one of globals."""
         psql = self._argv("psql", "--no-psqlrc", "-At", f"--dbname={self._settings.db_name}")
         names = process.run([*psql, "-c", DATABASES], timeout=_PATIENCE).splitlines()
+        require_none(process.run([*psql, "-c", CLOSED], timeout=_PATIENCE).splitlines())
         dumped = []
         self._into(f"{path}/data/globals.sql", "pg_dumpall", "--globals-only")
         for name in names:

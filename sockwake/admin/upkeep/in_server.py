@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from sockwake.admin.upkeep.from_outside import FromOutside
+from sockwake.admin.words import listed
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.beside_server import Beside
 from sockwake.postgres import maintenance
-from sockwake.postgres.names import to_database
+from sockwake.postgres.names import CLOSED, to_database
 from sockwake.system import process
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=VERBOSITY=terse")
@@ -20,7 +21,9 @@ _LONGEST = 7 * 86_400  # seconds for one statement
 _AUTOVACUUM = 180  # seconds: three times autovacuum_naptime as it is by default
 _LOOK_EVERY = 5  # seconds
 _AT_A_TIME = 20  # statements
-_ERROR = "ERROR:"  # what psql writes before the words of the server
+_ERROR = "error: "  # what a line of ours begins with
+# psql knows by itself whether a statement failed; the server says it in the language of lc_messages
+_TOLD = f"\\if :ERROR\n\\echo '{_ERROR}' :LAST_ERROR_MESSAGE\n\\endif\n"
 # so that the cluster is not due again soon
 _FREEZE_AGE, _MULTI_AGE = upkeep.FREEZE_AGE // 2, upkeep.MULTI_AGE // 2
 _MOST_PROBLEMS = 3  # that are told
@@ -47,9 +50,9 @@ class InServer:
 
         has_all: whether template0, too, is so old that it is for autovacuum to freeze.
         """
-        names = self._list(maintenance.DATABASES, "postgres")
+        databases = self._list(maintenance.DATABASES, "postgres")
         counted = {"reindexed": 0, "vacuumed": 0, "analyzed": 0}
-        for name in names:
+        for name in databases:
             if self._is_over():
                 self.done.append(f"left {name} and what is behind it for the next window")
                 break
@@ -60,6 +63,8 @@ class InServer:
             counted["analyzed"] += self._each([t for t in tables if t not in vacuumed], name)
         of = {"reindexed": "index", "vacuumed": "table", "analyzed": "table"}
         self.done += [f"{what} {_counted(n, of[what])}" for what, n in counted.items() if n]
+        if closed := self._ask(CLOSED, "postgres").splitlines():
+            self.done.append(f"left {listed(closed)} alone, which allows no connections")
         if has_all:
             self._await_autovacuum()
             self._ask("CHECKPOINT", "postgres")  # pg_control tells how old it is
@@ -85,12 +90,11 @@ class InServer:
             if self._is_over():
                 break
             some = statements[at : at + _AT_A_TIME]
-            text = "".join(f"{each};\n" for each in [*maintenance.settings(self._major), *some])
-            said: list[str] = []
-            self._psql(database, stdin=text, timeout=_LONGEST, said=said)
-            errors = [line for line in "".join(said).splitlines() if _ERROR in line]
-            told = (line.partition(_ERROR)[2].strip() for line in errors)
-            self.problems += [f"in {database}: {each}" for each in told]
+            every = [*maintenance.settings(self._major), *some]
+            text = "".join(f"{each};\n{_TOLD}" for each in every)
+            lines = self._psql(database, stdin=text, timeout=_LONGEST).splitlines()
+            errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+            self.problems += [f"in {database}: {each.strip()}" for each in errors]
             done += len(some) - len(errors)
         return done
 
@@ -99,7 +103,8 @@ class InServer:
         deadline = time.monotonic() + _AUTOVACUUM
         while int(self._ask(maintenance.UNREACHABLE, "postgres")) >= upkeep.WRAPAROUND_AGE:
             if time.monotonic() > deadline or self._is_over():
-                self.done.append("left template0 to autovacuum, which had no time for it")
+                left = "left what allows no connections to autovacuum, which had no time for it"
+                self.done.append(left)
                 return
             time.sleep(_LOOK_EVERY)
 
@@ -123,17 +128,10 @@ class InServer:
                 f"the server could not be asked in database {database}", said=error.said
             ) from None
 
-    def _psql(
-        self,
-        database: str,
-        *words: str,
-        timeout: float,
-        stdin: str | None = None,
-        said: list[str] | None = None,
-    ) -> str:
+    def _psql(self, database: str, *words: str, timeout: float, stdin: str | None = None) -> str:
         argv = self._reached.argv("psql", *_PSQL, to_database(database), *words)
         env = self._reached.environment if isinstance(self._reached, FromOutside) else {}
-        return process.run(argv, env=env, stdin=stdin, timeout=timeout, aside=said)
+        return process.run(argv, env=env, stdin=stdin, timeout=timeout)
 
 
 def _counted(number: int, what: str) -> str:

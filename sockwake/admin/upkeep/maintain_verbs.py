@@ -11,7 +11,7 @@ from sockwake.admin.option import DEBUG, JSON, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load_if_valid
-from sockwake.errors import PENDING, USAGE, SockwakeError
+from sockwake.errors import PENDING, USAGE, SockwakeError, shown
 
 
 def _maintain(arguments: Namespace) -> None:
@@ -41,7 +41,7 @@ def _check(arguments: Namespace, names: list[Name]) -> None:
     def one(name: Name) -> None:
         found.append(maintain.look(name))
         if not arguments.json and not (arguments.quiet and not found[-1].due):
-            print(found[-1].sentence(), flush=True)
+            print(shown(found[-1].sentence()), flush=True)
 
     problem = try_each(names, one)
     if arguments.json:

@@ -19,7 +19,7 @@ from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
 from sockwake.lifecycle.programs import TRUST, Programs, Server
 from sockwake.postgres import host_server
-from sockwake.postgres.names import DATABASES
+from sockwake.postgres.names import DATABASES, require_none, to_database
 from sockwake.system import files, process
 
 _DAY = 86_400  # seconds
@@ -155,7 +155,9 @@ class NewerCluster:
 
     def check(self, facts: Facts, method: str) -> None:
         """Have pg_upgrade look whether it can do it; raises SockwakeError with what it found."""
-        if method != "dump":
+        if method == "dump":
+            require_none(facts.closed)
+        else:
             self._pg_upgrade(facts, method, "--check")
 
     def fill(self, facts: Facts, method: str) -> None:
@@ -223,7 +225,9 @@ class NewerCluster:
                 newer.run("pg_dumpall", f"--host={newer.path(door)}", f"--file={newer.path(dump)}")
                 said: list[str] = []
                 path = f"--file={newer.path(dump)}"
-                newer.run("psql", "--no-psqlrc", "--quiet", "--dbname=template1", path, said=said)
+                # whatever the databases and roles of the dump have for that
+                where = f"{to_database('template1')} options='-c lc_messages=C'"
+                newer.run("psql", "--no-psqlrc", "--quiet", where, path, said=said)
                 _require_restored("".join(said))
 
     def prove(self, facts: Facts, method: str) -> None:

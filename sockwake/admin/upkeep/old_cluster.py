@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
-from sockwake.postgres.names import DATABASES
+from sockwake.postgres.names import CLOSED, DATABASES
 
 _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 _LOCALE = """
@@ -38,7 +38,8 @@ class Facts:
 
     user: of its superuser with the lowest number, by whom it was made. locale: options of initdb.
     preloaded: shared_preload_libraries. extensions: their names, by database. relations: how many
-    tables and materialized views each database has, none where that is not known.
+    tables and materialized views each database has, none where that is not known. closed: the
+    databases that let nobody in.
     """
 
     user: str
@@ -46,6 +47,7 @@ class Facts:
     preloaded: str
     extensions: dict[str, list[str]]
     relations: dict[str, int]
+    closed: Sequence[str] = ()
 
     @property
     def preloading(self) -> list[str]:
@@ -78,6 +80,7 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
             preloaded=_preloaded(arguments) or server.sql(_PRELOADED),
             extensions={each: server.sql(_EXTENSIONS, each).split() for each in databases},
             relations={each: int(server.sql(RELATIONS, each)) for each in databases},
+            closed=server.sql(CLOSED).splitlines(),
         )
 
 

@@ -12,7 +12,7 @@ from sockwake.admin.option import DEBUG, JSON, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config.instance import Name
 from sockwake.config.values import one_of, version
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _upgrade(arguments: Namespace) -> None:
     else:
         done = upgrade.upgrade(arguments.name, wish)
     for note in () if arguments.quiet else done.notes:
-        print(f"sockwake: {note}", file=sys.stderr)
+        print(f"sockwake: {shown(note)}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"name": arguments.name, **asdict(done)}, indent=2))
     elif not arguments.quiet:
