@@ -6,6 +6,8 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.system import files, process
 
+# user and group of the server in the official image, and in many that are made of it
+OFFICIAL_OWNER = 999
 # directories beside its place, before and after its server has answered
 STAGED, MADE = ".initialising", ".initialised"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
-from host_postgres import SERVER, VERSION
+from host_postgres import SERVER, VERSION, version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
@@ -68,6 +68,16 @@ def brought_up(folder: Path, *down: str) -> Iterator[None]:
         run("sh", "-c", " ".join(down), cwd=str(folder), timeout=120).expect(0)
 
 
+def by_podman(version: str, *secrets: str) -> str:
+    """Give podman the image of a Quadlet; the command that takes all of it away again."""
+    must("sh", "-c", f"docker save postgres:{version} | podman load", timeout=180)
+    return (
+        "systemctl stop pg1; rm /etc/containers/systemd/pg1.container; systemctl daemon-reload; "
+        f"podman volume rm pg1-data; podman secret rm {' '.join(f'pg1-{each}' for each in secrets)}"
+        f"; podman rmi docker.io/library/postgres:{version}"
+    )
+
+
 def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
@@ -93,16 +103,29 @@ def test_what_is_exported_runs_with_docker_and_with_podman_as_it_was(
         has_all(database)
         assert database.psql("show work_mem") == "7MB", "by its old address and password"
 
-    must("sh", "-c", "docker save postgres:18 | podman load", timeout=180)
-    unit = Path("/etc/containers/systemd/pg1.container")
-    away = (
-        f"systemctl stop pg1; rm {unit}; systemctl daemon-reload; podman volume rm pg1-data; "
-        "podman secret rm pg1-password; podman rmi docker.io/library/postgres:18"
-    )
-    with brought_up(tmp_path / "quadlet", away):
+    with brought_up(tmp_path / "quadlet", by_podman("18", "password")):
         has_all(database)
         assert database.psql("show work_mem") == "7MB"
         assert must("systemctl", "is-active", "pg1.service").strip() == "active"
+
+
+@pytest.mark.parametrize("runtime", ["crun", "host"])
+def test_a_server_that_has_tls_can_read_its_key_where_it_goes(
+    instance: Make, tmp_path: Path, runtime: str
+) -> None:
+    version = version_for(runtime)
+    if runtime == "host" and not SERVER.exists():
+        pytest.skip(f"{SERVER} is not on this machine")
+    database = instance("--port", "25501", "--tls", "--runtime", runtime, version=version)
+    for to in ("compose", "quadlet"):
+        sockwake("export", "pg1", "--to", to, "--output", str(tmp_path / to))
+    database.asleep()
+    must("systemctl", "disable", "--now", database.socket)
+    asked = ("show ssl", "-d", "sslmode=require")
+    with brought_up(tmp_path / "compose", "docker-compose down --volumes"):
+        assert database.psql(*asked) == "on"
+    with brought_up(tmp_path / "quadlet", by_podman(version, "password", "key", "certificate")):
+        assert database.psql(*asked) == "on"
 
 
 def test_what_stands_in_the_way_is_said_and_nothing_is_written(

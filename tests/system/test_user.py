@@ -64,6 +64,29 @@ def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Ow
     user_database.asleep()
 
 
+def test_an_export_with_tls_is_the_user_s_and_runs_as_a_quadlet(
+    account: Account, own: MakeOwn, way_out: None
+) -> None:
+    one = own("mine", "--version", "18", "--tls")
+    for to in ("compose", "quadlet"):
+        account.must(*"sockwake export --user mine --to".split(), to, "--output", to, timeout=120)
+    assert {path.stat().st_uid for path in (account.home / "compose").iterdir()} == {account.uid}
+    one.asleep()
+    account.must("systemctl", "--user", "disable", "--now", one.socket)
+    full = "docker.io/library/postgres:18"  # as from its registry
+    account.must("podman", "tag", "postgres:18", full)
+    try:
+        account.run("sh", "quadlet/load", timeout=240).expect(0, "All of cluster.sql is loaded.")
+        assert one.answer("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"
+    finally:
+        away = (
+            "systemctl --user stop mine; rm -r .config/containers/systemd compose quadlet; "
+            "systemctl --user daemon-reload; podman volume rm mine-data; "
+            f"podman secret rm mine-password mine-key mine-certificate; podman untag {full} {full}"
+        )
+        account.must("sh", "-c", away, timeout=120)
+
+
 def test_a_web_server_wakes_answers_and_sleeps_behind_a_proxy_without_capabilities(
     user_web: Own,
 ) -> None:

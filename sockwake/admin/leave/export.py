@@ -17,7 +17,7 @@ from sockwake.admin.leave.export_files import Source
 from sockwake.admin.leave.findings import Plan, Point
 from sockwake.admin.leave.server import Server
 from sockwake.admin.leave.survey import Survey
-from sockwake.admin.leave.targets import CNPG, PATRONI, Target
+from sockwake.admin.leave.targets import CNPG, PATRONI, QUADLET, Target
 from sockwake.admin.steer.wake import require_power
 from sockwake.admin.words import size
 from sockwake.config import scope
@@ -69,7 +69,7 @@ def export(instance: Instance, wish: Wish, tell: Callable[[Found], object]) -> F
     with holds.hold(instance, f"export to {wish.target.name}"):
         server = Server(instance, settings, secret)
         found = survey.of(server, settings, _memory(instance))
-        source = _source(instance, settings, found, secret, wish)
+        source = _source(instance, settings, found, server, wish)
         plan = _plan(source, settings, wish)
         points = preflight.points(found, plan)
         tell(Found(source, plan, points, []))
@@ -115,7 +115,7 @@ def _other_way(instance: Instance, settings: Settings) -> str:
 
 
 def _source(
-    instance: Instance, settings: Settings, found: Survey, secret: str, wish: Wish
+    instance: Instance, settings: Settings, found: Survey, server: Server, wish: Wish
 ) -> Source:
     own = [item for item in settings.listen if not item.startswith("/")]
     host = wish.host or _reached_at(own)
@@ -129,7 +129,7 @@ def _source(
         listen=tuple(own),
         port=settings.port,
         user=settings.db_user,
-        password=secret,
+        password=server.secret,
         database=settings.db_name,
         host=host,
         data=settings.data,
@@ -138,18 +138,10 @@ def _source(
         sslmode=sslmode,
         certificate=certificate if sslmode != tls.ENCRYPTED else "",
         tls=(certificate, files.text_of(instance.tls_key) if settings.tls else ""),
-        owner=_owner(settings),
+        owner=server.owner() if settings.tls and wish.target.name == QUADLET else (0, 0),
         limits=(limits.memory, limits.cpus, limits.pids),
         is_user=scope.is_user(),
     )
-
-
-def _owner(settings: Settings) -> tuple[int, int]:
-    """The user and the group of its server in the container; root's where that is another one."""
-    if scope.is_user() or not settings.is_container:
-        return 0, 0
-    found = os.stat(f"{settings.cluster}/PG_VERSION")
-    return found.st_uid, found.st_gid
 
 
 def _reached_at(listen: list[str]) -> str:
@@ -204,7 +196,6 @@ def _write(
         files.write_new(f"{begun}/preflight.json", 0o644, f"{report}\n")
         for name, file in texts.items():
             files.write_new(f"{begun}/{name}", file.mode, file.text)
-            os.chown(f"{begun}/{name}", *file.owner)
         if dumps:
             inventory.say(f"dumping {size(source.survey.size)}")
             dump.write(server, source, f"{begun}/{export_files.CLUSTER_SQL}")

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sockwake.admin import templates
 from sockwake.admin.leave import targets
@@ -13,6 +13,7 @@ from sockwake.admin.leave.survey import Database, Survey
 from sockwake.admin.leave.targets import CNPG, COMPOSE, MONOLITH, PATRONI, QUADLET, SQL
 from sockwake.admin.words import size
 from sockwake.config.settings import pgdata
+from sockwake.errors import shown
 from sockwake.oci import names
 from sockwake.postgres import cluster
 from sockwake.postgres.names import identifier
@@ -36,9 +37,9 @@ class Source:
     """An instance that is to leave.
 
     listen: its IP addresses. host, sslmode, certificate: by which other machines reach and verify
-    it. token: another random password. tls: certificate and key, ("", "") without. owner: of its
-    cluster, as user and group. limits: memory in bytes, hundredths of a processor, processes; 0 for
-    none. is_user: whether it is a user's own.
+    it. token: another random password. tls: certificate and key, ("", "") without. owner: user and
+    group of the server in the image, which a Quadlet with TLS has to name. limits: memory in bytes,
+    hundredths of a processor, processes; 0 for none. is_user: whether it is a user's own.
     """
 
     name: str
@@ -67,11 +68,10 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """A file of an export. owner: a user and a group, where it is not root's."""
+    """A file of an export, which is whose the export is."""
 
     mode: int
     text: str
-    owner: tuple[int, int] = field(default=(-1, -1))
 
 
 def files(source: Source, plan: Plan, points: list[Point], made: str) -> dict[str, File]:
@@ -84,6 +84,7 @@ def files(source: Source, plan: Plan, points: list[Point], made: str) -> dict[st
         "compose": lambda text: _quoted(text).replace("$", "$$"),
         "quoted": _quoted,
         "shell": shlex.quote,
+        "shown": shown,
         "unit": _unit_word,
         "identifier": identifier,
     }
@@ -116,7 +117,7 @@ def _compose(source: Source, _plan: Plan, render: Render) -> dict[str, File]:
         "compose.yaml": File(_PLAIN, render("compose.yaml")),
         "load": File(_PROGRAM, render("load-compose")),
         "password": File(_SECRET, f"{source.password}\n"),
-    } | _pair(source, source.owner)
+    } | _pair(source)
 
 
 def _quadlet(source: Source, _plan: Plan, render: Render) -> dict[str, File]:
@@ -149,11 +150,11 @@ def _cnpg(_source: Source, plan: Plan, render: Render) -> dict[str, File]:
 _OF = {SQL: _sql, COMPOSE: _compose, QUADLET: _quadlet, PATRONI: _patroni, CNPG: _cnpg}
 
 
-def _pair(source: Source, owner: tuple[int, int] = (-1, -1)) -> dict[str, File]:
+def _pair(source: Source) -> dict[str, File]:
     certificate, key = source.tls
     if not certificate:
         return {}
-    return {"server.crt": File(_PLAIN, certificate), "server.key": File(_SECRET, key, owner)}
+    return {"server.crt": File(_PLAIN, certificate), "server.key": File(_SECRET, key)}
 
 
 def _values(source: Source, plan: Plan) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from sockwake.admin.leave import preflight
 from sockwake.admin.leave.export import Found
 from sockwake.admin.words import size
+from sockwake.errors import shown
 
 
 def points(found: Found) -> str:
@@ -15,7 +16,7 @@ def points(found: Found) -> str:
         f"{count} database{'s' if count != 1 else ''}, {size(source.survey.size)}, "
         f"to {plan.target.title}{way}:"
     ]
-    lines += [f"  {each.weight:<6} {each.subject}: {each.text}" for each in found.points]
+    lines += [f"  {each.weight:<6} {each.subject}: {shown(each.text)}" for each in found.points]
     return "\n".join(lines)
 
 

@@ -11,12 +11,13 @@ from typing import Any
 from sockwake.admin.access import inside
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.postgres import host_server
+from sockwake.postgres import cluster, host_server
 from sockwake.system import process
 
 _APPLICATION = "sockwake export"
 # the password comes in the first line of stdin, and so in no command line
 _WITH_PASSWORD = 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"'
+_OWNER = "id -u postgres && id -g postgres"
 _INTO_FILE = 'exec "$@" >>"$0"'
 _QUIETLY = "-XqAt --no-password -v ON_ERROR_STOP=1 --file=-"
 # when this process is killed, so are they
@@ -29,18 +30,33 @@ class Server:
     def __init__(self, instance: Instance, settings: Settings, secret: str) -> None:
         self._instance = instance
         self._settings = settings
-        self._secret = secret
+        self.secret = secret
 
     def ask(self, query: str, database: str) -> Any:
         """What a query returns, which is one value of JSON; raises ProgramError."""
         argv = self._argv("psql", [*_QUIETLY.split()], database)
-        return json.loads(process.run(argv, stdin=f"{self._secret}\n{query}", timeout=None))
+        return json.loads(process.run(argv, stdin=f"{self.secret}\n{query}", timeout=None))
 
     def dump(self, path: str) -> None:
         """Append all databases and roles, as SQL, to a file that is there; raises ProgramError."""
         argv = self._argv("pg_dumpall", ["--no-password"], self._settings.db_name)
         into = ["sh", "-c", _INTO_FILE, path]
-        process.run([*into, *argv], stdin=f"{self._secret}\n", timeout=None)
+        process.run([*into, *argv], stdin=f"{self.secret}\n", timeout=None)
+
+    def owner(self) -> tuple[int, int]:
+        """The user and the group as whom the entrypoint of its image has a server run.
+
+        It need not be the owner of its cluster, which may have been adopted. Of a server of the
+        host it is that of the image that comes in its place, the official one.
+        """
+        if not self._settings.is_container:
+            return cluster.OFFICIAL_OWNER, cluster.OFFICIAL_OWNER
+        where = inside.without_terminal(self._instance, self._settings)
+        try:
+            uid, gid = map(int, process.run([*_NEVER_ALONE, *where, "sh", "-c", _OWNER]).split())
+        except (process.ProgramError, ValueError):  # the image has no such user
+            return cluster.OFFICIAL_OWNER, cluster.OFFICIAL_OWNER
+        return uid, gid
 
     def _argv(self, program: str, words: Sequence[str], database: str) -> list[str]:
         """The command line of a program beside the server, which reads the password from stdin."""

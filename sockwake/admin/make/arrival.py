@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sockwake.lifecycle import programs
 
 _PURPOSE = "load"  # in the name of the unit in which a dump is loaded
-_USUAL_OWNER = 999  # of the official image, and of many that are made of it
 _NOT_TAKEN = ("postmaster.pid", "postmaster.opts", "standby.signal")
 # bash: a dump of which only a part could be unpacked is no dump
 _FEED = (*("setpriv", "--pdeathsig", "KILL"), *("bash", "-o", "pipefail", "-c"))
@@ -74,7 +73,7 @@ def fill(request: Request, origin: Origin, settings: Settings, *, quiet: bool) -
         base_backup.require_all_files(origin.path, found)
     for name in _NOT_TAKEN:
         files.remove(f"{found}/{name}")
-    uid = os.stat(f"{found}/PG_VERSION").st_uid or _USUAL_OWNER
+    uid = os.stat(f"{found}/PG_VERSION").st_uid or cluster.OFFICIAL_OWNER
     spec = f"{request.values['run_as']}:" if request.runtime == HOST else f"{uid}:{uid}"
     cluster.hand_over(data, found, spec)
     if origin.form != DATA and (left := foreign_settings.leave_out(found)):

@@ -60,7 +60,7 @@ def source(survey: Survey = SURVEY, *, tls: bool = False) -> Source:
         host="db.example",
         data="/var/lib/sockwake/shop-1",
         socket_unit="pg-proxy@shop-1.socket",
-        owner=(999, 999),
+        owner=(70, 71),
         limits=(1 << 30, 150, 100),
     )
     if not tls:
