@@ -131,7 +131,7 @@ def record_sleep(instance: Instance, memory: Memory | None = None, why: str = ""
 
     memory: what it had just before. why: the failure that has ended it, or "".
     """
-    awake = _seconds_awake(instance)
+    awake = seconds_awake(instance)
     is_stopped = start_attempt.takes_socket() and not (memory or why)  # else its check had noted it
     said = "" if awake is None else f" after {awake:.0f} s"
     if memory:
@@ -151,7 +151,7 @@ def record_sleep(instance: Instance, memory: Memory | None = None, why: str = ""
     )
 
 
-def _seconds_awake(instance: Instance) -> float | None:
+def seconds_awake(instance: Instance) -> float | None:
     """Seconds since the last wake began; None when it is not known, or was tried out only."""
     if os.path.exists(instance.asleep_since):  # that of the sleep before
         return None
@@ -160,6 +160,12 @@ def _seconds_awake(instance: Instance) -> float | None:
         return max(now() - float(last.split(" ", 1)[0]), 0)
     except (IndexError, ValueError):
         return None
+
+
+def awake(instances: Collection[Instance]) -> dict[str, float]:
+    """For how many seconds each of those that are awake has been, by its name."""
+    found = {each.name: seconds_awake(each) for each in instances}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
 def in_the_last_hour(instance: Instance) -> list[Wake]:

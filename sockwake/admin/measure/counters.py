@@ -26,7 +26,7 @@ class Counters:
     charts.BUCKETS, the last one of longer ones.
 
     seconds: that all wakes took. awake: seconds of all spells that have ended; since: when the one
-    began that has not, in seconds since the epoch, or 0; shown: the most that was told of both.
+    began that has not, in seconds since the epoch, or 0; shown: the most that was told of all.
     memory, cache: bytes before the last sleep, None when not known.
     """
 
@@ -68,18 +68,17 @@ class Counters:
         self.since = event.at - took
 
     def _add_sleep(self, event: Event) -> None:
-        if self.since:
-            self.awake += max(event.at - self.since, 0)
-        elif event.awake:
+        if event.awake is not None:  # by a clock that nobody sets
             self.awake += event.awake
+        elif self.since:
+            self.awake += max(event.at - self.since, 0)
         self.since = 0
         if event.memory is not None:
             self.memory, self.cache = event.memory, event.cache
 
-    def seconds_awake(self, now: float) -> float:
-        """Of all spells, the present one among them; never less than before."""
-        current = max(now - self.since, 0) if self.since else 0
-        self.shown = max(self.shown, self.awake + current)
+    def seconds_awake(self, present: float) -> float:
+        """Of all spells; never less than before. present: those of the one that has not ended."""
+        self.shown = max(self.shown, self.awake + (present if self.since else 0))
         return self.shown
 
 
@@ -107,8 +106,8 @@ def counted() -> Iterator[dict[str, Counters]]:
 
 
 def add(known: dict[str, Counters], found: Sequence[Event]) -> None:
-    """Count events."""
-    for event in sorted(found, key=lambda each: each.at):
+    """Count events, in the order of the journal: by their times a clock set back mixes them up."""
+    for event in found:
         if event.name:
             known.setdefault(event.name, Counters()).add(event)
 

@@ -2,15 +2,18 @@
 
 import json
 import re
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sockwake.admin.measure import events
 from sockwake.admin.measure.events import Event
 from sockwake.config import scope, timespan
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.system import process
+from sockwake.lifecycle import main_process, wakes
+from sockwake.system import files, process
 
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LONG = 600  # seconds; a journal can have gigabytes on a slow disk
 _FEW = 16  # names up to which each is a match of its own; of more the journal is slow
 _EMPTY = "No journal files were found"
@@ -32,8 +35,6 @@ def moment(text: str) -> float:
 
     Raises SockwakeError (usage).
     """
-    import time
-
     if _RELATIVE.fullmatch(text):
         try:
             span = timespan.parse(text)
@@ -53,7 +54,9 @@ def moment(text: str) -> float:
 def read(
     names: Sequence[str] = (), *, since: float = 0, until: float = 0, most: int = 0
 ) -> list[Event]:
-    """The events of instances, of all without names, in the order of their times.
+    """The events of instances, of all without names, in the order of the journal.
+
+    By their times they would be in another where the clock was set back.
 
     since, until: seconds since the epoch, 0 for all. most: how many of the last are enough, 0 for
     all; there may be some more, or fewer of some kinds.
@@ -61,30 +64,50 @@ def read(
     limits = [f"--since=@{since:.6f}"] if since else []
     limits += [f"--until=@{until:.6f}"] if until else []
     few = [f"--lines={most}"] if most else []
-    lines = _ask([*limits, *few], _matches(names))
+    found = [*events.parse(_ask([*limits, *few], _matches(names)), uid=_writer())]
     first = _first_with_fields()
     if not first or first > since:
         end = min(filter(None, (first, until)), default=0.0)
         older = [f"--until=@{end:.6f}"] if end else []
         grep = ["--case-sensitive=yes", f"--grep={events.OLD_TEXTS}"]
-        lines = _ask([*limits[: 1 if since else 0], *older, *grep], _old_matches(names)) + lines
-    found = [*events.parse(lines, uid=_writer())]
-    return sorted(
-        (event for event in found if not names or event.name in names), key=lambda event: event.at
-    )
+        lines = _ask([*limits[: 1 if since else 0], *older, *grep], _old_matches(names))
+        found = _with_older(found, [*events.parse(lines, uid=_writer())], first)
+    return [event for event in found if not names or event.name in names]
+
+
+def _with_older(found: Sequence[Event], older: Sequence[Event], first: float) -> list[Event]:
+    """Both, where older ones have texts alone. first: when the first with fields was written, or 0.
+
+    What a proxy has written before that is among the others, and was written between the older.
+    """
+    behind = (place for place, event in enumerate(found) if first and event.at >= first)
+    place = next(behind, len(found))
+    before = sorted([*older, *found[:place]], key=lambda event: event.at)
+    return [*before, *found[place:]]
 
 
 def boots() -> list[Boot]:
-    """Every start of the machine that the journal knows, the oldest first."""
+    """Every start of the machine that the journal knows, the oldest first.
+
+    Many machines set their clock only after the first entries; of the present start it is known
+    when that was by the clock as it is now.
+    """
     argv = ["journalctl", "--quiet", "--list-boots", "--output=json"]
     shown = process.run(argv, check=False, timeout=_LONG)
     try:
-        return [
+        found = [
             Boot(each["boot_id"], each["first_entry"] / 1e6, each["last_entry"] / 1e6)
             for each in json.loads(shown or "[]")
         ]
     except (ValueError, KeyError, TypeError):
         return []
+    own = files.text_of(_BOOT_ID).strip().replace("-", "")
+    try:
+        # by systemd's own age: a container is younger than the kernel
+        began = time.time() - (wakes.now() - main_process.began(1))
+    except SockwakeError:  # hidepid of proc(5)
+        return found
+    return [replace(boot, began=began) if boot.id == own else boot for boot in found]
 
 
 def after(cursor: str) -> tuple[list[Event], str]:

@@ -1,8 +1,7 @@
 """sockwake metrics: the text format 0.0.4 of Prometheus. Asks systemd, journal and kernel alone."""
 
 import os
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
@@ -14,7 +13,7 @@ from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import backups, upkeep
+from sockwake.lifecycle import backups, upkeep, wakes
 from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, procnet, systemctl
 
@@ -44,15 +43,13 @@ class Seen:
 def text(names: Sequence[Name] = ()) -> str:
     """All metrics, of every instance without names."""
     units, tables = systemctl.states("pg-*@*"), procnet.Snapshot()
-    each = [
-        see(instance, units, tables)
-        for instance in inventory.instances()
-        if not names or instance.name in names
-    ]
+    chosen = [each for each in inventory.instances() if not names or each.name in names]
+    each = [see(instance, units, tables) for instance in chosen]
     with counters.counted() as known:
         for gone in set(known) - {instance.name for instance in inventory.instances()}:
             del known[gone]
-        return written(each, known, time.time())
+        # asked behind the journal, so that no spell counts twice
+        return written(each, known, wakes.awake(chosen))
 
 
 def see(instance: Instance, units: dict[str, tuple[str, str]], tables: procnet.Snapshot) -> Seen:
@@ -81,8 +78,12 @@ def see(instance: Instance, units: dict[str, tuple[str, str]], tables: procnet.S
     )
 
 
-def written(each: Sequence[Seen], known: dict[str, Counters], now: float) -> str:
-    """The metrics as text; known: of instances that were ever woken in this boot."""
+def written(each: Sequence[Seen], known: dict[str, Counters], present: Mapping[str, float]) -> str:
+    """The metrics as text.
+
+    known: of instances that were ever woken in this boot. present: for how many seconds those are
+    awake that are.
+    """
     counted = [(one.name, known.setdefault(one.name, Counters())) for one in each]
     blocks = [
         _block(
@@ -102,7 +103,7 @@ def written(each: Sequence[Seen], known: dict[str, Counters], now: float) -> str
             ((_labels(name=one.name), one.clients) for one in each if one.clients is not None),
         ),
         *_of_upkeep(each),
-        *_of_the_journal(counted, now),
+        *_of_the_journal(counted, present),
     ]
     return "".join(blocks)
 
@@ -117,7 +118,9 @@ def _of_upkeep(each: Sequence[Seen]) -> Iterator[str]:
         yield _block(name, "gauge", what, ((key, told) for key, told in known if told is not None))
 
 
-def _of_the_journal(counted: Sequence[tuple[str, Counters]], now: float) -> Iterator[str]:
+def _of_the_journal(
+    counted: Sequence[tuple[str, Counters]], present: Mapping[str, float]
+) -> Iterator[str]:
     results = [
         (_labels(name=name, result=result), count)
         for name, each in counted
@@ -136,7 +139,10 @@ def _of_the_journal(counted: Sequence[tuple[str, Counters]], now: float) -> Iter
         "awake_seconds_total",
         "counter",
         "Seconds awake since the boot.",
-        ((_labels(name=name), round(each.seconds_awake(now), 3)) for name, each in counted),
+        (
+            (_labels(name=name), round(each.seconds_awake(present.get(name, 0)), 3))
+            for name, each in counted
+        ),
     )
     yield _block(
         "memory_at_last_sleep_bytes",

@@ -13,7 +13,7 @@ from sockwake.admin.measure.events import Event
 from sockwake.admin.measure.log import Boot
 from sockwake.admin.measure.spells import Spell
 from sockwake.config.instance import Instance, Name
-from sockwake.lifecycle import backups
+from sockwake.lifecycle import backups, wakes
 
 Times = Sequence[tuple[float, float]]  # from, until; seconds since the epoch
 USUAL_SINCE = "7d"
@@ -66,7 +66,8 @@ def make(names: Sequence[Name], since: float) -> Report:
     found = log.read(names, since=since)
     before = log.read(names, until=since, most=_LAST) if since else []
     began: dict[str, float] = {name: max(since, _made(name)) for name in names}
-    made = measure(names, [*before, *found], boots, since=began, start=since, now=now)
+    awake = wakes.awake([Instance(name) for name in names])
+    made = measure(names, [*before, *found], boots, since=began, start=since, now=now, awake=awake)
     last = {name: backups.last_good(Instance(name)) for name in names}
     return replace(made, backups={name: each.finished for name, each in last.items() if each})
 
@@ -88,14 +89,30 @@ def measure(
     since: Mapping[str, float],
     start: float,
     now: float,
+    awake: Mapping[str, float] | None = None,
 ) -> Report:
-    """The report of instances by their events. since: from when each counts; start: of them all."""
+    """The report of instances by their events.
+
+    since: from when each counts; start: of them all. awake: for how many seconds those are awake
+    that are, where that is known.
+    """
     own = spells.by_name(found)
     first = min((boot.began for boot in boots), default=start)
     start = max(start, min(first, now))
     up = _up(boots, start, now)
-    each = [_one(name, own.get(name, []), boots, up, max(since[name], start)) for name in names]
+    each = []
+    for name in names:
+        listed = _until_now(spells.of(own.get(name, []), boots), now, (awake or {}).get(name))
+        each.append(_one(name, own.get(name, []), listed, up, max(since[name], start)))
     return Report(start, now, tuple(up), tuple(each))
+
+
+def _until_now(listed: Sequence[Spell], now: float, awake: float | None) -> list[Spell]:
+    """The same, but that the one that has not ended began so many seconds ago."""
+    return [
+        replace(spell, began=now - awake) if spell.ended is None and awake is not None else spell
+        for spell in listed
+    ]
 
 
 def _up(boots: Sequence[Boot], start: float, now: float) -> list[tuple[float, float]]:
@@ -118,14 +135,14 @@ def length(times: Times) -> float:
 
 
 def _one(
-    name: str, own: Sequence[Event], boots: Sequence[Boot], up: Times, since: float
+    name: str, own: Sequence[Event], listed: Sequence[Spell], up: Times, since: float
 ) -> Measured:
     now = up[-1][1] if up else since
     there = cut(up, [(since, max(now, since))])
-    each = [spell for spell in spells.of(own, boots) if (spell.ended or now) >= since]
+    each = [spell for spell in listed if (spell.ended or now) >= since]
     awake = cut([(spell.began, spell.ended or now) for spell in each], there)
     inside = [event for event in own if event.at >= since]
-    memory, cache, unmeasured, uncached = _saved(own, boots, there, now)
+    memory, cache, unmeasured, uncached = _saved(listed, there, now)
     return Measured(
         name,
         since,
@@ -143,15 +160,12 @@ def _one(
     )
 
 
-def _saved(
-    own: Sequence[Event], boots: Sequence[Boot], there: Times, now: float
-) -> tuple[float, float, float, float]:
+def _saved(each: Sequence[Spell], there: Times, now: float) -> tuple[float, float, float, float]:
     """Byte seconds not used, of its own and of the page cache, and the seconds not known of each.
 
     What it had when it fell asleep counts until its next wake.
     """
     memory = cache = unmeasured = uncached = 0.0
-    each = spells.of(own, boots)
     ends = [0.0, *(spell.ended or now for spell in each)]
     begins = [*(spell.began for spell in each), now]
     slept = [None, *(spell.sleep for spell in each)]

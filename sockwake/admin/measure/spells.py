@@ -15,6 +15,7 @@ IDLE, STOPPED, SHUT_DOWN, CRASHED, UNKNOWN = (
     "not known",
 )
 _SHUTDOWN = 120  # seconds that a machine may take to go down behind the end of a backend
+_SET = 2  # seconds by which a clock that was set meanwhile differs, and a late entry does not
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Spell:
 
     began: when the wake began. ended: None while it is awake. wake: None when it is older than
     what the journal was asked for. why: why it ended, IDLE when no client was there, "" while it
-    is awake. sleep: the event that ended it, with the memory that it had.
+    is awake. sleep: the event that ended it, with the memory that it had. Of one in which the clock
+    was set both are by the clock as it was at the end.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Spell:
 
 
 def of(found: Sequence[Event], boots: Sequence[Boot] = ()) -> list[Spell]:
-    """The spells of one instance, by its events in the order of their times."""
+    """The spells of one instance, by its events in the order of the journal."""
     spells: list[Spell] = []
     last: Spell | None = None
     stopping: Event | None = None
@@ -52,7 +54,7 @@ def of(found: Sequence[Event], boots: Sequence[Boot] = ()) -> list[Spell]:
             stopping = event
         elif event.kind == events.SLEEP:
             if last or event.awake is not None:
-                began = last.began if last else event.at - (event.awake or 0)
+                began = _began(last, event)
                 why = _why(event, stopping, boots)
                 wake = last.wake if last else None
                 spells.append(Spell(event.name, began, event.at, wake, why, event))
@@ -60,6 +62,14 @@ def of(found: Sequence[Event], boots: Sequence[Boot] = ()) -> list[Spell]:
     if last and not _is_of_this_boot(last, boots):
         last = _cut(last, None, boots)
     return spells + ([last] if last else [])
+
+
+def _began(last: Spell | None, sleep: Event) -> float:
+    """When the spell began that a sleep has ended, also if the clock was set in between."""
+    measured = sleep.at - (sleep.awake or 0)
+    if last and (sleep.awake is None or abs(measured - last.began) < _SET):
+        return last.began
+    return measured
 
 
 def _why(sleep: Event, stopping: Event | None, boots: Sequence[Boot]) -> str:

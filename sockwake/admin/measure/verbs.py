@@ -142,7 +142,7 @@ VERBS = (
             Option("--for", "TIME", "how long to watch", otherwise="10m"),
             Option("--idle", "TIME", "the IDLE that it would have", otherwise="5m"),
             JSON,
-            USER,
+            Option("--user", help="of the calling user's own units and containers"),
             DEBUG,
         ),
         description="Watch services that always run, by the kernel's tables of connections, and "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from sockwake.config import scope
 from sockwake.engine import api
 from sockwake.engine.api import Engine, EngineError, quoted
 from sockwake.errors import UNKNOWN, SockwakeError
@@ -48,7 +49,7 @@ def _of_port(port: int) -> Place:
         raise SockwakeError(f"no program listens on port {port}", "ss -lt", UNKNOWN)
     pid = next((pid for pid in pids.every() if inodes & _sockets(pid)), 0)
     if not pid:
-        raise SockwakeError(f"which program has port {port} cannot be seen", "run this as root")
+        raise SockwakeError(f"which program has port {port} cannot be seen", scope.as_root())
     program = files.text_of(f"/proc/{pid}/comm").strip()
     if pid == _MANAGER or program == "systemd":
         raise SockwakeError(f"port {port} is held by systemd, for a service that may sleep already")

@@ -9,7 +9,7 @@ from sockwake.admin.measure import watched, words
 from sockwake.admin.measure.shadow import Shadow
 from sockwake.admin.measure.watched import Watch
 from sockwake.config import timespan
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 
 _LOOK_EVERY = 1.0  # seconds
 USUAL_FOR, USUAL_IDLE = "10m", "5m"
@@ -108,7 +108,7 @@ def facts(one: Watched) -> dict[str, object]:
 def sentences(one: Watched) -> str:
     """The same for people."""
     shadow, place = one.shadow, one.watch.place
-    where = ", ".join([*(f"port {port}" for port in place.ports), *place.paths])
+    where = ", ".join([*(f"port {port}" for port in place.ports), *map(shown, place.paths)])
     share = 100 * shadow.asleep / shadow.watched if shadow.watched else 0
     lines = [
         f"{one.word} ({where}): {_count(shadow.connections, 'connection')} "

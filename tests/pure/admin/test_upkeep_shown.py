@@ -190,7 +190,7 @@ def test_doctor_finds_one_that_is_missing(tree: Tree) -> None:
 
 def test_the_metrics_have_samples_of_those_that_have_some() -> None:
     seen = [Seen("pg1", "asleep", 0, 1_795_885_200.0, False, 1.0), Seen("pg2", "asleep", 0)]
-    text = metrics.written(seen, {}, 0.0)
+    text = metrics.written(seen, {}, {})
     assert 'sockwake_last_backup_timestamp_seconds{name="pg1"} 1795885200.0\n' in text
     assert 'sockwake_backup_failed{name="pg1"} 0\n' in text
     assert (
