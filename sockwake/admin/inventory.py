@@ -9,16 +9,15 @@ from contextlib import contextmanager, suppress
 from sockwake.admin.words import listed
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
-from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError
+from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError, shown
 from sockwake.kinds.table import COMPOSE, SERVICE
-from sockwake.system import locks
+from sockwake.system import locks, safe_path
 from sockwake.system.files import sync
 
 MADE_DATA = "made-data"
 DATA_NOTE = "data-directory"
 ENGINE_NOTE = "engine-choice"
-# all files that sockwake writes into an instance's directory, also as NAME.new; others are the
-# user's
+# all files of sockwake's in an instance's directory, also as NAME.new; others are the user's
 WRITTEN = (
     "instance.env",
     COMPOSE,
@@ -85,7 +84,8 @@ def is_finished(instance: Instance) -> bool:
 
 
 def require_finished(instance: Instance) -> None:
-    """Raise SockwakeError for a draft."""
+    """Raise SockwakeError for a draft, and for files to which a link leads out of the tree."""
+    safe_path.require_in_tree(instance.root, instance.etc, *written(instance.etc))
     if not is_finished(instance):
         hint = scope.command("sockwake rm", instance.name)
         raise SockwakeError(f"instance '{instance.name}' was not finished", hint)
@@ -133,8 +133,9 @@ def _lock_directory(path: str) -> int:
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
         if not os.access(path, os.W_OK):
-            own = ", or with --user for your own" if path == scope.etc() else ""
-            raise SockwakeError(f"cannot write {path}: permission denied", f"run this as root{own}")
+            why = "permission denied" if os.geteuid() else "it is read-only"
+            hint = scope.as_root(or_own=path == scope.etc())
+            raise SockwakeError(f"cannot write {path}: {why}", hint)
         if (lock := _take(path, "the lock of all instances", _LONGEST_WORK)) >= 0:
             return lock
 
@@ -163,7 +164,7 @@ def _take(path: str, what: str, patience: float) -> int:
 def say(text: str) -> None:
     """Print what a command waits for, when stderr is a terminal."""
     if sys.stderr.isatty():
-        print(f"sockwake: {text} …", file=sys.stderr)
+        print(f"sockwake: {shown(text)} …", file=sys.stderr)
 
 
 @contextmanager
@@ -189,8 +190,7 @@ def _find(name: Name, root: str) -> Instance:
     instance = Instance(name, root)
     if exists(instance):
         return instance
-    draft = draft_of(name, root)
-    if not draft:
+    if not (draft := draft_of(name, root)):
         hint = f"{scope.command('sockwake ls')} shows those there are"
         if left := others(instance.etc):
             hint = f"{instance.etc} has only what is not sockwake's: {listed(left)}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from sockwake.engine import api, belongings
-from sockwake.engine.api import PATIENCE, Engine, EngineError
+from sockwake.engine.api import PATIENCE, SIGN_OF_LIFE, Engine, EngineError
+from sockwake.errors import SockwakeError
 from sockwake.system import cgroups, unix_socket
 
 TYPE_CHECKING = False
@@ -23,6 +24,28 @@ def engines_of(settings: Settings | None) -> list[Engine]:
         return [Engine(path) for path in sockets if listens(path)]
     path = api.socket_of(settings.engine)
     return [Engine(path)] if settings.needs_engine and os.path.exists(path) else []
+
+
+def engine_with_volumes(instance: Instance, settings: Settings) -> Engine | None:
+    """The engine that may keep data of an instance in volumes; None where none does.
+
+    A PostgreSQL has its data in a directory, so that for one an engine that does not run is none.
+    Raises SockwakeError for any other whose engine does not answer, as nothing tells then.
+    """
+    if instance.root or not settings.needs_engine:
+        return None
+    engine = Engine.of(settings)
+    if settings.has_cluster and not os.path.exists(engine.path):
+        return None
+    try:
+        engine.call("GET", "/_ping", SIGN_OF_LIFE)
+    except EngineError as error:
+        raise SockwakeError(
+            f"nothing tells what volumes '{instance.name}' has: {error.message}",
+            error.hint,
+            said=error.said,
+        ) from None
+    return engine
 
 
 def listens(path: str) -> bool:

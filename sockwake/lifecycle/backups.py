@@ -11,8 +11,8 @@ were; "basebackup", what pg_basebackup(1) made of a server that ran; "dump", wha
 It has this name only when it is whole and synced. What is being made, or was when its process was
 killed, begins with ".new-", and what is being deleted with ".rm-".
 
-Backups outlive their instance. The file "earlier" names those that were there when another one was
-made with that name, and with data of its own: they are not the new one's, and do not expire for it.
+Backups outlive their instance. The file "earlier" names those that were there when another one got
+that name, made with data of its own or renamed: they are not its own, and do not expire for it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError
-from sockwake.system import files
+from sockwake.errors import SockwakeError, shown
+from sockwake.system import files, safe_path
 
 FILES, BASEBACKUP, DUMP = METHODS = ("files", "basebackup", "dump")
 STATUS = "status"
@@ -108,8 +108,10 @@ class Failure:
 
 
 def directory(instance: Instance) -> str:
-    """Where the backups of an instance are."""
-    return f"{scope.backups(instance.root)}/{instance.name}"
+    """Where the backups of an instance are; raises SockwakeError for a place outside its tree."""
+    path = f"{scope.backups(instance.root)}/{instance.name}"
+    safe_path.require_in_tree(instance.root, path)
+    return path
 
 
 def of(instance: Instance) -> list[Backup]:
@@ -137,11 +139,19 @@ def _each(instance: Instance, paths: Iterable[str]) -> Iterator[Backup]:
 
 
 def note_earlier(instance: Instance) -> None:
-    """Have the backups that there are be those of an earlier instance; of one that is new."""
+    """Have the backups that there are be those of an earlier instance; of a name that is new.
+
+    Call it before the name is there: it takes all of them for the earlier one's. Raises OSError.
+    """
+    top = directory(instance)
+    if not os.path.isdir(top):
+        return
+    noted = f"{top}/{_EARLIER}"
     if names := [os.path.basename(path) for path in _paths(instance)]:
-        text = "".join(f"{each}\n" for each in names)
-        files.replace(f"{directory(instance)}/{_EARLIER}", 0o600, text)
-        files.remove(failure_file(instance))
+        files.replace(noted, 0o600, "".join(f"{each}\n" for each in names))
+    else:
+        files.remove(noted)
+    files.remove(failure_file(instance))
 
 
 def at(path: str) -> Backup | None:
@@ -177,7 +187,7 @@ def require_usable(backup: Backup) -> None:
         ) from None
     if backup.damage:
         said = f"{backup.title} was found damaged: {backup.damage}"
-        print(f"sockwake: warning: {said}", file=sys.stderr)
+        print(f"sockwake: warning: {shown(said)}", file=sys.stderr)
 
 
 def require_all_files(backup: Backup) -> int:

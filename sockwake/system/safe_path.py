@@ -58,11 +58,20 @@ def require_inside(root: str, path: str) -> None:
     root: without links. For the system that boots from the tree a link to /x is one to its own /x,
     and here it would be one to this system's.
     """
-    found = os.path.realpath(root + path)
-    if not is_in(found, root):
-        raise SockwakeError(
-            f"{root}{path} leads out of the tree, to {found}", "make the link in it a relative one"
-        )
+    require_in_tree(root, root + path)
+
+
+def require_in_tree(root: str, path: str, *below: str) -> None:
+    """The same for a path as this system sees it, with root before it, and for entries below it.
+
+    root: "" for no tree, where every place is right. path: "" for none.
+    """
+    for each in (path, *(f"{path}/{name}" for name in below)) if root and path else ():
+        found = os.path.realpath(each)
+        if not is_in(found, root):
+            raise SockwakeError(
+                f"{each} leads out of the tree, to {found}", "make the link in it a relative one"
+            )
 
 
 def open_directory(path: str, *below: str) -> int:

@@ -13,11 +13,12 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings
 from sockwake.engine.api import Engine
-from sockwake.engine.resources import engines_of
+from sockwake.engine.resources import engine_with_volumes
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups
 from sockwake.oci import bundle, layers
 from sockwake.postgres import cluster, control_file
+from sockwake.system import safe_path
 
 _MOUNTED_AT = "/var/lib/postgresql"  # in the container of a PostgreSQL, its data directory
 
@@ -39,7 +40,11 @@ class Contents:
 
 
 def find(instance: Instance, settings: Settings) -> Contents:
-    """What there is to copy; raises NothingToBackUpError, and SockwakeError when some is gone."""
+    """What there is to copy; raises NothingToBackUpError, and SockwakeError when some is gone.
+
+    And for a link that leads out of the tree, whose data are another system's.
+    """
+    safe_path.require_in_tree(instance.root, settings.data)
     data = ""
     if settings.data and os.path.isdir(settings.data):
         data = os.path.realpath(settings.data)
@@ -58,16 +63,25 @@ def find(instance: Instance, settings: Settings) -> Contents:
 
 
 def _require_not_emptied(instance: Instance, settings: Settings, found: Contents) -> None:
-    """Raise SockwakeError for a directory without a file that had some in the last good backup.
+    """Raise SockwakeError for what has no file, or is gone, and has some in the last good backup.
 
     Else a disk that is not mounted would be taken for data, and the backups of these expire.
     """
     if not (last := backups.last_good(instance)):
         return
-    had = {last.data: settings.data and (found.data or settings.data)}
-    had |= {f"{last.volumes}/{name}": place for name, place in found.volumes.items()}
-    for before, now in had.items():
-        if now and _has_entries(before) and not _has_entries(now):
+    had = {last.data: ("data directory", found.data or settings.data)}
+    for name in sorted(os.listdir(last.volumes)) if os.path.isdir(last.volumes) else []:
+        had[f"{last.volumes}/{name}"] = f"volume {name}", found.volumes.get(name, "")
+    for before, (what, now) in had.items():
+        if not _has_entries(before):
+            continue
+        if not now:
+            raise SockwakeError(
+                f"instance '{instance.name}' has no {what}, and its backup of {last.stamp} has "
+                "files of it",
+                f"if it is meant to have none, move {backups.directory(instance)} away",
+            )
+        if not _has_entries(now):
             raise SockwakeError(
                 f"{now} has no file, and it has some in the backup of {last.stamp}",
                 "is its disk mounted? If it is meant to be empty, put an empty file there",
@@ -84,16 +98,18 @@ def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
     Also those that a project had before. Raises SockwakeError where nothing tells which these are.
     """
     found = {os.path.basename(path): path for path in layers.has_volumes(instance)}
-    for engine in [] if instance.root else engines_of(settings):
-        mounted = belongings.mounted_volumes(engine, instance)
-        if mounted is None and settings.is_project:
-            raise SockwakeError(
-                f"there are no containers of '{instance.name}', which tell what volumes it has",
-                f"{scope.command('sockwake wake', instance.name)} makes them",
-            )
-        names = {*(mounted or ()), *belongings.volumes(engine, instance)}
-        found |= {name: place_of(engine, name) for name in sorted(names)}
-    return found
+    for path in found.values():
+        safe_path.require_in_tree(instance.root, path)
+    if not (engine := engine_with_volumes(instance, settings)):
+        return found
+    mounted = belongings.mounted_volumes(engine, instance)
+    if mounted is None and settings.is_project:
+        raise SockwakeError(
+            f"there are no containers of '{instance.name}', which tell what volumes it has",
+            f"{scope.command('sockwake wake', instance.name)} makes them",
+        )
+    names = {*(mounted or ()), *belongings.volumes(engine, instance)}
+    return found | {name: place_of(engine, name) for name in sorted(names)}
 
 
 def place_of(engine: Engine, volume: str) -> str:

@@ -1,13 +1,16 @@
 """The note of a restore: which directories were exchanged for which, so that it can be undone.
 
 It is in the instance's directory from before the first change until what was replaced is given up.
-A directory is known by its inode and time of birth, so that nothing else is moved or deleted.
+A directory is known by its inode and time of birth, so that nothing else is moved or deleted. Its
+path is noted as the system sees it that has the instance: in a snapshot there are directories with
+the same inodes, and this system has others at these paths.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -15,7 +18,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
-from sockwake.system import deletion, files, process
+from sockwake.system import deletion, files, process, safe_path
 from sockwake.system.identity import identity
 
 NOTE = "restored"
@@ -48,6 +51,10 @@ class Swap:
         process.run(["mv", "--exchange", "-T", self.beside, self.place])
         files.sync(os.path.dirname(self.place))
 
+    def moved(self, to: Callable[[str], str]) -> Swap:
+        """The same at other paths; to: gives the new path for an old one."""
+        return replace(self, place=to(self.place), beside=to(self.beside))
+
     def reversed(self) -> Swap:
         return Swap(self.place, self.beside, self.going, self.coming)
 
@@ -72,7 +79,8 @@ class Note:
 
     def write(self, instance: Instance) -> Note:
         """Keep it, whole or not at all; it has passwords."""
-        known = {**vars(self), "swaps": [vars(each) for each in self.swaps]}
+        swaps = [each.moved(lambda path: path.removeprefix(instance.root)) for each in self.swaps]
+        known = {**vars(self), "swaps": [vars(each) for each in swaps]}
         files.replace(f"{instance.etc}/{NOTE}", 0o600, f"{json.dumps(known)}\n")
         return self
 
@@ -131,17 +139,25 @@ class Note:
 
 
 def read(instance: Instance) -> Note | None:
-    """The note of the last restore, None without one; raises SockwakeError."""
+    """The note of the last restore, None without one; raises SockwakeError.
+
+    Also for places to which a link leads out of the tree.
+    """
     text = files.text_of(f"{instance.etc}/{NOTE}")
     if not text:
         return None
     try:
         known = json.loads(text)
-        return Note(**{**known, "swaps": tuple(Swap(**each) for each in known["swaps"])})
+        swaps = tuple(Swap(**each) for each in known["swaps"])
+        note = Note(**{**known, "swaps": swaps})
     except (ValueError, KeyError, TypeError):
         raise SockwakeError(
             f"{instance.etc}/{NOTE} cannot be read", "it is of a restore: move it away"
         ) from None
+    swaps = tuple(each.moved(lambda path: instance.root + path) for each in swaps)
+    for path in (path for each in swaps for path in (each.place, each.beside)):
+        safe_path.require_in_tree(instance.root, path)
+    return replace(note, swaps=swaps)
 
 
 def forget(instance: Instance) -> None:

@@ -16,15 +16,15 @@ from sockwake.admin.backup.restored import DONE, STAGED, STAGING, Note, Swap
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, pgdata
-from sockwake.engine.resources import engines_of
+from sockwake.engine.resources import engine_with_volumes
 from sockwake.errors import SockwakeError
-from sockwake.kinds.table import HOST
+from sockwake.kinds.table import CRUN, HOST
 from sockwake.lifecycle import backups
 from sockwake.lifecycle.backups import Backup
 from sockwake.lifecycle.still import require_asleep, still
 from sockwake.oci import layers
 from sockwake.postgres import cluster
-from sockwake.system import deletion, files, tree_copy
+from sockwake.system import deletion, files, safe_path, tree_copy
 from sockwake.system.identity import identity
 
 
@@ -59,6 +59,7 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
 def back(name: Name, *, root: str = "") -> str:
     """Have the data in place that were there before the last restore, or the other way round."""
     with inventory.held(name, root) as instance:
+        inventory.require_finished(instance)
         settings = load(instance)
         if said := _finish_left(instance, settings):
             return said
@@ -74,6 +75,7 @@ def back(name: Name, *, root: str = "") -> str:
 def forget(name: Name, *, root: str = "") -> str:
     """Delete what the last restore has kept."""
     with inventory.held(name, root) as instance:
+        inventory.require_finished(instance)
         _finish_left(instance, load(instance))
         note = _noted(instance)
         note.delete_kept()
@@ -124,18 +126,39 @@ def _require_possible(instance: Instance, settings: Settings, backup: Backup) ->
             f"kind {' '.join(has).strip()}",
             f"{beside} makes another instance of it",
         )
+    safe_path.require_in_tree(instance.root, settings.data)
+    _require_data_directory(instance, settings, backup, beside)
     contents.require_whole(settings)
     require_asleep(instance, settings)
     places = _places(instance, settings, backup)
     if not places:
         raise SockwakeError(f"there are no data in {backup.path}")
-    for place in places.values():
+    for source, place in places.items():
+        for path in (source, place):
+            safe_path.require_in_tree(instance.root, path)
         if deletion.is_mount(place):
             raise SockwakeError(
                 f"{place} is a mount, which cannot be exchanged for another directory", beside
             )
         if not os.path.isdir(place):
             raise SockwakeError(f"there is no {place} to be replaced", beside)
+
+
+def _require_data_directory(
+    instance: Instance, settings: Settings, backup: Backup, beside: str
+) -> None:
+    """Raise SockwakeError for a backup with data that an instance has no place for."""
+    if settings.data or not os.path.isdir(backup.data):
+        return
+    is_copied = not settings.is_project and (
+        backup.facts.get("runtime") == CRUN or not backup.facts.get("volumes")
+    )
+    raise SockwakeError(
+        f"{backup.title} has data, and instance '{instance.name}' has no data directory",
+        f"{beside} makes another instance of it"
+        if is_copied
+        else f"copy them yourself from {backup.data}",
+    )
 
 
 def _major(version: str) -> str:
@@ -149,13 +172,18 @@ def _places(instance: Instance, settings: Settings, backup: Backup) -> dict[str,
         found[backup.data] = os.path.realpath(settings.data)
     if not os.path.isdir(backup.volumes):
         return found
-    engines = [] if instance.root else engines_of(settings)
-    if not engines:
+    is_of_crun = backup.facts.get("runtime") == CRUN
+    if is_of_crun and settings.is_bundled:
         return found | {backup.volumes: layers.paths(instance)[1]}
+    engine = None if is_of_crun else engine_with_volumes(instance, settings)
+    if not engine:
+        whose = "crun's" if is_of_crun else "an engine's"
+        raise SockwakeError(
+            f"{backup.title} has volumes of {whose}, and instance '{instance.name}' has none here",
+            f"copy them yourself from {backup.volumes}",
+        )
     names = sorted(os.listdir(backup.volumes))
-    return found | {
-        f"{backup.volumes}/{name}": contents.place_of(engines[0], name) for name in names
-    }
+    return found | {f"{backup.volumes}/{name}": contents.place_of(engine, name) for name in names}
 
 
 def _prepare_cluster(instance: Instance, settings: Settings, beside: str) -> None:

@@ -9,7 +9,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import belongings
 from sockwake.engine.api import EngineError
-from sockwake.engine.resources import engines_of
+from sockwake.engine.resources import engine_with_volumes
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import drain, holds, unwatched
 from sockwake.lifecycle.still import held_back
@@ -53,6 +53,8 @@ def _hint(instance: Instance) -> str:
 def require_movable(instance: Instance, settings: Settings, what: str) -> None:
     """Raise SockwakeError for data that are an engine's, under a name made of the instance's.
 
+    And where that may be, as the engine does not run.
+
     what: "renamed", for the error.
     """
     if settings.is_project:
@@ -60,15 +62,14 @@ def require_movable(instance: Instance, settings: Settings, what: str) -> None:
             f"a compose project is not {what}: its containers and volumes have compose's names",
             f"sockwake rm {instance.name} gives the project back; sockwake-new with another name",
         )
-    if instance.root:
+    if not (engine := engine_with_volumes(instance, settings)):
         return
-    for engine in engines_of(settings):
-        names = belongings.volumes(engine, instance)
-        nameless = belongings.with_anonymous_volumes(engine, instance)
-        if names or nameless:
-            kept = ", ".join(names) or "a volume without a name"
-            raise SockwakeError(
-                f"instance '{instance.name}' keeps data in {engine.program}, in {kept}, which "
-                f"cannot be {what} with it",
-                "move them into a directory, by --mount and --data",
-            )
+    names = belongings.volumes(engine, instance)
+    nameless = belongings.with_anonymous_volumes(engine, instance)
+    if names or nameless:
+        kept = ", ".join(names) or "a volume without a name"
+        raise SockwakeError(
+            f"instance '{instance.name}' keeps data in {engine.program}, in {kept}, which "
+            f"cannot be {what} with it",
+            "move them into a directory, by --mount and --data",
+        )

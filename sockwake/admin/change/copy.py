@@ -111,6 +111,8 @@ def _require_movable(origin: Origin) -> None:
 def _require_possible(origin: Origin, wish: Wish) -> None:
     """Raise SockwakeError for what cannot be copied."""
     source, settings = origin.instance, origin.settings
+    for path in (origin.data if origin.backup else settings.data, origin.volumes):
+        safe_path.require_in_tree(source.root, path)
     if wish.data:
         claims.require_no_system_place(wish.data)
     if _is_made(origin) and not origin.backup:

@@ -11,6 +11,7 @@ from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
+from sockwake.engine.api import socket_of
 from sockwake.engine.resources import engines_of, remove_from
 from sockwake.lifecycle import backups, drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
@@ -25,7 +26,7 @@ def remove_expired(name: Name) -> list[str]:
     """
     with inventory.held(name) as instance:
         expiring.require_over(instance)
-        _require_deletable(instance, load(instance).data)
+        _require_deletable(instance, load(instance))
         expiring.end_use(instance)
     return remove(name, purge=True)
 
@@ -51,7 +52,7 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
             holds.require_none(instance, f"{release} ends that")
             safe_path.require_safe(data, "data directory")
         if purge:
-            _require_deletable(instance, data)
+            _require_deletable(instance, settings)
         _stop(instance)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
@@ -68,18 +69,24 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
     return said
 
 
-def _require_deletable(instance: Instance, data: str) -> None:
-    """Raise SockwakeError when --purge would delete something that is not this instance's data."""
+def _require_deletable(instance: Instance, settings: Settings | None) -> None:
+    """Raise SockwakeError when --purge would delete something that is not this instance's data.
+
+    And when it could not tell what there is to delete.
+    """
+    data = settings.data if settings else ""
     deletion.require_no_mount(_place(instance), below=True)
     if data:
         deletion.require_no_mount(data, below=True)
         claims.require_own(data, instance.root, but=instance)
         if os.path.lexists(data):
             draft.require_noted(instance, data)
-        if not instance.root:
-            from sockwake.admin.change import unmounted  # 10 ms that only a purge needs
+    if settings and not instance.root:
+        from sockwake.admin.change import unmounted  # 10 ms that only a purge needs
 
+        if data:
             unmounted.require_unmounted(instance, data)
+        unmounted.require_volumes_known(instance, settings)
 
 
 def _stop(instance: Instance) -> None:
@@ -157,7 +164,11 @@ def _delete(path: str) -> None:
 def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> list[str]:
     """Remove the containers, and delete or leave the volumes of compose; one sentence for each."""
     said = []
-    for engine in [] if instance.root else engines_of(settings):
+    engines = [] if instance.root else engines_of(settings)
+    if settings and settings.needs_engine and not (engines or instance.root):
+        path = socket_of(settings.engine)
+        said.append(f"left what {settings.engine} may have of it, as it does not answer at {path}")
+    for engine in engines:
         if settings and settings.is_project and inventory.is_finished(instance):
             given = hand_back(engine, instance, settings, purge=purge)
             if any(each.startswith("deleted") for each in given):

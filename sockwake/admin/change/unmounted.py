@@ -1,14 +1,18 @@
-"""Before data are deleted: whether a container that is not the instance's mounts them."""
+"""Before data are deleted: whether a container that is not the instance's mounts them.
+
+And whether the engine answers that has them in volumes.
+"""
 
 from collections.abc import Iterator
 
 from sockwake.admin.make import claims, engine_choice
 from sockwake.config import scope
 from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
 from sockwake.engine import belongings, holdings
 from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.belongings import Thing
-from sockwake.engine.resources import listens
+from sockwake.engine.resources import engine_with_volumes, listens
 from sockwake.errors import EXISTS, SockwakeError
 
 _OR_KEEP = "or leave out --purge, which leaves the data"
@@ -21,12 +25,30 @@ def require_unmounted(instance: Instance, data: str) -> None:
     may have such a container: SockwakeError. A container that mounts a place of the system's, as
     those do that watch the host, does not count.
     """
-    engines = [engine_choice.PODMAN] if scope.is_user() else engine_choice.installed()
-    for engine in engines:
+    for engine in _installed():
         for each, place in _mounting(engine, data):
             if claims.is_system_s(place) or belongings.is_own_container(each, instance):
                 continue
             raise _mounted(engine, each, data, place)
+
+
+def require_volumes_known(instance: Instance, settings: Settings) -> None:
+    """Raise SockwakeError when the engine that may have volumes of it is there and does not answer.
+
+    What was in one that was uninstalled no purge can delete.
+    """
+    if settings.engine not in _installed():
+        return
+    try:
+        engine_with_volumes(instance, settings)
+    except SockwakeError as error:
+        hint = "; ".join(filter(None, (error.hint, "or leave out --purge, which leaves them")))
+        raise SockwakeError(error.message, hint, said=error.said) from None
+
+
+def _installed() -> list[str]:
+    """The engines that are there, by their programs; a user's own is podman."""
+    return [engine_choice.PODMAN] if scope.is_user() else engine_choice.installed()
 
 
 def _mounting(engine: str, data: str) -> Iterator[tuple[Thing, str]]:

@@ -40,6 +40,7 @@ def require_valid(
     changed: the keys whose values are new. is_open: where the instance listens already.
     """
     settings = Settings(text, instance)
+    safe_path.require_in_tree(instance.root, settings.data)
     lines = envfile.parse(text, instance.env_file)
     for key in changed:
         if lines.get(key):

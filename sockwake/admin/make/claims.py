@@ -73,8 +73,7 @@ def require_own(data: str, root: str = "", *, but: Instance | None = None) -> No
 
     but: the instance whose directory it is already.
     """
-    if root:
-        safe_path.require_inside(root, data.removeprefix(root))
+    safe_path.require_in_tree(root, data)
     hint = (
         "set DATA= in its instance.env right, or leave out --purge"
         if but

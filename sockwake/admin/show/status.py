@@ -13,7 +13,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import expiring, holds, wakes
 from sockwake.postgres import adoption, preloaded, sessions, tls
-from sockwake.system import files, ss, systemctl
+from sockwake.system import files, safe_path, ss, systemctl
 
 _PATIENCE = 10  # seconds for compose
 
@@ -32,6 +32,7 @@ def of(instance: Instance, settings: Settings) -> dict[str, object]:
     """
     from sockwake.lifecycle import needs_engine  # late: it takes 3 ms
 
+    safe_path.require_in_tree(instance.root, settings.data)
     row = ls.row(instance, settings)
     took, phases = wakes.duration(instance)
     return (

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kind_examples import CONTAINER, make
 
 from fault import KILLED, at_every_step, kill, undisturbed
 from sockwake.admin import cli
@@ -134,6 +135,43 @@ def test_the_data_of_another_version_are_not_put_in_place(pg1: Tree) -> None:
     ran = pg1.sockwake("restore", "pg1")
     assert ran.status == FAILED and "is of kind postgres 18" in ran.stderr
     assert "--as NEW makes another instance" in ran.stderr
+
+
+def without_mount(tree: Tree) -> None:
+    assert tree.sockwake("rm", "web", "--purge").status == 0
+    make(tree, "web", CONTAINER)
+
+
+def without_data(tree: Tree) -> None:
+    env = Path(tree.instance("web").env_file)
+    lines = env.read_text().splitlines(keepends=True)
+    env.write_text("".join(each for each in lines if not each.startswith("DATA=")))
+
+
+@pytest.mark.parametrize("lose", [without_mount, without_data])
+def test_no_other_directory_is_taken_for_data_that_it_does_not_have(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Tree], None]
+) -> None:
+    make(tree, "web", [*CONTAINER, "--mount", "/data"])
+    os.unlink(tree.instance("web").uninitialised_file)
+    (tree.path / DATA / "web").mkdir(parents=True)
+    (tree.path / DATA / "web/file").write_text("42")
+    assert tree.sockwake("backup", "web").status == 0
+    lose(tree)
+    here = tmp_path / "here"  # the directory of the shell
+    here.mkdir()
+    (here / "own").write_text("43")
+    monkeypatch.chdir(here)
+    before = tree.snapshot()
+    ran = tree.sockwake("restore", "web")
+    assert (ran.status, ran.stdout) == (FAILED, ""), ran
+    assert "has data, and instance 'web' has no data directory" in ran.stderr
+    assert "--as NEW makes another instance of it" in ran.stderr
+    assert tree.added_to(before) == [] and os.listdir(here) == ["own"]
+    assert sorted(os.listdir(tmp_path)) == ["here", "tree"]
+    words = ran.stderr.partition("sockwake restore ")[2].partition(" --as")[0].split()
+    assert tree.sockwake("restore", *words, "--as", "new").status == 0
+    assert (tree.path / DATA / "new/file").read_text() == "42"
 
 
 def test_killed_at_any_step_it_is_one_of_the_two(pg1: Tree) -> None:

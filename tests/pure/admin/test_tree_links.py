@@ -16,6 +16,10 @@ PLACES = (
     "run",
     "usr/share/sockwake/images",
     "var",
+    "var/backups",
+    "var/backups/sockwake",
+    "var/lib/private",
+    "var/lib/private/sockwake",
     "var/lib/sockwake",
     "var/lib/sockwake/images",
 )
@@ -26,6 +30,15 @@ COMMANDS = (
     ("images", "ls"),
     ("images", "prune"),
     ("set", "pg1", "IDLE=9min"),
+)
+
+
+CHANGES = (
+    ("rename", "pg1", "b"),
+    ("copy", "pg1", "b"),
+    ("set", "pg1", "IDLE=9min"),
+    ("apply", "pg1"),
+    ("backup", "pg1"),
 )
 
 
@@ -51,6 +64,22 @@ def test_a_link_out_of_the_tree_is_refused_by_every_command(
         ran = tree.sockwake(verb, *arguments)
         assert ran.status == 1 and "leads out of the tree, to " in ran.stderr, ran
     assert tree.added_to(before) == [] and list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["", "instance.env"])
+def test_nor_is_the_directory_of_an_instance_outside_changed(
+    tree: Tree, outside: Path, file: str
+) -> None:
+    tree.new("pg1")
+    link = Path(tree.instance("pg1").etc, file)
+    link.rename(outside / "moved")
+    link.symlink_to(outside / "moved")
+    env = outside / "moved" / ("" if file else "instance.env")
+    before, text = tree.snapshot(), env.read_text()
+    for verb, *arguments in CHANGES:
+        ran = tree.sockwake(verb, *arguments)
+        assert ran.status == 1 and "leads out of the tree, to " in ran.stderr, ran
+        assert tree.added_to(before) == [] and env.read_text() == text
 
 
 def test_a_link_to_a_place_that_is_not_there_is_one_too(tree: Tree, outside: Path) -> None:
