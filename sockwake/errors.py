@@ -2,6 +2,7 @@
 
 # exit statuses, sockwake(8)
 DONE, FAILED, USAGE, EXISTS, IN_USE, UNKNOWN, PENDING = 0, 1, 2, 3, 4, 5, 6
+INTERRUPTED = 130
 
 
 class SockwakeError(Exception):
@@ -9,7 +10,7 @@ class SockwakeError(Exception):
 
     message: the sentence, naming the value it is about, without a full stop. Clients that have not
         logged in may read it. Names that another user has chosen are escaped in it.
-    hint: what to do about it, or "".
+    hint: what to do about it, or ""; it can have such names in it, too.
     status: the exit status of a command that ends with it.
     said: output of a program or a server, or a line of a file. It may have a password in it, and is
         for the administrator alone.
@@ -19,7 +20,7 @@ class SockwakeError(Exception):
         self.message = shown(message)
         self.said = shown(said)
         super().__init__(self.message)
-        self.hint = hint
+        self.hint = shown(hint)
         self.status = status
 
     @property

@@ -12,7 +12,7 @@ from typing import NoReturn
 from sockwake.admin import parser
 from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.errors import USAGE, SockwakeError, failure
+from sockwake.errors import INTERRUPTED, USAGE, SockwakeError, failure
 from sockwake.system import systemctl
 
 # kill(1), a terminal that is closed, Ctrl-\
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         problem = _of_the_kernel(error)
     except KeyboardInterrupt:
-        problem = SockwakeError("interrupted; it can be run again", status=130)
+        problem = SockwakeError("interrupted; it can be run again", status=INTERRUPTED)
     else:
         return 0
     if debug:
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
 def _of_the_kernel(error: OSError) -> SockwakeError:
     """An error of a system call, as a sentence with its path, and what helps."""
     problem = failure(error)
-    if isinstance(error, PermissionError) and not scope.is_user():
-        problem.hint = "run this as root"
+    if isinstance(error, PermissionError):
+        problem.hint = scope.as_root()
     problem.__cause__ = error
     return problem
 

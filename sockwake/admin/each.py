@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from sockwake.config.instance import Name
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure, shown
+
+_Thing = TypeVar("_Thing")
 
 
 def do_to_each(
@@ -18,26 +21,26 @@ def do_to_each(
     """Do something to each instance, and say what; one that fails keeps no other from it.
 
     done: "moved". quiet: whether only errors are said. harmless: errors that are said, and are no
-    failure. Raises SockwakeError at the end, or that of the only one.
+    failure. Raises SockwakeError at the end, or the error of the only one.
     """
 
     def say(name: Name) -> None:
         said = one(name)
         if not quiet:
-            print(f"{said}.", flush=True)
+            print(f"{shown(said)}.", flush=True)
 
     if problem := try_each(names, say, harmless):
         raise SockwakeError(f"not all of them were {done}", "run it again", problem.status)
 
 
 def try_each(
-    names: Sequence[Name],
-    one: Callable[[Name], None],
+    names: Sequence[_Thing],
+    one: Callable[[_Thing], None],
     harmless: tuple[type[SockwakeError], ...] = (),
 ) -> SockwakeError | None:
-    """Do something to each instance, and say what failed; returns the last failure.
+    """Do something to each instance, or image, and say what failed; returns the last failure.
 
-    Raises the error of the only instance.
+    Raises the error of the only one, which may be an OSError.
     """
     problem = None
     for name in names:
@@ -45,9 +48,11 @@ def try_each(
             one(name)
         except harmless as error:
             print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
-        except SockwakeError as error:
+        except BrokenPipeError:
+            raise  # what reads the output has ended, as head(1) does
+        except (SockwakeError, OSError) as error:
             if len(names) == 1:
                 raise
-            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
-            problem = error
+            problem = failure(error)
+            print(f"sockwake: {name}: {problem.whole}", file=sys.stderr)
     return problem

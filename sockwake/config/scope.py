@@ -83,6 +83,16 @@ def command(program: str, *arguments: str) -> str:
     return " ".join((program, *switch(), *arguments))
 
 
+def as_root(*, or_own: bool = False) -> str:
+    """The hint for what root alone may do: "" for root, whom it would not help, and with --user.
+
+    or_own: whether --user does the same for the user's own instances.
+    """
+    if is_user() or not os.geteuid():
+        return ""
+    return f"run this as root{', or with --user for your own' if or_own else ''}"
+
+
 def _of_the_user(variable: str, default: str) -> str:
     base = os.environ.get(variable, "")
     if not base.startswith("/"):  # as the XDG Base Directory Specification has it

@@ -14,7 +14,7 @@ from sockwake.engine import belongings, images, resources, users
 from sockwake.engine.api import Engine
 from sockwake.engine.compose import Project
 from sockwake.engine.container import Container
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, shown
 from sockwake.lifecycle import first_wake, init_scripts, initdb, project, runtime
 from sockwake.lifecycle.init_container import InEngine
 from sockwake.lifecycle.needs_engine import EngineNeededError
@@ -231,7 +231,7 @@ def _provision_project(
 
 
 def _tell(sentence: str) -> None:
-    print(f"sockwake: {sentence}", file=sys.stderr, flush=True)
+    print(f"sockwake: {shown(sentence)}", file=sys.stderr, flush=True)
 
 
 def _image_of(project: Project, config: dict[str, Any]) -> str:

@@ -64,8 +64,8 @@ def read_password(instance: Instance) -> str:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error) if isinstance(error, OSError) else "it is not UTF-8"
-        hint = "" if scope.is_user() else "run this as root"
-        raise SockwakeError(f"cannot read {instance.password_file}: {why}", hint) from None
+        path = instance.password_file
+        raise SockwakeError(f"cannot read {path}: {why}", scope.as_root()) from None
 
 
 def find_or_make(instance: Instance) -> str:

@@ -164,6 +164,15 @@ def test_every_program_the_units_and_scripts_call_is_linked_to_one_in_the_tree()
     assert {"usr/bin/sockwake", "usr/bin/sockwake-new"} <= links.keys()
 
 
+def test_every_document_is_installed() -> None:
+    """README, manual pages and messages send readers to any of them."""
+    listed = (DEBIAN / "sockwake.docs").read_text().split()
+    documents = {
+        str(path.relative_to(SOURCE)) for path in (SOURCE / "docs").iterdir() if path.is_file()
+    }
+    assert sorted(listed) == listed and set(listed) == {"README.md", *documents}
+
+
 def test_every_manual_page_is_installed() -> None:
     pages = {
         path

@@ -1,13 +1,18 @@
 """A system tree in a temporary directory, and sockwake working on it with --root."""
 
+import fcntl
 import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 import forked
 from sockwake.config.instance import Instance, Name
@@ -15,6 +20,7 @@ from sockwake.config.instance import Instance, Name
 SOURCE = Path(__file__).resolve().parents[2]
 SOCKWAKE = (sys.executable, "-I", str(SOURCE / "bin/sockwake"))
 _LONGEST = 60  # seconds
+_GET_FLAGS, _SET_FLAGS, _IMMUTABLE = 0x80086601, 0x40086602, 0x10  # linux/fs.h
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,24 @@ def run(*argv: str, env: dict[str, str] | None = None) -> Ran:
         timeout=_LONGEST,
     )
     return Ran(argv, done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def unchangeable(path: Path) -> Iterator[None]:
+    """As chattr(1) makes it: not even root moves or deletes it, or anything in it."""
+    place = os.open(path, os.O_RDONLY)
+    try:
+        before = fcntl.ioctl(place, _GET_FLAGS, bytes(8))
+        flags = int.from_bytes(before, sys.byteorder) | _IMMUTABLE
+        fcntl.ioctl(place, _SET_FLAGS, flags.to_bytes(8, sys.byteorder))
+    except OSError:
+        os.close(place)
+        pytest.skip("this file system has no such attribute")
+    try:
+        yield
+    finally:
+        fcntl.ioctl(place, _SET_FLAGS, before)
+        os.close(place)
 
 
 class Tree:

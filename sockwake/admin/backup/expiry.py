@@ -1,6 +1,6 @@
 """Old backups deleted: all but the newest ones, and never the last good one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sockwake.admin import inventory
 from sockwake.admin.backup import staged
@@ -11,16 +11,15 @@ from sockwake.lifecycle import backups
 from sockwake.lifecycle.backups import Backup
 
 
-def expire(instance: Instance, keep: int) -> list[Backup]:
-    """Delete all but the newest `keep` backups; returns those. Call it under staged.locked().
+def expire(instance: Instance, keep: int) -> Iterator[Backup]:
+    """Delete all but the newest `keep` backups; yields each that is gone. For staged.locked().
 
     Those of an earlier instance of the name stay while there is one that has it now.
     """
     found = backups.own(instance) if inventory.exists(instance) else backups.of(instance)
-    doomed = beyond(found, keep)
-    for each in doomed:
+    for each in beyond(found, keep):
         staged.delete(each)
-    return doomed
+        yield each
 
 
 def beyond(found: Sequence[Backup], keep: int) -> list[Backup]:
@@ -35,6 +34,11 @@ def beyond(found: Sequence[Backup], keep: int) -> list[Backup]:
 def kept(settings: Settings | None) -> int:
     """How many backups an instance keeps, by KEEP_BACKUPS=; 0 for all."""
     return settings.keep_backups if settings else 0
+
+
+def keeps_all(instance: Instance, said: int | None) -> bool:
+    """Whether no number was said, and KEEP_BACKUPS= has none, as of one that was removed."""
+    return not (said or kept(load_if_valid(instance)))
 
 
 def keep_of(instance: Instance, said: int | None) -> int:

@@ -34,11 +34,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it. made: None when nothing had changed since `last`. expired: how many."""
+    """What became of it. made: None when nothing had changed since `last`. expired: how many.
+
+    problem: why others that are too old are still there.
+    """
 
     made: Backup | None
     last: Backup | None = None
     expired: int = 0
+    problem: SockwakeError | None = None
 
     def sentence(self, name: Name) -> str:
         """For the administrator, without a full stop."""
@@ -69,8 +73,21 @@ def make(name: Name, wish: Wish, root: str = "") -> Outcome:
                 _note_failure(instance, failure(error))
                 raise
             files.remove(backups.failure_file(instance))
-            keep = expiry.kept(settings)
-            return Outcome(made, None, len(expiry.expire(instance, keep)) if keep else 0)
+            return _expire(instance, settings, made)
+
+
+def _expire(instance: Instance, settings: Settings, made: Backup) -> Outcome:
+    """Delete the older ones that KEEP_BACKUPS= has no room for; the new one is there already."""
+    count = 0
+    try:
+        for _ in expiry.expire(instance, expiry.kept(settings)):
+            count += 1
+    except (SockwakeError, OSError) as error:
+        known = failure(error)
+        what = f"not all older backups of '{instance.name}' could be deleted: {known.message}"
+        problem = SockwakeError(what, known.hint, known.status, known.said)
+        return Outcome(made, None, count, problem)
+    return Outcome(made, None, count)
 
 
 def _find(instance: Instance, settings: Settings) -> contents.Contents:

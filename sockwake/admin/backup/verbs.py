@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from sockwake.admin import option_types, own
-from sockwake.admin.each import do_to_each
+from sockwake.admin.each import do_to_each, try_each
 from sockwake.admin.option import (
     ALL,
     DEBUG,
@@ -42,6 +42,10 @@ def _backup(arguments: Namespace) -> None:
         done = making.make(name, wish, root)
         if done.made:
             made.append(listing.row(done.made))
+        if done.problem:
+            if not quiet:
+                print(f"{done.sentence(name)}.", flush=True)
+            raise done.problem
         return done.sentence(name)
 
     harmless = (contents.NothingToBackUpError,) if arguments.all else ()
@@ -66,20 +70,32 @@ def _ls(arguments: Namespace) -> None:
 
 def _expire(arguments: Namespace) -> None:
     from sockwake.admin.backup import expiry, listing, staged
+    from sockwake.config.instance import Instance
     from sockwake.lifecycle import backups
 
+    root, keep = arguments.root or "", arguments.keep
     own.enter(arguments)
-    found = listing.chosen(arguments.names, arguments.root or "", or_all=arguments.all)
-    gone = []
-    for instance in found:
+    found = listing.chosen(arguments.names, root, or_all=arguments.all)
+    are_named = bool(arguments.names)
+    meant = [each.name for each in found if are_named or not expiry.keeps_all(each, keep)]
+    gone: list[dict[str, object]] = []
+
+    def one(name: Name) -> None:
+        instance = Instance(name, root)
         with staged.locked(instance):
-            gone += expiry.expire(instance, expiry.keep_of(instance, arguments.keep))
-    if arguments.json:
-        print(json.dumps([listing.row(each) for each in gone], indent=2))
-        return
-    for each in gone:
-        print(f"Deleted the {each.method} backup {each.stamp} of {each.name}.")
-    if not gone:
+            for each in expiry.expire(instance, expiry.keep_of(instance, keep)):
+                gone.append(listing.row(each))
+                if not arguments.json:
+                    print(f"Deleted the {each.method} backup {each.stamp} of {name}.", flush=True)
+
+    try:
+        problem = try_each(meant, one)
+    finally:
+        if arguments.json:
+            print(json.dumps(gone, indent=2))
+    if problem:
+        raise SockwakeError("the backups of some did not expire", "run it again", problem.status)
+    if not (gone or arguments.json):
         count = sum(len(backups.of(each)) for each in found)
         print(f"There is nothing to delete among {count} backups.")
 

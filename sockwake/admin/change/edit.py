@@ -8,7 +8,7 @@ from sockwake.admin import inventory
 from sockwake.admin.change import definition
 from sockwake.admin.change.set import Change
 from sockwake.config.instance import Instance, Name
-from sockwake.errors import IN_USE, SockwakeError, reason
+from sockwake.errors import IN_USE, INTERRUPTED, SockwakeError, failure, reason
 from sockwake.system import files, process
 
 _EDITOR = "sensible-editor"
@@ -18,32 +18,64 @@ def edit(name: Name, file: str, *, root: str, dry_run: bool, force: bool) -> tup
     """Have the user edit a file; returns (difference, sentence, warnings).
 
     file: its name in the instance's directory. Raises SockwakeError with nothing changed, and with
-    the copy left where the error says.
+    what was written left where the error says; the same when a signal interrupts it.
     """
-    import tempfile  # 15 ms
-
     with inventory.held(name, root) as instance:
         inventory.require_finished(instance)
         old = _read(instance, file)
-    work = tempfile.mkdtemp(prefix="sockwake-")
-    copy = f"{work}/{file}"
-    is_kept = False
+    copy = _copied(file, old)
+    done = "", f"{name} is as it was", ""
     try:
-        files.write_new(copy, 0o600, old)
         _run_editor(copy)
         new = _text(copy)
-        if new == old:
-            return "", f"{name} is as it was", ""
-        try:
-            return _take(name, file, old, new, root=root, dry_run=dry_run, force=force)
-        except SockwakeError as error:
-            is_kept = True
-            kept = f"your version is kept in {copy}"
-            hint = f"{error.hint}; {kept}" if error.hint else kept
-            raise SockwakeError(error.message, hint, error.status, error.said) from None
-    finally:
-        if not is_kept:
-            shutil.rmtree(work)
+        if new != old:
+            done = _take(name, file, old, new, root=root, dry_run=dry_run, force=force)
+    except (SockwakeError, OSError, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) or _is_edited(copy, old):
+            raise _with_place(error, copy) from error
+        _forget(copy)
+        raise
+    _forget(copy)
+    return done
+
+
+def _copied(file: str, text: str) -> str:
+    """The path of a file with this name and text, in a directory of its own."""
+    import tempfile  # 15 ms
+
+    copy = f"{tempfile.mkdtemp(prefix='sockwake-')}/{file}"
+    try:
+        files.write_new(copy, 0o600, text)
+    except BaseException:
+        _forget(copy)
+        raise
+    return copy
+
+
+def _forget(copy: str) -> None:
+    """Delete what the editor has had, with what it left beside it."""
+    shutil.rmtree(os.path.dirname(copy), ignore_errors=True)
+
+
+def _is_edited(copy: str, old: str) -> bool:
+    """Whether the editor has written the file, or another beside it, as it does at a hang-up."""
+    place, file = os.path.split(copy)
+    there = os.listdir(place)
+    if there != [file]:
+        return bool(there)
+    with open(copy, "rb") as opened:
+        return opened.read() != old.encode()
+
+
+def _with_place(error: SockwakeError | OSError | KeyboardInterrupt, copy: str) -> SockwakeError:
+    """The error with the place of the user's version; after a signal an editor may still run."""
+    if isinstance(error, KeyboardInterrupt):
+        problem = SockwakeError("interrupted", status=INTERRUPTED)
+    else:
+        problem = failure(error)
+    kept = f"your version is kept in {copy}"
+    hint = f"{problem.hint}; {kept}" if problem.hint else kept
+    return SockwakeError(problem.message, hint, problem.status, problem.said)
 
 
 def _take(

@@ -46,6 +46,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
         with _down(instance, settings, target):
             with inventory.locked(root):
                 inventory.require_free(new, root)
+                backups.note_earlier(target)  # before it has any of its own there
                 os.rename(instance.etc, target.etc)
                 files.sync(scope.etc(root))
             return _finish(target, instance)

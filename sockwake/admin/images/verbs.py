@@ -99,24 +99,32 @@ def _rm(arguments: Namespace) -> None:
 
 def _prune(arguments: Namespace) -> None:
     from sockwake.admin import travelled, words
+    from sockwake.admin.each import try_each
     from sockwake.admin.images import stored
     from sockwake.oci import store
 
     own.enter(arguments)
     root = arguments.root or ""
+
+    def remove(each: Image | str) -> None:
+        if isinstance(each, str):
+            size = words.size(os.stat(each).st_size)
+            os.unlink(each)
+            said = f"Removed the archive of {travelled.image_of(each)} ({size})."
+        else:
+            said = f"Removed {stored.described(each)}."
+            store.remove(each, root)
+        print(said, flush=True)
+
     if not (stored.unneeded(root) or travelled.unneeded(root)):
         print("There is no image that no instance needs.")
         return
     with store.locked(root):
         stored.require_nothing_in_the_making(root)
-        for image in stored.unneeded(root):
-            said = f"Removed {stored.described(image)}."
-            store.remove(image, root)
-            print(said, flush=True)
-        for path in travelled.unneeded(root):
-            size = words.size(os.stat(path).st_size)
-            os.unlink(path)
-            print(f"Removed the archive of {travelled.image_of(path)} ({size}).", flush=True)
+        found: list[Image | str] = [*stored.unneeded(root), *travelled.unneeded(root)]
+        problem = try_each(found, remove)
+    if problem:
+        raise SockwakeError("not all of them were removed", "run it again", problem.status)
 
 
 def _say_taken(done: str, image: Image) -> None:

@@ -13,7 +13,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load, load_if_valid, pgdata
 from sockwake.engine import resources
 from sockwake.engine.api import EngineError
-from sockwake.errors import USAGE, SockwakeError
+from sockwake.errors import USAGE, SockwakeError, shown
 from sockwake.kinds.table import PROJECT, SERVICE
 from sockwake.lifecycle import backups, proxy_netns, start_attempt
 from sockwake.oci import bundle
@@ -275,7 +275,8 @@ def _provision(
 
     def log(text: bytes) -> None:
         if debug:
-            sys.stderr.write(text.decode(errors="replace"))
+            lines = text.decode(errors="replace").split("\n")
+            sys.stderr.write("\n".join(map(shown, lines)))
 
     took = provision(instance, settings, log, mending, quiet=quiet)
     if settings.needs_engine:

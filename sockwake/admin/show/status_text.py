@@ -8,6 +8,7 @@ from sockwake.admin.show.facts import engine, more_addresses, units
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
+from sockwake.errors import shown
 from sockwake.lifecycle import expiring, holds, wakes
 from sockwake.postgres import preloaded, tls
 
@@ -16,12 +17,12 @@ _LONGEST_QUERY = 60  # characters
 
 
 def text(facts: Facts, instance: Instance, settings: Settings) -> str:
-    """The facts, one on a line."""
+    """The facts, one on a line; what clients, programs and files of others chose is escaped."""
     clients = facts["clients"]
     plural = "" if clients == 1 else "s"
     since = f" for {table.since(facts)}" if table.since(facts) else ""
     lines = [f"{instance.name} is {facts['state']}{since}, with {clients} client{plural}."]
-    shown = [
+    told = [
         *_of_now(facts, instance),
         ("forward", forwarded.sentence(facts["forward"])),
         *_of_definition(facts, settings),
@@ -38,7 +39,7 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         ("units", " ".join(units(instance, settings))),
         ("log", scope.command("journalctl", f"-u {instance.backend_unit}")),
     ]
-    return "\n".join(lines + [f"  {name:<12}{value}" for name, value in shown if value])
+    return "\n".join(lines + [f"  {name:<12}{shown(str(value))}" for name, value in told if value])
 
 
 def _upgrade(upgraded: object, instance: Instance) -> str:

@@ -2,6 +2,7 @@
 
 from sockwake.admin import colour, columns, words
 from sockwake.admin.show import ls, times
+from sockwake.errors import shown
 
 Row = dict[str, object]
 _COLUMNS = (
@@ -75,7 +76,8 @@ def _failures(rows: list[Row]) -> list[str]:
     """What is wrong with each, a line for each."""
     known = (ls.FAILED, ls.BROKEN)
     return [
-        f"{row['name']}: {'' if row['state'] in known else 'the last wake failed: '}{row['error']}"
+        f"{row['name']}: {'' if row['state'] in known else 'the last wake failed: '}"
+        f"{shown(str(row['error']))}"
         for row in rows
         if "error" in row
     ]

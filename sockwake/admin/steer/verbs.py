@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 
 from sockwake.admin import operands
-from sockwake.admin.option import ALL, DEBUG, JSON, NO_HEADER, USER, Option
+from sockwake.admin.option import DEBUG, JSON, NO_HEADER, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.config import scope, timespan
 from sockwake.errors import USAGE, SockwakeError
@@ -161,7 +161,7 @@ VERBS = (
         "release",
         _release,
         "let instances sleep that were kept awake",
-        (ALL, USER, DEBUG),
+        (Option("--all", help="every hold of these instances"), USER, DEBUG),
         description="End what 'sockwake keep' has begun: the hold with this number, the only one, "
         "or all.",
         names="instances, and numbers of holds",

@@ -23,10 +23,8 @@ _NOWHERE = "unknown"  # what is-awake says of a name that no instance has
 def require_power() -> None:
     """Raise SockwakeError for a user who may not command systemd."""
     if os.geteuid() and not scope.is_user():
-        raise SockwakeError(
-            "cannot command systemd: permission denied",
-            "run this as root, or with --user for your own",
-        )
+        hint = scope.as_root(or_own=True)
+        raise SockwakeError("cannot command systemd: permission denied", hint)
 
 
 def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:

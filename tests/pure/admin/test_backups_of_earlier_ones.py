@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fault import KILLED, at_every_step, kill, undisturbed
 from sockwake.admin import cli
+from sockwake.admin.backup import listing
 from sockwake.config.settings import load
 from sockwake.errors import IN_USE
 from sockwake.lifecycle import backups
@@ -15,8 +18,8 @@ from test_backup import DATA, PLACE, cluster, listed, with_cluster
 from tree import Tree
 
 
-def stamps(tree: Tree, *, earlier: bool) -> list[str]:
-    return [each["timestamp"] for each in listed(tree, "pg1") if each["earlier"] is earlier]
+def stamps(tree: Tree, name: str = "pg1", *, earlier: bool) -> list[str]:
+    return [each["timestamp"] for each in listed(tree, name) if each["earlier"] is earlier]
 
 
 @pytest.fixture
@@ -147,6 +150,44 @@ def test_a_rename_leaves_them_where_there_are_others(again: Tree) -> None:
     assert (names(again, "pg1"), names(again, "shop")) == before
 
 
+def test_a_renamed_one_has_none_of_an_earlier_one_of_its_name(again: Tree) -> None:
+    before = stamps(again, earlier=True)
+    failed = Path(backups.failure_file(again.instance("pg1")))
+    assert again.sockwake("rm", "pg1", "--purge").status == 0
+    failed.write_text("2026-11-29T01:00:00Z full\n")
+    with_cluster(again, "shop")
+    assert again.sockwake("rename", "shop", "pg1").status == 0
+    assert (stamps(again, earlier=True), stamps(again, earlier=False)) == (before, [])
+    assert not failed.exists()
+    assert again.sockwake("set", "pg1", "KEEP_BACKUPS=1").status == 0
+    (cluster(again, "pg1") / "rows").write_text("own")
+    for _ in range(2):
+        assert again.sockwake("backup", "pg1").status == 0
+    assert stamps(again, earlier=True) == before
+    restored = listing.usable(again.instance("pg1"), "")
+    assert Path(restored.data, "18/docker/rows").read_text() == "own"
+
+
+def test_what_an_earlier_one_has_noted_is_no_backup(tree: Tree) -> None:
+    """The directory has notes alone: that its backups failed, and which were of one before it."""
+    with_cluster(tree, "shop")
+    assert tree.sockwake("backup", "shop").status == 0
+    place = tree.path / PLACE / "pg1"
+    place.mkdir()
+    (place / "failure").write_text("2026-11-29T01:00:00Z full\n")
+    (place / "earlier").write_text("2026-01-01T000000Z.files\n")
+    had = names(tree, "shop")
+    ran = tree.sockwake("rename", "shop", "pg1")
+    assert (ran.status, ran.stdout) == (0, "shop is pg1 now.\n")
+    assert names(tree, "pg1") == had
+    assert tree.sockwake("rm", "pg1", "--purge").status == 0
+    for each in had:
+        shutil.rmtree(place / each)
+    (place / "failure").write_text("2026-11-29T01:00:00Z full\n")
+    with_cluster(tree, "pg1")
+    assert names(tree, "pg1") == []
+
+
 def test_a_rename_waits_for_who_uses_them(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     from sockwake.admin.backup import staged
 
@@ -169,4 +210,27 @@ def test_a_rename_that_is_killed_loses_none(tree: Tree) -> None:
         assert ended.status == (KILLED if ended.reached else 0), ended
         undisturbed(lambda: cli.main(["rename", *words, "--root", str(tree)]))
         assert (names(tree, words[0]), names(tree, words[1])) == ([], [had]), ended
+        assert stamps(tree, words[1], earlier=True) == [], ended
         words.reverse()
+
+
+def test_a_rename_that_is_killed_takes_none_of_an_earlier_one(again: Tree) -> None:
+    place = again.path / PLACE
+    before = stamps(again, earlier=True)
+    assert again.sockwake("rm", "pg1", "--purge").status == 0
+    with_cluster(again, "shop")
+    reached = 0
+    for ended in at_every_step(rename(again, "shop", "pg1"), kill):
+        reached += ended.reached
+        undisturbed(rename(again, "shop", "pg1"))
+        assert os.path.isdir(again.instance("pg1").etc), ended
+        assert (stamps(again, earlier=True), stamps(again, earlier=False)) == (before, []), ended
+        # as it was before
+        assert undisturbed(rename(again, "pg1", "shop")).status == 0
+        (place / "shop").rename(place / "pg1")
+        (place / "pg1/earlier").unlink()
+    assert reached > 10
+
+
+def rename(tree: Tree, old: str, new: str) -> Callable[[], int]:
+    return lambda: cli.main(["rename", old, new, "--root", str(tree)])

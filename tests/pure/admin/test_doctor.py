@@ -1,7 +1,7 @@
 """sockwake doctor: what is found in files. system/test_doctor.py does the damage to a machine."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -144,3 +144,22 @@ def test_an_instance_that_is_not_there_is_an_error() -> None:
     ran = run(*SOCKWAKE, "doctor", "nosuch")
     assert (ran.status, ran.stdout) == (UNKNOWN, "")
     assert ran.stderr.startswith("sockwake: error: there is no instance 'nosuch'\n")
+
+
+def test_a_check_that_cannot_be_made_is_told_and_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, tree: Tree
+) -> None:
+    instance = tree.write_env("pg1", "PORT=x\n")
+    first = {name: table.CHECKS[name] for name in ("broken", "mode")}
+
+    def unreadable(patient: Patient) -> Iterator[Finding]:
+        yield Finding("one", "mend it")
+        os.listdir(f"{tree}/absent")
+
+    monkeypatch.setattr(table, "CHECKS", {"disk": unreadable, **first})
+    password(instance)
+    found = table.examine([instance], is_whole=False)
+    assert [each.check for each in found] == ["disk", "disk", "broken", "mode"]
+    assert found[1].finding.what == (
+        f"the check 'disk' could not be made: cannot use {tree}/absent: no such file or directory"
+    )

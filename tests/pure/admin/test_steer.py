@@ -40,6 +40,12 @@ def test_a_tree_that_does_not_run_is_refused(verb: str) -> None:
     assert fails(verb, "--root=/tmp", "shop") == told(sentence, "")
 
 
+def test_all_of_release_is_every_hold_and_not_every_instance() -> None:
+    shown = run(*SOCKWAKE, "release", "--help").stdout
+    assert "every hold of these instances" in shown and "every instance" not in shown
+    assert fails("release", "--all") == NO_NAMES
+
+
 @pytest.mark.parametrize("verb", ["wake", "sleep"])
 def test_waiting_or_not(verb: str) -> None:
     for other in (["--wait"], ["--timeout", "2s"]):

@@ -13,7 +13,7 @@ import pytest
 from sockwake.engine import archives
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
 from sockwake.oci import needs, store
-from tree import Tree
+from tree import Tree, unchangeable
 
 PLACE = "var/lib/sockwake/images"
 SHIPPED = "usr/share/sockwake/images"
@@ -75,6 +75,17 @@ def test_prune_keeps_what_is_needed_now_or_to_go_back(tree: Tree) -> None:
     assert (ran.status, ran.stdout) == (0, "Removed gone:1 (1000B).\n")
     assert store.find(gone, str(tree)) is None
     assert {image.digest for image in store.images(str(tree))} == {kept, before, shipped}
+
+
+def test_one_that_cannot_be_removed_keeps_no_other_from_it(tree: Tree) -> None:
+    stays, gone = sorted((make(tree, "one:1"), make(tree, "two:1")))
+    path = tree.path / PLACE / stays.removeprefix("sha256:")
+    with unchangeable(path):
+        ran = tree.sockwake("images", "prune")
+    assert ran.status == 1 and ran.stdout.count("Removed ") == 1, ran
+    assert f":1: cannot use {path}: operation not permitted" in ran.stderr
+    assert "sockwake: error: not all of them were removed" in ran.stderr
+    assert [image.digest for image in store.images(str(tree))] == [stays] != [gone]
 
 
 def put_archive(place: Path, file: str, tag: str, mode: int = 0o600) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from env_file import env
 from sockwake.config.instance import Instance
+from sockwake.lifecycle import pressure as memory
 from sockwake.lifecycle import runtime, start_attempt
 from sockwake.service import pressure
 from sockwake.system import namespaces
@@ -32,7 +33,7 @@ def test_a_start_that_tells_clients_why_there_was_none_goes_on(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It runs nothing that takes memory; held back, too, it would be tried again without end."""
-    monkeypatch.setattr(pressure.pressure, "_meminfo", lambda: {"MemTotal": 1, "MemAvailable": 0})
+    monkeypatch.setattr(memory, "_meminfo", lambda: {"MemTotal": 1, "MemAvailable": 0})
     monkeypatch.setenv("SOCKWAKE_REFUSAL", "the machine is short of memory")
     monkeypatch.setenv("SOCKWAKE_REFUSAL_UNTIL", f"{start_attempt.uptime() + 5}")
     assert pressure.main(["pg1"]) == 0

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, upkeep
-from sockwake.admin.show.doctor.finding import Check, Found, Patient
+from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient, command
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError, reason
+from sockwake.errors import SockwakeError, failure, reason, shown
 
 CHECKS: dict[str, Check] = {
     "broken": instances.broken,
@@ -43,8 +43,18 @@ def examine(chosen: Sequence[Instance], *, is_whole: bool) -> list[Found]:
     patient = Patient(chosen, is_whole=is_whole)
     found = []
     for name, check in CHECKS.items():
-        found += [Found(name, each) for each in check(patient)]
+        try:
+            for each in check(patient):
+                found.append(Found(name, each))
+        except (SockwakeError, OSError) as error:
+            found.append(Found(name, _unmade(name, failure(error))))
     return found
+
+
+def _unmade(name: str, error: SockwakeError) -> Finding:
+    """That a check has ended before its end."""
+    what = f"the check '{name}' could not be made: {error.whole}"
+    return Finding(what, error.hint or command("sockwake", "doctor"))
 
 
 def mend(found: Sequence[Found]) -> None:
@@ -66,6 +76,6 @@ def line(found: Found) -> str:
     finding = found.finding
     about = f"{finding.name}: " if finding.name else ""
     if found.fixed:
-        return f"fixed: {about}{finding.what}"
+        return shown(f"fixed: {about}{finding.what}")
     tried = f" (not fixed: {found.problem})" if found.problem else ""
-    return f"{about}{finding.what}{tried}: {finding.mend}"
+    return shown(f"{about}{finding.what}{tried}: {finding.mend}")

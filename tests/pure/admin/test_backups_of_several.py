@@ -1,0 +1,130 @@
+"""Several instances are backed up, and their backups expire: one that fails keeps no other."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sockwake.admin.each import try_each
+from sockwake.config.instance import Name
+from sockwake.errors import FAILED, USAGE
+from test_backup import PLACE, listed, with_cluster
+from tree import Ran, Tree, unchangeable
+
+
+@pytest.fixture
+def three(tree: Tree) -> Tree:
+    """Instances with two backups each, of which the second keeps all."""
+    for name in ("a1", "b1", "c1"):
+        with_cluster(tree, name)
+        for _ in range(2):
+            assert tree.sockwake("backup", name).status == 0
+    for name in ("a1", "c1"):
+        assert tree.sockwake("set", name, "KEEP_BACKUPS=1").status == 0
+    return tree
+
+
+def counts(tree: Tree) -> list[int]:
+    names = [each["instance"] for each in listed(tree)]
+    return [names.count(name) for name in ("a1", "b1", "c1")]
+
+
+def deleted(ran: Ran) -> list[str]:
+    """The instances of the backups that were told to be deleted."""
+    return [line.rstrip(".").rpartition(" ")[2] for line in ran.stdout.splitlines()]
+
+
+def test_those_that_keep_all_are_passed_over(three: Tree) -> None:
+    shutil.rmtree(three.path / PLACE / "c1" / os.path.basename(listed(three, "c1")[0]["path"]))
+    assert three.sockwake("rm", "b1").status == 0
+    ran = three.sockwake("backups", "expire", "--all")
+    assert (ran.status, ran.stderr, deleted(ran)) == (0, "", ["a1"])
+    ran = three.sockwake("backups", "expire", "--all")
+    assert (ran.status, ran.stdout) == (0, "There is nothing to delete among 4 backups.\n")
+    assert three.sockwake("backups", "expire", "--all", "--keep", "1").status == 0
+    assert counts(three) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_one_that_is_named_and_keeps_all_is_told_and_stops_none(
+    three: Tree, json_too: bool
+) -> None:
+    options = ["--json"] if json_too else []
+    ran = three.sockwake("backups", "expire", "a1", "b1", "c1", *options)
+    assert ran.status == USAGE and "sockwake: b1: 'b1' keeps all its backups" in ran.stderr
+    assert ran.stderr.splitlines()[1] == "sockwake: error: the backups of some did not expire"
+    told = [row["instance"] for row in json.loads(ran.stdout)] if json_too else deleted(ran)
+    assert told == ["a1", "c1"] and counts(three) == [1, 2, 1]
+    ran = three.sockwake("backups", "expire", "b1", *options)
+    assert ran.status == USAGE and ran.stderr.startswith("sockwake: error: 'b1' keeps all")
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_what_has_expired_is_told_though_the_next_cannot_be_deleted(
+    three: Tree, json_too: bool
+) -> None:
+    assert three.sockwake("backup", "a1").status == 0  # the older one expires
+    assert three.sockwake("set", "a1", "KEEP_BACKUPS=").status == 0
+    for _ in range(2):
+        assert three.sockwake("backup", "a1").status == 0
+    first, second, _ = (Path(each["path"]) for each in listed(three, "a1"))
+    with unchangeable(second):
+        options = ["--json"] if json_too else []
+        ran = three.sockwake("backups", "expire", "--all", "--keep", "1", *options)
+    assert ran.status == FAILED and f"sockwake: a1: cannot use {second}: oper" in ran.stderr, ran
+    told = [row["instance"] for row in json.loads(ran.stdout)] if json_too else deleted(ran)
+    assert told == ["a1", "b1", "c1"] and not first.exists()
+    assert counts(three) == [2, 1, 1]
+
+
+def test_a_backup_that_was_made_is_told_though_an_older_one_stays(three: Tree) -> None:
+    older = Path(listed(three, "a1")[-1]["path"])
+    with unchangeable(older):
+        ran = three.sockwake("backup", "a1")
+        assert ran.status == FAILED and ran.stdout.startswith("Backed up a1 in "), ran
+        assert "; an older one has expired.\n" in ran.stdout
+        assert f"not all older backups of 'a1' could be deleted: cannot use {older}" in ran.stderr
+        ran = three.sockwake("backup", "--all", "--json")
+    assert [row["instance"] for row in json.loads(ran.stdout)] == ["a1", "b1", "c1"], ran
+    assert "sockwake: a1: not all older backups of 'a1'" in ran.stderr
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_place_that_cannot_be_used_keeps_no_other_from_its_backup(
+    three: Tree, is_link: bool
+) -> None:
+    place = three.path / PLACE / "a1"
+    shutil.rmtree(place)
+    if is_link:
+        place.symlink_to("../unmounted")
+    else:
+        place.write_text("")
+    ran = three.sockwake("backup", "--all")
+    assert (ran.status, counts(three)) == (FAILED, [0, 3, 1]), ran
+    assert ran.stdout.count("Backed up ") == 2
+    assert f"sockwake: a1: cannot use {place}: not a directory" in ran.stderr
+    assert "sockwake: error: not all of them were backed up" in ran.stderr
+
+
+def test_an_unchangeable_file_keeps_no_other_from_removal(three: Tree) -> None:
+    data = three.path / "var/lib/sockwake/a1/18/docker"
+    with unchangeable(data):
+        ran = three.sockwake("rm", "a1", "b1", "--purge")
+        assert ran.status == FAILED and "sockwake: a1: cannot use " in ran.stderr, ran
+        assert f"Removed {three}/etc/sockwake/b1; deleted" in ran.stdout
+        alone = three.sockwake("rm", "a1", "--purge")
+        assert "operation not permitted" in alone.stderr and "hint" not in alone.stderr
+
+
+def test_who_reads_no_more_ends_it() -> None:
+    done = []
+
+    def one(name: Name) -> None:
+        done.append(name)
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        try_each([Name("a1"), Name("b1")], one)
+    assert done == ["a1"]
