@@ -279,7 +279,6 @@ _OF_A_TREE = (
     "/etc/systemd/system-preset/50-sockwake.preset",
     "/run/sockwake",
     "/usr/share/sockwake/images/archives",
-    "/var/backups/sockwake",
     "/var/lib/private/sockwake",
     "/var/lib/sockwake/bundles",
     "/var/lib/sockwake/images/archives",

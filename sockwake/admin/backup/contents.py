@@ -70,7 +70,10 @@ def _require_not_emptied(instance: Instance, settings: Settings, found: Contents
     if not (last := backups.last_good(instance)):
         return
     had = {last.data: ("data directory", found.data or settings.data)}
+    is_as_before = last.facts.get("runtime") == settings.runtime  # else its data have moved
     for name in sorted(os.listdir(last.volumes)) if os.path.isdir(last.volumes) else []:
+        if name not in found.volumes and (not is_as_before or _is_there(instance, settings, name)):
+            continue  # it is no longer mounted
         had[f"{last.volumes}/{name}"] = f"volume {name}", found.volumes.get(name, "")
     for before, (what, now) in had.items():
         if not _has_entries(before):
@@ -110,6 +113,15 @@ def _volumes(instance: Instance, settings: Settings) -> dict[str, str]:
         )
     names = {*(mounted or ()), *belongings.volumes(engine, instance)}
     return found | {name: place_of(engine, name) for name in sorted(names)}
+
+
+def _is_there(instance: Instance, settings: Settings, volume: str) -> bool:
+    """Whether its engine still has a volume of this name."""
+    engine = engine_with_volumes(instance, settings)
+    try:
+        return bool(engine and place_of(engine, volume))
+    except SockwakeError:
+        return False
 
 
 def place_of(engine: Engine, volume: str) -> str:

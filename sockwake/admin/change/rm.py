@@ -13,6 +13,7 @@ from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.engine import belongings
 from sockwake.engine.api import socket_of
 from sockwake.engine.resources import engines_of, remove_from
+from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
 from sockwake.postgres import password
@@ -53,6 +54,7 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
             safe_path.require_safe(data, "data directory")
         if purge:
             _require_deletable(instance, settings)
+        restored.read(instance)  # raises, and nothing is changed yet
         _stop(instance)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
@@ -114,7 +116,7 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     elif data and os.path.isdir(data):
         kept = not instance.root and password.keep_password(instance, data)
         said.append(f"left the data{' and their password' if kept else ''} in {data}")
-    if backups.of(instance):
+    if _has_backups(instance):
         said.append(f"left its backups in {backups.directory(instance)}")
     place, beside = _place(instance), _beside(instance)
     if purge:
@@ -127,6 +129,14 @@ def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
     if purge:
         return [f"removed {place}", f"deleted {names}", *said]
     return [f"removed sockwake's own files in {place}", f"left {names}", *said]
+
+
+def _has_backups(instance: Instance) -> bool:
+    """Whether there are backups of it; those that a link has out of its tree are another's."""
+    try:
+        return bool(backups.of(instance))
+    except SockwakeError:
+        return False
 
 
 def _kept(instance: Instance, *, purge: bool) -> list[str]:

@@ -24,6 +24,7 @@ _AT_A_TIME = 20  # statements
 _ERROR = "error: "  # what a line of ours begins with
 # psql knows by itself whether a statement failed; the server says it in the language of lc_messages
 _TOLD = f"\\if :ERROR\n\\echo '{_ERROR}' :LAST_ERROR_MESSAGE\n\\endif\n"
+_SINCE_ERROR = 11  # the version whose psql knows; before it is the word of an English server
 # so that the cluster is not due again soon
 _FREEZE_AGE, _MULTI_AGE = upkeep.FREEZE_AGE // 2, upkeep.MULTI_AGE // 2
 _MOST_PROBLEMS = 3  # that are told
@@ -92,8 +93,12 @@ class InServer:
             some = statements[at : at + _AT_A_TIME]
             every = [*maintenance.settings(self._major), *some]
             text = "".join(f"{each};\n{_TOLD}" for each in every)
-            lines = self._psql(database, stdin=text, timeout=_LONGEST).splitlines()
+            said: list[str] = []
+            lines = self._psql(database, stdin=text, timeout=_LONGEST, said=said).splitlines()
             errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+            if self._major < _SINCE_ERROR:
+                lines = "".join(said).splitlines()
+                errors = [line.partition("ERROR:")[2] for line in lines if "ERROR:" in line]
             self.problems += [f"in {database}: {each.strip()}" for each in errors]
             done += len(some) - len(errors)
         return done
@@ -128,10 +133,17 @@ class InServer:
                 f"the server could not be asked in database {database}", said=error.said
             ) from None
 
-    def _psql(self, database: str, *words: str, timeout: float, stdin: str | None = None) -> str:
+    def _psql(
+        self,
+        database: str,
+        *words: str,
+        timeout: float,
+        stdin: str | None = None,
+        said: list[str] | None = None,
+    ) -> str:
         argv = self._reached.argv("psql", *_PSQL, to_database(database), *words)
         env = self._reached.environment if isinstance(self._reached, FromOutside) else {}
-        return process.run(argv, env=env, stdin=stdin, timeout=timeout)
+        return process.run(argv, env=env, stdin=stdin, timeout=timeout, aside=said)
 
 
 def _counted(number: int, what: str) -> str:

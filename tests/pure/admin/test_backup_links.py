@@ -174,3 +174,13 @@ def test_a_note_of_a_restore_has_places_as_the_tree_s_own_system_sees_them(pg1: 
     assert (cluster(pg1, "pg1") / "rows").read_text() == "43"
     assert pg1.sockwake("restore", "pg1", "--forget").status == 0
     assert os.listdir(pg1.path / DATA) == ["pg1"]
+
+
+def test_what_has_nothing_to_do_with_backups_goes_on(pg1: Tree, tmp_path: Path) -> None:
+    """As on a snapshot of a machine whose backups are on another disk."""
+    outside = tmp_path / "nas"
+    led_out(pg1.path / PLACE, outside)
+    theirs = texts(outside)
+    assert pg1.sockwake("ls").status == 0
+    assert pg1.sockwake("rm", "pg1").status == 0
+    assert not (pg1.path / "etc/sockwake/pg1").exists() and texts(outside) == theirs

@@ -16,8 +16,6 @@ PLACES = (
     "run",
     "usr/share/sockwake/images",
     "var",
-    "var/backups",
-    "var/backups/sockwake",
     "var/lib/private",
     "var/lib/private/sockwake",
     "var/lib/sockwake",

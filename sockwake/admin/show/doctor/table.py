@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, upkeep
 from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient, command
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError, failure, reason, shown
 
@@ -54,7 +55,7 @@ def examine(chosen: Sequence[Instance], *, is_whole: bool) -> list[Found]:
 def _unmade(name: str, error: SockwakeError) -> Finding:
     """That a check has ended before its end."""
     what = f"the check '{name}' could not be made: {error.whole}"
-    return Finding(what, error.hint or command("sockwake", "doctor"))
+    return Finding(what, error.hint or scope.as_root() or command("sockwake", "doctor"))
 
 
 def mend(found: Sequence[Found]) -> None:
