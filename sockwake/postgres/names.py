@@ -21,7 +21,7 @@ def require_none(closed: Sequence[str]) -> None:
     if closed:
         raise SockwakeError(
             f"a dump leaves out database {', '.join(closed)}, which allows no connections",
-            f"ALTER DATABASE {identifier(closed[0])} ALLOW_CONNECTIONS true, or another method",
+            f"ALTER DATABASE {identifier(closed[0])} ALLOW_CONNECTIONS true",
         )
 
 
