@@ -40,11 +40,7 @@ def is_settled(pid: int) -> bool:
     Read through its working directory, which is PGDATA wherever that is mounted. A connection
     instead would leave a FATAL in the log for every early probe. States: PostgreSQL's miscadmin.h.
     """
-    try:
-        lines = _lines(pid)
-    except OSError:
-        return False
-    return len(lines) > 7 and lines[7].strip() in ("ready", "standby")
+    return _is_ready(_lines(pid))
 
 
 def has_taken_over(pid: int) -> bool:
@@ -52,12 +48,17 @@ def has_taken_over(pid: int) -> bool:
 
     Asks nothing of the temporary server of an entrypoint that still initialises.
     """
-    try:
-        return _lines(pid)[0].strip() == "1" and is_settled(pid)
-    except OSError:
-        return False
+    lines = _lines(pid)
+    return lines[0].strip() == "1" and _is_ready(lines)
 
 
 def _lines(pid: int) -> list[str]:
-    """Those of the postmaster.pid in the working directory of a server; raises OSError."""
-    return files.read_plain(f"/proc/{pid}/cwd/postmaster.pid", _MOST).split("\n")
+    """Those of the postmaster.pid in the working directory of a server; one empty without it."""
+    try:
+        return files.read_plain(f"/proc/{pid}/cwd/postmaster.pid", _MOST).split("\n")
+    except OSError:
+        return [""]
+
+
+def _is_ready(lines: list[str]) -> bool:
+    return len(lines) > 7 and lines[7].strip() in ("ready", "standby")

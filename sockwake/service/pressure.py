@@ -39,9 +39,8 @@ def main(arguments: list[str]) -> int:
         _signal.signal(number, lambda *_: os._exit(_GOES_ON))
     instance = Instance(Name(arguments[0]))
     try:
-        if (
-            start_attempt.is_refusing()
-        ):  # and runs nothing: it tells clients of a native program why
+        # a start that tells clients of a native program why there was none takes no memory
+        if start_attempt.is_refusing():
             return _GOES_ON
         if not scope.is_user():
             namespaces.leave_sandbox()

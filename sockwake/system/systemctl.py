@@ -85,7 +85,7 @@ def is_asked_to_start(unit: str) -> bool:
 
 def is_ending(unit: str) -> bool:
     """Whether a unit is being stopped, or is to be; a start may already be waiting behind that."""
-    return _property(unit, "ActiveState", check=False) == "deactivating" or is_asked_to_stop(unit)
+    return active_state(unit) == "deactivating" or is_asked_to_stop(unit)
 
 
 def start(unit: str) -> None:

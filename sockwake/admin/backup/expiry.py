@@ -36,13 +36,13 @@ def kept(settings: Settings | None) -> int:
     return settings.keep_backups if settings else 0
 
 
-def keeps_all(instance: Instance, said: int | None) -> bool:
-    """Whether no number was said, and KEEP_BACKUPS= has none, as of one that was removed."""
-    return not (said or kept(load_if_valid(instance)))
+def number(instance: Instance, said: int | None) -> int:
+    """How many are kept: as many as were said, else by KEEP_BACKUPS=; 0 for all."""
+    return said or kept(load_if_valid(instance))
 
 
 def keep_of(instance: Instance, said: int | None) -> int:
-    """How many are kept: as many as were said, else by KEEP_BACKUPS=; raises SockwakeError."""
-    if keep := said or kept(load_if_valid(instance)):
+    """The same; raises SockwakeError where all are kept."""
+    if keep := number(instance, said):
         return keep
     raise SockwakeError(f"'{instance.name}' keeps all its backups", "--keep says how many", USAGE)

@@ -78,7 +78,7 @@ def make(name: Name, wish: Wish, root: str = "") -> Outcome:
 
 def _expire(instance: Instance, settings: Settings, made: Backup) -> Outcome:
     """Delete the older ones that KEEP_BACKUPS= has no room for; the new one is there already."""
-    count = 0
+    count, problem = 0, None
     try:
         for _ in expiry.expire(instance, expiry.kept(settings)):
             count += 1
@@ -86,8 +86,7 @@ def _expire(instance: Instance, settings: Settings, made: Backup) -> Outcome:
         known = failure(error)
         what = f"not all older backups of '{instance.name}' could be deleted: {known.message}"
         problem = SockwakeError(what, known.hint, known.status, known.said)
-        return Outcome(made, None, count, problem)
-    return Outcome(made, None, count)
+    return Outcome(made, None, count, problem)
 
 
 def _find(instance: Instance, settings: Settings) -> contents.Contents:

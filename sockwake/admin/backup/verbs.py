@@ -77,7 +77,7 @@ def _expire(arguments: Namespace) -> None:
     own.enter(arguments)
     found = listing.chosen(arguments.names, root, or_all=arguments.all)
     are_named = bool(arguments.names)
-    meant = [each.name for each in found if are_named or not expiry.keeps_all(each, keep)]
+    meant = [each.name for each in found if are_named or expiry.number(each, keep)]
     gone: list[dict[str, object]] = []
 
     def one(name: Name) -> None:

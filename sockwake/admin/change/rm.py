@@ -54,12 +54,12 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
             safe_path.require_safe(data, "data directory")
         if purge:
             _require_deletable(instance, settings)
-        restored.read(instance)  # raises, and nothing is changed yet
+        note = restored.read(instance)  # raises, and nothing is changed yet
         _stop(instance)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
         volumes += [f"deleted what its image kept in {each}" for each in kept]
-        said = [*_directory(instance, data, purge=purge), *volumes]
+        said = [*_directory(instance, data, note, purge=purge), *volumes]
         new.forget_run(instance)
         bundle.remove(instance)
         upkeep.forget(instance)
@@ -105,9 +105,14 @@ def _stop(instance: Instance) -> None:
         new.end_making(instance)
 
 
-def _directory(instance: Instance, data: str, *, purge: bool) -> list[str]:
-    """Delete or leave the data and the directory in /etc; one sentence for each."""
-    said = _kept(instance, purge=purge)
+def _directory(
+    instance: Instance, data: str, note: restored.Note | None, *, purge: bool
+) -> list[str]:
+    """Delete or leave the data and the directory in /etc; one sentence for each.
+
+    note: of the last restore.
+    """
+    said = _kept(instance, note, purge=purge)
     if not inventory.is_finished(instance) and not draft.delete_made_data(instance):
         said.append(f"left what another program has put into {data} since")
     elif purge and data and os.path.isdir(data):
@@ -139,9 +144,8 @@ def _has_backups(instance: Instance) -> bool:
         return False
 
 
-def _kept(instance: Instance, *, purge: bool) -> list[str]:
+def _kept(instance: Instance, note: restored.Note | None, *, purge: bool) -> list[str]:
     """Delete or leave what the last restore has kept; one sentence, or none."""
-    note = restored.read(instance)
     if not note:
         return []
     if note.is_untouched:

@@ -14,6 +14,13 @@ from sockwake.system import namespaces, sdnotify, systemctl
 from tree import Tree
 
 
+def have_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is there to be ended, or to be led anywhere."""
+    for module in (proxy, proxy_netns):
+        for step in ("hang_up", "lead_somewhere", "forget"):
+            monkeypatch.setattr(module, step, lambda *_, **__: None, raising=False)
+
+
 def test_the_wake_lock_is_held_until_systemd_is_told_of_the_end(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,9 +52,7 @@ def test_a_stop_behind_an_end_is_not_its_reason(
         monkeypatch.setenv(name, value)
     if is_container:
         monkeypatch.setenv("SOCKWAKE_ENDS_ANYHOW", "yes")
-    for module in (proxy, proxy_netns):
-        for step in ("hang_up", "lead_somewhere", "forget"):
-            monkeypatch.setattr(module, step, lambda *_, **__: None, raising=False)
+    have_no_proxy(monkeypatch)
     monkeypatch.setattr(wakes, "note_sleep", lambda *_: None)
     monkeypatch.setattr(systemctl, "is_asked_to_stop", lambda _: True)
     note_memory = Path(__file__, "../../../../bin/note-memory").resolve()
@@ -67,9 +72,7 @@ def test_a_look_without_a_client_while_it_served_is_not_taken_for_its_end(
     runtime.prepare(instance)
     for name, value in (("SERVICE_RESULT", "success"), ("INVOCATION_ID", "1")):
         monkeypatch.setenv(name, value)
-    for step in ("hang_up", "lead_somewhere", "forget"):
-        for module in (proxy, proxy_netns):
-            monkeypatch.setattr(module, step, lambda *_, **__: None, raising=False)
+    have_no_proxy(monkeypatch)
     monkeypatch.setattr(systemctl, "is_asked_to_stop", lambda _: True)
     for path in (instance.ready_file, instance.nobody_file):
         Path(path).touch()
