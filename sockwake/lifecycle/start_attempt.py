@@ -49,14 +49,20 @@ def woke_just_now(instance: Instance) -> bool:
 def _last_awaited(instance: Instance) -> tuple[str, str]:
     """The invocation id of the run that was last waited for, and since which uptime()."""
     try:
-        run, since = files.text_of(awaited(instance)).split()
+        run, since = files.text_of(_awaited(instance)).split()
     except ValueError:
         return "", f"{-_REFUSAL_COUNTS}"
     return run, since
 
 
-def awaited(instance: Instance) -> str:
-    """The path of the file with those two."""
+def note(instance: Instance) -> None:
+    """Note that this very run is waited for."""
+    run = os.environ.get("INVOCATION_ID", "")
+    files.replace_volatile(_awaited(instance), f"{run} {uptime()}")
+
+
+def _awaited(instance: Instance) -> str:
+    """The path of the file with the run that is waited for."""
     return f"{instance.run}/awaited"
 
 

@@ -29,8 +29,7 @@ def main(arguments: list[str]) -> int:
         goes_on = prepare(instance)
     except Exception as error:
         problem = failure(error)
-        run = f"{os.environ.get('INVOCATION_ID', '')} {start_attempt.uptime()}"
-        journal.aside(files.replace_volatile, start_attempt.awaited(instance), run)
+        journal.aside(start_attempt.note, instance)
         journal.aside(runtime.leave_failure, instance, problem)
         if runtime.is_crun(instance):
             print(problem, file=sys.stderr)

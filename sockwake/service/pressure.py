@@ -89,8 +89,7 @@ def await_memory(instance: Instance, settings: Settings) -> bool:
 
 def _refuse(instance: Instance, error: SockwakeError) -> None:
     """Leave the reason for the client, and for the end of this start."""
-    this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
-    files.replace_volatile(start_attempt.awaited(instance), this_run)
+    start_attempt.note(instance)
     files.remove(instance.ready_file)
     runtime.leave_failure(instance, error)
     print(error, file=sys.stderr)

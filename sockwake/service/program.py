@@ -30,16 +30,7 @@ from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import Orders, readable
 from sockwake.lifecycle.probe import LONGER, Pace
 from sockwake.lifecycle.readiness import await_postgres, await_server
-from sockwake.system import (
-    files,
-    journal,
-    namespaces,
-    pids,
-    process,
-    safe_path,
-    sdnotify,
-    systemctl,
-)
+from sockwake.system import journal, namespaces, pids, process, safe_path, sdnotify, systemctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +39,9 @@ if TYPE_CHECKING:
     from sockwake.lifecycle.probe import Wait
 
 _LOOK_EVERY = 0.002  # seconds
-_FAILED_STOP = 30  # seconds to stop for a server that never became ready
-_NEVER_READY = 5  # of another than a PostgreSQL; bin/end knows it, too
+# how one that never became ready is ended: a signal, how often at most, and the seconds after each
+_SIGINT = (_signal.SIGINT, 60, 0.5)  # a PostgreSQL
+_SIGTERM = (_signal.SIGTERM, 1, 5.0)  # any other; bin/end knows the time, too
 _CRUN = "crun"
 _AFTER = {"after-bundle": "container", "after-server": "server"}  # what has ended, for clients
 _CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
@@ -59,9 +51,9 @@ def main(arguments: list[str]) -> int:
     """program VERB NAME [LOCK], with the environment of systemd.exec(5).
 
     VERB: await and after, beside and behind a program; await-server and after-server, a PostgreSQL
-    of the host; await-bundle and after-bundle, a container that crun runs. LOCK: a descriptor of
-    the wake lock, for which the proxy waits. The status has no meaning: a program that never gets
-    ready is ended.
+    of the host; await-bundle and after-bundle, a container that crun runs; unproven-program, and
+    unproven for the other two, when that await was killed. LOCK: a descriptor of the wake lock, for
+    which the proxy waits. The status has no meaning: a program that never gets ready is ended.
     """
     verb, name, *lock = arguments
     instance = Instance(Name(name))
@@ -73,6 +65,9 @@ def main(arguments: list[str]) -> int:
             await_ready(instance, *map(int, lock))
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
+        elif verb in ("unproven", "unproven-program"):
+            start_attempt.note(instance)
+            raise SockwakeError("what waits until it is ready was killed")
         else:
             from sockwake.lifecycle import program_end  # what a wake need not wait for
 
@@ -87,10 +82,8 @@ def main(arguments: list[str]) -> int:
         problem = failure(error)
         runtime.leave_failure(instance, problem)
         print(problem, file=sys.stderr)
-        if verb == "await":
-            _end_program()
-        elif verb in ("await-bundle", "await-server"):
-            _give_up_server()
+        if not verb.startswith("after"):
+            _end_server(verb)
         return 1
     return 0
 
@@ -103,8 +96,7 @@ def await_ready(instance: Instance, lock: int = -1) -> None:
     if start_attempt.is_refusing():
         return
     _leave_for_proxy(runtime.prepare, instance)
-    this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
-    _leave_for_proxy(files.replace_volatile, start_attempt.awaited(instance), this_run)
+    _leave_for_proxy(start_attempt.note, instance)
     settings, pid = load(instance), main_process.pid()
     if lock >= 0:
         runtime.promise_end(lock, settings)
@@ -127,8 +119,7 @@ def await_bundle(instance: Instance, lock: int) -> None:
 
     That forgets first how the last wake ended.
     """
-    this_run = f"{os.environ['INVOCATION_ID']} {start_attempt.uptime()}"
-    files.replace_volatile(start_attempt.awaited(instance), this_run)
+    start_attempt.note(instance)
     pid = main_process.pid()
     wait = _waiter(pid)
     while not main_process.is_set_up(pid):
@@ -281,19 +272,20 @@ def _monitor_clients(instance: Instance, settings: Settings) -> None:
     process.become("watcher", "--program", instance.name, f"{server}", *orders.to_argv())
 
 
-def _end_program() -> None:
-    """Ask a program to end that never got ready; systemd stops it when its proxy has left."""
-    pids.send(main_process.descriptor(), _signal.SIGTERM)
-
-
-def _give_up_server() -> None:
+def _end_server(verb: str) -> None:
     """End a server that never got ready: by SIGKILL after a time, if it does not end before.
 
-    Another than a PostgreSQL gets less time, as it may not handle its stop signal yet.
+    A PostgreSQL is sent its signal again and again: as process 1 of its pid namespace it does not
+    get one for which it has no handler yet (pid_namespaces(7)). Any other, which may take a second
+    one for an order to give up at once, gets it once, and less time.
     """
     server = main_process.descriptor()
-    is_any = start_attempt.ends_anyhow()
-    pids.send(server, _signal.SIGTERM if is_any else _signal.SIGINT)
-    patience = _NEVER_READY if is_any else _FAILED_STOP
-    if server != pids.NONE and not readable(server, timeout=patience):
-        pids.send(server, _signal.SIGKILL)  # systemd, or bin/end, kills the rest of the unit
+    if server == pids.NONE:
+        return
+    is_any = verb in ("await", "unproven-program") or start_attempt.ends_anyhow()
+    number, times, pause = _SIGTERM if is_any else _SIGINT
+    for _ in range(times):
+        pids.send(server, number)
+        if readable(server, timeout=pause):
+            return
+    pids.send(server, _signal.SIGKILL)  # systemd, or bin/end, kills the rest of the unit
