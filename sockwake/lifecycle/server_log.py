@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 _MISMATCH = b'" has a collation version mismatch'
 _DATABASE = b'database "'
 _LONGEST = 63 * 4  # bytes of a name
+# In every language its hint has the statement that helps, within a sentence (of the Korean one it
+# is another statement); in a log of statements nothing is behind it, or what ends or quotes it.
+_REMEDY = (
+    rb'ALTER (?:DATABASE|COLLATION) ("(?:[^"]|"")+"|[a-z_][a-z0-9_]*) REFRESH (?:COLLATION )?'
+    rb"""VERSION(?=[^\s;'"`$)\]]| [^\s;'"`$)\]])"""
+)
+_VERB = b" REFRESH "
+_WORDS = "a collation version mismatch|REFRESH (COLLATION )?VERSION"  # for journalctl
 
 
 class ServerLog:
@@ -24,10 +32,9 @@ class ServerLog:
     def write(self, text: bytes) -> None:
         """Pass it on, and note databases whose collation is another's than that of the image."""
         journal.write(text)
-        if _MISMATCH in text:
-            for name in mismatched(text):
-                if name not in self._told:
-                    journal.aside(self._tell, name)
+        for name in mismatched(text):
+            if name not in self._told:
+                journal.aside(self._tell, name)
 
     def _tell(self, name: str) -> None:
         self._told.append(name)
@@ -42,11 +49,21 @@ class ServerLog:
 
 
 def mismatched(text: bytes) -> list[str]:
-    """The databases of which a piece of a log says that their collation is another's."""
+    """The databases of which a piece of a log says that their collation is another's.
+
+    In any language of PostgreSQL's, unless log_error_verbosity=terse leaves the hint out.
+    """
     found = [
         before.rpartition(_DATABASE)[2][:_LONGEST].decode(errors="replace")
         for before in text.split(_MISMATCH)[:-1]
     ]
+    if _VERB not in text:
+        return list(dict.fromkeys(found))
+    import re  # which no other log has to pay for
+
+    for each in re.findall(_REMEDY, text):
+        name = each.decode(errors="replace")
+        found.append(name[1:-1].replace('""', '"') if name.startswith('"') else name)
     return list(dict.fromkeys(found))
 
 
@@ -57,10 +74,5 @@ def mismatched_in_last_run(instance: Instance) -> list[str]:
     run = systemctl.invocation(instance.backend_unit)
     if not run:
         return []
-    argv = [
-        "journalctl",
-        "--output=cat",
-        "--grep=collation version",
-        f"_SYSTEMD_INVOCATION_ID={run}",
-    ]
+    argv = ["journalctl", "--output=cat", f"--grep={_WORDS}", f"_SYSTEMD_INVOCATION_ID={run}"]
     return mismatched(process.run(argv, check=False).encode())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sockwake.errors import SockwakeError
+from sockwake.config import scope
+from sockwake.errors import SockwakeError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,20 @@ CLOSED = (
 )
 
 
-def require_none(closed: Sequence[str]) -> None:
-    """Raise SockwakeError for databases that let nobody in, which no dump would have."""
+def require_none(closed: Sequence[str], instance: str) -> None:
+    """Raise SockwakeError for databases that let nobody in: no dump would have them.
+
+    Nor does pg_upgrade take a cluster that has some. instance: its name, for the hint.
+    """
     if closed:
+        import shlex
+
+        sql = [f"ALTER DATABASE {identifier(each)} ALLOW_CONNECTIONS true" for each in closed]
+        words = [shlex.quote(shown(word)) for each in sql for word in ("-c", each)]
+        names = ", ".join(closed)
         raise SockwakeError(
-            f"a dump leaves out database {', '.join(closed)}, which allows no connections",
-            f"ALTER DATABASE {identifier(closed[0])} ALLOW_CONNECTIONS true",
+            f"an upgrade or a dump leaves out database {names}, which allows no connections",
+            scope.command("sockwake psql", instance, *words),
         )
 
 

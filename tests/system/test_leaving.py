@@ -133,12 +133,14 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_written(
 ) -> None:
     database = instance("--port", "25501", "--tls")
     fill(database)
+    database.psql("create database patterns is_template true allow_connections false")
     database.psql("select pg_create_physical_replication_slot('s')")
     out = str(tmp_path / "out")
     to = ("export", "pg1", "--to", "cloudnative-pg", "--method", "subscription")
     said = sockwake(*to, "--check", status=FAILED).out
     assert said.splitlines()[1].startswith("  stops  replication: a subscription needs wal_level")
     assert "  lost   replication: replication slots s" in said
+    assert "  lost   databases: patterns: no connection is allowed" in said
     assert "on this machine alone" in said
     refused = sockwake(*to, "--output", out, status=FAILED).err
     assert "cannot go to CloudNativePG" in refused and not Path(out).exists()

@@ -116,12 +116,7 @@ def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make
     upgrade("--version", "18").expect(1, "has no extension pg_cron (in database postgres)")
     assert (files_of(database), (database.data / "18").exists()) == (before, False)
     database.psql("DROP EXTENSION pg_cron")
-    database.psql("CREATE DATABASE archive ALLOW_CONNECTIONS false")
-    database.put_to_sleep()
-    before = files_of(database)
-    upgrade("--version", "18", "--method", "dump").expect(1, "leaves out database archive")
-    assert files_of(database) == before
-    database.psql("DROP DATABASE archive")
+    closed_to_all(database)
     with database.connect():
         upgrade("--version", "18").expect(4, "connected client")
     database.put_to_sleep()
@@ -131,6 +126,24 @@ def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make
     upgrade().expect(2, "say one of")
     assert database.psql("SHOW server_version").startswith("17.")
     assert not (database.etc / "upgraded").exists()
+    database.put_to_sleep()
+
+
+def closed_to_all(database: Database) -> None:
+    """Databases that allow no connections are in no dump, and pg_upgrade refuses them late."""
+    for name in ('"Archive 2019"', '"it is"'):
+        database.psql(f"CREATE DATABASE {name} ALLOW_CONNECTIONS false")
+    database.put_to_sleep()
+    before = files_of(database)
+    for method in ("upgrade", "dump"):
+        refused = upgrade("--version", "18", "--method", method)
+        refused.expect(1, "leaves out database Archive 2019, it is, which allows no connections")
+        assert files_of(database) == before
+    hint = refused.err.partition("(hint: ")[2].rpartition(")")[0]
+    run("sh", "-c", hint).expect(0)
+    assert database.psql("SELECT count(*) FROM pg_database WHERE datallowconn") == "4"
+    for name in ('"Archive 2019"', '"it is"'):
+        database.psql(f"DROP DATABASE {name}")
     database.put_to_sleep()
 
 

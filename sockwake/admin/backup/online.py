@@ -72,7 +72,8 @@ class Server:
         """Have pg_dump fill data/ of a backup, a file for each database, and one of globals."""
         psql = self._argv("psql", "--no-psqlrc", "-At", f"--dbname={self._settings.db_name}")
         names = process.run([*psql, "-c", DATABASES], timeout=_PATIENCE).splitlines()
-        require_none(process.run([*psql, "-c", CLOSED], timeout=_PATIENCE).splitlines())
+        closed = process.run([*psql, "-c", CLOSED], timeout=_PATIENCE).splitlines()
+        require_none(closed, self._instance.name)
         dumped = []
         self._into(f"{path}/data/globals.sql", "pg_dumpall", "--globals-only")
         for name in names:

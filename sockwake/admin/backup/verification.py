@@ -24,7 +24,7 @@ from sockwake.lifecycle.backups import Backup, DamagedError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
 from sockwake.oci import store
-from sockwake.postgres.names import DATABASES
+from sockwake.postgres.names import CLOSED, DATABASES
 from sockwake.system import deletion, process, tree_copy
 
 _PURPOSE = "verify"
@@ -104,7 +104,10 @@ def _started(own: Programs, cluster: Place) -> list[str]:
         names = server.sql(DATABASES).splitlines()
         for name in names:
             server.sql("SELECT count(*) FROM pg_class", name)
+        closed = server.sql(CLOSED).splitlines()
     done = [f"a server of it answers in {listed(names)}"]
+    if closed:
+        done.append(f"no connections are allowed to {listed(closed)}, where it was not asked")
     if own.control_data(cluster).checksums:
         own.run("pg_checksums", "--check", cluster)
         done.append("all its checksums are right")

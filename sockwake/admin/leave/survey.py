@@ -21,7 +21,7 @@ select jsonb_build_object(
         'encoding', pg_encoding_to_char(d.encoding), 'actual', {actual}) order by datname)
     from pg_database d where datallowconn and not datistemplate),
   'closed', (select coalesce(jsonb_agg(datname order by datname), '[]')
-    from pg_database where not datallowconn and not datistemplate),
+    from pg_database where not datallowconn and datname <> 'template0'),
   'roles', (select jsonb_agg(jsonb_build_object('name', rolname, 'superuser', rolsuper,
       'login', rolcanlogin, 'password', case when rolpassword is null then 'none'
         when rolpassword like 'md5%' then 'md5' else 'scram' end) order by rolname)
@@ -123,7 +123,8 @@ class Survey:
     """What is in an instance.
 
     version: "17.6". settings: those that differ from the default, of its configuration.
-    databases: those that take connections, no templates. closed: those that take none.
+    databases: those that take connections, no templates. closed: those that take none, but for
+    template0.
     tablespaces: name to place. memory: the most bytes that it is known to have had, with its page
     cache; 0 when not known.
     """

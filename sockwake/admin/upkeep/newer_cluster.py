@@ -19,7 +19,7 @@ from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
 from sockwake.lifecycle.programs import TRUST, Programs, Server
 from sockwake.postgres import host_server
-from sockwake.postgres.names import DATABASES, require_none, to_database
+from sockwake.postgres.names import DATABASES, to_database
 from sockwake.system import files, process
 
 _DAY = 86_400  # seconds
@@ -35,6 +35,7 @@ _OTHER_COLLATION = """
 SELECT datname FROM pg_database
 WHERE datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) ORDER BY 1
 """
+_ENGLISH = "lc_messages=C"  # for what servers say that is looked through
 _GRAVE = re.compile(r"(?m)^.*(?:error|ERROR|FATAL|PANIC):.*$")
 _PROBLEM = re.compile(
     r'(?:unrecognized configuration parameter|(?:invalid value for )?parameter) "(?P<name>[^"]+)"'
@@ -102,7 +103,7 @@ class NewerCluster:
                 ["cp", "--archive", "--no-target-directory", f"{had}/{name}", f"{place}/{name}"]
             )
         for _ in range(_MOST_PROBLEMS):
-            words = [word for each in self.arguments for word in ("-c", each)]
+            words = [word for each in (*self.arguments, _ENGLISH) for word in ("-c", each)]
             try:
                 self._newer.run("postgres", "-D", self._to, "-C", "data_directory", *words)
                 return
@@ -155,9 +156,7 @@ class NewerCluster:
 
     def check(self, facts: Facts, method: str) -> None:
         """Have pg_upgrade look whether it can do it; raises SockwakeError with what it found."""
-        if method == "dump":
-            require_none(facts.closed)
-        else:
+        if method != "dump":
             self._pg_upgrade(facts, method, "--check")
 
     def fill(self, facts: Facts, method: str) -> None:
@@ -174,7 +173,7 @@ class NewerCluster:
         old_programs = host_server.binaries(self._old)
         if isinstance(newer, InImage):
             old_programs = InImage.OLDER_PROGRAMS
-        options = f"-c hba_file={_AT}/pg_hba.conf -c ssl=off -c logging_collector=off"
+        options = f"-c hba_file={_AT}/pg_hba.conf -c ssl=off -c logging_collector=off -c {_ENGLISH}"
         options += "".join(f" -c {each}" for each in facts.preloading)
         words: list[Word] = [
             *(
@@ -226,7 +225,7 @@ class NewerCluster:
                 said: list[str] = []
                 path = f"--file={newer.path(dump)}"
                 # whatever the databases and roles of the dump have for that
-                where = f"{to_database('template1')} options='-c lc_messages=C'"
+                where = f"{to_database('template1')} options='-c {_ENGLISH}'"
                 newer.run("psql", "--no-psqlrc", "--quiet", where, path, said=said)
                 _require_restored("".join(said))
 

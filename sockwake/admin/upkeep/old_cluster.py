@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
-from sockwake.postgres.names import CLOSED, DATABASES
+from sockwake.postgres.names import CLOSED, DATABASES, require_none
 
 _PROVIDERS = {"i": "icu", "b": "builtin", "c": "libc"}
 _LOCALE = """
@@ -38,8 +38,7 @@ class Facts:
 
     user: of its superuser with the lowest number, by whom it was made. locale: options of initdb.
     preloaded: shared_preload_libraries. extensions: their names, by database. relations: how many
-    tables and materialized views each database has, none where that is not known. closed: the
-    databases that let nobody in.
+    tables and materialized views each database has, none where that is not known.
     """
 
     user: str
@@ -47,7 +46,6 @@ class Facts:
     preloaded: str
     extensions: dict[str, list[str]]
     relations: dict[str, int]
-    closed: Sequence[str] = ()
 
     @property
     def preloading(self) -> list[str]:
@@ -73,6 +71,7 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
                 f"the cluster has the tablespace {', '.join(spaces)}, which an upgrade would leave",
                 "ALTER DATABASE and ALTER TABLE ... SET TABLESPACE pg_default move what is in it",
             )
+        require_none(server.sql(CLOSED).splitlines(), programs.passing.instance.name)
         databases = server.sql(DATABASES).splitlines()
         return Facts(
             user=server.sql("SELECT rolname FROM pg_roles WHERE oid = 10"),
@@ -80,7 +79,6 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
             preloaded=_preloaded(arguments) or server.sql(_PRELOADED),
             extensions={each: server.sql(_EXTENSIONS, each).split() for each in databases},
             relations={each: int(server.sql(RELATIONS, each)) for each in databases},
-            closed=server.sql(CLOSED).splitlines(),
         )
 
 
