@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 exists = packages.exists
 PATIENCE = 30  # seconds for a program that answers at once
 _LOOK_EVERY = 0.2  # seconds between two looks for a signal that is put off
-# before version 2.39 the C library heeds LANGUAGE in C.UTF-8, too
-_LOCALE = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 _GRACE = 3  # seconds to end after SIGTERM, and again after SIGKILL
 
 
@@ -78,7 +76,7 @@ def run(
         process = subprocess.Popen(
             argv,
             cwd=cwd,
-            env={**os.environ, **_LOCALE, **(env or {})},
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=2 if show else subprocess.PIPE,
             stderr=None if show else subprocess.PIPE,

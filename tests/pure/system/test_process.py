@@ -23,11 +23,6 @@ def test_its_locale_is_fixed_and_its_input_empty() -> None:
     assert process.run(["sh", "-c", 'printf "%s" "$LC_ALL"; cat']) == "C.UTF-8"
 
 
-def test_no_language_of_the_user_s_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANGUAGE", "de")  # which LC_ALL=C.UTF-8 leaves in force before glibc 2.39
-    assert process.run(["sh", "-c", 'echo "$LANGUAGE"']) == "\n"
-
-
 def test_its_environment_is_ours_and_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "1")
     assert process.run(["sh", "-c", 'echo "$OURS $ADDED"'], env={"ADDED": "2"}) == "1 2\n"
