@@ -98,6 +98,18 @@ def test_the_next_client_is_served_though_something_else_holds_it_up(subject: Su
     subject.service.asleep()
 
 
+def test_a_client_is_served_though_nobody_is_told_what_proves_it(instance: Make) -> None:
+    """What writes that down is killed, or has no room: the start would go on for ever."""
+    subject = Postgres(instance())
+    subject.sleep()
+    told = subject.service.run / "begun"
+    told.unlink(missing_ok=True)
+    told.mkdir()
+    subject.ask()
+    told.rmdir()
+    subject.sleep()
+
+
 def test_a_command_that_is_never_ready_and_does_not_end_is_killed(
     service: MakeService, redis: str
 ) -> None:
