@@ -11,12 +11,17 @@ from moment import until
 def awake(instance: Make) -> tuple[Database, Client]:
     """An instance with something committed in it, and a client that stays."""
     database = instance()
+    database.psql("create table kept as select generate_series(1, 1000) as n")
+    return database, joined(database)
+
+
+def joined(database: Database) -> Client:
+    """A client that stays, within a transaction."""
     client = database.connect()
-    client.query("create table kept as select generate_series(1, 1000) as n")
     client.query("begin")
     database.proxy_before = database.main_pid(database.proxy)
     assert database.proxy_before
-    return database, client
+    return client
 
 
 def asleep_with_a_row(instance: Make) -> Database:

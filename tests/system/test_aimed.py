@@ -57,7 +57,7 @@ def redis_ping(service: Service) -> None:
         ("native", True),
         pytest.param("container", True, marks=pytest.mark.soak),
         pytest.param("command", True, marks=pytest.mark.soak),
-        ("container", False),
+        pytest.param("container", False, marks=pytest.mark.soak),
         pytest.param("command", False, marks=pytest.mark.soak),
     ],
 )

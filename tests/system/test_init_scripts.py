@@ -61,8 +61,14 @@ def test_arguments_of_the_image_are_kept_and_those_of_sockwake_added(instance: M
     ("variable", "said"),
     [
         ("POSTGRES_INITDB_ARGS=--auth=trust", "POSTGRES_INITDB_ARGS says --auth=trust"),
-        ("POSTGRES_INITDB_WALDIR=/wal", "POSTGRES_INITDB_WALDIR is set"),
-        ("POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_HOST_AUTH_METHOD=trust is set"),
+        pytest.param(
+            "POSTGRES_INITDB_WALDIR=/wal", "POSTGRES_INITDB_WALDIR is set", marks=pytest.mark.soak
+        ),
+        pytest.param(
+            "POSTGRES_HOST_AUTH_METHOD=trust",
+            "POSTGRES_HOST_AUTH_METHOD=trust is set",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_what_contradicts_sockwake_is_refused_by_name(variable: str, said: str) -> None:
@@ -71,7 +77,8 @@ def test_what_contradicts_sockwake_is_refused_by_name(variable: str, said: str) 
     nothing_is_left()
 
 
-@pytest.mark.parametrize("runtime", ["crun", pytest.param("engine", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("runtime", ["crun", "engine"])
 def test_a_script_may_take_as_long_as_it_makes_progress(instance: Make, runtime: str) -> None:
     with derived(IMAGE, {f"{SCRIPTS}/10-restore.sh": WORKS}) as image:
         database = impatient(instance, image, runtime)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import figures
+from database import Database
 from instances import Know, Make
 from intruder import Intruder
 from moment import until
@@ -148,22 +149,27 @@ def test_no_installed_program_looks_at_the_environment_or_a_user_s_modules(machi
         ), path
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../home/x",
-        "-rf",
-        "$(touch /run/intruder-got-in)",
-        "a;touch /run/intruder-got-in",
-        "a\ntouch",
-        "%i",
-        ".new-pg1",
-        "*",
-        "pg1/",
-    ],
+NAMES = (
+    "../../home/x",
+    "-rf",
+    "$(touch /run/intruder-got-in)",
+    "a;touch /run/intruder-got-in",
+    "a\ntouch",
+    "%i",
+    ".new-pg1",
+    "*",
+    "pg1/",
 )
-def test_no_name_is_more_than_a_name(instance: Make, name: str) -> None:
+
+
+def test_no_name_is_more_than_a_name(instance: Make) -> None:
     instance("--no-provision")
+    for name in NAMES:
+        is_no_name(name)
+
+
+def is_no_name(name: str) -> None:
+    """Assert that every verb refuses it, and that systemd runs nothing for it."""
     for verb in (
         ("new", "--version=18", "--no-provision"),
         ("rm", "--purge"),
@@ -172,32 +178,36 @@ def test_no_name_is_more_than_a_name(instance: Make, name: str) -> None:
     ):
         figures.count("hostile attempts")
         is_pattern = (verb, name) == (("status",), "*")  # for every instance there is
-        assert run("sockwake", *verb, "--", name).status == (0 if is_pattern else 2)
+        assert run("sockwake", *verb, "--", name).status == (0 if is_pattern else 2), (verb, name)
     units = f"pg-proxy@{name}.socket", f"pg-postgres@{name}.service"
     for unit in units if "/" not in name and "\n" not in name and name != "*" else ():
         figures.count("hostile attempts")
         run("systemctl", "start", unit)
         run("systemctl", "reset-failed", unit)
-    assert not MARK.exists()
+    assert not MARK.exists(), name
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "IMAGE=$(touch /run/intruder-got-in)",
-        "DATA=/x`touch /run/intruder-got-in`",
-        "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/intruder-got-in",
-        "SOCKET_USER=root]\r[Service]",
-        "LISTEN=/run/%i/../../etc/x",
-        "KIND=../../../home",
-        "PATH=/home/x",
-        "LD_PRELOAD=/tmp/x.so",
-        "DB_NAME=x #y",
-    ],
+LINES = (
+    "IMAGE=$(touch /run/intruder-got-in)",
+    "DATA=/x`touch /run/intruder-got-in`",
+    "LISTEN=127.0.0.1\\nExecStartPre=/bin/touch /run/intruder-got-in",
+    "SOCKET_USER=root]\r[Service]",
+    "LISTEN=/run/%i/../../etc/x",
+    "KIND=../../../home",
+    "PATH=/home/x",
+    "LD_PRELOAD=/tmp/x.so",
+    "DB_NAME=x #y",
 )
-def test_no_value_of_instance_env_is_more_than_a_value(instance: Make, line: str) -> None:
+
+
+def test_no_value_of_instance_env_is_more_than_a_value(instance: Make) -> None:
     """Every reader refuses it, and the neighbour's port stays open."""
     database, neighbour = instance("--no-provision"), instance("--no-provision", name="pg2")
+    for line in LINES:
+        is_no_setting(line, database, neighbour)
+
+
+def is_no_setting(line: str, database: Database, neighbour: Database) -> None:
     text = (database.etc / "instance.env").read_text()
     key = line.partition("=")[0]
     (database.etc / "instance.env").write_text(
@@ -211,7 +221,7 @@ def test_no_value_of_instance_env_is_more_than_a_value(instance: Make, line: str
     run("systemctl", "start", database.backend)
     until("it has ended", lambda: database.state(database.backend) in ("failed", "inactive"))
     assert "ready to accept connections" not in database.journal()
-    assert neighbour.is_listening() and not MARK.exists()
+    assert neighbour.is_listening() and not MARK.exists(), line
     assert "ListenStream=127.0.0.1:25433" in run("systemctl", "cat", neighbour.socket).out
     (database.etc / "instance.env").write_text(text)
     run("systemctl", "daemon-reload").expect(0)

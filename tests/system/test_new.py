@@ -92,6 +92,7 @@ def _listed() -> list[tuple[str, int]]:
     return [(row["state"], row["clients"]) for row in json.loads(must("sockwake", "ls", "--json"))]
 
 
+@pytest.mark.soak
 def test_twenty_at_once_get_twenty_ports(known: Know, image: str) -> None:
     databases = [known(f"pg{number}") for number in range(1, 21)]
     started = [

@@ -14,6 +14,7 @@ from database import Database
 from instances import Make
 from package import DEB, apt, build, install, is_installed, unpack
 from program import must, run
+from soak import only_in_soak
 
 # what is no package's, an engine's, the cache or log of what a test has used, or the tests' own
 ELSEWHERE = re.compile(
@@ -137,7 +138,7 @@ def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings
     assert "not properly shut down" not in awake.journal() + sleeping.journal()
 
 
-@pytest.mark.parametrize("moment", ["asleep", "awake"])
+@pytest.mark.parametrize("moment", ["awake", *only_in_soak("asleep")])
 def test_purge_deletes_no_database_and_says_what_it_left(instance: Make, moment: str) -> None:
     database = instance(idle="10min" if moment == "awake" else "1s")
     database.psql("create table kept as select 1 as n")

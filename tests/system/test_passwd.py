@@ -17,6 +17,7 @@ from database import Database
 from instances import Make
 from moment import until
 from program import must, run, start
+from soak import only_in_soak
 from test_access import shown
 
 ODD = "gehe\u0069\u0308m @:/?#'\\ \u2168"
@@ -87,7 +88,9 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("whole", [False, True], ids=["command", "all its processes"])
+@pytest.mark.parametrize(
+    "whole", [True, *only_in_soak(False)], ids=["all its processes", "command"]
+)
 def test_killed_at_any_moment_both_have_the_same(instance: Make, whole: bool) -> None:
     """The command alone: what it began goes on. All of it: the next that connects settles it.
 

@@ -64,7 +64,7 @@ def run_short(service: Service, memory: Memory) -> Callable[[], None]:
     return lambda: until("it is held back", lambda: said(service).count(HELD_BACK) > before)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "container", "native", *only_in_soak("command")])
+@pytest.mark.parametrize("kind", ["postgres", "native", *only_in_soak("command", "container")])
 def test_a_wake_waits_for_memory_and_then_serves_its_client(
     sleeper: MakeSleeper, memory: Memory, kind: str
 ) -> None:

@@ -120,7 +120,7 @@ def test_a_service_of_another_profile_is_not_waited_for(make: Callable[..., Proj
     put_to_sleep(shop)
 
 
-@pytest.mark.parametrize("networks", [["inner"], ["outer", "inner"]])
+@pytest.mark.parametrize("networks", [["outer", "inner"], *only_in_soak(["inner"])])
 def test_in_any_network_its_server_is_reached(
     make: Callable[..., Project], networks: list[str]
 ) -> None:
@@ -181,7 +181,9 @@ def test_a_service_started_by_hand_is_told_and_stopped_by_a_look(project: MakePr
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("look", [True, False], ids=["as-documented", "without-the-look"])
+@pytest.mark.parametrize(
+    "look", [True, *only_in_soak(False)], ids=["as-documented", "without-the-look"]
+)
 def test_a_backup_of_a_database_started_by_hand_copies_none_that_runs(
     instance: Make, tmp_path: Path, look: bool
 ) -> None:

@@ -43,7 +43,7 @@ def database(instance: Make) -> Database:
 
 
 @pytest.mark.parametrize(
-    "kind", ["postgres", "native", *only_in_soak("engine", "host", "container", "command")]
+    "kind", ["postgres", *only_in_soak("native", "engine", "host", "container", "command")]
 )
 def test_an_instance_of_any_kind_is_woken_kept_awake_and_put_to_sleep(
     sleeper: MakeSleeper, instance: Make, kind: str

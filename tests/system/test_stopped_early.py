@@ -18,7 +18,7 @@ from soak import SOAK
 
 pytestmark = [pytest.mark.fault, pytest.mark.engine]
 
-STOPS = 200 if SOAK else 6  # of each way
+STOPS = 200 if SOAK else 4  # of each way
 # exit statuses; until the image's entrypoint has begun, the engine's signal ends the container
 BY_SIGINT, BY_SIGKILL = 130, 137
 WAYS: dict[str, Callable[[Database], object]] = {

@@ -19,7 +19,7 @@ from stranger import ask, knock, knock_and_reset, say_nothing, turned_away, wake
 from webshop import container
 
 CYCLES = 100 if SOAK else 12
-KINDS = ("postgres", "native", *only_in_soak("container", "command"))
+KINDS = ("postgres", *only_in_soak("native", "container", "command"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from database import Database
 from instances import Make
 from program import must
-from recovery import awake, heals
+from recovery import awake, heals, joined
 
 pytestmark = pytest.mark.fault
 
@@ -39,20 +37,23 @@ def _stop_and_start_socket(database: Database) -> None:
     must("systemctl", "start", database.socket, timeout=120)
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        _stop_backend,
-        _restart_backend,
-        _stop_proxy,
-        _restart_proxy,
-        _restart_socket,
-        _stop_and_start_socket,
-    ],
+ACTS = (
+    _stop_backend,
+    _restart_backend,
+    _stop_proxy,
+    _restart_proxy,
+    _restart_socket,
+    _stop_and_start_socket,
 )
-def test_systemctl_while_awake(instance: Make, act: Callable[[Database], None]) -> None:
+
+
+def test_systemctl_while_awake(instance: Make) -> None:
     database, client = awake(instance)
-    act(database)
-    assert database.is_listening()
-    heals(database, client)
+    for act in ACTS:
+        act(database)
+        assert database.is_listening(), act
+        heals(database, client)
+        client = joined(database)
+    client.close()
+    database.asleep()
     assert "not properly shut down" not in database.journal()

@@ -11,7 +11,7 @@ from moment import until
 from program import start
 from soak import SOAK
 
-LARGE = 1 << (30 if SOAK else 27)  # bytes
+LARGE = 1 << (30 if SOAK else 26)  # bytes
 
 
 def test_dump_and_restore(instance: Make, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ MOMENTS = (
 )
 
 
-@pytest.mark.parametrize("deed", [upgraded, uninstalled, *only_in_soak(stopped, restarted, killed)])
+@pytest.mark.parametrize("deed", [uninstalled, *only_in_soak(upgraded, stopped, restarted, killed)])
 def test_sessions_go_on_and_clients_are_served_whatever_becomes_of_the_engine(
     instance: Make, without_engine: None, deed: Deed
 ) -> None:
