@@ -1,7 +1,6 @@
 """The command line: parse it, run the verb, print the error and return the exit status."""
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -9,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from sockwake.admin import parser
+from sockwake.admin import parser, streams
 from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.errors import INTERRUPTED, USAGE, SockwakeError, failure
+from sockwake.errors import DONE, FAILED, INTERRUPTED, USAGE, SockwakeError, failure
 from sockwake.system import systemctl
 
 # kill(1), a terminal that is closed, Ctrl-\
@@ -25,29 +24,46 @@ def main(arguments: Sequence[str]) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # by nohup(1)
             signal.signal(number, _interrupt)
     scope.caller_umask = os.umask(0o022)  # modes are what the code says
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # the locale may lack letters of a path
-            stream.reconfigure(errors="backslashreplace")
-    debug = "--debug" in arguments
+    streams.prepare()
     try:
-        parsed = parser.parse(VERBS, arguments)
-        _choose_scope(parsed)
-        parsed.verb.run(parsed)
+        return _done(arguments)
+    finally:
+        streams.give_up()
+
+
+def _done(arguments: Sequence[str]) -> int:
+    """Run one command, and say how it failed; returns its exit status."""
+    try:
+        _run(arguments)
     except SockwakeError as error:
         problem = error
     except OSError as error:
-        problem = _of_the_kernel(error)
+        if isinstance(error, BrokenPipeError) and not streams.has_reader():
+            return FAILED  # as head(1) ends
+        problem = streams.unwritten(error) or _of_the_kernel(error)
     except KeyboardInterrupt:
         problem = SockwakeError("interrupted; it can be run again", status=INTERRUPTED)
     else:
-        return 0
-    if debug:
+        return DONE
+    if "--debug" in arguments:
         import traceback
 
         traceback.print_exception(problem)
     with suppress(OSError):  # the terminal may be closed
         print(problem, file=sys.stderr, flush=True)
     return problem.status
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Parse a command line, run its verb, and write all of its output."""
+    try:
+        parsed = parser.parse(VERBS, arguments)
+        _choose_scope(parsed)
+        parsed.verb.run(parsed)
+    except SystemExit:  # with a status of its own, or of --help
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
 
 
 def _of_the_kernel(error: OSError) -> SockwakeError:

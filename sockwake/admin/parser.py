@@ -1,6 +1,7 @@
 """The command line's parser, made of the declarations of verbs and options."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -66,6 +67,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise SockwakeError(message, f"{self.prog} --help", USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse's own passes over errors
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         own = list(takewhile(lambda word: word != "--", args)) if self.takes_command else args
