@@ -86,6 +86,7 @@ def _choose_scope(arguments: argparse.Namespace) -> None:
     """Choose the system's instances or a user's own, for the rest of this process."""
     is_user = getattr(arguments, "user", False)
     scope.choose(user=is_user)
+    scope.tree = getattr(arguments, "root", None) or ""
     if not is_user:
         return
     if not os.geteuid():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 from sockwake.admin import inventory
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
 
@@ -28,7 +29,9 @@ def names(
     Raises SockwakeError: not a name, no word (usage), or a pattern that matches nothing.
     """
     if not words and not or_all:
-        raise SockwakeError("say which instances", "sockwake ls lists them", USAGE)
+        raise SockwakeError(
+            "say which instances", f"{scope.command('sockwake ls')} lists them", USAGE
+        )
     found: list[Name] = []
     for word in words or ("*",):
         if not _is_pattern(word):
@@ -37,7 +40,9 @@ def names(
         there = inventory.instances(root) if every is None else every
         matches = [each.name for each in there if fnmatchcase(each.name, word)]
         if not matches and words:
-            raise SockwakeError(f"no instance is called like '{word}'", "sockwake ls", UNKNOWN)
+            raise SockwakeError(
+                f"no instance is called like '{word}'", scope.command("sockwake ls"), UNKNOWN
+            )
         found += [name for name in matches if fits(Instance(name, root))]
     return list(dict.fromkeys(found))
 

@@ -22,6 +22,7 @@ _KEPT = {
 UID = os.getuid()  # after rootless.enter() it is 0
 CALLER: dict[str, str] = {}  # the caller's environment, as it was before choose()
 caller_umask = 0o022  # set by the command line, which has one of its own
+tree = ""  # set by the command line: what it works on (--root), as its hints have to name it
 
 
 def choose(*, user: bool) -> None:
@@ -79,8 +80,24 @@ def switch() -> tuple[str, ...]:
 
 
 def command(program: str, *arguments: str) -> str:
-    """A command line of systemd's or sockwake's for the administrator to type."""
-    return " ".join((program, *switch(), *arguments))
+    """A command line of systemd's or sockwake's for the administrator to type, in the same scope.
+
+    program: with its verbs, as in "sockwake backups ls". arguments: one word each, which are quoted
+    as a shell needs it.
+    """
+    name = program.split()[0]
+    if name.startswith("sockwake"):
+        return " ".join(
+            (program, *_quoted(*switch(), *(("--root", tree) if tree else ()), *arguments))
+        )
+    of_tree = (f"--root={tree}",) if tree else ()
+    return " ".join((name, *_quoted(*switch(), *of_tree, *program.split()[1:], *arguments)))
+
+
+def _quoted(*words: str) -> list[str]:
+    from shlex import quote
+
+    return [*map(quote, words)]
 
 
 def as_root(*, or_own: bool = False) -> str:

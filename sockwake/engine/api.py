@@ -96,7 +96,7 @@ class Engine:
         if not packages.exists("podman" if self.is_podman else "dockerd"):
             return f"apt install {packages.ENGINES[self.program]}"
         if self.is_podman:
-            return scope.command("systemctl", "enable --now podman.socket")
+            return scope.command("systemctl", "enable", "--now", "podman.socket")
         return "systemctl status docker.service"
 
     def finish(self, sock: _socket.socket, beginning: bytes = b"") -> bytes:

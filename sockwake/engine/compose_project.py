@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sockwake.config import scope
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import process, safe_path
 
@@ -233,7 +234,7 @@ def _locate(path: str) -> tuple[str, tuple[str, ...]]:
     if not os.path.exists(path):
         raise SockwakeError(
             f"there is no compose project at {path}",
-            "after a move: sockwake rm, and sockwake-new with --compose and its new path",
+            f"{scope.command('sockwake rm')} after a move, and a new one with its new --compose",
             USAGE,
         )
     real = os.path.realpath(path)

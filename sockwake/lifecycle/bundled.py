@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
@@ -70,7 +71,7 @@ class Definition:
         root = self._instance.root
         if why := needs_engine.by_service(self._settings, self.service, image, root=root):
             raise needs_engine.EngineNeededError(
-                why, f"sockwake runtime {self._instance.name} engine"
+                why, scope.command("sockwake runtime", self._instance.name, "engine")
             )
 
     @property
@@ -257,7 +258,8 @@ def write(
     with store.locked(instance.root):  # no image is removed meanwhile
         if not store.find(made.image, instance.root):
             raise SockwakeError(
-                f"image {made.reference} was removed meanwhile", "sockwake images pull"
+                f"image {made.reference} was removed meanwhile",
+                scope.command("sockwake images pull"),
             )
         bundle.write(instance, made, definition.made_of)
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from sockwake.config import resolved
+from sockwake.config import resolved, scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import api, images
@@ -40,7 +40,8 @@ def obtain(
     if may_pull:
         return store.take(f"docker://{reference}", quiet=quiet, name=reference)
     raise SockwakeError(
-        f"image {reference} is not on this machine", f"sockwake images pull {reference}"
+        f"image {reference} is not on this machine",
+        scope.command("sockwake images pull", reference),
     )
 
 

@@ -91,5 +91,5 @@ def told(instance: Instance, settings: Settings, *, patience: float) -> str:
         why = by_files(instance, settings, patience=patience)
     except SockwakeError as error:
         return f"whether crun can wake it is not known: {error.message}"
-    move = scope.command("sockwake runtime", f"{instance.name} {CRUN}")
+    move = scope.command("sockwake runtime", instance.name, CRUN)
     return why or f"by its instance.env; crun can wake it, too ({move})"

@@ -83,4 +83,6 @@ def require_agreement(instance: Instance, over_tcp: bool) -> None:
     """Raise SockwakeError when TLS= or BACKEND_PORT= has changed since the last daemon-reload."""
     if not scope.is_user() and is_proxys(instance) != over_tcp:
         changed = f"TLS= or BACKEND_PORT= in {instance.env_file} was changed"
-        raise SockwakeError(f"{changed}, and systemd has not read it", "systemctl daemon-reload")
+        raise SockwakeError(
+            f"{changed}, and systemd has not read it", scope.command("systemctl", "daemon-reload")
+        )

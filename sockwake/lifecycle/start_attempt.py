@@ -74,7 +74,7 @@ def refuse_next(instance: Instance, reason: str) -> None:
     if not takes_socket():
         return
     text = "".join(c if c.isprintable() and c not in '"\\' else " " for c in reason)
-    where = f"journalctl -u {instance.backend_unit}"
+    where = scope.command("journalctl", "-u", instance.backend_unit)
     sentence = f"sockwake: instance '{instance.name}' cannot start: {text} ({where})"
     until = uptime() + _REFUSAL_COUNTS
     lines = f'SOCKWAKE_REFUSAL="{sentence}"\nSOCKWAKE_REFUSAL_UNTIL={until}\n'

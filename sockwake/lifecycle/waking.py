@@ -57,7 +57,7 @@ def failed(instance: Instance, said: str = "") -> SockwakeError:
     """The error to raise for a wake that has not succeeded; said: why, when it left no reason."""
     why = runtime.last_failure(instance) or said or "systemd did not start it"
     hint = files.text_of(instance.failure_hint).strip()
-    log = scope.command("journalctl", f"-u {instance.backend_unit}")
+    log = scope.command("journalctl", "-u", instance.backend_unit)
     return SockwakeError(
         f"instance '{instance.name}' cannot start: {why}", f"{hint}; {log}" if hint else log
     )
@@ -65,7 +65,7 @@ def failed(instance: Instance, said: str = "") -> SockwakeError:
 
 def closed(instance: Instance) -> SockwakeError:
     """The error to raise when its port is closed, so that no client can wake it."""
-    enable = scope.command("systemctl", f"enable --now {instance.socket_unit}")
+    enable = scope.command("systemctl", "enable", "--now", instance.socket_unit)
     return SockwakeError(f"the port of instance '{instance.name}' is closed", f"{enable} opens it")
 
 

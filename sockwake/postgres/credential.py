@@ -71,5 +71,5 @@ def content(instance: Instance) -> str:
             raise
     raise SockwakeError(
         f"the credential {name} cannot be read",
-        f"journalctl -u '{unit}-*' has why; without it a password is made",
+        f"{scope.command('journalctl', '-u', f'{unit}-*')} has why; without it a password is made",
     )

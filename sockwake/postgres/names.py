@@ -23,10 +23,8 @@ def require_none(closed: Sequence[str], instance: str) -> None:
     Nor does pg_upgrade take a cluster that has some. instance: its name, for the hint.
     """
     if closed:
-        import shlex
-
         sql = [f"ALTER DATABASE {identifier(each)} ALLOW_CONNECTIONS true" for each in closed]
-        words = [shlex.quote(shown(word)) for each in sql for word in ("-c", each)]
+        words = [shown(word) for each in sql for word in ("-c", each)]
         names = ", ".join(closed)
         raise SockwakeError(
             f"an upgrade or a dump leaves out database {names}, which allows no connections",

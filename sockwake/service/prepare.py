@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sockwake.config import forwarding
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError, failure
@@ -51,7 +51,9 @@ def prepare(instance: Instance) -> bool:
     settings = load(instance)
     if settings.is_container != runtime.is_crun(instance):
         changed = f"RUNTIME= in {instance.env_file} was changed"
-        raise SockwakeError(f"{changed}, and systemd has not read it", "systemctl daemon-reload")
+        raise SockwakeError(
+            f"{changed}, and systemd has not read it", scope.command("systemctl", "daemon-reload")
+        )
     if first_wake.is_possible(instance, settings):
         first_wake.settle(instance, settings)
     lock = runtime.take_data(instance, settings.data) if settings.data else -1

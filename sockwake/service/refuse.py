@@ -151,7 +151,7 @@ def reason(name: str, failure_file: str) -> str:
             why = file.read(1000).strip()
     except OSError:
         why = ""
-    journal = scope.command("journalctl", f"-u pg-postgres@{name}")
+    journal = scope.command("journalctl", "-u", f"pg-postgres@{name}")
     return f'sockwake: instance "{name}" cannot start: {why or "its start failed"} ({journal})'
 
 

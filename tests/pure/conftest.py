@@ -17,6 +17,7 @@ import fuzz  # noqa: E402
 from child import Child, MakeChild  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from refusal import REASON  # noqa: E402
+from sockwake.config import scope  # noqa: E402
 from sockwake.postgres import tls  # noqa: E402
 from tree import Tree  # noqa: E402
 
@@ -36,6 +37,12 @@ def figures_of_the_run(record_testsuite_property: Callable[[str, object], None])
     """Write the number of cases into the report."""
     yield
     record_testsuite_property("fuzz cases", fuzz.tried)
+
+
+@pytest.fixture(autouse=True)
+def no_tree_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints name the tree of the command line, which a test runs in this process."""
+    monkeypatch.setattr(scope, "tree", "")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
@@ -144,5 +145,5 @@ def require_postgres(instance: Instance, settings: Settings) -> None:
     if not settings.has_cluster:
         raise SockwakeError(
             f"instance '{instance.name}' is no PostgreSQL, but of kind '{settings.kind}'",
-            f"sockwake env {instance.name} says where it is",
+            f"{scope.command('sockwake env', instance.name)} says where it is",
         )

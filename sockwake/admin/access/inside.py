@@ -51,7 +51,7 @@ def require_container(instance: Instance, settings: Settings, service: str) -> N
     if not settings.is_container:
         raise SockwakeError(
             f"instance '{instance.name}' is a program of this host, and has no container",
-            f"nsenter -a -t $({scope.command('systemctl', 'show -P MainPID')} "
+            f"nsenter -a -t $({scope.command('systemctl', 'show', '-P', 'MainPID')} "
             f"{instance.backend_unit}) COMMAND runs one where the program is",
         )
     if service and not settings.is_project:

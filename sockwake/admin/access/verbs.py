@@ -77,7 +77,7 @@ def _logs(arguments: Namespace) -> None:
     instances = [Instance(name) for name in names_of(arguments.names)]
     for instance in instances:
         if not inventory.exists(instance):
-            log = scope.command("journalctl", f"-u {instance.backend_unit}")
+            log = scope.command("journalctl", "-u", instance.backend_unit)
             raise SockwakeError(
                 f"there is no instance '{instance.name}'", f"of one that was: {log}", UNKNOWN
             )
@@ -97,7 +97,9 @@ def _exec(arguments: Namespace) -> None:
 
     if not arguments.command:
         raise SockwakeError(
-            "say which command", f"sockwake exec {arguments.name} -- COMMAND", USAGE
+            "say which command",
+            scope.command("sockwake exec", arguments.name, "--", "COMMAND"),
+            USAGE,
         )
     instance = Instance(arguments.name)
     settings, service = load(instance), arguments.service or ""

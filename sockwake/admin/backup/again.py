@@ -29,7 +29,7 @@ def make(instance: Instance, timestamp: str, new: Name, wish: copy.Wish) -> str:
         if backup.method == backups.DUMP:
             raise SockwakeError(
                 f"{backup.path} is a dump, of which a new cluster is made",
-                f"{scope.command('sockwake-new')} {new} --from {backup.path}",
+                scope.command("sockwake-new", new, "--from", backup.path),
             )
         _require_no_engine_volumes(backup)
         if new == instance.name:

@@ -38,7 +38,9 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
     if not words:
         if or_all:
             return every
-        raise SockwakeError("say which instances", "sockwake backups ls lists them", USAGE)
+        raise SockwakeError(
+            "say which instances", f"{scope.command('sockwake backups ls')} lists them", USAGE
+        )
     found: dict[Name, Instance] = {}
     for word in words:
         fits = {each.name: each for each in every if fnmatchcase(each.name, word)}

@@ -116,7 +116,7 @@ def _require_possible(instance: Instance, settings: Settings, backup: Backup) ->
     if backup.method == backups.DUMP:
         raise SockwakeError(
             f"{backup.path} is a dump, which makes an instance of its own",
-            f"{scope.command('sockwake-new')} NEW --from {backup.path}",
+            scope.command("sockwake-new", "NEW", "--from", backup.path),
         )
     had = str(backup.facts.get("kind")), _major(str(backup.facts.get("version") or ""))
     has = settings.kind, _major(settings.version)

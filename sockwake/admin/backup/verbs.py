@@ -19,7 +19,7 @@ from sockwake.admin.option import (
 )
 from sockwake.admin.parser import Verb
 from sockwake.admin.words import capital
-from sockwake.config import values
+from sockwake.config import scope, values
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
 
@@ -65,7 +65,7 @@ def _ls(arguments: Namespace) -> None:
     elif found or arguments.no_header:
         sys.stdout.write(listing.table(found, header=not arguments.no_header))
     else:
-        print("There are no backups. sockwake backup NAME makes one.")
+        print(f"There are no backups. {scope.command('sockwake backup')} NAME makes one.")
 
 
 def _expire(arguments: Namespace) -> None:

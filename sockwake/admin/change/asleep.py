@@ -60,7 +60,8 @@ def require_movable(instance: Instance, settings: Settings, what: str) -> None:
     if settings.is_project:
         raise SockwakeError(
             f"a compose project is not {what}: its containers and volumes have compose's names",
-            f"sockwake rm {instance.name} gives the project back; sockwake-new with another name",
+            f"{scope.command('sockwake rm', instance.name)} gives the project back; "
+            f"{scope.command('sockwake-new')} with another name",
         )
     if not (engine := engine_with_volumes(instance, settings)):
         return

@@ -5,6 +5,7 @@ import os
 from sockwake.admin import option_types
 from sockwake.admin.change import lines, new_name
 from sockwake.admin.make import ports
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
@@ -61,7 +62,7 @@ def _env(
     if is_other and has_port:
         raise SockwakeError(
             f"the program of '{source.name}' has port {settings.backend_port} of the host",
-            "sockwake-new makes another with a port of its own",
+            f"{scope.command('sockwake-new')} makes another with a port of its own",
         )
     is_said = any(line.startswith("DATA=") for line in text.splitlines())
     if data or is_said:
@@ -79,7 +80,7 @@ def _listening(item: str, settings: Settings, source: Instance, target: Instance
     if own == item and source.name != target.name:
         raise SockwakeError(
             f"instance '{source.name}' listens on {item}, which only one can",
-            "sockwake set takes it out of LISTEN",
+            f"{scope.command('sockwake set')} takes it out of LISTEN",
         )
     return own
 

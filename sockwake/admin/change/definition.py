@@ -2,6 +2,7 @@
 
 import os
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine.api import Engine
@@ -45,7 +46,9 @@ def _require_compose(instance: Instance, settings: Settings, work: str, text: st
         message = error.message.replace(copy.compose_file, instance.compose_file)
         raise SockwakeError(message, error.hint, error.status, error.said) from None
     if settings.is_bundled and (why := needs_engine.by_service(settings, service)):
-        raise needs_engine.EngineNeededError(why, f"sockwake runtime {instance.name} engine")
+        raise needs_engine.EngineNeededError(
+            why, scope.command("sockwake runtime", instance.name, "engine")
+        )
 
 
 def _require_unit(instance: Instance, work: str, text: str) -> None:

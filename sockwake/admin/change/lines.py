@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from sockwake.config import scope
 from sockwake.config.settings import KEYS
 from sockwake.errors import USAGE, SockwakeError
 
@@ -23,7 +24,9 @@ def assignments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             raise SockwakeError(f"key '{key}' is there twice", status=USAGE)
         changes[key] = value
     if not changes:
-        raise SockwakeError("say what to set", "sockwake set NAME IDLE=10min", USAGE)
+        raise SockwakeError(
+            "say what to set", scope.command("sockwake set", "NAME", "IDLE=10min"), USAGE
+        )
     return names, changes
 
 

@@ -46,10 +46,9 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         data = settings.data if settings else ""
         if not root:
             if settings:
-                names = f"{instance.socket_unit} {instance.proxy_unit}"
-                stop = scope.command("systemctl", f"stop {names}")
+                stop = scope.command("systemctl", "stop", instance.socket_unit, instance.proxy_unit)
                 drain.require_no_clients(instance, settings, f"{stop} sends them away")
-            release = scope.command("sockwake release", f"{name} --all")
+            release = scope.command("sockwake release", name, "--all")
             holds.require_none(instance, f"{release} ends that")
             safe_path.require_safe(data, "data directory")
         if purge:

@@ -27,7 +27,9 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[lis
         runtime = named.pop()
     if named and all_of_them:
         raise SockwakeError(
-            "--all and names exclude each other", "sockwake runtime --all crun", USAGE
+            "--all and names exclude each other",
+            scope.command("sockwake runtime", "--all", "crun"),
+            USAGE,
         )
 
     def has_choice(instance: Instance) -> bool:  # a program has none of these runtimes
@@ -75,6 +77,6 @@ def _name_and_reason(shown: dict[str, object]) -> tuple[str, str]:
     if digest := shown["image_digest"]:
         why = f"image {names.short(str(digest))}"
     if shown.get("interrupted"):
-        finish = scope.command("sockwake runtime", f"{shown['name']} {shown['runtime']}")
+        finish = scope.command("sockwake runtime", f"{shown['name']}", f"{shown['runtime']}")
         why = f"its move was interrupted: {finish}"
     return name, why

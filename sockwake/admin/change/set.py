@@ -124,7 +124,8 @@ def _require_no_container(instance: Instance, old: str) -> None:
     if before.needs_engine:
         raise SockwakeError(
             f"{before.engine} has the container of '{instance.name}'",
-            f"sockwake rm {instance.name} leaves its data, which sockwake-new --engine adopts",
+            f"{scope.command('sockwake rm', instance.name)} leaves its data, which "
+            f"{scope.command('sockwake-new')} --engine adopts",
             USAGE,
         )
 

@@ -76,7 +76,7 @@ def _require_files(instance: Instance, settings: Settings) -> None:
     what = {COMPOSE: "its container", SERVICE: "its program"}[name]
     raise SockwakeError(
         f"instance '{instance.name}' has no {name}, which defines {what}",
-        f"sockwake-new --dry-run shows one; write it into {instance.etc}",
+        f"{scope.command('sockwake-new', '--dry-run')} shows one; write it into {instance.etc}",
     )
 
 
@@ -88,7 +88,7 @@ def _require_ports(instance: Instance, settings: Settings, is_open: set[Place]) 
             continue
         # at other addresses of a port that is its own its socket itself is in the way
         if port not in known:
-            hint = "sockwake ls shows which ports are taken"
+            hint = f"{scope.command('sockwake ls')} shows which ports are taken"
             ports.require_free(port, [item], instance.root, owner=instance.name, hint=hint)
 
 

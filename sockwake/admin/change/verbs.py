@@ -11,6 +11,7 @@ from sockwake.admin.each import do_to_each
 from sockwake.admin.option import ALL, DEBUG, JSON, ROOT, USER, Option
 from sockwake.admin.parser import Verb
 from sockwake.admin.words import capital
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import USAGE, SockwakeError
@@ -82,7 +83,7 @@ def _compose(arguments: Namespace) -> None:
     if not settings.is_container:
         raise SockwakeError(
             f"instance '{instance.name}' has no container",
-            f"systemctl cat {instance.backend_unit} shows what systemd runs",
+            f"{scope.command('systemctl', 'cat', instance.backend_unit)} shows what systemd runs",
         )
     if settings.is_project:
         environment = project_containers.environment(Engine.of(settings))

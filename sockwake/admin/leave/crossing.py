@@ -6,6 +6,7 @@ from sockwake.admin.leave.findings import LOST, STOPS, TO_DO, Plan, Point
 from sockwake.admin.leave.survey import Database, Survey
 from sockwake.admin.leave.targets import CNPG, PATRONI, SUBSCRIPTION
 from sockwake.admin.words import listed
+from sockwake.config import scope
 
 
 def points(survey: Survey, plan: Plan) -> Iterator[Point]:
@@ -35,7 +36,7 @@ def _subscription(survey: Survey, plan: Plan) -> Iterator[Point]:
             "replication",
             STOPS,
             f"a subscription needs wal_level = logical, and it is {survey.wal_level}: "
-            "alter system set wal_level = logical, and sockwake sleep",
+            f"alter system set wal_level = logical, and {scope.command('sockwake sleep')}",
         )
     for each in survey.databases:
         if each.name == plan.database:

@@ -51,7 +51,7 @@ def forward(name: Name, places: Sequence[str], check: str, wish: Wish) -> str:
         leader = targets.leader(wanted)
         if not leader and not wish.early:
             raise nobody(wanted)
-        release = scope.command("sockwake release", f"{name} --all")
+        release = scope.command("sockwake release", name, "--all")
         holds.require_none(instance, f"{release} ends that")
         _switch(instance, settings, wanted, force=wish.force)
         to = f", now to {leader}" if leader and len(wanted.targets) > 1 else ""
@@ -92,7 +92,7 @@ def _require_possible(settings: Settings, wanted: Forwarding) -> None:
     if settings.is_project:
         raise SockwakeError(
             "a compose project is not forwarded: it has several ports, each of another server",
-            "sockwake set PORTS= gives those up that have gone",
+            f"{scope.command('sockwake set', 'PORTS=')} gives those up that have gone",
             USAGE,
         )
     if itself := next((each for each in wanted.targets if _is_itself(each, settings)), None):

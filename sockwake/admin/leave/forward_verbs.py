@@ -15,7 +15,9 @@ def _forward(arguments: Namespace) -> None:
     words = arguments.names
     if not words and not arguments.json:
         raise SockwakeError(
-            "say which instance", "sockwake forward NAME HOST:PORT... forwards one", USAGE
+            "say which instance",
+            f"{scope.command('sockwake forward', 'NAME', 'HOST:PORT...')} forwards one",
+            USAGE,
         )
     has_change = any((arguments.leader, arguments.force, arguments.early))
     if arguments.back:
@@ -23,7 +25,9 @@ def _forward(arguments: Namespace) -> None:
     elif len(words) > 1:
         _to(arguments)
     elif has_change:
-        raise SockwakeError("say where to", "sockwake forward NAME HOST:PORT...", USAGE)
+        raise SockwakeError(
+            "say where to", scope.command("sockwake forward", "NAME", "HOST:PORT..."), USAGE
+        )
     if arguments.json or (len(words) == 1 and not arguments.back):
         _show(arguments)
 

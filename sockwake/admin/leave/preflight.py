@@ -10,6 +10,7 @@ from sockwake.admin.leave.findings import FINE, LOST, STOPS, TO_DO, WEIGHTS, Pla
 from sockwake.admin.leave.survey import Database, Survey
 from sockwake.admin.leave.targets import CNPG, MICROSERVICE, MONOLITH, PATRONI, SUBSCRIPTION
 from sockwake.admin.words import listed, size
+from sockwake.config import scope
 
 _OLDEST_IN_CNPG = 14
 _NOT_IMPORTED = ("postgres", "streaming_replica", "cnpg_pooler_pgbouncer")
@@ -38,7 +39,9 @@ def _versions(survey: Survey, plan: Plan) -> Iterator[Point]:
     major = int(survey.version.split(".")[0])
     if plan.target.name == CNPG and major < _OLDEST_IN_CNPG:
         yield Point(
-            "version", STOPS, f"CloudNativePG has no PostgreSQL {major}: first sockwake upgrade"
+            "version",
+            STOPS,
+            f"CloudNativePG has no PostgreSQL {major}: first {scope.command('sockwake upgrade')}",
         )
     elif plan.target.by_files:
         yield Point("version", TO_DO, f"every node needs PostgreSQL {major}, no other major one")

@@ -89,10 +89,10 @@ def _archive(request: Request, arguments: Namespace) -> str:
     if not arguments.image_archive:
         return ""
     if not request.root:
-        load = f"sockwake images load {arguments.image_archive}"
+        load = scope.command("sockwake images load", arguments.image_archive)
         raise SockwakeError(
             "--image-archive is for a tree (--root), and this is the system that runs",
-            f"{load}, and then sockwake-new without it",
+            f"{load}, and then {scope.command('sockwake-new')} without it",
             USAGE,
         )
     if request.runtime == HOST:

@@ -113,8 +113,8 @@ class Request:
 
     def enabling(self) -> str:
         """The command that opens the port: at once, or in a tree from the next boot on."""
-        how = f"--root={self.root} enable" if self.root else "enable --now"
-        return scope.command("systemctl", how, self.final.socket_unit)
+        how = ("enable",) if self.root else ("enable", "--now")
+        return scope.command("systemctl", *how, self.final.socket_unit)
 
     def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
         """The lines of instance.env in order. backend_port: for a program that needs_port()."""

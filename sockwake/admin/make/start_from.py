@@ -41,7 +41,8 @@ def _require_version(found: Origin, version: str | None) -> None:
     if found.is_files and found.major not in (0, major):
         raise SockwakeError(
             f"{found.path} is a cluster of PostgreSQL {found.major}, not {major}",
-            f"--version {found.major} takes it; sockwake upgrade makes it {major} after that",
+            f"--version {found.major} takes it; after that, "
+            f"{scope.command('sockwake upgrade')} makes it {major}",
             USAGE,
         )
     if major < found.major:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from sockwake.admin import operands
 from sockwake.admin.option import DEBUG, FILES, JSON, NO_HEADER, USER, Option
 from sockwake.admin.parser import Verb
+from sockwake.config import scope
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
 
@@ -42,7 +43,9 @@ def _require_known(names: list[Name]) -> None:
 
     for name in names:
         if not inventory.exists(Instance(name)):
-            raise SockwakeError(f"there is no instance '{name}'", "sockwake ls", UNKNOWN)
+            raise SockwakeError(
+                f"there is no instance '{name}'", scope.command("sockwake ls"), UNKNOWN
+            )
 
 
 def _report(arguments: Namespace) -> None:
@@ -52,7 +55,9 @@ def _report(arguments: Namespace) -> None:
     names = operands.names(arguments.names, or_all=True)
     _require_known(names)
     if not names:
-        raise SockwakeError("there are no instances", "sockwake-new NAME --version 18 makes one")
+        raise SockwakeError(
+            "there are no instances", f"{scope.command('sockwake-new')} NAME --version 18 makes one"
+        )
     made = report.make(names, log.moment(arguments.since or report.USUAL_SINCE))
     if arguments.html:
         files.replace(os.path.abspath(arguments.html), 0o644, report_text.html(made))

@@ -61,7 +61,9 @@ def _of_port(port: int) -> Place:
 def _of_unit(unit: str) -> Place:
     pid = systemctl.main_pid(unit)
     if not pid:
-        raise SockwakeError(f"unit {unit} does not run", "systemctl list-units", UNKNOWN)
+        raise SockwakeError(
+            f"unit {unit} does not run", scope.command("systemctl", "list-units"), UNKNOWN
+        )
     return _listening(pid, unit)
 
 

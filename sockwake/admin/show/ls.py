@@ -115,7 +115,7 @@ def _what_is_wrong(
     warnings = [exposure.warning(settings)]
     if sight.state(instance.backend_unit) in DOWN and sight.runs(instance, settings):
         found["state"] = _UNWATCHED
-        look = scope.command("systemctl", f"start {instance.check_unit}.service")
+        look = scope.command("systemctl", "start", f"{instance.check_unit}.service")
         warnings.append(f"it runs though no client woke it: {look} stops it")
     if any(warnings):
         found["warning"] = "; ".join(filter(None, warnings))

@@ -37,7 +37,7 @@ def text(facts: Facts, instance: Instance, settings: Settings) -> str:
         ("jobs", _jobs(facts["preloaded"])),
         ("config", instance.etc),
         ("units", " ".join(units(instance, settings))),
-        ("log", scope.command("journalctl", f"-u {instance.backend_unit}")),
+        ("log", scope.command("journalctl", "-u", instance.backend_unit)),
     ]
     return "\n".join(lines + [f"  {name:<12}{shown(str(value))}" for name, value in told if value])
 

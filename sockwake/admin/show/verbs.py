@@ -22,7 +22,7 @@ def _ls(arguments: Namespace) -> None:
 
         if arguments.json:
             raise SockwakeError("--watch and --json exclude each other", status=USAGE)
-        watch.require_terminal("sockwake ls --json is for programs")
+        watch.require_terminal(f"{scope.command('sockwake ls', '--json')} is for programs")
         watch.run(lambda: _listed(arguments))
     else:
         sys.stdout.write(_listed(arguments))
@@ -64,7 +64,9 @@ def _status(arguments: Namespace) -> None:
         is_one = operands.is_one_name(arguments.names)
         print(json.dumps(found[0] if is_one else found, indent=2))
     if problem:
-        raise SockwakeError("not all of them could be read", "sockwake ls", problem.status)
+        raise SockwakeError(
+            "not all of them could be read", scope.command("sockwake ls"), problem.status
+        )
 
 
 def _doctor(arguments: Namespace) -> None:

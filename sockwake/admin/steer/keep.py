@@ -37,7 +37,7 @@ def keep(names: Sequence[Name], reason: str, end: str) -> None:
         taken = holds.take(instance, reason, end=end, tty=terminal())
         _await_awake(instance, taken)
         when = "from now on" if taken.until is None else f"until {moment(taken.until)}"
-        back = scope.command("sockwake release", f"{name} {taken.id}")
+        back = scope.command("sockwake release", name, f"{taken.id}")
         return f"{name} is kept awake {when}; {back} ends that"
 
     do_to_each(names, one, "kept awake", quiet=False)

@@ -59,7 +59,9 @@ def _list_holds(arguments: Namespace) -> None:
     from sockwake.admin.steer import keep
 
     if getattr(arguments, "for") is not None or arguments.until or arguments.reason:
-        raise SockwakeError("say which instances", "sockwake ls lists them", USAGE)
+        raise SockwakeError(
+            "say which instances", f"{scope.command('sockwake ls')} lists them", USAGE
+        )
     rows = keep.rows()
     if arguments.json:
         print(json.dumps(rows, indent=2))

@@ -104,7 +104,7 @@ def sleep(names: Sequence[Name], *, force: bool, block: bool, seconds: float) ->
         with holds.NoneTaken(instance):
             taken = holds.holds(instance)
             if taken and not force:
-                release = scope.command("sockwake release", f"{name} --all")
+                release = scope.command("sockwake release", name, "--all")
                 raise holds.held(instance, taken, f"{release} ends that, or sleep --force")
             is_down = drain.is_down(instance)
             if not is_down:

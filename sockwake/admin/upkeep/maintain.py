@@ -89,7 +89,8 @@ def look(name: Name) -> Subject:
     settings = load(instance)
     if not settings.has_cluster:
         raise SockwakeError(
-            f"instance '{name}' is no PostgreSQL, and has no upkeep", "sockwake ls shows the kinds"
+            f"instance '{name}' is no PostgreSQL, and has no upkeep",
+            f"{scope.command('sockwake ls')} shows the kinds",
         )
     if os.path.exists(instance.uninitialised_file):
         raise SockwakeError(f"instance '{name}' has no data yet", "its first wake makes them")

@@ -9,6 +9,7 @@ from sockwake.admin import operands
 from sockwake.admin.each import do_to_each, try_each
 from sockwake.admin.option import DEBUG, JSON, USER, Option
 from sockwake.admin.parser import Verb
+from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load_if_valid
 from sockwake.errors import PENDING, USAGE, SockwakeError, shown
@@ -48,7 +49,9 @@ def _check(arguments: Namespace, names: list[Name]) -> None:
         facts = [each.facts() for each in found]
         print(json.dumps(facts[0] if operands.is_one_name(arguments.names) else facts, indent=2))
     if problem:
-        raise SockwakeError("not all of them could be looked at", "sockwake ls", problem.status)
+        raise SockwakeError(
+            "not all of them could be looked at", scope.command("sockwake ls"), problem.status
+        )
     if any(each.due for each in found):
         sys.exit(PENDING)
 
@@ -67,7 +70,7 @@ def _names(arguments: Namespace) -> list[Name]:
     return operands.named_or_all(
         arguments.names,
         all_of_them=arguments.all,
-        example="sockwake maintain --all",
+        example=scope.command("sockwake maintain", "--all"),
         fits=has_a_cluster,
     )
 

@@ -96,7 +96,8 @@ class NewVersion:
         had, found = (store.find(each.digest) if each.digest else None for each in (old, new))
         if settings.is_container and not (had and found):
             raise SockwakeError(
-                f"an image of '{instance.name}' was removed meanwhile", "sockwake images pull"
+                f"an image of '{instance.name}' was removed meanwhile",
+                scope.command("sockwake images pull"),
             )
         owner = two_clusters.owner(self._data, old.major, new.major)
         older = programs.of(

@@ -14,6 +14,7 @@ import time
 from sockwake.admin.upkeep import old_cluster, two_clusters
 from sockwake.admin.upkeep.old_cluster import Facts
 from sockwake.admin.upkeep.two_clusters import NEW, WORK
+from sockwake.config import scope
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
@@ -117,7 +118,7 @@ class NewerCluster:
         if not found:
             raise SockwakeError(
                 f"PostgreSQL {self._new} does not start with the settings of the old server",
-                "sockwake edit changes those on its command line",
+                f"{scope.command('sockwake edit')} changes those on its command line",
                 said=error.said,
             ) from None
         for each in found:

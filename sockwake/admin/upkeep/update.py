@@ -28,7 +28,7 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> list[Name
         settings = load_if_valid(instance)
         return bool(settings and settings.is_bundled)
 
-    example = "sockwake update --all"
+    example = scope.command("sockwake update", "--all")
     return named_or_all(words, root, all_of_them=all_of_them, example=example, fits=has_bundle)
 
 
@@ -115,7 +115,7 @@ def _require_bundle(instance: Instance, settings: Settings) -> None:
     if not settings.is_bundled:
         raise SockwakeError(
             f"instance '{instance.name}' is not woken by crun, and has no image of its own",
-            f"sockwake runtime {instance.name} tells what wakes it",
+            f"{scope.command('sockwake runtime', instance.name)} tells what wakes it",
         )
     if not bundle.image_of(instance):
         raise SockwakeError(

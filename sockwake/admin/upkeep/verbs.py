@@ -10,6 +10,7 @@ from dataclasses import asdict
 from sockwake.admin.each import do_to_each
 from sockwake.admin.option import DEBUG, JSON, QUIET, ROOT, USER, Option
 from sockwake.admin.parser import Verb
+from sockwake.config import scope
 from sockwake.config.instance import Name
 from sockwake.config.values import one_of, version
 from sockwake.errors import USAGE, SockwakeError, shown
@@ -68,7 +69,7 @@ def _wish(arguments: Namespace) -> Wish:
     if len(asked) != 1:
         raise SockwakeError(
             "say one of --version, --back and --forget",
-            f"sockwake upgrade --version 18 {arguments.name}",
+            scope.command("sockwake upgrade", "--version", "18", arguments.name),
             USAGE,
         )
     with_version = {

@@ -60,7 +60,7 @@ FAULTS = [
     ("definition", "shop", written(f"{ETC}/compose.yaml", "services: [\n"), "editor "),
     ("definition", "shop", written(f"{ETC}/compose.yaml", "services: {}\n"), "editor "),
     ("definition", "shop", removed(f"{ETC}/compose.yaml"), "editor "),
-    ("image", "shop", no_image, "sockwake images load ARCHIVE --root {tree}"),
+    ("image", "shop", no_image, "sockwake images load --root {tree} ARCHIVE"),
     ("image", "shop", half_an_image, "sockwake images load"),
     ("compose", "shop", unresolved, "apt install docker-compose"),
     ("server", "own", the_host_s_server, "apt install postgresql-17"),

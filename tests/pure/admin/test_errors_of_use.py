@@ -80,7 +80,12 @@ def test_the_other_spelling_has_the_same_errors(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "message", "hint"),
     [
-        (["shop"], EXISTS, "instance 'shop' exists already", "sockwake rm shop removes it"),
+        (
+            ["shop"],
+            EXISTS,
+            "instance 'shop' exists already",
+            "sockwake rm --root {tree} shop removes it",
+        ),
         (
             ["pg1", "--port", "25432"],
             EXISTS,
@@ -137,7 +142,7 @@ def test_new_refuses_what_is_taken(
     assert (ended.status, ended.stdout, ended.stderr) == (
         status,
         "",
-        told(message.format(tree=tree), hint),
+        told(message.format(tree=tree), hint.format(tree=tree)),
     )
     assert tree.added_to(before) == []
 
@@ -186,7 +191,9 @@ def test_rm_of_nothing_says_so(tree: Tree, options: list[str]) -> None:
     before = tree.snapshot()
     ended = undisturbed(command(tree, "rm", "pg1", *options))
     assert (ended.status, ended.stdout) == (UNKNOWN, "")
-    assert ended.stderr == told("there is no instance 'pg1'", "sockwake ls shows those there are")
+    assert ended.stderr == told(
+        "there is no instance 'pg1'", f"sockwake ls --root {tree} shows those there are"
+    )
     assert tree.added_to(before) == []
 
 

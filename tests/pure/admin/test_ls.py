@@ -16,7 +16,7 @@ from tree import Tree
 def test_no_instances_is_a_sentence_or_an_empty_array(tree: Tree) -> None:
     assert (
         tree.sockwake("ls").stdout
-        == "There are no instances. sockwake-new NAME --version 18 makes one.\n"
+        == f"There are no instances. sockwake-new --root {tree} NAME --version 18 makes one.\n"
     )
     assert json.loads(tree.sockwake("ls", "--json").stdout) == []
 

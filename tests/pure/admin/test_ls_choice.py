@@ -59,8 +59,13 @@ def test_names_wildcards_and_filters_choose(
 @pytest.mark.parametrize(
     ("arguments", "status", "message", "hint"),
     [
-        (["nosuch"], UNKNOWN, "there is no instance 'nosuch'", "sockwake ls shows those there are"),
-        (["web", "y*"], UNKNOWN, "no instance is called like 'y*'", "sockwake ls"),
+        (
+            ["nosuch"],
+            UNKNOWN,
+            "there is no instance 'nosuch'",
+            "sockwake ls{} shows those there are",
+        ),
+        (["web", "y*"], UNKNOWN, "no instance is called like 'y*'", "sockwake ls{}"),
         (["--filter", "state"], USAGE, "filter 'state' is not KEY=VALUE", "as in state=asleep"),
         (
             ["--filter", "stat=asleep"],
@@ -68,14 +73,14 @@ def test_names_wildcards_and_filters_choose(
             "there is no key 'stat' to filter by",
             f"there are {', '.join(filters.KEYS)}",
         ),
-        (["--watch"], USAGE, "--watch needs a terminal", "sockwake ls --json is for programs"),
+        (["--watch"], USAGE, "--watch needs a terminal", "sockwake ls{} --json is for programs"),
     ],
 )
 def test_what_is_not_there_is_an_error(
     some: Tree, arguments: list[str], status: int, message: str, hint: str
 ) -> None:
     ran = some.sockwake("ls", *arguments)
-    said = f"sockwake: error: {message}\n(hint: {hint})\n"
+    said = f"sockwake: error: {message}\n(hint: {hint.format(f' --root {some}')})\n"
     assert (ran.status, ran.stdout, ran.stderr) == (status, "", said)
 
 

@@ -55,10 +55,11 @@ def test_what_wakes_each_instance_is_shown_with_the_reason(tree: Tree) -> None:
         "shop": ("engine", "docker"),
         "files": ("systemd", None),
     }
-    assert rows["plain"]["reason"].endswith("crun can wake it, too (sockwake runtime plain crun)")
+    way = "crun can wake it, too (sockwake runtime --root {} {} crun)"
+    assert rows["plain"]["reason"].endswith(way.format(tree, "plain"))
     assert rows["bridge"]["reason"].startswith("its network is a bridge")
     assert rows["tls"]["reason"].startswith("with TLS its network has to be its own")
-    assert rows["web"]["reason"].endswith("crun can wake it, too (sockwake runtime web crun)")
+    assert rows["web"]["reason"].endswith(way.format(tree, "web"))
     assert rows["shop"]["reason"] == "it is a compose project"
     assert rows["moved"]["reason"] is rows["files"]["reason"] is None
     shown = tree.sockwake("runtime", "bridge", "shop").stdout.splitlines()

@@ -127,4 +127,5 @@ def test_several_are_an_array_and_a_broken_one_hides_no_other(tree: Tree) -> Non
     ran = tree.sockwake("status", "*", "--json")
     assert (ran.status, [row["name"] for row in json.loads(ran.stdout)]) == (1, ["a", "b"])
     assert "sockwake: x: " in ran.stderr and "key 'KIND' is missing\n" in ran.stderr
-    assert "sockwake: error: not all of them could be read\n(hint: sockwake ls)\n" in ran.stderr
+    hint = f"(hint: sockwake ls --root {tree})\n"
+    assert f"sockwake: error: not all of them could be read\n{hint}" in ran.stderr

@@ -8,7 +8,7 @@ from typing import Any
 from sockwake.admin.show.baked.subject import Baked, etc
 from sockwake.admin.show.baked.tree import Tree
 from sockwake.admin.show.doctor.finding import Finding
-from sockwake.config import resolved
+from sockwake.config import resolved, scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.engine import archives
@@ -57,7 +57,7 @@ def images(subject: Baked) -> Iterator[Finding]:
                 is_there = reference in known or (
                     name == reference and digest.removeprefix("sha256:") in digests
                 )
-                load = subject.sockwake("images load", "ARCHIVE")
+                load = scope.command("sockwake images load", "ARCHIVE")
             else:
                 file = archives.file_of(reference)
                 is_there = any(tree.has_file(f"{place}/{file}") for place in archives.PLACES)
@@ -76,7 +76,8 @@ def unsettled(subject: Baked) -> Iterator[Finding]:
         is_settled = settings.is_bundled and subject.is_settled(instance)
         if settings.runtime == HOST or is_settled:
             continue
-        anew = f"sockwake new {instance.name} --image-archive makes it anew without, or "
+        new = scope.command("sockwake new", instance.name, "--image-archive")
+        anew = f"{new} makes it anew without, or "
         place = settings.project or instance.compose_file
         yield Finding(
             f"the machine has no compose, which it needs to read {place}",

@@ -8,6 +8,7 @@ from sockwake.admin.show.baked import presets
 from sockwake.admin.show.baked.subject import Baked
 from sockwake.admin.show.doctor import machine
 from sockwake.admin.show.doctor.finding import Finding
+from sockwake.config import scope
 
 TEMPLATE = "pg-proxy@.socket"
 _UNITS = tuple(
@@ -36,7 +37,7 @@ def enabled(subject: Baked) -> Iterator[Finding]:
             what, verb, which = "its port will not be open after the boot", "enable", unit
         else:
             continue
-        yield Finding(what, subject.systemctl(verb, which), instance.name)
+        yield Finding(what, scope.command("systemctl", verb, which), instance.name)
 
 
 def preset(subject: Baked) -> Iterator[Finding]:

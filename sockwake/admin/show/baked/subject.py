@@ -27,7 +27,7 @@ class Baked(Patient):
         if unknown := next((name for name in names if name not in known), None):
             raise SockwakeError(
                 f"there is no instance '{unknown}' in {self.where}",
-                f"{self.sockwake('ls')} shows those there are",
+                f"{scope.command('sockwake ls')} shows those there are",
                 UNKNOWN,
             )
         chosen = [known[name] for name in names]
@@ -77,16 +77,6 @@ class Baked(Patient):
     def where(self) -> str:
         """The tree for a sentence."""
         return self.tree.root or "this machine"
-
-    def systemctl(self, verb: str, unit: str) -> str:
-        """A command line of systemctl(1) for the tree."""
-        tree = f"--root={self.tree.root} " if self.tree.root else ""
-        return f"systemctl {tree}{verb} {unit}"
-
-    def sockwake(self, verb: str, *arguments: str) -> str:
-        """A command line of sockwake(8) for the tree."""
-        tree = ("--root", self.tree.root) if self.tree.root else ()
-        return " ".join(("sockwake", verb, *arguments, *tree))
 
 
 Check = Callable[[Baked], Iterable[Finding]]

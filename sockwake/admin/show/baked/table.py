@@ -7,6 +7,7 @@ from sockwake.admin.show.baked.subject import Baked, Check
 from sockwake.admin.show.baked.tree import Tree
 from sockwake.admin.show.doctor import instances
 from sockwake.admin.show.doctor.finding import Finding, Found
+from sockwake.config import scope
 
 CHECKS: dict[str, Check] = {
     "package": package.package,
@@ -40,5 +41,6 @@ def look(root: str, words: Sequence[str]) -> tuple[Baked, list[Found]]:
 
 def _nothing(subject: Baked) -> Finding:
     return Finding(
-        f"there is no instance in {subject.where}", subject.sockwake("new", "NAME", "--version 18")
+        f"there is no instance in {subject.where}",
+        scope.command("sockwake new", "NAME", "--version", "18"),
     )

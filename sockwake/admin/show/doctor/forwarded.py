@@ -18,7 +18,7 @@ def leaderless(patient: Patient) -> Iterator[Finding]:
         try:
             there = forwardings.of(instance)
         except SockwakeError as error:
-            back = command("sockwake forward", f"{instance.name} --back")
+            back = command("sockwake forward", instance.name, "--back")
             yield Finding(error.whole, back, instance.name)
             continue
         if there:

@@ -34,7 +34,7 @@ def failed_wakes(patient: Patient) -> Iterator[Finding]:
     """A last wake that has failed."""
     for instance in patient.chosen:
         if failure := runtime.last_failure(instance):
-            log = command("journalctl", f"-u {instance.backend_unit}")
+            log = command("journalctl", "-u", instance.backend_unit)
             yield Finding(f"its last wake failed: {failure}", log, instance.name)
 
 
@@ -43,7 +43,7 @@ def sockets(patient: Patient) -> Iterator[Finding]:
     for instance, settings in patient.valid():
         unit = instance.socket_unit
         state, is_enabled = patient.sight.state(unit), os.path.lexists(_link(instance))
-        start = command("systemctl", f"start {unit}")
+        start = command("systemctl", "start", unit)
         if state == "failed" or (is_enabled and state == "inactive"):
             holder = _holder(patient, settings)
             what = f"its port is taken by {holder}" if holder else "its port is not open"
@@ -52,7 +52,7 @@ def sockets(patient: Patient) -> Iterator[Finding]:
         elif state == "active" and not is_enabled:
             yield Finding(
                 "its port is open, and will not be after the next boot",
-                command("systemctl", f"enable {unit}"),
+                command("systemctl", "enable", unit),
                 instance.name,
             )
 
@@ -65,7 +65,7 @@ def addresses(patient: Patient) -> Iterator[Finding]:
         for address, port in settings.places:
             if not _listens(patient, address, port):
                 where = address if address.startswith("/") else f"{address} port {port}"
-                restart = command("systemctl", f"restart {instance.socket_unit}")
+                restart = command("systemctl", "restart", instance.socket_unit)
                 yield Finding(f"nothing listens at {where} yet", restart, instance.name)
                 break
 
@@ -77,7 +77,7 @@ def images_there(patient: Patient) -> Iterator[Finding]:
             digest = bundle.image_of(instance)
             if digest and not _is_stored(digest):
                 name = bundle.reference_of(instance) or settings.image
-                pull = command("sockwake images", f"pull {name}")
+                pull = command("sockwake images", "pull", name)
                 yield Finding(f"its image {name} is not here", pull, instance.name)
         elif settings.needs_engine and settings.image and patient.runs(Engine.of(settings)):
             try:
@@ -142,7 +142,7 @@ def credentials(patient: Patient) -> Iterator[Finding]:
             file = "-" if decrypt else path
             yield Finding(
                 f"its credential {path} has another password than its cluster",
-                decrypt + command("sockwake passwd", f"--password-file {file} {instance.name}"),
+                decrypt + command("sockwake passwd", "--password-file", file, instance.name),
                 instance.name,
             )
 
@@ -157,7 +157,7 @@ def unwatched(patient: Patient) -> Iterator[Finding]:
             unit = f"{instance.check_unit}.service"
             yield Finding(
                 "its container runs though no client woke it",
-                command("systemctl", f"start {unit}"),
+                command("systemctl", "start", unit),
                 instance.name,
                 partial(systemctl.start, unit),
             )

@@ -65,7 +65,7 @@ def links(patient: Patient) -> Iterator[Finding]:
         if patient.is_whole and found and found[1] not in names:
             yield Finding(
                 f"{path.name} is enabled, and there is no instance '{found[1]}'",
-                command("systemctl", f"disable {path.name}"),
+                command("systemctl", "disable", path.name),
                 fix=partial(_disable, path.name),
             )
 

@@ -41,7 +41,7 @@ def engines(patient: Patient) -> Iterator[Finding]:
         if "active" not in sockets.values():
             yield Finding(
                 f"{engine.program} does not run, and {_several(names)} cannot be woken without it",
-                command("systemctl", f"enable --now {unit}"),
+                command("systemctl", "enable", "--now", unit),
             )
 
 
