@@ -32,7 +32,12 @@ _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@
 
 
 class EngineError(SockwakeError):
-    """The engine refused a request. code: its HTTP status, 0 when it did not answer."""
+    """The engine refused a request. code: its HTTP status, 0 when it did not answer.
+
+    is_denied: whether it could not be asked, since this user may not.
+    """
+
+    is_denied = False
 
     def __init__(self, message: str, hint: str = "", code: int = 0, said: str = "") -> None:
         super().__init__(message, hint, said=said)
@@ -88,7 +93,11 @@ class Engine:
             sock.sendall(f"{head}{kind}\r\n".encode() + body)
         except OSError as error:
             problem = f"the container engine does not answer at {self.path}: {_why(error)}"
-            raise EngineError(problem, self._way_out()) from None
+            is_denied = isinstance(error, PermissionError)
+            hint = scope.as_root() if is_denied else ""
+            failed = EngineError(problem, hint or self._way_out())
+            failed.is_denied = is_denied
+            raise failed from None
         return sock
 
     def _way_out(self) -> str:

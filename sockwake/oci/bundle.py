@@ -152,13 +152,18 @@ def process_of(instance: Instance) -> dict[str, Any]:
 
 
 def is_current(instance: Instance) -> bool:
-    """Whether there is a bundle of the files as they are; bin/container decides alike."""
+    """Whether there is a bundle of the files as they are; bin/container decides alike.
+
+    Raises PermissionError for a user who may not read it.
+    """
     place = f"{path(instance)}/made-of"
     try:
         names = os.listdir(place)
         has_layer = not layer(instance) or layers.is_whole(layer(instance))
         read = {name: files.text_of(f"{place}/{name}") for name in names}
         return has_layer and sources(instance) == read
+    except PermissionError:
+        raise
     except OSError:
         return False
 

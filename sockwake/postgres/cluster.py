@@ -18,8 +18,8 @@ def mount(major: int) -> str:
 
 
 def exists(settings: Settings) -> bool:
-    """Whether the directory of the settings has a cluster."""
-    return os.path.exists(f"{settings.cluster}/PG_VERSION")
+    """Whether the directory of the settings has a cluster; raises OSError when it may not look."""
+    return files.exists(f"{settings.cluster}/PG_VERSION")
 
 
 def require_there(settings: Settings) -> None:

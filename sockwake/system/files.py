@@ -82,6 +82,18 @@ def text_of(path: str) -> str:
         return ""
 
 
+def exists(path: str) -> bool:
+    """Whether there is anything at a path, or at the end of a link there; raises OSError.
+
+    What may not be seen, or cannot be read, is not taken for what is not there.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def sync(directory: str) -> None:
     """Sync a directory, so that new and renamed entries survive a power failure."""
     _sync(directory, os.O_DIRECTORY)

@@ -96,18 +96,21 @@ def never_made(instance: Instance, settings: Settings) -> bool:
     """
     if not settings.has_cluster or os.path.exists(instance.uninitialised_file):
         return False
-    if cluster.exists(settings) or os.path.exists(instance.password_file):
+    if cluster.exists(settings) or files.exists(instance.password_file):
         return False
     if os.path.isdir(settings.data) and os.listdir(settings.data):
         return False
-    return not bundle.image_of(instance) and not _is_known_to_an_engine(instance)
+    has_bundle = files.exists(f"{bundle.path(instance)}/image")
+    return not has_bundle and not _is_known_to_an_engine(instance)
 
 
 def _is_known_to_an_engine(instance: Instance) -> bool:
     try:
         engines = [] if instance.root else resources.engines_of(None)
         return any(belongings.has_container(engine, instance) for engine in engines)
-    except EngineError:
+    except EngineError as error:
+        if error.is_denied:
+            raise
         return True  # nobody knows
 
 
@@ -124,7 +127,9 @@ def _outdated(instance: Instance, settings: Settings, *, is_edited: bool, is_new
     try:
         container = Container(instance.container, Engine.of(settings))
         found = container.search(instance.fingerprint()).result()
-    except EngineError:
+    except EngineError as error:
+        if error.is_denied:
+            raise
         return ""  # the next wake sees
     return "" if found.is_current else "container"
 

@@ -55,14 +55,17 @@ class Baked(Patient):
         files = (instance.resolved_file, instance.compose_file, instance.env_file)
         if not all(map(_is_plain, (*files, instance.variables_file))):
             return False  # no link is followed, and no pipe waited for
+        self.tree.text(f"{etc(instance)}/environment")  # which root alone may read
         return resolved.config(instance, dict.fromkeys(resolved.TOLD, "")) is not None
 
     def yaml(self, path: str) -> Any:
-        """A file of YAML in the tree; raises SockwakeError."""
+        """A file of YAML in the tree; raises SockwakeError, and PermissionError."""
         from sockwake.engine import compose_inputs  # 30 ms
 
         try:
             return compose_inputs.parsed(self.tree.read(path))
+        except PermissionError:
+            raise
         except OSError as error:
             why = reason(error)
         except ValueError as error:

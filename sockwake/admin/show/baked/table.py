@@ -7,7 +7,9 @@ from sockwake.admin.show.baked.subject import Baked, Check
 from sockwake.admin.show.baked.tree import Tree
 from sockwake.admin.show.doctor import instances
 from sockwake.admin.show.doctor.finding import Finding, Found
+from sockwake.admin.show.doctor.table import unmade
 from sockwake.config import scope
+from sockwake.errors import failure
 
 CHECKS: dict[str, Check] = {
     "package": package.package,
@@ -33,7 +35,13 @@ def look(root: str, words: Sequence[str]) -> tuple[Baked, list[Found]]:
     root: "" for this machine. words: names and wildcards, none for all and the tree.
     """
     subject = Baked(Tree(root), words)
-    found = [Found(name, each) for name, check in CHECKS.items() for each in check(subject)]
+    found = []
+    for name, check in CHECKS.items():
+        try:
+            for each in check(subject):
+                found.append(Found(name, each))
+        except PermissionError as error:  # without root
+            found.append(Found(name, unmade(name, failure(error))))
     if not subject.every:
         found.insert(0, Found("instance", _nothing(subject)))
     return subject, found

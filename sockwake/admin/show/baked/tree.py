@@ -1,6 +1,7 @@
 """A system tree that is looked into; nothing in it is executed.
 
 A link leads where it will lead the machine that is booted from the tree, never out of the tree.
+What may not be looked at raises PermissionError: nothing is told of it, nor that it is not there.
 """
 
 import os
@@ -37,6 +38,8 @@ class Tree:
         """The same, "" for a file that cannot be read."""
         try:
             return self.read(path, most)
+        except PermissionError:
+            raise
         except OSError:
             return ""
 
@@ -45,6 +48,8 @@ class Tree:
         directory, _, name = path.rpartition("/")
         try:
             return os.readlink(f"{self.place(directory)}/{name}")
+        except PermissionError:
+            raise
         except OSError:
             return ""
 
@@ -52,6 +57,8 @@ class Tree:
         """The sorted names in a directory, none when it cannot be read."""
         try:
             return sorted(os.listdir(self.place(path)))
+        except PermissionError:
+            raise
         except OSError:
             return []
 
@@ -59,6 +66,8 @@ class Tree:
         """Type and mode of what is at a path, 0 for nothing."""
         try:
             return os.lstat(self.place(path)).st_mode
+        except PermissionError:
+            raise
         except OSError:
             return 0
 

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
@@ -99,9 +100,7 @@ def modes(patient: Patient) -> Iterator[Finding]:
 
 def trust(patient: Patient) -> Iterator[Finding]:
     """A pg_hba.conf that lets clients in without a password."""
-    for instance, settings in patient.valid():
-        if not settings.has_cluster or not cluster.exists(settings):
-            continue
+    for instance, settings in _with_cluster(patient):
         client = hba.Client(settings.db_user, settings.db_name, settings.tls)
         inside = pgdata(cluster.mount(settings.major), settings.major)
         try:
@@ -129,9 +128,9 @@ def certificates(patient: Patient) -> Iterator[Finding]:
 
 def credentials(patient: Patient) -> Iterator[Finding]:
     """A credential with another password than the cluster has, which took it when it was made."""
-    for instance, settings in patient.valid():
+    for instance, _ in _with_cluster(patient):
         path = credential.path_of(instance)
-        if not path or not settings.has_cluster or not cluster.exists(settings):
+        if not path:
             continue
         try:
             told, known = credential.content(instance).rstrip("\n"), read_password(instance)
@@ -161,6 +160,17 @@ def unwatched(patient: Patient) -> Iterator[Finding]:
                 instance.name,
                 partial(systemctl.start, unit),
             )
+
+
+def _with_cluster(patient: Patient) -> Iterator[tuple[Instance, Settings]]:
+    """The instances with a cluster that was made; raises PermissionError for the system's.
+
+    A user's own are of a user namespace, which doctor does not enter.
+    """
+    for instance, settings in patient.valid():
+        with suppress(*([PermissionError] if scope.is_user() else [])):
+            if settings.has_cluster and cluster.exists(settings):
+                yield instance, settings
 
 
 def _too_open(instance: Instance, path: str, mode: int, right: int) -> Finding:

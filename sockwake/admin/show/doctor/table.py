@@ -48,11 +48,11 @@ def examine(chosen: Sequence[Instance], *, is_whole: bool) -> list[Found]:
             for each in check(patient):
                 found.append(Found(name, each))
         except (SockwakeError, OSError) as error:
-            found.append(Found(name, _unmade(name, failure(error))))
+            found.append(Found(name, unmade(name, failure(error))))
     return found
 
 
-def _unmade(name: str, error: SockwakeError) -> Finding:
+def unmade(name: str, error: SockwakeError) -> Finding:
     """That a check has ended before its end."""
     what = f"the check '{name}' could not be made: {error.whole}"
     return Finding(what, error.hint or scope.as_root() or command("sockwake", "doctor"))
