@@ -13,6 +13,7 @@ from dataclasses import replace
 from sockwake.admin import inventory
 from sockwake.admin.backup import contents, restored, staged
 from sockwake.admin.backup.restored import DONE, STAGED, STAGING, Note, Swap
+from sockwake.admin.upkeep import unserved, upgraded
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, pgdata
@@ -42,6 +43,7 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
             if said := _finish_left(instance, settings):
                 return said
             restored.require_none(instance)
+            upgraded.require_none(instance)  # it is between two clusters in the data
             backup = usable(instance, timestamp)
             _require_possible(instance, settings, backup)
             note = _stage(instance, settings, backup, quiet=quiet)
@@ -63,6 +65,7 @@ def back(name: Name, *, root: str = "") -> str:
         settings = load(instance)
         if said := _finish_left(instance, settings):
             return said
+        upgraded.require_none(instance)
         note = _noted(instance)
         require_asleep(instance, settings)
         with still(instance, settings):
@@ -126,6 +129,7 @@ def _require_possible(instance: Instance, settings: Settings, backup: Backup) ->
             f"kind {' '.join(has).strip()}",
             f"{beside} makes another instance of it",
         )
+    unserved.require_known(backup)
     safe_path.require_in_tree(instance.root, settings.data)
     _require_data_directory(instance, settings, backup, beside)
     contents.require_whole(settings)
@@ -234,6 +238,7 @@ def _stage(instance: Instance, settings: Settings, backup: Backup, *, quiet: boo
             hint = f"{scope.command('sockwake backups', 'expire')} may make room"
             tree_copy.copy(source, beside, quiet=quiet, hint=hint)
             if settings.has_cluster:
+                unserved.leave_out_of(backup, beside)
                 _prepare_cluster(instance, settings, beside)
             tree_copy.sync(beside)
         return replace(note, phase=STAGED).write(instance)

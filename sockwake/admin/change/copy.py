@@ -16,6 +16,7 @@ from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.origin import Origin, of_backup, of_instance
 from sockwake.admin.make import claims, draft
 from sockwake.admin.make import new as making
+from sockwake.admin.upkeep import unserved, upgraded
 from sockwake.admin.words import listed
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -111,6 +112,10 @@ def _require_movable(origin: Origin) -> None:
 def _require_possible(origin: Origin, wish: Wish) -> None:
     """Raise SockwakeError for what cannot be copied."""
     source, settings = origin.instance, origin.settings
+    if origin.backup:
+        unserved.require_known(origin.backup)
+    else:
+        upgraded.require_settled(source)
     for path in (origin.data if origin.backup else settings.data, origin.volumes):
         safe_path.require_in_tree(source.root, path)
     if wish.data:
@@ -207,6 +212,7 @@ def _copy_data(origin: Origin, place: str, wish: Wish) -> None:
         copied(lambda: False)
     else:
         undisturbed(origin.instance, settings, copied, inventory.say)
+    unserved.leave_out(origin.instance, place)
     tree_copy.sync(place)
     for left in ("sockwake-password", "postmaster.pid", f"{settings.major}/docker/postmaster.pid"):
         if settings.has_cluster:

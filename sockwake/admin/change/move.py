@@ -13,6 +13,7 @@ from contextlib import suppress
 from sockwake.admin import inventory
 from sockwake.admin.change.asleep import held_asleep, require_unused
 from sockwake.admin.make import trial
+from sockwake.admin.upkeep import upgraded
 from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
@@ -36,6 +37,7 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
         settings = load(instance)
         require_possible(instance, settings, to)
         forwarding.require_none(instance)
+        upgraded.require_settled(instance)  # its note has texts with the old runtime
         begun = files.text_of(instance.moving_file).strip()
         if settings.runtime == to and not begun and _is_read(instance, settings):
             said = destination.forget_other(instance, settings)

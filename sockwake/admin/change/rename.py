@@ -15,6 +15,7 @@ from sockwake.admin.backup import restored, staged
 from sockwake.admin.change import lines, new_name, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
+from sockwake.admin.upkeep import upgraded
 from sockwake.config import forwarding, schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
@@ -38,6 +39,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
     with inventory.held(old, root) as instance, _backups_held(Instance(old, root)):
         inventory.require_finished(instance)
         restored.require_none(instance)  # it has places with the old name
+        upgraded.require_settled(instance)  # its note has texts with the old name
         settings = load(instance)
         require_movable(instance, settings, "renamed")
         _require_unused(instance, settings)

@@ -126,6 +126,11 @@ def _remove_if_empty(path: str) -> None:
         os.rmdir(path)
 
 
+def is_kept(data: str, major: int, other: int) -> bool:
+    """Whether the cluster of this version, which is not served, is there."""
+    return bool(version_of(f"{data}/{kept(major, other)}"))
+
+
 def forget(data: str, major: int, other: int) -> list[str]:
     """Delete the cluster of this version, which is not served; returns the paths that were left.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from sockwake.admin import inventory
+from sockwake.admin.backup import restored
 from sockwake.admin.change.asleep import held_asleep, require_unused
 from sockwake.admin.upkeep import exchange, newer_definition, two_clusters, upgraded
 from sockwake.admin.upkeep.new_version import NewVersion, Outcome, Wish
@@ -90,8 +91,11 @@ def forget(name: Name) -> Outcome:
                 scope.command("sockwake status", name),
             )
         cluster.require_there(settings)
+        was_there = two_clusters.is_kept(settings.data, done.old.major, done.new.major)
         left = two_clusters.forget(settings.data, done.old.major, done.new.major)
         upgraded.forget(instance)
+        if not was_there:
+            return Outcome(f"{name} has no cluster of PostgreSQL {done.old.version} any more")
         notes = [f"left {', '.join(left)}, which PostgreSQL has not made"] if left else []
         return Outcome(f"deleted the cluster of PostgreSQL {done.old.version} of {name}", notes)
 
@@ -111,6 +115,7 @@ def _require_possible(instance: Instance) -> Settings:
         raise SockwakeError(
             f"instance '{instance.name}' has no cluster yet", "its first wake makes one"
         )
+    restored.require_none(instance)  # it has the place of the data, of one version
     return settings
 
 
@@ -135,12 +140,7 @@ def _require_newer(instance: Instance, settings: Settings, wish: Wish) -> None:
             scope.command("sockwake update", name) if settings.is_bundled else "",
             USAGE,
         )
-    if done := upgraded.read(instance):
-        raise SockwakeError(
-            f"instance '{name}' still has its cluster of PostgreSQL {done.old.version}",
-            f"{scope.command('sockwake upgrade --forget', name)} deletes it",
-            EXISTS,
-        )
+    upgraded.require_none(instance)
     cluster.require_there(settings)
     cluster.require_version(settings.cluster, settings.major)
     place = f"{data}/{two_clusters.kept(wish.major, settings.major)}"

@@ -10,8 +10,9 @@ import os
 import time
 from dataclasses import asdict, dataclass, field
 
+from sockwake.config import scope
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError
+from sockwake.errors import EXISTS, SockwakeError
 from sockwake.system import files
 
 # the new cluster is being made; it shares its files with the old one, so that there is no way back;
@@ -83,6 +84,29 @@ def read(instance: Instance) -> Upgraded | None:
         raise SockwakeError(
             f"{path(instance)} is damaged", "sockwake(8), FILES, tells what it is"
         ) from None
+
+
+def require_settled(instance: Instance) -> None:
+    """Raise SockwakeError while a move is not done: its note has texts of the instance's files."""
+    found = read(instance)
+    if found and found.state != DONE:
+        way = "--back" if found.is_back else f"--version {found.new.version}"
+        raise SockwakeError(
+            f"the upgrade of '{instance.name}' from PostgreSQL {found.old.version} to "
+            f"{found.new.version} was not finished",
+            f"{scope.command('sockwake upgrade', instance.name)} {way} goes on",
+        )
+
+
+def require_none(instance: Instance) -> None:
+    """Raise SockwakeError while there is a second cluster, or one is being made."""
+    require_settled(instance)
+    if found := read(instance):
+        raise SockwakeError(
+            f"instance '{instance.name}' still has its cluster of PostgreSQL {found.old.version}",
+            f"{scope.command('sockwake upgrade --forget', instance.name)} deletes it",
+            EXISTS,
+        )
 
 
 def facts(instance: Instance) -> dict[str, object] | None:
