@@ -53,6 +53,12 @@ def is_held(instance: Instance) -> bool:
     return any(entry.startswith(f"pg-keep@{instance.name}:") for entry in _entries())
 
 
+def start_again(instance: Instance) -> None:
+    """Have systemd start an instance again, if it is held; returns at once."""
+    if is_held(instance):
+        systemctl.start_later(f"pg-held@{instance.name}.service")
+
+
 def _entries() -> list[str]:
     try:
         names = os.listdir(_directory())

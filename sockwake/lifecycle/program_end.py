@@ -8,6 +8,7 @@ import sys
 from sockwake.config.instance import Instance
 from sockwake.lifecycle import (
     backend_end,
+    holds,
     program_socket,
     proxy,
     proxy_netns,
@@ -44,6 +45,7 @@ def clean_up(instance: Instance, what: str = "program") -> bool:
         instance, was_ready=was_ready, by_itself=by_itself
     )
     if has_failed:
+        journal.aside(holds.start_again, instance)
         if was_ready or not has_said_why:
             problem = backend_end.why(instance, what, was_ready=was_ready)
             print(problem, file=sys.stderr)

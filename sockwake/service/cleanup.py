@@ -17,7 +17,7 @@ from sockwake.engine import belongings, project_containers
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import program_end, proxy, proxy_netns, runtime, wakes
+from sockwake.lifecycle import holds, program_end, proxy, proxy_netns, runtime, wakes
 from sockwake.system import files, journal, sdnotify, systemctl
 
 _NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
@@ -60,6 +60,7 @@ def clean_up(instance: Instance) -> None:
         # the next wake makes its cluster from the start
         belongings.remove_container(engine, instance, instance.init_container)
     files.remove(instance.ending_file)
+    journal.aside(holds.start_again, instance)
 
 
 def _stop(instance: Instance, known: Settings | None, container: Container) -> None:

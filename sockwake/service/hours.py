@@ -11,7 +11,7 @@ from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds, hours
+from sockwake.lifecycle import holds, hours, waking
 from sockwake.lifecycle.hold import HOURS, moment
 from sockwake.system import journal
 
@@ -32,11 +32,12 @@ def look(instance: Instance) -> None:
     is_led_away = forwarding.is_there(instance)
     end = None if is_led_away else hours.until(settings.keep, time.time())
     before = [hold for hold in holds.holds(instance) if hold.who == HOURS]
-    if end is not None and any(hold.until == end for hold in before):
-        return
-    if end is not None:  # first: it would fall asleep between two
-        holds.take(instance, end=holds.at(end), who=HOURS)
-        journal.say(f"its hours have begun, and are over at {moment(end)}")
-    elif before:
-        journal.say("its hours are over")
-    holds.release(*before)
+    if end is None or not any(hold.until == end for hold in before):
+        if end is not None:  # first: it would fall asleep between two
+            holds.take(instance, end=holds.at(end), who=HOURS)
+            journal.say(f"its hours have begun, and are over at {moment(end)}")
+        elif before:
+            journal.say("its hours are over")
+        holds.release(*before)
+    if end is not None and not waking.is_ready(instance):
+        holds.start_again(instance)  # it may fail to start, or have been put to sleep

@@ -213,11 +213,11 @@ def test_several_hold_it_and_what_would_end_it_refuses(database: Database) -> No
     before = database.main_pid(keeper)
     database.kill(keeper)
     until("it is there again", lambda: database.main_pid(keeper) not in (0, before))
-    # nor is that of the server, which the next client starts
+    # nor is that of the server, which is started again
     os.kill(database.server_pid(), signal.SIGKILL)
     until("the server has ended", lambda: not is_awake(database))
     assert [each["id"] for each in holds(database)] == [1, 2]
-    assert database.psql() == "1"
+    until("it is awake again", lambda: is_awake(database))
     until("the second has ended", lambda: [each["id"] for each in holds(database)] == [1])
     stays_awake(database)
     run("sockwake", "release", "pg1", "--all").expect(0, "released pg1 1, of root ")
@@ -253,6 +253,19 @@ def test_hours_in_which_it_is_kept_awake(database: Database) -> None:
     until("it is awake", lambda: is_awake(database))
     run("sockwake", "rm", "pg1", "--purge").expect(0)
     assert holds(database) == []
+
+
+def test_hours_that_begin_before_its_disk_is_there(database: Database) -> None:
+    env = database.etc / "instance.env"
+    env.write_text(f"{env.read_text()}KEEP={in_seconds(-3600, 3600)}\n")
+    away = database.data.rename(f"{database.data}.away")
+    try:
+        run("systemctl", "daemon-reload").expect(0)
+        must("systemctl", "start", "pg-hours@pg1.service")
+        until("it has failed", lambda: database.state(database.backend) == "failed")
+    finally:
+        away.rename(database.data)
+    until("it is awake", lambda: is_awake(database))
 
 
 @pytest.mark.soak

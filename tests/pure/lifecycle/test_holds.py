@@ -13,6 +13,7 @@ from sockwake.lifecycle import holds
 from sockwake.lifecycle import hours as of_an_instance
 from sockwake.lifecycle.hold import HOURS, Hold, uptime
 from sockwake.service import check, hours
+from sockwake.system import systemctl
 from sockwake.system.process import ProgramError
 from tree import Tree
 
@@ -159,7 +160,9 @@ class Calls:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, end: float | None) -> None:
         self.taken: list[str] = []
         self.released: list[int] = []
+        self.started: list[str] = []
         monkeypatch.setattr(of_an_instance, "until", lambda *_: end)
+        monkeypatch.setattr(systemctl, "start_later", self.started.append)
         monkeypatch.setattr(holds, "take", lambda _, *, end, who: self.taken.append(end))
         monkeypatch.setattr(
             holds, "release", lambda *ended: self.released.extend(e.id for e in ended)
@@ -193,6 +196,8 @@ def test_a_look_leaves_one_hold_until_the_end_of_the_hours(
         write(units, hold(1, who=HOURS, end=holds.at(until)))
     hours.look(shop)
     assert (calls.taken, calls.released) == (taken, released)
+    # asleep in its hours, whether the hold is new or not: it is held by a user, too
+    assert calls.started == ([] if end is None else ["pg-held@shop.service"])
 
 
 def test_an_idle_check_lets_a_held_instance_be(
