@@ -29,6 +29,20 @@ def forget(instance: Instance) -> None:
     files.remove(instance.asked_file)
 
 
+def waits(instance: Instance, settings: Settings) -> str:
+    """As which of connections.UNSEEN to take a start that a command or a hold wants, or "".
+
+    A port scan may have come first: systemd starts the backend once for both.
+    """
+    from sockwake.lifecycle import holds
+
+    try:
+        is_asked = bool(_by_command(instance, settings.start_timeout + _LATE))
+    except (OSError, ValueError):
+        is_asked = False
+    return connections.UNSEEN[1] if is_asked or holds.is_held(instance) else ""
+
+
 def of_wake(instance: Instance, settings: Settings, client: str, took: float) -> str:
     """Who has asked for a wake that took so many seconds, for a client of connections.UNSEEN.
 

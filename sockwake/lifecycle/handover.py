@@ -17,6 +17,25 @@ _PROXY_COMES_WITHIN = 10.0  # seconds
 _MOST_ADDRESSES = 64  # of one instance
 
 
+def asked_or_turned_away(instance: Instance, settings: Settings, lock: int) -> str:
+    """As whose to take a wake without a client, for a command or a hold; "" for nobody's.
+
+    Then the connections in the queue have been closed, and the wake lock has been released.
+    """
+    from sockwake.lifecycle import asker, proxy_netns  # late: a proxy needs only hand_over()
+    from sockwake.system import sdnotify
+
+    if client := asker.waits(instance, settings):
+        return client
+    handover = Handover(instance)
+    sdnotify.notify("READY=1\nSTATUS=closing connections that sent nothing")
+    os.close(lock)
+    handover.turn_away(settings)
+    handover.close()
+    proxy_netns.forget(instance)
+    return ""
+
+
 class Handover:
     """The unix socket at which the proxy hands over its listening sockets, until it is closed."""
 

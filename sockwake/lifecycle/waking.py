@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOREVER = float("inf")
 _ATTEMPTS = 3  # a port scan at this very moment may have a start end: no client is there
+_TURNED_AWAY = 25.0  # seconds until such a start has ended; its waker takes 20 at most
 _LOOK_EVERY = 0.01  # seconds
 _FAILED = 1  # systemctl(1): the job has; others tell that there is no such unit, or no permission
 _GOODBYES = 6.0  # seconds until a proxy has told its clients why; bin/refuse takes 5 at most
@@ -47,6 +48,7 @@ def wake(
             ) from None
         if has_outcome(instance):
             break
+        _await_end(instance, deadline)
     if not is_ready(instance):
         error = failed(instance)
         _await_goodbyes(instance)
@@ -105,6 +107,17 @@ def _start(unit: str, deadline: float) -> None:
     except process.ProgramError as error:
         if error.returned != _FAILED:
             raise
+
+
+def _await_end(instance: Instance, deadline: float) -> None:
+    """Wait until a start for no client has ended: another would only be told that it is there."""
+    latest = min(deadline, time.monotonic() + _TURNED_AWAY)
+    while time.monotonic() < latest and not (
+        systemctl.is_down(instance.backend_unit) and systemctl.is_down(instance.proxy_unit)
+    ):
+        if is_ready(instance):
+            return
+        time.sleep(_LOOK_EVERY)
 
 
 def _await_lock(instance: Instance, deadline: float) -> None:

@@ -41,13 +41,18 @@ def main(arguments: list[str]) -> int:
 
 
 def is_wanted(instance: Instance, settings: Settings, listeners: list[socket.socket]) -> bool:
-    """Whether a client waits, or an administrator has started the unit: the queue is empty.
+    """Whether a client waits, or it was started for none: by hand, by a command or for a hold.
 
-    listeners: from sockets(). Closes the connections there when none is a client's.
+    listeners: from sockets(). Closes the connections there when none is a client's. An empty queue
+    tells that it was started by hand; another may have come just before that.
     """
     if not strangers.not_empty(listeners):
         return True
-    return strangers.turn_away(listeners, settings, instance.name)
+    if strangers.turn_away(listeners, settings, instance.name):
+        return True
+    from sockwake.lifecycle import asker
+
+    return bool(asker.waits(instance, settings))
 
 
 def start_nothing(instance: Instance) -> None:

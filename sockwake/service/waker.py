@@ -125,18 +125,14 @@ def admit(instance: Instance, settings: Settings, lock: int) -> str:
 
     Then the connections in the queue have been closed, and the wake lock has been released.
     """
-    if client := connections.awaited(settings):
-        allowlist.require_enforced(settings)
-        return client
-    from sockwake.lifecycle.handover import Handover
+    client = connections.awaited(settings)
+    if not client:
+        from sockwake.lifecycle import handover
 
-    handover = Handover(instance)
-    sdnotify.notify("READY=1\nSTATUS=closing connections that sent nothing")
-    os.close(lock)
-    handover.turn_away(settings)
-    handover.close()
-    proxy_netns.forget(instance)
-    return ""
+        client = handover.asked_or_turned_away(instance, settings, lock)
+    if client:
+        allowlist.require_enforced(settings)
+    return client
 
 
 def make_missing(

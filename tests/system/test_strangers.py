@@ -15,10 +15,11 @@ from moment import until
 from program import run
 from service import Service
 from soak import SOAK, only_in_soak
-from stranger import ask, knock, knock_and_reset, say_nothing, turned_away, wakes
+from stranger import ask, knock, knock_and_reset, knocking, say_nothing, turned_away, wakes
 from webshop import container
 
 CYCLES = 100 if SOAK else 12
+TURNS = 40 if SOAK else 6
 KINDS = ("postgres", *only_in_soak("native", "container", "command"))
 
 
@@ -102,3 +103,17 @@ def test_clients_among_strangers_are_served(sleeper: MakeSleeper, kind: str) -> 
             figures.count("connections lost")
     assert lost == 0
     assert turned_away(sought) > CYCLES // 3
+
+
+@pytest.mark.parametrize("runtime", ["engine", *only_in_soak("crun")])
+def test_a_command_wakes_it_among_health_checks(
+    service: MakeService, nginx: str, runtime: str
+) -> None:
+    """The server speaks first, as far as systemd knows: each of them has the backend started."""
+    checked = container(service, nginx, "--ready", "tcp", "--runtime", runtime)
+    name = checked.name
+    with knocking(checked, 0.3):
+        for number in range(TURNS):
+            time.sleep(0.05 * number)
+            run("sockwake", "keep" if number % 2 else "wake", name).expect(0)
+            run("sockwake", "sleep", "--force", name).expect(0)

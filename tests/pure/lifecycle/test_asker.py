@@ -10,7 +10,7 @@ from env_file import env
 from sockwake.clients import connections
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
-from sockwake.lifecycle import asker, hold, holds, runtime, wakes
+from sockwake.lifecycle import asker, handover, hold, holds, runtime, wakes
 from sockwake.lifecycle.hold import HOURS, Hold
 from tree import Tree
 
@@ -96,3 +96,19 @@ def test_what_was_asked_for_is_no_client_that_comes_too_often() -> None:
         every = [wakes.Wake(100.0 + number, 1.0, who) for number in range(9)]
         assert wakes.flapping_client(every) is None
     assert wakes.flapping_client([wakes.Wake(100.0, 1.0, "10.0.0.7:5")] * 9) == "10.0.0.7"
+
+
+def test_a_start_is_wanted_by_a_hold_and_by_a_command_that_is_not_long_ago(
+    tree: Tree, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(instance)
+    assert asker.waits(instance, settings) == ""
+    asker.note(instance)
+    assert asker.waits(instance, settings) == LEFT
+    now = wakes.now()
+    monkeypatch.setattr(wakes, "now", lambda: now + settings.start_timeout + 61)
+    assert asker.waits(instance, settings) == ""
+    Path(instance.asked_file).write_text("half")
+    assert asker.waits(instance, settings) == ""
+    write_hold(tree, 1, "anna", 1000)
+    assert handover.asked_or_turned_away(instance, settings, -1) == LEFT

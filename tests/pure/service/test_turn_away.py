@@ -12,6 +12,7 @@ import pytest
 from env_file import COMMAND, NATIVE, text_of
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
+from sockwake.lifecycle import asker, holds
 from sockwake.service import turn_away
 from tree import SOURCE, Tree, run
 
@@ -62,6 +63,24 @@ def test_nothing_is_started_for_connections_that_are_closed(
         "sockwake: turned away 2 connections that sent nothing, the last from 127.0.0.1:"
         in capfd.readouterr().out
     )
+
+
+@pytest.mark.parametrize("by_command", [False, True])
+def test_behind_closed_connections_a_hold_or_a_command_is_served(
+    tree: Tree, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, by_command: bool
+) -> None:
+    """systemd starts the backend once for a port scan and for them."""
+    instance = at(tree, listener)
+    if by_command:
+        asker.note(instance)
+    else:
+        units = tree.path / "transient"
+        units.mkdir()
+        monkeypatch.setattr(holds, "_directory", lambda: str(units))
+        (units / "pg-keep@app:1.service").touch()
+    come(listener).close()
+    time.sleep(0.05)
+    assert is_wanted(instance)
 
 
 def test_a_client_behind_a_closed_connection_stays_in_the_queue(
