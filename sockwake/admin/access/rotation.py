@@ -11,6 +11,7 @@ import sys
 
 from sockwake.admin import inventory
 from sockwake.admin.access import addresses, beside, client
+from sockwake.config import forwarding
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError
@@ -41,6 +42,7 @@ def rotate(name: Name, new: str) -> str:
         inventory.require_finished(instance)
         settings = load(instance)
         addresses.require_postgres(instance, settings)
+        forwarding.require_none(instance)  # another server's password is not in this file
         password.require_password(instance)
         client.require_psql(instance, settings)
         settle(instance, settings)
@@ -69,7 +71,12 @@ def given(path: str) -> str:
 
 
 def settle_begun(instance: Instance, settings: Settings) -> None:
-    """Settle what a passwd that was killed has left; of one at work the end is awaited."""
+    """Settle what a passwd that was killed has left; of one at work the end is awaited.
+
+    Not while clients are led to another server, which knows neither of the two.
+    """
+    if forwarding.is_there(instance):
+        return
     if os.path.lexists(f"{_place(instance)}.new") and os.access(instance.etc, os.W_OK):
         with inventory.held(instance.name):
             settle(instance, settings)

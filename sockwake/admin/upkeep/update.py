@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sockwake.admin import inventory
 from sockwake.admin.make import trial
 from sockwake.admin.operands import named_or_all
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load, load_if_valid
 from sockwake.errors import SockwakeError
@@ -84,7 +84,9 @@ def update(name: Name, *, back: bool, wake: bool, root: str, quiet: bool) -> Out
 
 def _sleeps(instance: Instance) -> bool:
     """Whether it can be woken and stopped again without a client's noticing."""
-    return not instance.root and systemctl.is_running() and drain.is_down(instance)
+    if instance.root or forwarding.is_there(instance):
+        return False
+    return systemctl.is_running() and drain.is_down(instance)
 
 
 def _prove(instance: Instance, settings: Settings, where: str, *, last: str, before: str) -> None:
