@@ -31,6 +31,7 @@ class Pending:
     reload: systemd has to read its units anew. reopen: its port is to be opened anew. is_new: its
     data have never been made. make: "bundle" or "container", when that is missing or outdated.
     is_awake: its backend runs. clients: connections that a new opening of the port would cut.
+    is_open: its port is open, as systemd has it.
     """
 
     reload: bool = False
@@ -39,6 +40,7 @@ class Pending:
     make: str = ""
     is_awake: bool = False
     clients: int = 0
+    is_open: bool = False
 
     def __bool__(self) -> bool:
         return self.reload or self.reopen or self.is_new or bool(self.make and not self.is_awake)
@@ -86,6 +88,7 @@ def look(
         make=_outdated(instance, settings, is_edited=bool(texts), is_new=is_new),
         is_awake=is_awake,
         clients=_connected(settings, drop_ins.streams(read, instance)) if reopen else 0,
+        is_open=is_open,
     )
 
 

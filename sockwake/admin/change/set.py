@@ -82,6 +82,11 @@ class Change:
         if self._name != "instance.env":
             later = [self._name]
         said = []
+        if self.pending.is_open and not self.pending.reopen:
+            now, later = (
+                [],
+                sorted([*now, *later]),
+            )  # the socket stays, and what is behind it is new
         if now and self.pending.reopen:
             cut = f", which cut {pending.counted(self.pending.clients)}"
             said.append(f"{_listed(now)} now{cut if self.pending.clients else ''}")
@@ -102,7 +107,8 @@ class Change:
             edit = scope.command("sockwake edit", "--unit", self.instance.name)
             said.append(f"{_listed(written_out)} is in service.conf, too: {edit}")
         if "TLS" in self._keys:
-            edit = scope.command("sockwake edit", "--compose", self.instance.name)
+            file = "--unit" if definition == "service.conf" else "--compose"
+            edit = scope.command("sockwake edit", file, self.instance.name)
             said.append(f"the server's own listen_addresses and ssl are in its definition: {edit}")
         if {"DB_USER", "DB_NAME"} & set(self._keys):
             said.append("the cluster has the user and the database that it was made with")

@@ -11,8 +11,8 @@ from sockwake.config import envfile, scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.kinds.table import COMPOSE, KINDS, SERVICE
-from sockwake.postgres import cluster
+from sockwake.kinds.table import COMPOSE, HOST, KINDS, SERVICE
+from sockwake.postgres import cluster, host_server
 from sockwake.system import safe_path
 
 _OPTIONS = {option.key: option for option in OPTIONS if option.key}
@@ -39,17 +39,19 @@ def require_valid(
 
     changed: the keys whose values are new. is_open: where the instance listens already.
     """
-    settings = Settings(text, instance)
+    settings, changed = Settings(text, instance), set(changed)
     safe_path.require_in_tree(instance.root, settings.data)
     lines = envfile.parse(text, instance.env_file)
     for key in changed:
         if lines.get(key):
             _require_value(instance, key, lines[key])
+            _require_kind(settings, key)
+    _require_together(instance, settings, changed)
     _require_files(instance, settings)
     _require_ports(instance, settings, set(is_open))
     if settings.data and "DATA" in changed:
         _require_data(instance, settings)
-    if {"VERSION", "DATA"} & set(changed) and settings.has_cluster:
+    if {"VERSION", "DATA"} & changed and settings.has_cluster:
         _require_cluster(instance, settings)
     return settings
 
@@ -66,6 +68,35 @@ def _require_value(instance: Instance, key: str, value: str) -> None:
         host.require_check(value, instance.root)
     if key == "SOCKET_USER":
         host.require_user(value, instance.root)
+
+
+def _require_kind(settings: Settings, key: str) -> None:
+    """Raise SockwakeError (usage) for a key whose option is not for what the instance is."""
+    option = _OPTIONS.get(key)
+    if option and option.kinds and settings.kind not in option.kinds_named:
+        raise SockwakeError(
+            f"{key} is not for an instance of kind '{settings.kind}'",
+            f"it is for kind {' or '.join(option.kinds_named)}",
+            USAGE,
+        )
+    if settings.runtime == HOST and key in ("ENGINE", "IMAGE"):
+        raise SockwakeError(
+            f"{key} is for a container, and a program of the host wakes without one",
+            f"leave out {key}",
+            USAGE,
+        )
+
+
+def _require_together(instance: Instance, settings: Settings, changed: set[str]) -> None:
+    """Raise SockwakeError for new values that do not go together with the others, or the host."""
+    if {"ALLOW", "LISTEN"} & changed:
+        host.require_filtered(settings.allow, settings.listen, option=False)
+    if "VERSION" in changed and settings.runtime == HOST and not instance.root:
+        host_server.require_installed(settings.major)
+    if settings.is_project and {"PORTS", "PROFILES", "PROJECT"} & changed:
+        from sockwake.admin.make import project  # late: few instances are one
+
+        project.require_fit(settings, instance.root, instance.name)
 
 
 def _require_files(instance: Instance, settings: Settings) -> None:

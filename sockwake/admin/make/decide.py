@@ -126,10 +126,7 @@ def _require_what_is_named(request: Request, arguments: Namespace) -> None:
     for user in (arguments.socket_user, arguments.run_as):
         if user:
             host.require_user(user, request.root)
-    if arguments.allow and all(item.startswith("/") for item in request.listen):
-        raise SockwakeError(
-            "--allow is for IP addresses", "--socket-mode is for unix sockets", USAGE
-        )
+    host.require_filtered(arguments.allow or (), request.listen)
 
 
 def _decide_postgres(request: Request, arguments: Namespace, network: str) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pwd
+from collections.abc import Sequence
 
 from sockwake.config import scope
 from sockwake.errors import USAGE, SockwakeError, reason
@@ -19,6 +20,16 @@ def require_user(name: str, root: str) -> None:
         pwd.getpwnam(name)
     except KeyError:
         raise SockwakeError(f"there is no user '{name}'", status=USAGE) from None
+
+
+def require_filtered(allow: Sequence[str], listen: Sequence[str], *, option: bool = True) -> None:
+    """Raise SockwakeError (usage) when only unix sockets have a filter of addresses.
+
+    option: whether the options of sockwake-new are named, and not the keys of instance.env.
+    """
+    if allow and all(item.startswith("/") for item in listen):
+        filters, mode = ("--allow", "--socket-mode") if option else ("ALLOW", "SOCKET_MODE")
+        raise SockwakeError(f"{filters} is for IP addresses", f"{mode} is for unix sockets", USAGE)
 
 
 def require_program(path: str, root: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from sockwake.admin import inventory
 from sockwake.admin.make.request import Request
 from sockwake.config.endpoint import Endpoint
-from sockwake.config.settings import load_if_valid
+from sockwake.config.settings import Settings, load_if_valid
 from sockwake.engine import compose_inputs, compose_limits, compose_project, project_containers
 from sockwake.engine.api import Engine, EngineError, socket_of
 from sockwake.engine.compose_project import ComposeProject, Port
@@ -66,11 +67,14 @@ def read(path: str, profiles: tuple[str, ...], *, root: str = "") -> ComposeProj
     return project
 
 
-def require_unclaimed(found: ComposeProject, root: str) -> None:
-    """Raise SockwakeError (exists) when another instance has the project, or its compose name."""
+def require_unclaimed(found: ComposeProject, root: str, *, but: str = "") -> None:
+    """Raise SockwakeError (exists) when another instance has the project, or its compose name.
+
+    but: the name of the instance that has it already.
+    """
     for other in (*inventory.unfinished(root), *inventory.instances(root)):
         settings = load_if_valid(other)
-        if not settings or not settings.is_project:
+        if other.name == but or not settings or not settings.is_project:
             continue
         try:
             theirs = compose_project.read(root + settings.project, settings.profiles)
@@ -94,12 +98,8 @@ def endpoints(
     than those the file publishes at.
     """
     chosen = [each for each in project.ports if _is_asked_for(each, service, port)]
-    if service and service not in project.services:
-        raise SockwakeError(
-            f"the project in {project.directory} has no service '{service}'",
-            f"it has {', '.join(project.services)}",
-            USAGE,
-        )
+    if service:
+        _require_service(project, service)
     if not chosen:
         what = f"no port {port}" if port else "no TCP port"
         where = f"service '{service}'" if service else f"the project in {project.directory}"
@@ -123,6 +123,29 @@ def endpoints(
     return list(places.values())
 
 
+def require_fit(settings: Settings, root: str, name: str) -> None:
+    """Raise SockwakeError when the project of an instance's settings cannot be what they say.
+
+    name: of the instance.
+    """
+    found = read(settings.project, settings.profiles, root=root)
+    for each in settings.ports:
+        _require_service(found, each.service)
+    _require_reachable(found, settings.ports)
+    if not root:
+        compose_project.require_safe(found.directory, compose_inputs.inputs(found), is_copied=False)
+    require_unclaimed(found, root, but=name)
+
+
+def _require_service(project: ComposeProject, service: str) -> None:
+    if service not in project.services:
+        raise SockwakeError(
+            f"the project in {project.directory} has no service '{service}'",
+            f"it has {', '.join(project.services)}",
+            USAGE,
+        )
+
+
 def _moved(found: ComposeProject, directory: str) -> ComposeProject:
     """The project as it will be in another directory, which may give it its name."""
     by_place = compose_project.name_of(found.directory)
@@ -140,7 +163,7 @@ def _require_whole(project: ComposeProject) -> None:
         )
 
 
-def _require_reachable(project: ComposeProject, chosen: list[Endpoint]) -> None:
+def _require_reachable(project: ComposeProject, chosen: Sequence[Endpoint]) -> None:
     """Raise SockwakeError (usage) for a port of the host that its service takes itself."""
     for each in chosen:
         mode = project.config["services"][each.service].get("network_mode")
