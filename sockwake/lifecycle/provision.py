@@ -19,10 +19,11 @@ from sockwake.lifecycle import first_wake, init_scripts, initdb, project, runtim
 from sockwake.lifecycle.init_container import InEngine
 from sockwake.lifecycle.needs_engine import EngineNeededError
 from sockwake.lifecycle.readiness import await_ready
+from sockwake.oci import bundle
 from sockwake.postgres import adoption, cluster, initdb_arguments, tls
 from sockwake.postgres.adoption import Mending
 from sockwake.postgres.hba import Client
-from sockwake.system import files
+from sockwake.system import files, journal
 
 _SERVER = "    command:\n      - postgres\n"  # as the template has it
 _LATE_PORTS = 10  # seconds the other ports of a project get beside its first
@@ -53,6 +54,18 @@ def make_what_is_missing(
     if not found.is_current:
         Project(instance, settings, container.engine).create_everyday(made_of)
     return found.is_running
+
+
+def make_for_wake(
+    instance: Instance, settings: Settings, container: Container, made_of: str
+) -> bool:
+    """Do the same on the way of a wake, and remove the bundle that crun had before an edit.
+
+    An edit back makes another, and ends the container first (lifecycle/former_engine.py).
+    """
+    is_running = make_what_is_missing(instance, settings, container, made_of, journal.write)
+    bundle.remove(instance)
+    return is_running
 
 
 def make_anew(instance: Instance, settings: Settings, container: Container) -> None:

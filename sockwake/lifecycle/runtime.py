@@ -151,6 +151,17 @@ def take_data(instance: Instance, path: str) -> int:
     return lock
 
 
+def require_unserved(settings: Settings) -> None:
+    """Raise SockwakeError (in use) when a server is at work on the cluster, whatever the lock says.
+
+    On the wake path: every process is looked at only behind a crash, or where there is one.
+    """
+    if settings.has_cluster and os.path.exists(f"{settings.cluster}/postmaster.pid"):
+        from sockwake.lifecycle import served
+
+        served.require_not(settings)
+
+
 def note_stop(instance: Instance, container: Container, took: float) -> str:
     """Leave for `sockwake status` that a stop ended in SIGKILL; returns the sentence, or ""."""
     if not container.was_killed(took):

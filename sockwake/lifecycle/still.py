@@ -80,6 +80,7 @@ def still(instance: Instance, settings: Settings) -> Iterator[Callable[[], bool]
         require_asleep(instance, settings)
         if settings.data and os.path.isdir(settings.data):
             stack.callback(os.close, runtime.take_data(instance, settings.data))
+            runtime.require_unserved(settings)
         yield lambda: systemctl.is_asked_to_start(instance.backend_unit)
 
 

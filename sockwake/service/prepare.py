@@ -61,6 +61,7 @@ def prepare(instance: Instance) -> bool:
         if settings.is_container:
             from sockwake.lifecycle import bundled
 
+            runtime.require_unserved(settings)
             bundled.make_what_is_missing(instance, settings, journal.write)
             if not settings.has_cluster:
                 bundled.require_network(instance)

@@ -154,9 +154,9 @@ def make_missing(
     else:
         from sockwake.lifecycle import provision  # 30 ms, when there is something to make
 
-        is_running = provision.make_what_is_missing(
-            instance, settings, container, made_of, journal.write
-        )
+        is_running = provision.make_for_wake(instance, settings, container, made_of)
+    if not is_running:
+        runtime.require_unserved(settings)
     if settings.has_cluster:
         runtime.lend_backend(instance, settings)
     if settings.tls:

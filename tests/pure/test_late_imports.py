@@ -10,7 +10,8 @@ from tree import SOURCE, run
 
 # Never loaded by the watcher: the settings may be invalid by then, and procnet is for
 # sockdiag.listen(), which the waker calls.
-NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet"}
+# the last looks for a server that is in the way of a start
+NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet", "sockwake.lifecycle.served"}
 READS_SETTINGS = {"load", "load_if_valid"}
 
 

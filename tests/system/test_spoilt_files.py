@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from cluster_servers import servers
 from instances import Make
+from moment import until
 from program import must, run
 from recovery import asleep_with_a_row
 from refusal import told
@@ -58,6 +62,34 @@ def test_two_instances_on_one_data_directory(instance: Make) -> None:
     (second.etc / "instance.env").write_text(
         (second.etc / "instance.env").read_text().replace("DATA=", "#DATA=")
     )
+
+
+def test_a_server_whose_watcher_was_killed_keeps_its_data_until_it_has_ended(
+    instance: Make,
+) -> None:
+    """With the watcher its lock of the data has gone. SIGSTOP stands in for a slow disk."""
+    first = instance("--runtime", "engine", name="pg2")
+    second = instance("--runtime", "engine", "--no-provision", name="pg1")
+    with (second.etc / "instance.env").open("a") as file:
+        file.write(f"DATA={first.data}\n")
+    (second.etc / "uninitialised").unlink()
+    second.password = first.password
+    assert second.psql("create table kept as select 1 as n") == "SELECT 1"
+    second.put_to_sleep()
+    first.psql("insert into kept values (2)")
+    (slow,) = servers(first.cluster, "checkpointer")
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        first.kill(first.backend)
+        assert "another server is using" in second.fatal()
+        assert len(servers(first.cluster)) == 1
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    until("the first has ended", lambda: not servers(first.cluster))
+    assert second.psql("select sum(n) from kept") == "3"
+    second.put_to_sleep()
+    assert "not properly shut down" not in first.journal() + second.journal()
+    second.edit("instance.env", "DATA=", "#DATA=")
 
 
 def test_disk_full_under_the_data(instance: Make, tmp_path: Path) -> None:
