@@ -19,6 +19,14 @@ from sockwake.lifecycle import (
 from sockwake.system import files, journal, memory
 
 
+def is_of_crun(instance: Instance, run: str) -> bool:
+    """Whether bin/container has begun a run of the unit: by now the unit may be crun's by an edit.
+
+    run: its invocation id.
+    """
+    return files.text_of(f"{instance.run}/begun").partition(" ")[0] == run
+
+
 def clean_up(instance: Instance, what: str = "program") -> bool:
     """End its proxy, and leave the reason of an unwanted end.
 

@@ -51,7 +51,8 @@ def clean_up(instance: Instance) -> None:
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     known = load_if_valid(instance)
-    for engine in engines_of(known):
+    # an edit may have given it another runtime meanwhile
+    for engine in engines_of(known if known and known.needs_engine else None):
         is_project = known is not None and known.is_project
         if not is_project and belongings.has_container(engine, instance):
             _stop(instance, known, Container(instance.container, engine))
@@ -94,7 +95,8 @@ def _clean_up_killed(instance: Instance) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if instance.backend_unit not in systemctl.not_cleaned_up():
             return
-        is_bundled = runtime.is_crun(instance)
+        run = systemctl.invocation(instance.backend_unit)
+        is_bundled = runtime.is_crun(instance) and program_end.is_of_crun(instance, run)
         if is_bundled or _is_program(instance):
             # what systemd would tell ExecStopPost=, systemd.exec(5)
             os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")

@@ -59,8 +59,9 @@ def prepare(instance: Instance) -> bool:
     lock = runtime.take_data(instance, settings.data) if settings.data else -1
     try:
         if settings.is_container:
-            from sockwake.lifecycle import bundled
+            from sockwake.lifecycle import bundled, former_engine
 
+            former_engine.stop(instance, settings)
             runtime.require_unserved(settings)
             bundled.make_what_is_missing(instance, settings, journal.write)
             if not settings.has_cluster:

@@ -43,7 +43,6 @@ _LOOK_EVERY = 0.002  # seconds
 _SIGINT = (_signal.SIGINT, 60, 0.5)  # a PostgreSQL
 _SIGTERM = (_signal.SIGTERM, 1, 5.0)  # any other; bin/end knows the time, too
 _CRUN = "crun"
-_AFTER = {"after-bundle": "container", "after-server": "server"}  # what has ended, for clients
 _CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
 
 
@@ -69,10 +68,9 @@ def main(arguments: list[str]) -> int:
             start_attempt.note(instance)
             raise SockwakeError("what waits until it is ready was killed")
         else:
-            from sockwake.lifecycle import program_end  # what a wake need not wait for
+            from sockwake.service import program_after  # what a wake need not wait for
 
-            has_failed = program_end.clean_up(instance, _AFTER.get(verb, "program"))
-            return int(has_failed and start_attempt.ends_anyhow())  # which systemd does not know
+            return program_after.clean_up(instance, verb)
     except Ended as error:
         main_process.await_end()
         if not os.path.exists(instance.nobody_file):

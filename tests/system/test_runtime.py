@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from cluster_servers import servers
 from database import Database
 from derived import derived
 from instances import Make
+from moment import until
 from program import must, run
 from soak import SOAK, only_in_soak
 
@@ -254,3 +256,42 @@ def test_a_container_that_was_started_by_hand_is_stopped_before(instance: Make) 
     must("docker", "start", database.container)
     move(database, "crun")
     require_row(database)
+
+
+def edit_by_hand(database: Database, to: str) -> None:
+    """Have RUNTIME= say so, and systemd read it."""
+    path = database.etc / "instance.env"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("RUNTIME=")]
+    path.write_text("\n".join([*lines, f"RUNTIME={to}", ""]))
+    must("systemctl", "daemon-reload")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("moment", ["awake", "asleep"])
+def test_an_edit_by_hand_while_the_engine_s_server_runs_starts_no_second(
+    instance: Make, moment: str
+) -> None:
+    """One whose watcher was killed, or that was started by hand."""
+    database = of_version_0_1(instance)
+    for _ in range(2):  # the second time there was a bundle before
+        with database.at_work() as client:
+            assert client.value("select n from kept") == "42"
+            if moment == "awake":
+                edit_by_hand(database, "crun")
+                database.kill(database.backend)
+        if moment == "awake":
+            until("its server has been ended", lambda: not servers(database.cluster))
+        else:
+            database.put_to_sleep()
+            edit_by_hand(database, "crun")
+            must("docker", "start", database.container)
+            until("its server is at work", lambda: servers(database.cluster))
+        with database.at_work() as client:
+            assert client.value("select n from kept") == "42"
+            (server,) = servers(database.cluster)
+            assert database.backend in Path(f"/proc/{server}/cgroup").read_text()
+            assert not has_container(database.container)
+        database.put_to_sleep()
+        edit_by_hand(database, "engine")
+    require_row(database)
+    assert not (BUNDLES / database.name).exists()
