@@ -9,6 +9,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.system import sigstop, systemctl
+from sockwake.system.standstill import standstill
 
 _LOOK_EVERY = 0.1  # seconds
 _MOST_NAMED = 5  # clients
@@ -30,13 +31,10 @@ def begin(
         systemctl.stop_later(instance.backend_unit)
         return
     accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
-    try:
-        systemctl.signal(accepting, "STOP", all_processes=True)
+    with standstill(accepting):
         require_no_clients(instance, settings, hint, served=served)
         _end_accepting(accepting, instance)
         systemctl.stop_later(instance.backend_unit)
-    finally:
-        systemctl.signal(accepting, "CONT", all_processes=True)
 
 
 @contextmanager
@@ -45,12 +43,9 @@ def standing_still(instance: Instance, accepting: str) -> Iterator[None]:
 
     A client that comes meanwhile waits in the queue of the port. After an error it goes on.
     """
-    try:
-        systemctl.signal(accepting, "STOP", all_processes=True)
+    with standstill(accepting):
         yield
         _end_accepting(accepting, instance)
-    finally:
-        systemctl.signal(accepting, "CONT", all_processes=True)
 
 
 def _end_accepting(accepting: str, instance: Instance) -> None:

@@ -10,15 +10,18 @@ from sockwake.system import pids, process
 
 _SERVES = "systemd-socket-"  # what proc(5) has in comm of systemd-socket-proxyd: 15 characters
 # the unit may have no process
-_ELSEWHERE = 'systemctl "$0" kill --kill-whom=main --signal=SIGHUP "$1" 2>/dev/null || :'
+_ELSEWHERE = """for signal in SIGHUP SIGCONT; do
+    systemctl "$0" kill --kill-whom=main --signal=$signal "$1" 2>/dev/null || :
+done"""
 
 
 def hang_up(instance: Instance, *, only_serving: bool = False) -> None:
     """End the proxy before it accepts a client for which there is no backend.
 
     By a signal and not a stop job, which would also cancel the start that the next client has asked
-    for: by SIGHUP, which the proxy does not catch. Found in its cgroup: systemctl takes a hundred
-    times as long.
+    for: by SIGHUP, which the proxy does not catch, and SIGCONT, behind which also one takes it that
+    was left stopped by what was killed. Found in its cgroup: systemctl takes a hundred times as
+    long.
     only_serving: not while it waits for the backend, or tells its clients why there is none.
     One that leads its clients elsewhere has no use for the backend, and is left alone.
     """
@@ -39,7 +42,8 @@ def _hang_up(pid: int, instance: Instance) -> None:
         pidfd = pids.open_checked(pid, lambda: pid in _processes(instance))
     except OSError:
         return  # it has just ended
-    pids.send(pidfd, _signal.SIGHUP)
+    for number in (_signal.SIGHUP, _signal.SIGCONT):
+        pids.send(pidfd, number)
     pids.close(pidfd)
 
 

@@ -57,14 +57,14 @@ def main(arguments: list[str]) -> int:
 def run(instance: Instance) -> None:
     """Check the instance once."""
     settings = load(instance)
+    proxy, proxy_fd = (0, pids.NONE) if settings.counts_clients else find_proxy(instance)
+    check = Check(instance, settings, proxy, proxy_fd)
+    check.release_stopped()  # first: clients wait for what is stopped
     if settings.is_container and systemctl.is_down(instance.backend_unit):
         from sockwake.lifecycle import unwatched
 
         unwatched.stop(instance, settings)
         return
-    proxy, proxy_fd = (0, pids.NONE) if settings.counts_clients else find_proxy(instance)
-    check = Check(instance, settings, proxy, proxy_fd)
-    check.release_stopped()  # first: clients wait for what is stopped
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
     allowlist.note_dropped(instance, settings)  # whatever is decided then
@@ -115,13 +115,18 @@ class Check:
 
     def release_stopped(self) -> None:
         """Continue what a check, or a command, that was killed has stopped."""
-        unit = self._accepting_unit
+        if not self._is_stopped():
+            return  # and nothing waits for a command that has the instance sleep on
         with holds.NoneTaken(self.instance):  # a command that has stopped it, and goes on, has that
-            if self.settings.counts_clients:
-                if pids.is_stopped(systemctl.main_pid(unit)):
-                    systemctl.signal(unit, "CONT", all_processes=True)
-            elif self.proxy and pids.is_stopped(self.proxy):
+            if self.settings.counts_clients and self._is_stopped():
+                systemctl.signal(self._accepting_unit, "CONT", all_processes=True)
+            elif self._is_stopped():
                 pids.send(self._proxy_fd, signal.SIGCONT)
+
+    def _is_stopped(self) -> bool:
+        if self.settings.counts_clients:
+            return pids.is_stopped(systemctl.main_pid(self._accepting_unit))
+        return bool(self.proxy) and pids.is_stopped(self.proxy)
 
     def kill_vanished(self) -> None:
         """End connections whose other end has gone without a FIN; only root can."""

@@ -157,14 +157,15 @@ def interact(argv: list[str]) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def begin(argv: list[str], output: int) -> int:
+def begin(argv: list[str], output: int, source: int = pids.NONE) -> int:
     """Start argv in a process group of its own and return its id; the caller waits for it.
 
-    output: the descriptor for its stdout and stderr. stdin is closed. Raises SockwakeError.
+    output: the descriptor for its stdout and stderr. source: that for its stdin, which is closed
+    without one. Raises SockwakeError.
     """
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     places = [
-        (os.POSIX_SPAWN_DUP2, nothing, 0),
+        (os.POSIX_SPAWN_DUP2, nothing if source == pids.NONE else source, 0),
         *((os.POSIX_SPAWN_DUP2, output, n) for n in (1, 2)),
     ]
     try:

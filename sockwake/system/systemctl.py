@@ -21,9 +21,13 @@ _HOLD = 60  # seconds beside what the unit itself may take
 
 def signal(unit: str, name: str = "TERM", *, all_processes: bool = False) -> None:
     """Send a signal to a unit's main process, or to all its processes, without queueing a job."""
+    process.run(kill_command(unit, name, all_processes=all_processes), check=False)
+
+
+def kill_command(unit: str, name: str, *, all_processes: bool = False) -> list[str]:
+    """The command of signal()."""
     target = f"--kill-whom={'all' if all_processes else 'main'}"
-    argv = ["systemctl", *scope.switch(), "kill", target, f"--signal=SIG{name}", unit]
-    process.run(argv, check=False)
+    return ["systemctl", *scope.switch(), "kill", target, f"--signal=SIG{name}", unit]
 
 
 def main_pid(unit: str) -> int:
