@@ -68,8 +68,13 @@ def test_an_instance_with_broken_files_is_removed_and_its_data_stay(instance: Ma
     run("sockwake", "rm", "pg1", "--purge").expect(
         1, "/etc/sockwake/pg1/instance.env:1 is not KEY=value: garbage"
     )
+    password, env = database.password, database.etc / "instance.env"
+    run("sockwake", "rm", "pg1").expect(1, f"{env}:1 is not KEY=value", f"without {env} it is")
+    env.unlink()
     must("sockwake", "rm", "pg1")
-    assert (Path("/var/lib/sockwake/pg1/18/docker/PG_VERSION")).exists()
+    data = Path("/var/lib/sockwake/pg1")
+    assert (data / "18/docker/PG_VERSION").exists()
+    assert (data / "sockwake-password").read_text().strip() == password
     must("rm", "-r", "/var/lib/sockwake/pg1")
 
 

@@ -4,12 +4,13 @@ import os
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored
+from sockwake.admin.change import unread
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
 from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings, load, load_if_valid
+from sockwake.config.settings import Settings, load
 from sockwake.engine import belongings
 from sockwake.engine.api import socket_of
 from sockwake.engine.resources import engines_of, remove_from
@@ -41,13 +42,14 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
     adopts them.
     """
     with inventory.held(name, root) as instance:
-        is_finished = inventory.is_finished(instance)
-        settings = load(instance) if purge and is_finished else load_if_valid(instance)
-        data = settings.data if settings else ""
+        settings = unread.settings_of(instance, purge=purge)
+        data = settings.data if settings else unread.data_of(instance)
         if not root:
             if settings:
                 stop = scope.command("systemctl", "stop", instance.socket_unit, instance.proxy_unit)
                 drain.require_no_clients(instance, settings, f"{stop} sends them away")
+            else:
+                unread.require_asleep(instance)
             release = scope.command("sockwake release", name, "--all")
             holds.require_none(instance, f"{release} ends that")
             safe_path.require_safe(data, "data directory")

@@ -135,10 +135,32 @@ def test_an_enabled_instance_is_disabled(tree: Tree) -> None:
     assert (tree.path / "etc/systemd/system/sockets.target.wants/pg-proxy@pg2.socket").is_symlink()
 
 
-def test_a_broken_instance_can_be_removed(tree: Tree) -> None:
-    tree.write_env("pg1", "nonsense")
-    assert tree.sockwake("rm", "pg1").status == 0
-    assert not (tree.path / "etc/sockwake").exists()
+@pytest.mark.parametrize("options", [[], ["--data", "/srv/pg"]])
+def test_of_a_broken_instance_data_and_password_stay_together(
+    tree: Tree, options: list[str]
+) -> None:
+    """Its file says where they are: with an error in it nothing goes, and without it all stays."""
+    tree.new("pg1", *options)
+    instance = tree.instance("pg1")
+    Path(instance.uninitialised_file).unlink()
+    Path(instance.password_file).write_text("secret\n")
+    place = options[-1] if options else "/var/lib/sockwake/pg1"
+    data, env = write_data(tree, place), Path(instance.env_file)
+    env.write_text(f"{env.read_text()}FOO=1\n")
+    before = tree.snapshot()
+    ran = tree.sockwake("rm", "pg1")
+    assert (ran.status, ran.stdout, tree.added_to(before)) == (FAILED, "", [])
+    assert f"{env}:" in ran.stderr and "FOO" in ran.stderr
+    assert f"sockwake edit pg1 mends it; without {env} it is removed, and" in ran.stderr
+    env.unlink()
+    if not options:
+        data.parents[1].rename(tree.path / "moved")
+        ran = tree.sockwake("rm", "pg1")
+        assert ran.status == FAILED and "which tells where the data are" in ran.stderr
+        (tree.path / "moved").rename(data.parents[1])
+    ran = tree.sockwake("rm", "pg1")
+    assert (ran.status, "left the data" in ran.stdout, data.read_text()) == (0, True, "rows")
+    assert not Path(instance.etc).exists()
 
 
 def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree) -> None:
@@ -147,7 +169,8 @@ def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree)
     ran = tree.sockwake("rm", "pg1", "--purge")
     assert (ran.status, ran.stderr) == (
         FAILED,
-        f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n",
+        f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n"
+        "(hint: sockwake edit pg1 mends it)\n",
     )
     assert Path(instance.env_file).exists() and data.exists()
 
