@@ -28,9 +28,13 @@ class SockwakeError(Exception):
         """The sentence with what was said."""
         return f"{self.message}: {self.said}" if self.said else self.message
 
+    @property
+    def told(self) -> str:
+        """The whole sentence, and the hint in a line behind it."""
+        return f"{self.whole}\n(hint: {self.hint})" if self.hint else self.whole
+
     def __str__(self) -> str:
-        hint = f"\n(hint: {self.hint})" if self.hint else ""
-        return f"sockwake: error: {self.whole}{hint}"
+        return f"sockwake: error: {self.told}"
 
 
 def reason(error: OSError) -> str:

@@ -30,7 +30,7 @@ def do_to_each(
             print(f"{shown(said)}.", flush=True)
 
     if problem := try_each(names, say, harmless):
-        raise SockwakeError(f"not all of them were {done}", "run it again", problem.status)
+        raise SockwakeError(f"not all of them were {done}", status=problem.status)
 
 
 def try_each(
@@ -47,12 +47,12 @@ def try_each(
         try:
             one(name)
         except harmless as error:
-            print(f"sockwake: {name}: {error.whole}", file=sys.stderr)
+            print(f"sockwake: {name}: {error.told}", file=sys.stderr)
         except BrokenPipeError:
             raise  # what reads the output has ended, as head(1) does
         except (SockwakeError, OSError) as error:
             if len(names) == 1:
                 raise
             problem = failure(error)
-            print(f"sockwake: {name}: {problem.whole}", file=sys.stderr)
+            print(f"sockwake: {name}: {problem.told}", file=sys.stderr)
     return problem

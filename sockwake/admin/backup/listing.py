@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 
-from sockwake.admin import columns
+from sockwake.admin import columns, inventory
 from sockwake.admin.words import size
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -45,9 +45,11 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
     for word in words:
         fits = {each.name: each for each in every if fnmatchcase(each.name, word)}
         if not fits:
-            if not set(word) & set("*?["):
+            if not (is_pattern := bool(set(word) & set("*?["))):
                 Name(word)
-            hint = f"{scope.command('sockwake backup', word)} makes one"
+            hint = f"{scope.command('sockwake backups ls')} shows those there are"
+            if not is_pattern and inventory.exists(Instance(Name(word), root)):
+                hint = f"{scope.command('sockwake backup', word)} makes one"
             raise SockwakeError(f"there is no backup of '{word}'", hint, UNKNOWN)
         found |= fits
     return list(found.values())

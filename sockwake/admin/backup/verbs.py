@@ -94,7 +94,7 @@ def _expire(arguments: Namespace) -> None:
         if arguments.json:
             print(json.dumps(gone, indent=2))
     if problem:
-        raise SockwakeError("the backups of some did not expire", "run it again", problem.status)
+        raise SockwakeError("the backups of some did not expire", status=problem.status)
     if not (gone or arguments.json):
         count = sum(len(backups.of(each)) for each in found)
         print(f"There is nothing to delete among {count} backups.")

@@ -124,7 +124,7 @@ def _prune(arguments: Namespace) -> None:
         found: list[Image | str] = [*stored.unneeded(root), *travelled.unneeded(root)]
         problem = try_each(found, remove)
     if problem:
-        raise SockwakeError("not all of them were removed", "run it again", problem.status)
+        raise SockwakeError("not all of them were removed", status=problem.status)
 
 
 def _say_taken(done: str, image: Image) -> None:

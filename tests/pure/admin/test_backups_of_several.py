@@ -11,7 +11,7 @@ from sockwake.admin.each import try_each
 from sockwake.config.instance import Name
 from sockwake.errors import FAILED, USAGE
 from test_backup import PLACE, listed, with_cluster
-from tree import Ran, Tree, unchangeable
+from tree import SOCKWAKE, Ran, Tree, run, unchangeable
 
 
 @pytest.fixture
@@ -54,7 +54,8 @@ def test_one_that_is_named_and_keeps_all_is_told_and_stops_none(
     options = ["--json"] if json_too else []
     ran = three.sockwake("backups", "expire", "a1", "b1", "c1", *options)
     assert ran.status == USAGE and "sockwake: b1: 'b1' keeps all its backups" in ran.stderr
-    assert ran.stderr.splitlines()[1] == "sockwake: error: the backups of some did not expire"
+    assert ran.stderr.splitlines()[1].startswith("(hint: ")
+    assert ran.stderr.splitlines()[2:] == ["sockwake: error: the backups of some did not expire"]
     told = [row["instance"] for row in json.loads(ran.stdout)] if json_too else deleted(ran)
     assert told == ["a1", "c1"] and counts(three) == [1, 2, 1]
     ran = three.sockwake("backups", "expire", "b1", *options)
@@ -116,6 +117,22 @@ def test_an_unchangeable_file_keeps_no_other_from_removal(three: Tree) -> None:
         assert f"Removed {three}/etc/sockwake/b1; deleted" in ran.stdout
         alone = three.sockwake("rm", "a1", "--purge")
         assert "operation not permitted" in alone.stderr and "hint" not in alone.stderr
+
+
+def test_each_has_its_hint_and_another_run_is_none(three: Tree) -> None:
+    for verb, root in (("sleep", ()), ("backup", ("--root", str(three)))):
+        ran = run(*SOCKWAKE, verb, "nope", "nada", *root)
+        alone = run(*SOCKWAKE, verb, "nope", *root).stderr.removeprefix("sockwake: error: ")
+        assert "(hint: " in alone and f"sockwake: nope: {alone}" in ran.stderr, ran
+        assert "run it again" not in ran.stderr, ran
+
+
+def test_only_of_an_instance_that_is_there_a_backup_can_be_made(three: Tree) -> None:
+    ls = f"sockwake backups ls --root {three} shows those there are"
+    assert f"(hint: {ls})" in three.sockwake("backups", "ls", "nope").stderr
+    three.new("d1")
+    makes = f"sockwake backup --root {three} d1 makes one"
+    assert f"(hint: {makes})" in three.sockwake("backups", "ls", "d1").stderr
 
 
 def test_who_reads_no_more_ends_it() -> None:
