@@ -14,6 +14,7 @@ _OF_THE_BACKEND = (MEMORY, CPUS, PIDS)
 KEYS = (*_OF_THE_BACKEND, MAX_CLIENTS)
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_MEMORY = 16 << 20  # bytes; a server needs more, and with less nothing says why it died
+_MOST_MEMORY = (1 << 63) - 1  # what engines take; systemd would ignore much more, with no limit
 _MOST_PIDS = 4_194_304  # the kernel's, PID_MAX_LIMIT
 _FEWEST_CLIENTS, _MOST_CLIENTS = 2, 10_000  # the proxy's least, and what it takes without a limit
 
@@ -49,11 +50,13 @@ def suits(key: str, kind: str) -> bool:
 
 
 def memory(text: str) -> str:
-    """text, when it is an amount of memory, as in 512M: of at least 16M."""
+    """text, when it is an amount of memory, as in 512M: of at least 16M, below 8 EiB."""
     number, factor = (text[:-1], text[-1]) if text[-1:] in _FACTORS else (text, "")
-    if not _is_number(number, 15) or _bytes(text) < _LEAST_MEMORY:
+    if not _is_number(number, 15) or not _LEAST_MEMORY <= _bytes(text) <= _MOST_MEMORY:
         raise SockwakeError(
-            f"memory '{text}' is not an amount of 16M or more", "write it as in 512M or 2G", USAGE
+            f"memory '{text}' is not an amount from 16M to 8388607T",
+            "write it as in 512M or 2G",
+            USAGE,
         )
     return f"{number}{factor}"
 

@@ -12,6 +12,10 @@ from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import KINDS
 from tree import Tree
 
+# 8 EiB by each unit: systemd ignores what it cannot read, and there is no limit then
+BEYOND = ("8388608T", "8589934592G", "8796093022208M", "99999999999T", "999999999999999T")
+MOST = ("8388607T", "8589934591G", "8796093022207M", "999999999999999K", "999999999999999")
+
 
 def test_what_is_not_said_has_no_limit() -> None:
     found = settings(env()).limits
@@ -33,10 +37,22 @@ def test_memory_is_counted_as_systemd_does(memory: str, size: int) -> None:
     assert settings(env(MEMORY=memory)).limits.memory == size
 
 
+@pytest.mark.parametrize("memory", [*MOST, *BEYOND])
+def test_no_more_memory_is_taken_than_a_kernel_can_count(tmp_path: Path, memory: str) -> None:
+    text = env(RUNTIME="crun", MEMORY=memory)
+    _, files = generate(tmp_path / "g", {b"a": text.encode()})
+    if memory in MOST:
+        assert 1 << 24 <= settings(text).limits.memory < 1 << 63
+        assert f"MemoryMax={memory}\n".encode() in files[BACKEND]
+    else:
+        assert "is not an amount" in refused(text) and BACKEND not in files
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         *[("MEMORY", value) for value in ("0", "1M", "15M", "1.5G", "512m", "512MB", "-1", "M")],
+        *[("MEMORY", value) for value in BEYOND],
         *[("CPUS", value) for value in ("0", "0.00", "01", "1.", ".5", "1.234", "50%", "-1")],
         *[("PIDS", value) for value in ("0", "4194305", "max", "1.5", "01")],
         *[("MAX_CLIENTS", value) for value in ("0", "1", "10001", "x")],
