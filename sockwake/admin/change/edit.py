@@ -18,7 +18,8 @@ def edit(name: Name, file: str, *, root: str, dry_run: bool, force: bool) -> tup
     """Have the user edit a file; returns (difference, sentence, warnings).
 
     file: its name in the instance's directory. Raises SockwakeError with nothing changed, and with
-    what was written left where the error says; the same when a signal interrupts it.
+    what was written left where the error says; the same when a signal interrupts it. With dry_run
+    the sentence says it.
     """
     with inventory.held(name, root) as instance:
         inventory.require_finished(instance)
@@ -35,6 +36,8 @@ def edit(name: Name, file: str, *, root: str, dry_run: bool, force: bool) -> tup
             raise _with_place(error, copy) from error
         _forget(copy)
         raise
+    if dry_run and new != old:  # it is nowhere else
+        return done[0], f"{done[1]}; {_kept(copy)}", done[2]
     _forget(copy)
     return done
 
@@ -73,9 +76,13 @@ def _with_place(error: SockwakeError | OSError | KeyboardInterrupt, copy: str) -
         problem = SockwakeError("interrupted", status=INTERRUPTED)
     else:
         problem = failure(error)
-    kept = f"your version is kept in {copy}"
+    kept = _kept(copy)
     hint = f"{problem.hint}; {kept}" if problem.hint else kept
     return SockwakeError(problem.message, hint, problem.status, problem.said)
+
+
+def _kept(copy: str) -> str:
+    return f"your version is kept in {copy}"
 
 
 def _take(

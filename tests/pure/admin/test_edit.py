@@ -77,6 +77,17 @@ def test_what_an_editor_that_fails_has_written_is_kept(pg1: Tree) -> None:
     assert Path(f"{kept(wrong)}.save").read_text() == "mine\n"
 
 
+def test_what_was_written_in_a_rehearsal_is_kept(pg1: Tree) -> None:
+    before = text(pg1)
+    status, said, wrong = edit(pg1, _EDIT, "--dry-run")
+    assert (status, wrong, text(pg1)) == (0, "", before)
+    assert "Would change pg1; IDLE at the next wake; your version is kept in " in said
+    place = Path(said.rpartition("kept in ")[2].strip().removesuffix("."))
+    assert place.read_text() == before.replace("3min", "7min")
+    shutil.rmtree(place.parent)
+    assert edit(pg1, ":", "--dry-run")[1] == "pg1 is as it was.\n" and not left(pg1)
+
+
 def test_an_editor_that_is_not_there_leaves_nothing(
     pg1: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
