@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sockwake.config import scope
-from tree import SOURCE, Tree
+from tree import SOCKWAKE, SOURCE, Tree, run
 
 _COMMAND = re.compile(r"\b((sockwake|systemctl|journalctl) [a-z-]|sockwake-new\b)")
 _NO_PROSE = ("scope.command", "command")
@@ -79,3 +79,9 @@ def test_the_hint_of_a_tree_is_about_the_tree(tree: Tree, words: list[str], hint
     tree.new("t1") if words[0] == "restore" else None
     ran = tree.sockwake(*words)
     assert f"(hint: {hint.format(tree)})" in ran.stderr, ran
+
+
+def test_upgrade_hints_at_no_version_that_it_would_refuse() -> None:
+    ran = run(*SOCKWAKE, "upgrade", "pg1")
+    assert ran.status == 2, ran
+    assert "(hint: sockwake upgrade --version VERSION pg1)" in ran.stderr, ran

@@ -69,7 +69,7 @@ def _wish(arguments: Namespace) -> Wish:
     if len(asked) != 1:
         raise SockwakeError(
             "say one of --version, --back and --forget",
-            scope.command("sockwake upgrade", "--version", "18", arguments.name),
+            scope.command("sockwake upgrade", "--version", "VERSION", arguments.name),
             USAGE,
         )
     with_version = {
