@@ -122,11 +122,12 @@ def listen_item(item: str) -> str:
         values.listen(socket_path(item, 65535))
     else:
         try:
-            ipaddress.ip_address(item)
+            address = ipaddress.ip_address(item)
         except ValueError:
-            raise SockwakeError(
-                f"'{item}' is not an IP address", "leave out --listen for 127.0.0.1", USAGE
-            ) from None
+            why = f"'{item}' is not an IP address"
+            raise SockwakeError(why, "leave out --listen for 127.0.0.1", USAGE) from None
+        if mapped := getattr(address, "ipv4_mapped", None):
+            raise SockwakeError(f"'{item}' is an IPv4 address in IPv6", f"it is {mapped}", USAGE)
     return item
 
 

@@ -35,6 +35,11 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     (["--listen", "localhost"], f"'localhost' {NEITHER}", NO_LISTEN),
     (["--listen", ""], "the value of --listen is empty", ""),
     (["--listen", "127.0.0.1:5432"], "'127.0.0.1:5432' is not an IP address", NO_LISTEN),
+    (
+        ["--listen", "::ffff:10.0.0.1"],
+        "'::ffff:10.0.0.1' is an IPv4 address in IPv6",
+        "it is 10.0.0.1",
+    ),
     (["--listen", "1.2.3"], "'1.2.3' is not an IP address", NO_LISTEN),
     (["--listen", "127.0.0.1,::1"], f"'127.0.0.1,::1' {NEITHER}", NO_LISTEN),
     (["--listen", "::1", "--listen", "run/db"], f"'run/db' {NEITHER}", NO_LISTEN),
