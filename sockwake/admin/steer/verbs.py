@@ -45,6 +45,8 @@ def _keep(arguments: Namespace) -> None:
     if is_list:
         _list_holds(arguments)
         return
+    if arguments.json:
+        raise SockwakeError("--json is for the list, which takes no name", status=USAGE)
     names, reason = operands.names(arguments.names), arguments.reason or ""
     end = keep.end_of(getattr(arguments, "for"), arguments.until or "")
     if arguments.command is None:

@@ -61,6 +61,7 @@ def test_waiting_or_not(verb: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
+        (["shop", "--json"], "--json is for the list, which takes no name", ""),
         (["--for", "2h"], "say which instances", "sockwake ls lists them"),
         (["--", "true"], "say which instances", "sockwake ls lists them"),
         (["shop", "--"], "there is no command behind '--'", "sockwake keep --help"),
