@@ -13,23 +13,21 @@ from sockwake.errors import USAGE, SockwakeError
 
 def _forward(arguments: Namespace) -> None:
     words = arguments.names
-    if not words and not arguments.json:
-        raise SockwakeError(
-            "say which instance",
-            f"{scope.command('sockwake forward', 'NAME', 'HOST:PORT...')} forwards one",
-            USAGE,
-        )
     has_change = any((arguments.leader, arguments.force, arguments.early))
+    if not words and (has_change or arguments.back):
+        raise SockwakeError("say which instance", _example(), USAGE)
     if arguments.back:
         _back(arguments)
     elif len(words) > 1:
         _to(arguments)
     elif has_change:
-        raise SockwakeError(
-            "say where to", scope.command("sockwake forward", "NAME", "HOST:PORT..."), USAGE
-        )
-    if arguments.json or (len(words) == 1 and not arguments.back):
+        raise SockwakeError("say where to", _example(), USAGE)
+    if arguments.json or (len(words) < 2 and not arguments.back):
         _show(arguments)
+
+
+def _example() -> str:
+    return scope.command("sockwake forward", "NAME", "HOST:PORT...")
 
 
 def _to(arguments: Namespace) -> None:
@@ -60,6 +58,8 @@ def _show(arguments: Namespace) -> None:
         print(json.dumps(rows, indent=2))
     elif rows:
         print(forwarded.table(rows))
+    elif not arguments.names:
+        print(f"No instance is forwarded. {_example()} forwards one.")
     else:
         command = scope.command("sockwake forward", arguments.names[0])
         print(f"{arguments.names[0]} is not forwarded. {command} HOST:PORT forwards it.")

@@ -44,3 +44,11 @@ def test_an_unknown_verb_of_a_group_is_named() -> None:
     ran = run(*SOCKWAKE, "images", "begin")
     # newer argparse quotes them
     assert "invalid choice: begin (choose from ls, " in ran.stderr.replace("'", ""), ran
+
+
+def test_forward_alone_lists_for_people_what_it_lists_for_programs() -> None:
+    shown, listed = run(*SOCKWAKE, "forward"), run(*SOCKWAKE, "forward", "--json")
+    assert (shown.status, listed.status) == (0, 0), (shown, listed)
+    assert shown.stdout.startswith("No instance is forwarded.") == (listed.stdout == "[]\n")
+    for option in ("--back", "--force", "--early"):
+        assert run(*SOCKWAKE, "forward", option).status == 2
