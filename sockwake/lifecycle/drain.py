@@ -1,10 +1,11 @@
 """Put an instance to sleep by an administrator's wish, without losing a client that comes then."""
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sockwake.clients import connections, peers
+from sockwake.clients import connections, listening, peers
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import IN_USE, SockwakeError
@@ -74,6 +75,9 @@ def require_no_clients(
     instance: Instance, settings: Settings, hint: str, *, served: bool = False
 ) -> None:
     """Raise SockwakeError (in use) that tells who is connected. served: as in begin()."""
+    settings = copy.copy(settings)  # the caller goes on with what is in instance.env
+    accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
+    listening.take_places(settings, systemctl.main_pid(accepting))
     count = connections.connected(settings)
     if not count or (served and not systemctl.main_pid(instance.backend_unit)):
         return

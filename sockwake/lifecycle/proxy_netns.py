@@ -79,6 +79,16 @@ def is_proxys(instance: Instance) -> bool:
     return not scope.is_user() and os.path.exists(drop_in)
 
 
+def is_led_elsewhere(instance: Instance) -> bool:
+    """Whether the backend that runs is reached otherwise than systemd starts its proxy by now.
+
+    Behind an edit of TLS= or BACKEND_PORT= and a daemon-reload: no proxy comes to it any more.
+    """
+    _, _, backend = files.text_of(instance.ready_file).partition(" ")
+    over_tcp = backend.startswith("127.0.0.1:")
+    return bool(backend) and not scope.is_user() and is_proxys(instance) != over_tcp
+
+
 def require_agreement(instance: Instance, over_tcp: bool) -> None:
     """Raise SockwakeError when TLS= or BACKEND_PORT= has changed since the last daemon-reload."""
     if not scope.is_user() and is_proxys(instance) != over_tcp:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from sockwake.clients import allowlist, connections
+from sockwake.clients import allowlist, connections, listening
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
@@ -20,8 +20,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, failure, reason
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer, holds, idleness
-from sockwake.lifecycle.idleness import Observation
+from sockwake.lifecycle import check_timer, holds, idleness, proxy_netns
 from sockwake.system import (
     files,
     journal,
@@ -40,10 +39,8 @@ _LONGEST_SILENCE = 1e9  # seconds, in place of infinity for a check program
 
 def main(arguments: list[str]) -> int:
     """check NAME. A check that fails, or takes too long, leaves the instance awake."""
-    for number in sdnotify.ENDING:
-        signal.signal(
-            number, signal.default_int_handler
-        )  # so that _end_proxy() lets the proxy go on
+    for number in sdnotify.ENDING:  # so that _end_proxy() lets the proxy go on
+        signal.signal(number, signal.default_int_handler)
     try:
         run(Instance(Name(arguments[0])))
     except (SockwakeError, OSError) as error:
@@ -65,6 +62,10 @@ def run(instance: Instance) -> None:
 
         unwatched.stop(instance, settings)
         return
+    if not (proxy or settings.counts_clients) and proxy_netns.is_led_elsewhere(instance):
+        systemctl.stop_later(instance.backend_unit)  # its client wakes it anew
+        return
+    listening.take_places(settings, proxy or systemctl.main_pid(check.accepting_unit))
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
     allowlist.note_dropped(instance, settings)  # whatever is decided then
@@ -86,7 +87,7 @@ def note_memory(instance: Instance) -> None:
     files.replace_volatile(instance.memory_file, stat)
 
 
-def is_idle(settings: Settings, seen: Observation) -> bool:
+def is_idle(settings: Settings, seen: idleness.Observation) -> bool:
     """Whether an instance without a check program has been silent for IDLE.
 
     With CHECK=none every client must have left, too; also those of a native program and of a
@@ -119,13 +120,13 @@ class Check:
             return  # and nothing waits for a command that has the instance sleep on
         with holds.NoneTaken(self.instance):  # a command that has stopped it, and goes on, has that
             if self.settings.counts_clients and self._is_stopped():
-                systemctl.signal(self._accepting_unit, "CONT", all_processes=True)
+                systemctl.signal(self.accepting_unit, "CONT", all_processes=True)
             elif self._is_stopped():
                 pids.send(self._proxy_fd, signal.SIGCONT)
 
     def _is_stopped(self) -> bool:
         if self.settings.counts_clients:
-            return pids.is_stopped(systemctl.main_pid(self._accepting_unit))
+            return pids.is_stopped(systemctl.main_pid(self.accepting_unit))
         return bool(self.proxy) and pids.is_stopped(self.proxy)
 
     def kill_vanished(self) -> None:
@@ -140,7 +141,7 @@ class Check:
             more = f", and {len(gone) - 1} more with it" if gone[1:] else ""
             journal.say(f"{gone[0]} has vanished{more}")
 
-    def may_sleep(self, seen: Observation) -> bool:
+    def may_sleep(self, seen: idleness.Observation) -> bool:
         """What the instance's check says.
 
         A project waits for the clients in the queue of a port that is not served yet, also for
@@ -152,7 +153,7 @@ class Check:
             return self._ask_program(seen)
         return is_idle(self.settings, seen) and not self._is_working()
 
-    def put_to_sleep(self, seen: Observation) -> None:
+    def put_to_sleep(self, seen: idleness.Observation) -> None:
         """End proxy and backend, or the program, unless a client comes at this moment.
 
         No command does so meanwhile: what the one continues, the other would end under a client.
@@ -172,7 +173,7 @@ class Check:
                     came = connections.each(self.settings) - seen.known
                     journal.aside(wakes.note_return, self.instance, came)
 
-    def _end_proxy(self, seen: Observation) -> bool:
+    def _end_proxy(self, seen: idleness.Observation) -> bool:
         """End the proxy, unless a client has come or said something since; whether it ends."""
         if pids.has_ended(self._proxy_fd):
             return True
@@ -187,7 +188,7 @@ class Check:
         finally:
             pids.send(self._proxy_fd, signal.SIGCONT)
 
-    def _is_disturbed(self, seen: Observation) -> bool:
+    def _is_disturbed(self, seen: idleness.Observation) -> bool:
         """Whether a client has come or said something since the look, so that the proxy goes on."""
         return (
             idleness.has_carried(self.instance, self.settings, seen, self.proxy)
@@ -213,19 +214,19 @@ class Check:
         return False
 
     @property
-    def _accepting_unit(self) -> str:
+    def accepting_unit(self) -> str:
         """The unit that accepts connections: the native program, or the proxies of a project."""
         if self.settings.is_native:
             return self.instance.backend_unit
         return self.instance.proxy_unit
 
-    def _stop_accepting(self, seen: Observation) -> None:
+    def _stop_accepting(self, seen: idleness.Observation) -> None:
         """Stop what accepts connections itself, unless a client has just come or said something.
 
         It is continued behind its stop signal: a stop job continues the main process at once, and
         what that waits for only later.
         """
-        unit = self._accepting_unit
+        unit = self.accepting_unit
         if self.settings.is_native:
             journal.aside(note_memory, self.instance)
         try:
@@ -261,7 +262,7 @@ class Check:
         except EngineError:
             return 0
 
-    def _ask_program(self, seen: Observation) -> bool:
+    def _ask_program(self, seen: idleness.Observation) -> bool:
         """What the administrator's check program says; its output goes to the journal."""
         program, stays = self.settings.check, f"{self.instance.name} stays awake"
         try:
@@ -281,7 +282,7 @@ class Check:
             raise
         return False
 
-    def _environment(self, seen: Observation) -> dict[str, str]:
+    def _environment(self, seen: idleness.Observation) -> dict[str, str]:
         """What a check program is told; sockwake(8), "Checks"."""
         listen = self.settings.listen[0]
         address = listen if listen.startswith("/") else f"{listen}:{self.settings.port}"

@@ -17,6 +17,7 @@ TCP = ("tcp", "tcp6")
 _UNIX = "unix"
 _PATH = 7  # the column of the path in the table of unix sockets
 _LISTENING = "0A"  # include/net/tcp_states.h
+_ACCEPTS = "00010000"  # the flag of a unix socket that listens, include/linux/net.h
 
 
 class Tables:
@@ -124,6 +125,24 @@ def address(text: str) -> str:
 def on_port(port: int) -> set[str]:
     """The sockets that listen on a TCP port of this network namespace, as "socket:[INODE]"."""
     return {f"socket:[{row[9]}]" for row in listening(port, NOW)}
+
+
+def listeners() -> dict[str, tuple[str, int]]:
+    """Where each socket of this network namespace listens, by its inode: an address, and its port.
+
+    Of a unix socket it is the path, and 0.
+    """
+    found = {}
+    for table in TCP:
+        for fields in map(str.split, _lines(table)):
+            if fields[3] == _LISTENING:
+                host, _, port = fields[1].partition(":")
+                family = _socket.AF_INET6 if table == "tcp6" else _socket.AF_INET
+                found[fields[9]] = (_socket.inet_ntop(family, read(host)), int(port, 16))
+    for fields in (line.split(None, _PATH) for line in _lines(_UNIX)):
+        if fields[3] == _ACCEPTS and len(fields) > _PATH:
+            found[fields[6]] = (fields[_PATH].rstrip("\n"), 0)
+    return found
 
 
 def listening(port: int, tables: Tables) -> Iterator[list[str]]:

@@ -35,6 +35,23 @@ def test_connection_that_says_something_now_and_then_keeps_it_awake(instance: Ma
     database.asleep()
 
 
+def test_a_port_that_is_written_and_not_yet_opened_ends_no_session(instance: Make) -> None:
+    database = instance("--check-every", "1s", idle="2s")
+    port = database.port
+    with database.connect() as client:
+        server = database.server_pid()
+        for key, value in (("PORT", "25999"), ("LISTEN", "127.0.0.9")):
+            before = database.setting(key)
+            database.set(key, value)
+            for _ in range(5):
+                time.sleep(0.8)  # less than IDLE
+                assert client.value("select 1") == "1"
+            run("sockwake", "sleep", database.name).expect(4, "has 1 connected client: ")
+            database.set(key, before)
+        assert (database.server_pid(), database.port) == (server, port)
+    database.asleep()
+
+
 def test_without_a_check_a_silent_connection_keeps_it_awake_and_there_is_no_timer(
     instance: Make,
 ) -> None:

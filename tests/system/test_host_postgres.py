@@ -252,7 +252,8 @@ def test_a_look_while_it_serves_is_no_reason_for_its_end(host: Make) -> None:
     must("sockwake", "keep", "pg1")
     until("its proxy has gone", lambda: database.state(database.proxy) == "inactive")
     knock(database)
-    until("nobody was found", (database.run / "nobody").exists)
+    until("its proxy has come and gone", lambda: database.state(database.proxy) == "inactive")
+    assert not (database.run / "nobody").exists(), "it is held: no look ends it"
     must("sockwake", "release", "pg1", "--all")
     must("sockwake", "sleep", "pg1")
     rows = json.loads(must("sockwake", "history", "pg1", "--json"))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
+from cluster_servers import servers
 from instances import Make, MakeService
-from program import must, run
+from moment import until
+from program import must, run, start
 from web import get
 from webshop import container
 
-IN_USE, UNKNOWN = 4, 5
+IN_USE, UNKNOWN, INTERRUPTED = 4, 5, 130
 
 
 def test_refuses_while_clients_are_connected(instance: Make) -> None:
@@ -40,6 +46,24 @@ def test_awake_without_clients_is_shut_down_cleanly_and_its_data_stay(instance: 
     assert again.password == password
     assert again.psql("select n from kept") == "1"
     assert "not properly shut down" not in again.journal()
+
+
+@pytest.mark.fault
+def test_interrupted_while_it_waits_the_port_is_open_as_before(instance: Make) -> None:
+    database = instance(idle="10min")
+    database.psql()
+    (slow,) = servers(database.cluster, "checkpointer")
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        remover = start("sockwake", "rm", "pg1", "--purge")
+        until("it has closed the port", lambda: not database.is_listening())
+        remover.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    assert remover.wait(60) == INTERRUPTED
+    assert database.psql() == "1"
+    assert database.property(database.socket, "UnitFileState") == "enabled"
 
 
 def test_purge_deletes_the_data_and_says_so(instance: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,20 @@ def test_a_scan_of_the_port_leaves_nothing(instance: Make) -> None:
         assert str(database.run) not in Path("/proc/mounts").read_text()
     assert database.property(database.proxy, "NRestarts") == "0"
     assert database.psql() == "1"
+
+
+def test_its_end_and_its_begin_leave_no_port_dead_while_it_is_kept_awake(instance: Make) -> None:
+    """The next proxy is started in another network, which only a wake makes."""
+    database = instance("--tls", "--check-every", "1s", idle="10min")
+    must("sockwake", "keep", "pg1", "--for", "10min")
+    with closing(database.at_work()) as client:
+        run("sockwake", "set", "pg1", "TLS=no").expect(4, "1 connected client", "--force")
+        assert client.value("select 1") == "1"
+    must("sockwake", "set", "pg1", "TLS=no")
+    assert database.psql("select 1", "-d", "sslmode=disable") == "1"
+    database.set("TLS", "yes")
+    must("systemctl", "daemon-reload")
+    must("systemctl", "stop", database.proxy)
+    assert database.psql(SECURED, "-d", "sslmode=require", timeout=20).startswith("t|TLSv1.")
+    must("sockwake", "release", "pg1", "--all")
+    database.put_to_sleep()

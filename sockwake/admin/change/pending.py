@@ -14,6 +14,7 @@ from sockwake.engine import api, belongings, resources
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import IN_USE, SockwakeError
+from sockwake.lifecycle import holds
 from sockwake.lifecycle.still import held_back
 from sockwake.oci import bundle
 from sockwake.postgres import cluster
@@ -30,8 +31,9 @@ class Pending:
 
     reload: systemd has to read its units anew. reopen: its port is to be opened anew. is_new: its
     data have never been made. make: "bundle" or "container", when that is missing or outdated.
-    is_awake: its backend runs. clients: connections that a new opening of the port would cut.
-    is_open: its port is open, as systemd has it.
+    is_awake: its backend runs. reroute: it has to be stopped, as only a wake makes what the next
+    proxy is to be started in. clients: connections that this, or a new opening of the port, would
+    cut. is_open: its port is open, as systemd has it.
     """
 
     reload: bool = False
@@ -39,6 +41,7 @@ class Pending:
     is_new: bool = False
     make: str = ""
     is_awake: bool = False
+    reroute: bool = False
     clients: int = 0
     is_open: bool = False
 
@@ -53,6 +56,7 @@ class Pending:
             "its data are to be made": self.is_new,
             "systemd has to read its units anew": self.reload,
             f"its port has to be opened anew{cut}": self.reopen,
+            f"its server has to be stopped, as it is reached otherwise{cut}": self.reroute,
             f"its {self.make} has to be made anew": bool(self.make) and not self.is_awake,
             f"its {self.make} is made anew by the next wake": bool(self.make) and self.is_awake,
         }
@@ -81,13 +85,17 @@ def look(
     is_other = drop_ins.listening(read, instance) != drop_ins.listening(wanted, instance)
     reopen = is_open and (is_other or not drop_ins.all_open(settings))
     is_awake = seen.state(instance.backend_unit) in (*_UP, "deactivating")
+    tcp = f"{instance.proxy_unit}.d/tcp.conf"
+    reroute = is_awake and (tcp in read) != (tcp in wanted)
+    cuts = reopen or reroute
     return Pending(
         reload=read != wanted or seen.is_stale(*units),
         reopen=reopen,
         is_new=is_new,
         make=_outdated(instance, settings, is_edited=bool(texts), is_new=is_new),
         is_awake=is_awake,
-        clients=_connected(settings, drop_ins.streams(read, instance)) if reopen else 0,
+        reroute=reroute,
+        clients=_connected(settings, drop_ins.streams(read, instance)) if cuts else 0,
         is_open=is_open,
     )
 
@@ -150,9 +158,9 @@ def _connected(settings: Settings, places: tuple[tuple[str, int], ...]) -> int:
 def require_harmless(instance: Instance, found: Pending, *, force: bool) -> None:
     """Raise SockwakeError (in use) when clients would be cut, unless that is wanted."""
     if found.clients and not force:
+        what = "a new opening of its port" if found.reopen else "another way to its server"
         raise SockwakeError(
-            f"instance '{instance.name}' has {counted(found.clients)}, which a new opening of its "
-            "port would cut",
+            f"instance '{instance.name}' has {counted(found.clients)}, which {what} would cut",
             "--force does it all the same",
             IN_USE,
         )
@@ -166,10 +174,19 @@ def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -
         return
     if found.reload:
         systemctl.reload()
+    if found.reroute:
+        _stop(instance)
     if found.reopen:
         _reopen(instance)
     if found.make and not found.is_awake:
         make(instance, settings, quiet=quiet)
+
+
+def _stop(instance: Instance) -> None:
+    """Stop its server, and its proxy; one that is held is started again."""
+    systemctl.stop(instance.proxy_unit, instance.backend_unit)
+    if holds.is_held(instance):
+        systemctl.start(instance.backend_unit)
 
 
 def _reopen(instance: Instance) -> None:

@@ -6,13 +6,12 @@ goes on with that when it was killed.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored, staged
-from sockwake.admin.change import lines, new_name, pending
+from sockwake.admin.change import lines, new_name, opening, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
 from sockwake.admin.upkeep import upgraded
@@ -21,12 +20,10 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import backups, drain, expiring, upkeep
+from sockwake.lifecycle import backups, drain, upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
-
-_ENABLED, _OPEN, _PRESET = "enabled", "open", "preset"
 
 
 def rename(old: Name, new: Name, *, root: str) -> str:
@@ -95,7 +92,7 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
     A client that comes meanwhile is refused, for a moment.
     """
     is_live = not instance.root and systemctl.is_running()
-    note = [instance.name, *_state(instance, is_live=is_live)]
+    note = [instance.name, *opening.state(instance, is_live=is_live)]
     with ExitStack() as stack:
         if is_live:
             stack.enter_context(held_back(instance))
@@ -110,18 +107,9 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
         except BaseException:
             if os.path.isdir(instance.etc):
                 if is_live:
-                    _open(instance, _noted(instance))
+                    opening.open_again(instance, _noted(instance))
                 files.remove(instance.renaming_file)
             raise
-
-
-def _state(instance: Instance, *, is_live: bool) -> list[str]:
-    """Whether its socket is enabled, and open, as words."""
-    is_open = is_live and systemctl.active_state(instance.socket_unit) != "inactive"
-    is_enabled = systemctl.is_enabled(instance.socket_unit, root=instance.root)
-    is_preset = instance.name in preset.names(instance.root)
-    words = {_ENABLED: is_enabled, _OPEN: is_open, _PRESET: is_preset}
-    return [word for word, holds in words.items() if holds]
 
 
 def _noted(instance: Instance) -> list[str]:
@@ -150,7 +138,7 @@ def _finish(instance: Instance, old: Instance) -> str:
     if is_live:
         systemctl.forget_times(*schedule.timers(old.name))
         systemctl.reload()
-        _open(instance, noted)
+        opening.open_again(instance, noted)
         systemctl.reset(old.socket_unit, old.proxy_unit, old.backend_unit)
     files.remove(instance.renaming_file)
     files.sync(instance.etc)
@@ -183,23 +171,10 @@ def _make(instance: Instance, settings: Settings) -> None:
 
 def _enable(instance: Instance, old: Instance, noted: list[str]) -> None:
     """Have its port enabled as it was under the old name, and that one no more."""
-    if _ENABLED in noted:
-        systemctl.enable(instance.socket_unit, root=instance.root)
-    if _PRESET in noted:
-        preset.add(instance)
+    opening.enable(instance, noted)
     with suppress(SockwakeError):  # systemctl has no unit of this name any more
         systemctl.disable(old.socket_unit, root=old.root)
     preset.remove(old)
-
-
-def _open(instance: Instance, noted: list[str]) -> None:
-    """Have its port open if it was, and the timer run of one that goes."""
-    if _OPEN in noted:
-        try:
-            systemctl.start(instance.socket_unit)
-        except SockwakeError as error:  # sockwake-reopen goes on trying
-            print(f"sockwake: warning: {error.whole}", file=sys.stderr)
-    expiring.start_timer(instance)
 
 
 def _places(instance: Instance) -> list[str]:

@@ -4,7 +4,7 @@ import os
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored
-from sockwake.admin.change import unread
+from sockwake.admin.change import opening, unread
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
@@ -93,11 +93,24 @@ def _require_deletable(instance: Instance, settings: Settings | None) -> None:
 
 
 def _stop(instance: Instance) -> None:
+    """Close its port, and end it; after an error or an interruption it is open as it was."""
+    is_live = not instance.root and systemctl.is_running()
+    before = opening.state(instance, is_live=is_live)
+    try:
+        _close_and_end(instance, is_live=is_live)
+    except BaseException:
+        opening.enable(instance, before)
+        if is_live:
+            opening.open_again(instance, before)
+        raise
+
+
+def _close_and_end(instance: Instance, *, is_live: bool) -> None:
     units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
     if inventory.is_finished(instance):
         systemctl.disable(instance.socket_unit, root=instance.root)
         preset.remove(instance)
-    if not instance.root and systemctl.is_running():
+    if is_live:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         timers = schedule.timers(instance.name)

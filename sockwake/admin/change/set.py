@@ -83,10 +83,8 @@ class Change:
             later = [self._name]
         said = []
         if self.pending.is_open and not self.pending.reopen:
-            now, later = (
-                [],
-                sorted([*now, *later]),
-            )  # the socket stays, and what is behind it is new
+            # the socket stays, and what is behind it is new
+            now, later = [], sorted([*now, *later])
         if now and self.pending.reopen:
             cut = f", which cut {pending.counted(self.pending.clients)}"
             said.append(f"{_listed(now)} now{cut if self.pending.clients else ''}")

@@ -151,7 +151,9 @@ def test_of_a_broken_instance_data_and_password_stay_together(
     ran = tree.sockwake("rm", "pg1")
     assert (ran.status, ran.stdout, tree.added_to(before)) == (FAILED, "", [])
     assert f"{env}:" in ran.stderr and "FOO" in ran.stderr
-    assert f"sockwake edit pg1 mends it; without {env} it is removed, and" in ran.stderr
+    assert (
+        f"sockwake edit --root {tree} pg1 mends it; without {env} it is removed, and" in ran.stderr
+    )
     env.unlink()
     if not options:
         data.parents[1].rename(tree.path / "moved")
@@ -170,7 +172,7 @@ def test_purge_refuses_to_guess_where_a_broken_instance_has_its_data(tree: Tree)
     assert (ran.status, ran.stderr) == (
         FAILED,
         f"sockwake: error: {instance.env_file}:1 is not KEY=value: nonsense\n"
-        "(hint: sockwake edit pg1 mends it)\n",
+        f"(hint: sockwake edit --root {tree} pg1 mends it)\n",
     )
     assert Path(instance.env_file).exists() and data.exists()
 

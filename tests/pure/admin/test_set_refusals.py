@@ -73,4 +73,4 @@ def test_the_note_on_tls_names_the_file_that_there_is(tree: Tree) -> None:
     tree.new("pg2", "--runtime", "host")
     for name, option in (("pg1", "--compose"), ("pg2", "--unit")):
         ran = tree.sockwake("set", name, "TLS=yes")
-        assert f"in its definition: sockwake edit {option} {name}" in ran.stdout, ran
+        assert f"in its definition: sockwake edit --root {tree} {option} {name}" in ran.stdout, ran
