@@ -32,8 +32,9 @@ def begin(
         systemctl.stop_later(instance.backend_unit)
         return
     accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
+    seen = as_open(instance, settings)  # before: a client that comes meanwhile counts
     with standstill(accepting):
-        require_no_clients(instance, settings, hint, served=served)
+        require_none(instance, seen, hint, served=served)
         _end_accepting(accepting, instance)
         systemctl.stop_later(instance.backend_unit)
 
@@ -75,9 +76,21 @@ def require_no_clients(
     instance: Instance, settings: Settings, hint: str, *, served: bool = False
 ) -> None:
     """Raise SockwakeError (in use) that tells who is connected. served: as in begin()."""
-    settings = copy.copy(settings)  # the caller goes on with what is in instance.env
+    require_none(instance, as_open(instance, settings), hint, served=served)
+
+
+def as_open(instance: Instance, settings: Settings) -> Settings:
+    """The settings with the places where clients are accepted by now, for require_none()."""
+    seen = copy.copy(settings)
     accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
-    listening.take_places(settings, systemctl.main_pid(accepting))
+    listening.take_places(seen, systemctl.main_pid(accepting))
+    return seen
+
+
+def require_none(
+    instance: Instance, settings: Settings, hint: str, *, served: bool = False
+) -> None:
+    """Do the same at the places in the settings, at once. settings: from as_open()."""
     count = connections.connected(settings)
     if not count or (served and not systemctl.main_pid(instance.backend_unit)):
         return

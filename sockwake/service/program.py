@@ -65,8 +65,7 @@ def main(arguments: list[str]) -> int:
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
         elif verb in ("unproven", "unproven-program"):
-            start_attempt.note(instance)
-            raise SockwakeError("what waits until it is ready was killed")
+            _give_up(instance, verb)
         else:
             from sockwake.service import program_after  # what a wake need not wait for
 
@@ -84,6 +83,19 @@ def main(arguments: list[str]) -> int:
             _end_server(verb)
         return 1
     return 0
+
+
+def _give_up(instance: Instance, verb: str) -> None:
+    """End a server that nothing will prove ready any more; a reason that was left stays."""
+    try:
+        main_process.executable(main_process.pid())
+    except Ended:  # systemd may not know yet
+        return
+    if os.path.exists(instance.failure_file):
+        _end_server(verb)
+        return
+    start_attempt.note(instance)
+    raise SockwakeError("what waits until it is ready was killed")
 
 
 def await_ready(instance: Instance, lock: int = -1) -> None:

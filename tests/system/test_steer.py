@@ -255,6 +255,14 @@ def test_hours_in_which_it_is_kept_awake(database: Database) -> None:
     assert holds(database) == []
 
 
+def test_hours_that_are_set_count_at_once(database: Database) -> None:
+    must("sockwake", "set", "pg1", f"KEEP={in_seconds(-3600, 3600)}")
+    until("it is awake", lambda: is_awake(database))
+    must("sockwake", "set", "pg1", "KEEP=")
+    until_gone("nothing holds it", lambda: holds(database))
+    database.asleep()
+
+
 def test_hours_that_begin_before_its_disk_is_there(database: Database) -> None:
     env = database.etc / "instance.env"
     env.write_text(f"{env.read_text()}KEEP={in_seconds(-3600, 3600)}\n")

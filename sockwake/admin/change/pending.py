@@ -33,7 +33,8 @@ class Pending:
     data have never been made. make: "bundle" or "container", when that is missing or outdated.
     is_awake: its backend runs. reroute: it has to be stopped, as only a wake makes what the next
     proxy is to be started in. clients: connections that this, or a new opening of the port, would
-    cut. is_open: its port is open, as systemd has it.
+    cut. is_open: its port is open, as systemd has it. hours: those in which it is kept awake are
+    others by then.
     """
 
     reload: bool = False
@@ -44,6 +45,7 @@ class Pending:
     reroute: bool = False
     clients: int = 0
     is_open: bool = False
+    hours: bool = False
 
     def __bool__(self) -> bool:
         return self.reload or self.reopen or self.is_new or bool(self.make and not self.is_awake)
@@ -88,6 +90,7 @@ def look(
     tcp = f"{instance.proxy_unit}.d/tcp.conf"
     reroute = is_awake and (tcp in read) != (tcp in wanted)
     cuts = reopen or reroute
+    hours = f"pg-hours@{instance.name}.timer.d/hours.conf"
     return Pending(
         reload=read != wanted or seen.is_stale(*units),
         reopen=reopen,
@@ -97,6 +100,7 @@ def look(
         reroute=reroute,
         clients=_connected(settings, drop_ins.streams(read, instance)) if cuts else 0,
         is_open=is_open,
+        hours=is_open and read.get(hours) != wanted.get(hours),
     )
 
 
@@ -176,10 +180,17 @@ def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -
         systemctl.reload()
     if found.reroute:
         _stop(instance)
+    if found.hours:
+        look_at_hours(instance)
     if found.reopen:
         _reopen(instance)
     if found.make and not found.is_awake:
         make(instance, settings, quiet=quiet)
+
+
+def look_at_hours(instance: Instance) -> None:
+    """Have a hold taken or released at once, as the hours say that systemd has read."""
+    systemctl.start_later(f"pg-hours@{instance.name}.service")
 
 
 def _stop(instance: Instance) -> None:

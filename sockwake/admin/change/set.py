@@ -71,6 +71,8 @@ class Change:
         _write(self._path, self._old)
         if not self.instance.root and systemctl.is_running():
             systemctl.reload()
+            if self.pending.hours:
+                pending.look_at_hours(self.instance)
             if self.pending.reopen:
                 systemctl.restart(self.instance.socket_unit)
 

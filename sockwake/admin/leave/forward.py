@@ -164,9 +164,10 @@ def _switch(
         was_led = bool(pid) and _leads(pid)
         takes_socket = settings.is_native and not was_led
         accepting = instance.backend_unit if takes_socket else instance.proxy_unit
+        seen = drain.as_open(instance, settings)
         with drain.standing_still(instance, accepting):
             if not force:
-                drain.require_no_clients(instance, settings, _HINT, served=not was_led)
+                drain.require_none(instance, seen, _HINT, served=not was_led)
             _write(instance, wanted)
             systemctl.reload()
             _require_read(instance, is_wanted=wanted is not None)
