@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from sockwake.lifecycle.probe import Wait
 
 _LOOK_EVERY = 0.002  # seconds
-# how one that never became ready is ended: a signal, how often at most, and the seconds after each
-_SIGINT = (_signal.SIGINT, 60, 0.5)  # a PostgreSQL
-_SIGTERM = (_signal.SIGTERM, 1, 5.0)  # any other; bin/end knows the time, too
 _CRUN = "crun"
 _CLIENTS_FIRST = 0.1  # seconds that processors are left to the first client's session
 
@@ -65,7 +62,9 @@ def main(arguments: list[str]) -> int:
         elif verb == "await-bundle":
             await_bundle(instance, *map(int, lock))
         elif verb in ("unproven", "unproven-program"):
-            _give_up(instance, verb)
+            from sockwake.service import unproven
+
+            unproven.give_up(instance, verb)
         else:
             from sockwake.service import program_after  # what a wake need not wait for
 
@@ -80,22 +79,11 @@ def main(arguments: list[str]) -> int:
         runtime.leave_failure(instance, problem)
         print(problem, file=sys.stderr)
         if not verb.startswith("after"):
-            _end_server(verb)
+            from sockwake.service import unproven  # of a wake that has failed
+
+            unproven.end_server(verb)
         return 1
     return 0
-
-
-def _give_up(instance: Instance, verb: str) -> None:
-    """End a server that nothing will prove ready any more; a reason that was left stays."""
-    try:
-        main_process.executable(main_process.pid())
-    except Ended:  # systemd may not know yet
-        return
-    if os.path.exists(instance.failure_file):
-        _end_server(verb)
-        return
-    start_attempt.note(instance)
-    raise SockwakeError("what waits until it is ready was killed")
 
 
 def await_ready(instance: Instance, lock: int = -1) -> None:
@@ -280,22 +268,3 @@ def _monitor_clients(instance: Instance, settings: Settings) -> None:
         return
     os.set_inheritable(server, True)
     process.become("watcher", "--program", instance.name, f"{server}", *orders.to_argv())
-
-
-def _end_server(verb: str) -> None:
-    """End a server that never got ready: by SIGKILL after a time, if it does not end before.
-
-    A PostgreSQL is sent its signal again and again: as process 1 of its pid namespace it does not
-    get one for which it has no handler yet (pid_namespaces(7)). Any other, which may take a second
-    one for an order to give up at once, gets it once, and less time.
-    """
-    server = main_process.descriptor()
-    if server == pids.NONE:
-        return
-    is_any = verb in ("await", "unproven-program") or start_attempt.ends_anyhow()
-    number, times, pause = _SIGTERM if is_any else _SIGINT
-    for _ in range(times):
-        pids.send(server, number)
-        if readable(server, timeout=pause):
-            return
-    pids.send(server, _signal.SIGKILL)  # systemd, or bin/end, kills the rest of the unit

@@ -100,6 +100,6 @@ def test_its_end_and_its_begin_leave_no_port_dead_while_it_is_kept_awake(instanc
     database.set("TLS", "yes")
     must("systemctl", "daemon-reload")
     must("systemctl", "stop", database.proxy)
-    assert database.psql(SECURED, "-d", "sslmode=require", timeout=20).startswith("t|TLSv1.")
+    assert database.psql(SECURED, "-d", "sslmode=require").startswith("t|TLSv1.")
     must("sockwake", "release", "pg1", "--all")
     database.put_to_sleep()

@@ -13,7 +13,7 @@ from sockwake.config import scope, settings
 from sockwake.engine import rootless
 from sockwake.engine.api import Engine
 from sockwake.engine.container import Container
-from sockwake.service import program, waker
+from sockwake.service import program, unproven, waker
 from sockwake.system import pids
 from tree import Tree
 
@@ -114,7 +114,7 @@ def test_a_program_that_never_got_ready_is_ended_and_no_other_process(
     child = start()
     monkeypatch.setenv("MAINPID", str(child.pid))
     monkeypatch.setattr(pids, "cgroup", {os.getpid(): ours, child.pid: its}.get)
-    program._end_server("await")
+    unproven.end_server("await")
     assert child.wait(5) == -signal.SIGTERM if is_ended else is_unhurt(child)
 
 
