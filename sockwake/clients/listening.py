@@ -12,16 +12,31 @@ from sockwake.system import procnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sockwake.config.instance import Instance
     from sockwake.config.settings import Settings
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
-def take_places(settings: Settings, pid: int) -> None:
-    """Have settings name the places at which process pid accepts clients.
+def accepting_unit(instance: Instance, settings: Settings) -> str:
+    """The unit that accepts clients: the proxy, or a native program."""
+    return instance.backend_unit if settings.is_native else instance.proxy_unit
 
-    They stay as they are where that cannot be seen: without a process (0), of a program that has
-    its sockets elsewhere, of a user's proxy, which is in another user namespace.
+
+def at(settings: Settings, places: tuple[tuple[str, int], ...]) -> Settings:
+    """A copy of the settings with other places of its port."""
+    import copy  # of few looks
+
+    seen = copy.copy(settings)
+    seen.listen, seen.places = tuple(dict.fromkeys(item for item, _ in places)), places
+    return seen
+
+
+def as_open(settings: Settings, pid: int) -> Settings:
+    """The settings with the places at which process pid accepts clients.
+
+    They are as before where that cannot be seen: without a process (0), of a program that has its
+    sockets elsewhere, of a user's proxy, which is in another user namespace.
     pid: of systemd-socket-proxyd, or of a program that takes systemd's sockets.
     """
     own = _passed(pid)
@@ -31,8 +46,8 @@ def take_places(settings: Settings, pid: int) -> None:
         listeners = procnet.listeners()
         found = [listeners[inode] for inode in own if inode in listeners]
         if found and set(map(_key, found)) != set(map(_key, settings.places)):
-            settings.listen = tuple(dict.fromkeys(item for item, _ in found))
-            settings.places = tuple(found)
+            return at(settings, tuple(found))
+    return settings
 
 
 def _key(place: tuple[str, int]) -> tuple[bytes | str, int]:

@@ -1,6 +1,5 @@
 """Put an instance to sleep by an administrator's wish, without losing a client that comes then."""
 
-import copy
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ def begin(
     if force:
         systemctl.stop_later(instance.backend_unit)
         return
-    accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
+    accepting = listening.accepting_unit(instance, settings)
     seen = as_open(instance, settings)  # before: a client that comes meanwhile counts
     with standstill(accepting):
         require_none(instance, seen, hint, served=served)
@@ -81,10 +80,8 @@ def require_no_clients(
 
 def as_open(instance: Instance, settings: Settings) -> Settings:
     """The settings with the places where clients are accepted by now, for require_none()."""
-    seen = copy.copy(settings)
-    accepting = instance.backend_unit if settings.is_native else instance.proxy_unit
-    listening.take_places(seen, systemctl.main_pid(accepting))
-    return seen
+    unit = listening.accepting_unit(instance, settings)
+    return listening.as_open(settings, systemctl.main_pid(unit))
 
 
 def require_none(

@@ -79,11 +79,7 @@ def require_open(instance: Instance) -> None:
 
 def is_ready(instance: Instance) -> bool:
     """Whether its backend is ready; raises OSError for a user who may not know."""
-    try:
-        os.stat(instance.ready_file)
-    except FileNotFoundError:
-        return False
-    return True
+    return files.exists(instance.ready_file)
 
 
 def _await_goodbyes(instance: Instance) -> None:

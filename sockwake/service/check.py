@@ -65,7 +65,8 @@ def run(instance: Instance) -> None:
     if not (proxy or settings.counts_clients) and proxy_netns.is_led_elsewhere(instance):
         systemctl.stop_later(instance.backend_unit)  # its client wakes it anew
         return
-    listening.take_places(settings, proxy or systemctl.main_pid(check.accepting_unit))
+    pid = proxy or systemctl.main_pid(listening.accepting_unit(instance, settings))
+    settings = check.settings = listening.as_open(settings, pid)
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)
     allowlist.note_dropped(instance, settings)  # whatever is decided then
@@ -113,6 +114,7 @@ class Check:
         self.settings = settings
         self.proxy = proxy
         self._proxy_fd = proxy_fd
+        self._accepting = listening.accepting_unit(instance, settings)
 
     def release_stopped(self) -> None:
         """Continue what a check, or a command, that was killed has stopped."""
@@ -120,13 +122,13 @@ class Check:
             return  # and nothing waits for a command that has the instance sleep on
         with holds.NoneTaken(self.instance):  # a command that has stopped it, and goes on, has that
             if self.settings.counts_clients and self._is_stopped():
-                systemctl.signal(self.accepting_unit, "CONT", all_processes=True)
+                systemctl.signal(self._accepting, "CONT", all_processes=True)
             elif self._is_stopped():
                 pids.send(self._proxy_fd, signal.SIGCONT)
 
     def _is_stopped(self) -> bool:
         if self.settings.counts_clients:
-            return pids.is_stopped(systemctl.main_pid(self.accepting_unit))
+            return pids.is_stopped(systemctl.main_pid(self._accepting))
         return bool(self.proxy) and pids.is_stopped(self.proxy)
 
     def kill_vanished(self) -> None:
@@ -213,20 +215,13 @@ class Check:
             check_timer.start(self.instance, self.settings, wait=True)
         return False
 
-    @property
-    def accepting_unit(self) -> str:
-        """The unit that accepts connections: the native program, or the proxies of a project."""
-        if self.settings.is_native:
-            return self.instance.backend_unit
-        return self.instance.proxy_unit
-
     def _stop_accepting(self, seen: idleness.Observation) -> None:
         """Stop what accepts connections itself, unless a client has just come or said something.
 
         It is continued behind its stop signal: a stop job continues the main process at once, and
         what that waits for only later.
         """
-        unit = self.accepting_unit
+        unit = self._accepting
         if self.settings.is_native:
             journal.aside(note_memory, self.instance)
         try:

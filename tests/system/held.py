@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from moment import until
@@ -15,6 +17,20 @@ def holds(service: Service) -> list[dict[str, object]]:
     return [
         each for each in json.loads(must("sockwake", "keep", "-j")) if each["name"] == service.name
     ]
+
+
+HOLDER = "holder-of-the-tests.service"
+
+
+@contextmanager
+def held_up(service: Service) -> Iterator[None]:
+    """A unit of the administrator's wants its backend meanwhile."""
+    wants = (f"--property=Wants={service.backend}", f"--property=After={service.backend}")
+    must("systemd-run", "--quiet", "--no-block", f"--unit={HOLDER}", *wants, "sleep", "120")
+    try:
+        yield
+    finally:
+        must("systemctl", "stop", HOLDER)
 
 
 def is_awake(service: Service) -> bool:

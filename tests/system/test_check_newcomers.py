@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 
 from check_program import CheckProgram
+from held import held_up
 from instances import MakeService
-from program import must, run
+from program import run
 from web import get
 
 SILENT_AND_DECIDES_SLOWLY = "[ $SOCKWAKE_SILENT -ge 2 ] || exit 1; touch deciding; sleep 1; exit 0"
@@ -71,13 +72,8 @@ def test_an_instance_held_awake_when_its_check_lets_go_is_checked_again(
 ) -> None:
     """As by a client that connects in the milliseconds in which the timer ends."""
     cache = service("command", "--exec", f"{redis} --port {{port}}", "--check", check("exit 0"))
-    holder = "holder-of-the-tests.service"
-    wants = (f"--property=Wants={cache.backend}", f"--property=After={cache.backend}")
-    must("systemd-run", "--quiet", f"--unit={holder}", *wants, "sleep", "60")
-    try:
+    with held_up(cache):
         run("redis-cli", "-e", "-p", str(cache.port), "ping").expect(0, "PONG")
         check.await_asked(3)
         assert cache.is_awake()
-    finally:
-        must("systemctl", "stop", holder)
     cache.asleep()

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 import pytest
 
 from client import Lost, Refused
 from ending import Command, Container, Native, Postgres, Subject
+from held import held_up
 from host_postgres import SERVER, VERSION
 from instances import Make, MakeService
 from moment import until
 from program import must, run
-from service import Service
 
 pytestmark = [pytest.mark.fault, pytest.mark.kills]
-HOLDER = "holder-of-the-tests.service"
 SOON = 8.0  # seconds; one without a handler for its stop signal is killed after five
-
-
-@contextmanager
-def held_up(one: Service) -> Iterator[None]:
-    """A unit of the administrator's wants its backend."""
-    wants = (f"--property=Wants={one.backend}", f"--property=After={one.backend}")
-    must("systemd-run", "--quiet", "--no-block", f"--unit={HOLDER}", *wants, "sleep", "120")
-    try:
-        yield
-    finally:
-        run("systemctl", "stop", HOLDER)
-
-
-def proving(one: Service) -> list[int]:
-    """The processes that prove a server of it ready."""
-    return [int(line.split()[0]) for line in one.processes() if "/program await" in line]
 
 
 def killed_while_it_proves(subject: Subject, number: signal.Signals) -> bool:
@@ -45,9 +28,9 @@ def killed_while_it_proves(subject: Subject, number: signal.Signals) -> bool:
     subject.sleep()
     client = Thread(target=lambda: suppressing(subject.ask))
     client.start()
-    until(f"something proves {one} ready", lambda: proving(one), 10)
+    until(f"something proves {one} ready", lambda: subject.running("/program await"), 10)
     was_ready = (one.run / "ready").exists()
-    for pid in proving(one):
+    for pid in subject.running("/program await"):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
     client.join(30)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sockwake.admin import inventory
 from sockwake.admin.change import drop_ins
 from sockwake.admin.change.seen import Seen
-from sockwake.clients import connections
+from sockwake.clients import connections, listening
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import api, belongings, resources
@@ -151,12 +151,7 @@ def _outdated(instance: Instance, settings: Settings, *, is_edited: bool, is_new
 
 def _connected(settings: Settings, places: tuple[tuple[str, int], ...]) -> int:
     """The connections to the places where the socket listens by now."""
-    listen, own = settings.listen, settings.places
-    try:
-        settings.listen, settings.places = tuple(item for item, _ in places), places
-        return connections.connected(settings)
-    finally:
-        settings.listen, settings.places = listen, own
+    return connections.connected(listening.at(settings, places))
 
 
 def require_harmless(instance: Instance, found: Pending, *, force: bool) -> None:

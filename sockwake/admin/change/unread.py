@@ -61,7 +61,8 @@ def require_asleep(instance: Instance) -> None:
     """Raise SockwakeError (in use) when there may be clients: nothing tells what port they have."""
     if not systemctl.is_running() or not inventory.is_finished(instance):
         return
-    units = [each for each in (instance.proxy_unit, instance.backend_unit) if _is_up(each)]
+    both = instance.proxy_unit, instance.backend_unit
+    units = [each for each in both if not systemctl.is_down(each)]
     if units:
         raise SockwakeError(
             f"{' and '.join(units)} may have clients, of which nothing tells without "
@@ -69,7 +70,3 @@ def require_asleep(instance: Instance) -> None:
             f"{scope.command('systemctl', 'stop', *units)} sends them away",
             IN_USE,
         )
-
-
-def _is_up(unit: str) -> bool:
-    return not systemctl.is_down(unit)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sockwake.admin import inventory
 from sockwake.admin.each import do_to_each
+from sockwake.clients import listening
 from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import Settings, load, load_if_valid
+from sockwake.config.settings import load, load_if_valid
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import asker, drain, holds, waking
 from sockwake.lifecycle.runtime import WAKING
@@ -45,7 +46,8 @@ def wake(names: Sequence[Name], *, block: bool, seconds: float) -> None:
         if not block:
             return f"{name} is being woken"
         try:
-            waking.wake(instance, _unit(instance, settings), seconds, began)
+            unit = listening.accepting_unit(instance, settings)
+            waking.wake(instance, unit, seconds, began)
         except waking.StillWakingError:
             raise
         except SockwakeError:
@@ -69,14 +71,10 @@ def _begin(names: Sequence[Name], units: Units) -> None:
         if settings and not is_led_away and _is_open(instance, units):
             if not _is_awake(instance, units):
                 asker.note(instance)
-            wanted.append(_unit(instance, settings))
+            # which stays until it has been idle
+            wanted.append(listening.accepting_unit(instance, settings))
     if wanted:
         systemctl.start_later(*wanted)
-
-
-def _unit(instance: Instance, settings: Settings) -> str:
-    """The unit that wakes it and stays until it has been idle: the proxy, if there is one."""
-    return instance.backend_unit if settings.is_native else instance.proxy_unit
 
 
 def _is_awake(instance: Instance, units: Units) -> bool:

@@ -50,7 +50,7 @@ def test_a_client_is_seen_though_another_port_was_written(address: str) -> None:
     read = settings(env(PORT=ELSEWHERE))
     with accepting(address) as (pid, (old,)), socket.create_connection(place(old)):
         assert connections.connected(read) == 0
-        listening.take_places(read, pid)
+        read = listening.as_open(read, pid)
         assert connections.connected(read) == 1
         assert (read.places, read.listen) == ((place(old),), (address,))
 
@@ -59,7 +59,7 @@ def test_an_address_that_was_taken_out_still_counts() -> None:
     with accepting("127.0.0.1", "127.0.0.2") as (pid, (first, second)):
         read = settings(env(PORT=f"{place(first)[1]}", LISTEN="127.0.0.1"))
         with socket.create_connection(place(second)):
-            listening.take_places(read, pid)
+            read = listening.as_open(read, pid)
             assert connections.connected(read) == 1
 
 
@@ -67,7 +67,7 @@ def test_a_program_s_own_socket_is_no_port_of_the_instance() -> None:
     with accepting("127.0.0.1", "127.0.0.2") as (pid, (passed, own)):
         read = settings(env(KIND="native", PORT=ELSEWHERE, VERSION="", DATA=""))
         with socket.create_connection(place(own)):
-            listening.take_places(read, pid)
+            read = listening.as_open(read, pid)
             assert (read.places, connections.connected(read)) == ((place(passed),), 0)
 
 
@@ -76,6 +76,6 @@ def test_they_stay_where_nothing_is_seen() -> None:
     before = read.places
     with subprocess.Popen(["sleep", "60"], close_fds=True) as other:
         for pid in (0, other.pid):
-            listening.take_places(read, pid)
+            read = listening.as_open(read, pid)
             assert read.places == before
         other.kill()
