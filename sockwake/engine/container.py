@@ -22,6 +22,7 @@ _GRACE = 300  # seconds to stop, when the engine does not tell the container's S
 _MARGIN = 30  # seconds for the engine to kill a container that did not stop, and to answer
 _ENGINES_GRACE = 10  # seconds to stop, of a container without a StopTimeout
 _TAIL = 4096  # bytes
+_LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
 _FAILED_STOP = 30  # seconds to stop for a container that never became ready
 
 
@@ -225,12 +226,25 @@ class Container:
         except EngineError:
             pass  # it has just ended
 
-    def give_up(self) -> None:
-        """Stop a container that never became ready, without an error of its own."""
+    def give_up(self, write: Callable[[bytes], object]) -> None:
+        """Stop a container that never became ready, and pass on what it wrote to its end.
+
+        Without an error of its own.
+        """
         try:
-            self.stop(_FAILED_STOP)
+            self.engine.finish(self.begin_stop(_FAILED_STOP))
         except EngineError:
-            self.close()
+            pass
+        else:
+            self.relay_rest(write)
+        self.close()
+
+    def relay_rest(self, write: Callable[[bytes], object]) -> None:
+        """Pass on what a container that has ended wrote, as long as its engine tells it."""
+        import select
+
+        while self.fd >= 0 and select.select([self.fd], [], [], _LAST_WORDS)[0]:
+            self.relay(write)
 
     def close(self) -> None:
         fd, self.fd = self.fd, -1

@@ -274,6 +274,6 @@ def _try_out(
         if killed := runtime.note_stop(instance, container, time.monotonic() - began - took):
             print(f"sockwake: warning: its server {killed}", file=sys.stderr)
     except SockwakeError:
-        container.give_up()
+        container.give_up(write)
         raise
     return took

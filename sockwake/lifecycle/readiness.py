@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sockwake.lifecycle.probe import Wait
 
 _PATIENCE = 1  # seconds for a connection to a server that is there
+_LAST_MOMENTS = 5  # seconds for the end of one that was there and does not answer
 # seconds between two looks at the process table of a PostgreSQL, or at a closed port, which cost
 # the server nothing and us 100 µs; and between two questions that a server has to answer
 _LOOKS = (0.001, 0.04, 0.25, 0.2)
@@ -220,7 +221,7 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int
             break
     waited = f"within {settings.start_timeout:g} s"
     answer = _ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings)
-    _judge(answer, waited)
+    _judge(answer, wait, waited)
     if not server and main:
         raise SockwakeError(f"the server on its socket is not its unit's main process {waited}")
     if not server:
@@ -231,7 +232,7 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int
     if settings.tls:
         port = settings.backend_port
         answer = _ask(lambda: namespaces.connect(server, port, _PATIENCE), settings)
-        _judge(answer, f"on TCP port {port} of its container {waited}")
+        _judge(answer, wait, f"on TCP port {port} of its container {waited}")
 
 
 def _lengthen_queue(pid: int) -> None:
@@ -252,11 +253,15 @@ def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
         return postgres.SILENT
 
 
-def _judge(answer: str, waited: str) -> None:
-    """Raise SockwakeError when a server trusts strangers, or has not answered."""
+def _judge(answer: str, wait: Wait, waited: str) -> None:
+    """Raise SockwakeError when a server trusts strangers, or has not answered.
+
+    One that is stopped as soon as it takes queries does not answer, and wait() raises its end.
+    """
     if answer == postgres.TRUSTS:
         raise SockwakeError(
             "its server lets strangers in without a password", "pg_hba.conf must not say trust"
         )
     if answer == postgres.SILENT:
+        wait(_LAST_MOMENTS, -1)
         raise SockwakeError(f"its server did not answer {waited}", LONGER)

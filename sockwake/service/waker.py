@@ -197,7 +197,7 @@ def start(
         pid = container.pid() if enters_by_itself else 0
         stopwatch.mark(settings.kind)
     except BaseException:
-        container.give_up()
+        container.give_up(journal.write)
         raise
     return pid
 

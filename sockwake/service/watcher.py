@@ -23,7 +23,7 @@ from sockwake.lifecycle.server_log import ServerLog
 from sockwake.system import files, journal, memory, sdnotify
 
 _SHUTDOWN = 300  # seconds, which leaves some of TimeoutStopSec= of pg-postgres@.service
-_LAST_WORDS = 5  # seconds the engine may take to pass on what a container that has ended wrote
+_LAST_WORDS = 5  # seconds an engine that is being stopped may take to stop its container
 
 
 class Watcher:
@@ -71,7 +71,7 @@ class Watcher:
         except EngineError:
             self._end_server(max(_SHUTDOWN - (time.monotonic() - began), _LAST_WORDS))
             raise
-        self._relay_last_words()
+        self.container.relay_rest(self._log.write)
         proxy_netns.forget(self.instance)
         files.remove(self.instance.ending_file)
         wakes.record_sleep(self.instance, had)
@@ -112,15 +112,10 @@ class Watcher:
     def _lose_container(self) -> None:
         """Raise SockwakeError: why the container, or its engine, has ended unasked."""
         self._turn_clients_away()
-        self._relay_last_words()
+        self.container.relay_rest(self._log.write)
         if self._end_server():
             raise SockwakeError("the container engine has ended under it")
         raise self.container.how_it_ended()
-
-    def _relay_last_words(self) -> None:
-        """Relay what a container that has ended wrote, as long as the engine passes it on."""
-        while self.container.fd >= 0 and readable(self.container.fd, timeout=_LAST_WORDS):
-            self.container.relay(self._log.write)
 
     def _end_server(self, patience: float = _SHUTDOWN) -> bool:
         """Stop the server that its engine has left running; False when it has ended by itself.

@@ -188,7 +188,18 @@ def test_a_stop_that_fails_is_an_error_unless_it_was_given_up_anyway(
     daemon.answers[STOP] = 500, b'{"message":"cannot stop"}'
     with pytest.raises(EngineError, match="cannot stop"):
         container.stop()
-    container.give_up()
+    container.give_up(print)
+
+
+def test_what_a_container_wrote_to_its_end_is_passed_on_when_it_is_given_up(daemon: Daemon) -> None:
+    ours, theirs = socket.socketpair()
+    container = Container("sockwake-pg1", Engine(str(daemon.server_address)), ours.detach())
+    daemon.answers[STOP] = 304, b""
+    theirs.sendall(frame(b"ready\n") + frame(b"database system is shut down\n"))
+    theirs.close()
+    said: list[bytes] = []
+    container.give_up(said.append)
+    assert b"".join(said) == b"ready\ndatabase system is shut down\n" and container.fd == -1
 
 
 def test_every_edit_changes_the_fingerprint_and_a_copy_does_not(tree: Tree) -> None:
