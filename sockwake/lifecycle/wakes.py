@@ -102,9 +102,21 @@ def phases(times: list[tuple[str, float]]) -> str:
     return ", ".join(f"{phase} {1000 * took:.0f}" for phase, took in times)
 
 
-def note_duration(instance: Instance, took: float, phases: str) -> None:
-    """Note how many seconds a wake took, and in which phases()."""
-    files.replace_volatile(instance.wake_file, f"{took:.3f}\n{phases}\n")
+def tell(instance: Instance, client: str, took: float, phases: str) -> str:
+    """Say in the journal who woke it, and in how many seconds; returns that without the phases().
+
+    client: "" for a trial, which the history does not have.
+    """
+    journal.aside(files.replace_volatile, instance.wake_file, f"{took:.3f}\n{phases}\n")
+    how = f"woken by {client}" if client else "tried out"
+    told = f"{how} in {1000 * took:.0f} ms"
+    sentence = f"{told} ({phases})" if phases else told
+    if client:
+        facts = {"client": client, "took": f"{took:.3f}", "phases": phases}
+        journal.aside(lambda: journal.record("wake", instance.name, sentence, **facts))
+    else:
+        journal.aside(journal.say, sentence)
+    return told
 
 
 def duration(instance: Instance) -> tuple[float | None, dict[str, float]]:

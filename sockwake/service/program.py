@@ -169,20 +169,13 @@ def _go_ahead(
     phases = ""
     if prepared is not None:
         phases = wakes.phases([("preparation", prepared), (settings.kind, took - prepared)])
-    journal.aside(wakes.note_duration, instance, took, phases)
     is_trial = os.path.exists(instance.trial_file)
-    if client in connections.UNSEEN:
+    if client in connections.UNSEEN and not is_trial:
         from sockwake.lifecycle import asker  # late: clients need not wait for it
 
         client = asker.of_wake(instance, settings, client, took)
-    how = "tried out" if is_trial else f"woken by {client}"
-    sentence = f"{how} in {1000 * took:.0f} ms" + (f" ({phases})" if phases else "")
-    if is_trial:
-        journal.aside(journal.say, sentence)
-        return client, None
-    facts = {"client": client, "took": f"{took:.3f}", "phases": phases}
-    journal.aside(lambda: journal.record("wake", instance.name, sentence, **facts))
-    return client, took
+    journal.aside(wakes.tell, instance, "" if is_trial else client, took, phases)
+    return client, None if is_trial else took
 
 
 def _keep_books(instance: Instance, settings: Settings, client: str, took: float | None) -> None:

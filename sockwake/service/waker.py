@@ -226,29 +226,27 @@ def announce(instance: Instance, settings: Settings, lock: int, pid: int) -> Non
 
 def keep_books(instance: Instance, settings: Settings, client: str, stopwatch: Stopwatch) -> None:
     """Do what can wait until clients are served. None of it can fail a wake that has succeeded."""
-    if client in connections.UNSEEN:
+    is_trial = os.path.exists(instance.trial_file)
+    if client in connections.UNSEEN and not is_trial:
         from sockwake.lifecycle import asker  # late: clients need not wait for it
 
         client = asker.of_wake(instance, settings, client, stopwatch.total)
-    journal.aside(_note_duration, instance, client, stopwatch)
+    journal.aside(_tell, instance, "" if is_trial else client, stopwatch)
     if not sdnotify.is_asked_to_end():  # the timer would hold awake what shall stop
         journal.aside(check_timer.start, instance, settings)
     journal.aside(allowlist.note_dropped, instance, settings)
-    journal.aside(wakes.note, instance, client, stopwatch.total)
+    if not is_trial:
+        journal.aside(wakes.note, instance, client, stopwatch.total)
     if os.path.exists(f"{instance.password_file}.new"):
         from sockwake.lifecycle import begun
 
         journal.aside(begun.settle, instance)
 
 
-def _note_duration(instance: Instance, client: str, stopwatch: Stopwatch) -> None:
+def _tell(instance: Instance, client: str, stopwatch: Stopwatch) -> None:
     phases = wakes.phases([("python", stopwatch.python), *stopwatch.phases()])
-    total = stopwatch.total
-    journal.aside(wakes.note_duration, instance, total, phases)
-    woken = f"woken by {client} in {1000 * total:.0f} ms"
-    journal.aside(sdnotify.notify, f"STATUS={woken}")
-    facts = {"client": client, "took": f"{total:.3f}", "phases": phases}
-    journal.record("wake", instance.name, f"{woken} ({phases})", **facts)
+    told = wakes.tell(instance, client, stopwatch.total, phases)
+    journal.aside(sdnotify.notify, f"STATUS={told}")
 
 
 def _is_over_tcp(settings: Settings) -> bool:

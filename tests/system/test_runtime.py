@@ -78,7 +78,9 @@ def test_an_instance_of_0_1_moves_there_and_back_with_its_rows_and_its_owner(
     assert facts["runtime"] == database.ls()["runtime"] == "crun"
     assert (IMAGES / facts["image_digest"].removeprefix("sha256:") / "rootfs").is_dir()
     assert "already" in move(database, "crun")
+    known = (database.run / "wakes").read_text()
     assert "removed its bundle" in move(database, "engine")
+    assert (database.run / "wakes").read_text() == known, "a trial is no wake"
     assert path.read_text() == before.replace("\nVERSION", "\nRUNTIME=engine\nVERSION")
     assert not (BUNDLES / database.name).exists()
     require_row(database)

@@ -105,7 +105,7 @@ def test_the_last_wake_is_told_with_its_client_and_its_phases(tree: Tree) -> Non
     Path(instance.wake_file).write_text("0.250\n")  # of version 0.2
     assert wakes.duration(instance) == (0.25, {})
     phases = wakes.phases([("preparation", 0.0312), ("postgres", 0.1)])
-    wakes.note_duration(instance, 0.1312, phases)
+    Path(instance.wake_file).write_text(f"0.131\n{phases}\n")
     wakes.note(instance, "10.0.0.7:5", 0.1312)
     facts = json.loads(tree.sockwake("status", "pg1", "--json").stdout)
     assert facts["last_wake_phases"] == {"preparation": 0.031, "postgres": 0.1}
