@@ -49,6 +49,13 @@ def test_asleep_means_that_only_the_socket_is_left(instance: Make, runtime: str)
     assert sorted(entry.name for entry in database.run.iterdir()) == sorted(left)
 
 
+def test_a_wake_that_is_cut_short_is_not_told_of_the_next(instance: Make) -> None:
+    database = instance()
+    must("sockwake", "wake", "pg1", "--no-block")
+    must("sockwake", "sleep", "pg1", "--force")
+    assert not (database.run / "asked").exists()
+
+
 def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
     database = instance(idle="1s")
     with database.connect() as client:

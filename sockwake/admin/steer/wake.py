@@ -107,6 +107,7 @@ def sleep(names: Sequence[Name], *, force: bool, block: bool, seconds: float) ->
             is_down = drain.is_down(instance)
             if not is_down:
                 drain.begin(instance, settings, force=force, hint="--force sends them away")
+                asker.forget(instance)  # of a wake that this ends before it succeeds
         holds.release(*taken)
         if is_down:
             return f"{name} is asleep already"
