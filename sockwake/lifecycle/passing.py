@@ -202,6 +202,9 @@ def end(instance: Instance, purpose: str) -> None:
         deletion.tree(directory)
         with suppress(OSError):  # another purpose has its own in there
             os.rmdir(os.path.dirname(directory))
+            if not os.path.lexists(instance.etc):  # a backup of one that was removed
+                os.rmdir(instance.backend)
+                os.rmdir(instance.run)
 
 
 _UP = ("active", "activating")

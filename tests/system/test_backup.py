@@ -198,6 +198,9 @@ def test_a_backup_is_proven_and_damage_is_found_and_counts_for_nothing(instance:
     assert database.psql("select count(*) from kept") == "50000"
     database.asleep()
     sockwake("restore", "pg1", "--forget")
+    sockwake("rm", "pg1", "--purge")
+    sockwake("backups", "verify", "pg1")
+    assert not database.run.exists()
 
 
 def test_a_copy_for_an_hour_removes_itself_with_its_clients(instance: Make, known: Know) -> None:
