@@ -38,6 +38,12 @@ def verifier(password: str, salt: bytes = b"") -> str:
     return f"SCRAM-SHA-256${_ITERATIONS}:{salt64}${client64}:{server64}"
 
 
+def is_of(kept: str, password: str) -> bool:
+    """Whether verifier() has made this of a password."""
+    salt = kept.split("$")[1].partition(":")[2]
+    return hmac.compare_digest(kept, verifier(password, base64.b64decode(salt)))
+
+
 def statement(password: str) -> str:
     """The SQL that gives the user of a session this password."""
     return f"alter role current_user password '{verifier(password)}'"

@@ -14,7 +14,7 @@ from database import Database
 from instances import Make
 from moment import until
 from newer_postgres import on_the_host, strip
-from program import Ran, run, start
+from program import Ran, must, run, start
 
 LONG = 240.0  # seconds that an upgrade may take on a busy machine
 SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
@@ -78,6 +78,8 @@ def test_a_cluster_is_upgraded_there_and_back_and_the_other_is_forgotten(instanc
     upgrade("--back").expect(0, "served by PostgreSQL 17 again")
     require_kept(database, 17)
     assert {**files_of(database), "upgraded": ""} == {**before, "upgraded": ""}
+    must("sockwake", "passwd", "pg1")
+    database.put_to_sleep()
     upgrade("--back").expect(0, "served by PostgreSQL 18 again")
     require_kept(database, 18, 1001)
     upgrade("--forget").expect(0, "deleted the cluster of PostgreSQL 17")

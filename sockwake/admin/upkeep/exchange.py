@@ -14,7 +14,8 @@ from sockwake.admin.upkeep import newer_cluster, newer_definition, two_clusters,
 from sockwake.admin.upkeep.upgraded import MAKING, SWITCHING, Upgraded
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
-from sockwake.lifecycle import passing, runtime, upkeep
+from sockwake.lifecycle import passing, programs, runtime, upkeep
+from sockwake.postgres import password, scram
 from sockwake.system import systemctl
 
 OLDER, NEWER = "upgrade-older", "upgrade"  # purposes of passing units
@@ -29,6 +30,19 @@ def make(instance: Instance, data: str, move: Upgraded) -> None:
     two_clusters.switch(data, move.old.major, move.new.major)
     newer_definition.write(instance, move.after)
     newer_definition.make(instance, move.new)
+    _give_password(instance, move)
+
+
+def _give_password(instance: Instance, move: Upgraded) -> None:
+    """Have a cluster that was not served know the password that was changed since."""
+    secret = password.read_password(instance)
+    if not (secret and move.login) or scram.is_of(move.login, secret):
+        return
+    settings = load(instance)
+    own = programs.of(instance, settings, OLDER)
+    with own.server(passing.Place(settings.cluster), lock=settings.data) as server:
+        words = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=postgres")
+        server.run("psql", *words, stdin=f"{scram.statement(secret)};\n")
 
 
 def try_out(instance: Instance, data: str, move: Upgraded) -> None:
@@ -41,7 +55,8 @@ def try_out(instance: Instance, data: str, move: Upgraded) -> None:
             undo(instance, data, move)
         raise
     upkeep.forget_pages(instance)
-    upgraded.write(instance, move.done())
+    secret = password.read_password(instance)
+    upgraded.write(instance, move.done(scram.verifier(secret) if secret else ""))
 
 
 def undo(instance: Instance, data: str, move: Upgraded) -> None:

@@ -76,7 +76,14 @@ def _move_back(instance: Instance, settings: Settings, done: Upgraded) -> Upgrad
     before = newer_definition.had(instance, settings)
     after = newer_definition.texts(instance, settings, done.old, before)
     return Upgraded(
-        done.new, done.old, done.method, SWITCHING, is_back=True, before=before, after=after
+        done.new,
+        done.old,
+        done.method,
+        SWITCHING,
+        is_back=True,
+        login=done.login,
+        before=before,
+        after=after,
     )
 
 

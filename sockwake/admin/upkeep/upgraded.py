@@ -41,8 +41,9 @@ class Upgraded:
     """One move. old: what was served before, whose cluster is kept. new: what is to be served.
 
     method: of sockwake upgrade. state: MAKING, LINKED, SWITCHING or DONE. is_back: both clusters
-    were there before, and stay. finished: the time in seconds since 1970, 0 until then. before,
-    after: texts of the instance's files, by name, until then.
+    were there before, and stay. finished: the time in seconds since 1970, 0 until then. login: the
+    superuser's password then, as PostgreSQL keeps it (scram.verifier()), "" where it was not known:
+    the old cluster has it. before, after: texts of the instance's files, by name, until then.
     """
 
     old: Version
@@ -51,6 +52,7 @@ class Upgraded:
     state: str = MAKING
     is_back: bool = False
     finished: int = 0
+    login: str = ""
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
 
@@ -61,11 +63,13 @@ class Upgraded:
 
     def reversed(self) -> Upgraded:
         """The same, done, with the two the other way round."""
-        return Upgraded(self.new, self.old, self.method, DONE, self.is_back, self.finished)
+        finished, login = self.finished, self.login
+        return Upgraded(self.new, self.old, self.method, DONE, self.is_back, finished, login)
 
-    def done(self) -> Upgraded:
+    def done(self, login: str) -> Upgraded:
         """The same, done now."""
-        return Upgraded(self.old, self.new, self.method, DONE, self.is_back, int(time.time()))
+        now = int(time.time())
+        return Upgraded(self.old, self.new, self.method, DONE, self.is_back, now, login)
 
 
 def path(instance: Instance) -> str:

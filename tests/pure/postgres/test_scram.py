@@ -48,3 +48,8 @@ def test_each_has_a_salt_of_its_own() -> None:
 def test_a_password_is_normalised_as_clients_do_it(given: str, prepared: str) -> None:
     """The examples of RFC 4013; what SASLprep prohibits stays, as PostgreSQL has it."""
     assert scram.prepared(given) == prepared
+
+
+def test_one_that_is_kept_tells_whether_it_is_of_a_password() -> None:
+    kept = scram.verifier("first")
+    assert scram.is_of(kept, "first") and not scram.is_of(kept, "other")
