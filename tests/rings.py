@@ -21,6 +21,8 @@ GUESTS = 4  # most of a test is waiting for something to end
 # files that wait for minutes begin first, while the other rings have the processors; then by size
 WAITING = ("test_vanished", "test_hung", "test_aimed", "test_health_checks")
 REBOOTED = "test_reboot"
+ALONE = (REBOOTED, "test_package")  # others would run after what is done to their machine
+BUNDLE = 9000  # bytes of small files for one call of pytest, each of which takes two seconds
 BOOTS = {  # in this order
     "nothing": [],
     "reboot": [["reboot"]],
@@ -146,7 +148,7 @@ class Guest:
     def name(self) -> str:
         return f"{self.label}-{os.getpid()}"
 
-    def work(self, todo: queue.SimpleQueue[Path]) -> None:
+    def work(self, todo: queue.SimpleQueue[list[Path]]) -> None:
         """Boot, install the package, and run files until none is left."""
         try:
             view = f"{HERE.parent}:/src"
@@ -156,28 +158,29 @@ class Guest:
             self._must("run", self.name, "--", *apt)
             with contextlib.suppress(queue.Empty):
                 while True:
-                    self._file(todo.get_nowait())
+                    self._files(todo.get_nowait())
         finally:
             subprocess.run([MACHINE, "stop", self.name], check=False, stdin=subprocess.DEVNULL)
 
     def _must(self, *arguments: str) -> None:
         self.run.must(self.label, [MACHINE, *arguments])
 
-    def _file(self, file: Path) -> None:
-        """Run a file once; test_reboot again after each thing that it wants done to its machine."""
-        if file.stem != REBOOTED:
-            self._call(file)
+    def _files(self, files: list[Path]) -> None:
+        """Run files once; test_reboot again after each thing that it wants done to its machine."""
+        if files[0].stem != REBOOTED:
+            self._call(files)
             return
         for boot, verbs in BOOTS.items():
             for verb in verbs:
                 # not must: it complains of a unit that is to fail in this boot
                 self.run.stream(self.label, [MACHINE, *verb, self.name])
-            self._call(file, f"SOCKWAKE_BOOT={boot}")
+            self._call(files, f"SOCKWAKE_BOOT={boot}")
 
-    def _call(self, file: Path, *settings: str) -> None:
-        kept = f"{self.tree}-{file.stem}"
+    def _call(self, files: list[Path], *settings: str) -> None:
+        first = files[0].stem
+        kept = f"{self.tree}-{first}"
         times = len(list(self.run.reports.glob(f"{kept}*.xml")))
-        out = f"/var/tmp/{file.stem}{times or ''}"
+        out = f"/var/tmp/{first}{times or ''}"
         environment = [
             f"AUTOPKGTEST_ARTIFACTS={out}",
             "SOCKWAKE_CLUSTERS=/root/clusters",
@@ -185,13 +188,29 @@ class Guest:
             *self.settings,
             *settings,
         ]
-        pytest = ["/src/debian/tests/system", f"tests/system/{file.name}", *SHORT, *self.arguments]
+        names = [f"tests/system/{file.name}" for file in files]
+        pytest = ["/src/debian/tests/system", *names, *SHORT, *self.arguments]
         command = ["env", *environment, *pytest]
         status = self.run.stream(self.label, [MACHINE, "run", self.name, "--", *command])
-        has_ended_well(file.stem, status)
+        has_ended_well(" ".join(file.stem for file in files), status)
         if status != 5:
             report = self.run.reports / f"{kept}{times or ''}.xml"
             self._must("pull", self.name, f"{out}/system.xml", str(report))
+
+
+def bundled(files: list[Path]) -> list[list[Path]]:
+    """The files in the order of their turns, small ones together for one call of pytest."""
+    bundles: list[list[Path]] = []
+    room = 0
+    for file in sorted(files, key=lambda file: (file.stem not in WAITING, -file.stat().st_size)):
+        size = file.stat().st_size
+        if file.stem in (*WAITING, *ALONE) or size > room:
+            bundles.append([file])
+            room = 0 if file.stem in (*WAITING, *ALONE) else BUNDLE - size
+        else:
+            bundles[-1].append(file)
+            room -= size
+    return bundles
 
 
 def system(
@@ -203,11 +222,12 @@ def system(
     tree: str = "guest",
 ) -> None:
     """Ring 2, in machines side by side; each takes the next file when it is done with one."""
-    todo: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    for file in sorted(files, key=lambda file: (file.stem not in WAITING, -file.stat().st_size)):
-        todo.put(file)
+    todo: queue.SimpleQueue[list[Path]] = queue.SimpleQueue()
+    bundles = bundled(files)
+    for bundle in bundles:
+        todo.put(bundle)
     place = "system" if tree == "guest" else tree.removeprefix("guest-")
-    labels = [f"{place}-{number}" for number in range(1, min(GUESTS, len(files)) + 1)]
+    labels = [f"{place}-{number}" for number in range(1, min(GUESTS, len(bundles)) + 1)]
     guests = [Guest(run, label, deb, settings, arguments, tree) for label in labels]
     in_parallel([partial(guest.work, todo) for guest in guests], run)
 

@@ -35,6 +35,7 @@ def instance(tree: Tree) -> Instance:
 def patience(monkeypatch: pytest.MonkeyPatch, daemon: Daemon) -> None:
     """The container may take a second to stop, the engine a moment more."""
     monkeypatch.setattr("sockwake.engine.container._MARGIN", 0.2)
+    monkeypatch.setattr("sockwake.engine.container._LAST_WORDS", 0.3)
     monkeypatch.setattr(watcher, "_LAST_WORDS", 0.3)
     monkeypatch.setattr(Watcher, "_catch_the_end", lambda _: None)
     daemon.answers[INSPECT] = 200, b'{"StopTimeout":1}'
