@@ -20,6 +20,7 @@ from tree import SOCKWAKE, Tree, run
 needs_fish = pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
 needs_zsh = pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
 QUIET = 2  # seconds
+LONGEST = 60  # seconds for the first of an answer
 
 
 @pytest.fixture
@@ -59,16 +60,17 @@ class Zsh:
         os.close(theirs)
         setup = (
             f"PS1=; fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D;"
-            " unsetopt prompt_cr prompt_sp; LISTMAX=1000; stty cols 200; bindkey '^O' list-choices"
+            " unsetopt prompt_cr prompt_sp; LISTMAX=1000; stty cols 200; bindkey '^O' list-choices;"
+            " print set'-'up"
         )
         self._type(f"{setup}\n")
-        self._shown()
+        self._shown("set-up")
 
-    def offers(self, line: str) -> str:
-        """What is listed behind a line."""
+    def offers(self, line: str, one: str) -> str:
+        """What is listed behind a line. one: a regular expression for one of its lines."""
         self._type("\x15")  # an empty line first
         self._type(f"{line}\x0f")
-        return self._shown()
+        return self._shown(one)
 
     def end(self) -> None:
         self._child.kill()
@@ -78,11 +80,14 @@ class Zsh:
     def _type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
-    def _shown(self) -> str:
-        """What it writes until it has nothing more to write."""
-        shown = b""
-        while select.select([self._fd], [], [], QUIET)[0]:
+    def _shown(self, one: str) -> str:
+        """What it writes, with a line that it must have, until it has nothing more to write."""
+        shown, patience = b"", LONGEST
+        while select.select([self._fd], [], [], patience)[0]:
             shown += os.read(self._fd, 65536)
+            if re.search(one, shown.decode(errors="replace"), re.MULTILINE):
+                patience = QUIET
+        assert patience == QUIET, f"no {one!r} in {shown!r}"
         return shown.decode(errors="replace")
 
 
@@ -114,19 +119,18 @@ def test_fish_knows_every_option(path: str, tmp_path: Path, verb: Verb) -> None:
 def test_zsh_knows_verbs_options_and_instances_with_their_states(path: str, tmp_path: Path) -> None:
     shell = Zsh(path, tmp_path)
     try:
-        offered = shell.offers("sockwake ")
+        offered = shell.offers("sockwake ", "^would-sleep ")
         for name in {verb.name.partition(" ")[0] for verb in VERBS}:
             # names with one help stand together
             assert re.search(rf"^(\S+ +)*{name} +(\S+ +)*-- ", offered, re.MULTILINE), offered
-        states = shell.offers("sockwake status ")
-        assert re.search(r"^shop +-- off", states, re.MULTILINE), states
+        states = shell.offers("sockwake status ", "^shop +-- off")
         assert re.search(r"^web +-- broken", states, re.MULTILINE), states
         assert "defaults.env" not in states
-        assert "--no-header" in shell.offers("sockwake ls --")
-        assert "prune" in shell.offers("sockwake images ")
-        assert "native" in shell.offers("sockwake-new a --kind ")
-        assert "state=" in shell.offers("sockwake ls --filter ")
-        assert "crun" in shell.offers("sockwake runtime shop ")
+        shell.offers("sockwake ls --", "--no-header")
+        shell.offers("sockwake images ", "prune")
+        shell.offers("sockwake-new a --kind ", "native")
+        shell.offers("sockwake ls --filter ", "state=")
+        shell.offers("sockwake runtime shop ", "crun")
     finally:
         shell.end()
 
