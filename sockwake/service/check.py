@@ -78,7 +78,7 @@ def find_proxy(instance: Instance) -> tuple[int, int]:
     """The proxy's process id and a descriptor of it; 0 and pids.NONE when it has none."""
     unit = instance.proxy_unit
     pid = systemctl.main_pid(unit)
-    pidfd = pids.open_checked(pid, lambda: systemctl.main_pid(unit) == pid)
+    pidfd = pids.open_checked(pid, lambda: pids.is_in_unit(pid, unit))
     return (0 if pidfd == pids.NONE else pid), pidfd
 
 

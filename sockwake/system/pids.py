@@ -39,6 +39,11 @@ def is_within(inner: str, outer: str) -> bool:
     return bool(outer) and (inner == outer or inner.startswith(f"{outer}/"))
 
 
+def is_in_unit(pid: int, unit: str) -> bool:
+    """Whether a process belongs to a unit, whose cgroup has its name."""
+    return unit in cgroup(pid).split("/")
+
+
 def of_our_unit(pid: int) -> int:
     """Open a pidfd of process pid; NONE unless it is in the unit of this process."""
     ours = cgroup(os.getpid()).removesuffix(_CONTROL)

@@ -16,6 +16,7 @@ _NOT_LOADED = 5  # systemctl(1), "Exit status"
 _RELOAD = 300  # seconds; a thousand instances take some, and another reload may be under way
 _STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service: to end, and to be killed
 _PLACES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+_STAMPS = "/var/lib/systemd/timers/stamp-"  # what timers of the system have noted
 _HOLD = 60  # seconds beside what the unit itself may take
 
 
@@ -141,26 +142,18 @@ def _link(verb: str, unit: str, root: str) -> None:
 
 def stop(*units: str) -> None:
     """Stop units and wait for it; no error for a unit that systemd does not know or cannot read."""
-    known = _known(units)
-    if not known:
-        return
     try:
-        process.run(["systemctl", *scope.switch(), "stop", *known], timeout=_STOP)
+        process.run(["systemctl", *scope.switch(), "stop", *units], timeout=_STOP)
     except process.ProgramError as error:
         if error.returned != _NOT_LOADED:
             raise
-        if len(known) > 1:  # one has gone meanwhile, or cannot be read
-            for unit in known:
+        if len(units) > 1:  # with one that it does not know systemd 262 stops none of the others
+            for unit in units:
                 stop(unit)
 
 
-def _known(units: Sequence[str]) -> Sequence[str]:
-    """Those of several units that systemd knows.
-
-    With one that it does not know systemd 262 does nothing to the others either; 257 does.
-    """
-    if len(units) < 2:
-        return units
+def known(*units: str) -> list[str]:
+    """Those of several units that systemd knows; stop() takes one process for each of others."""
     shown = properties(units, "LoadState")
     missing = {unit for unit, values in shown.items() if values.get("LoadState") == "not-found"}
     return [unit for unit in units if unit not in missing]
@@ -190,9 +183,9 @@ def reset(*units: str) -> None:
 
 def forget_times(*timers: str) -> None:
     """Delete what timers that do not run have noted of their last time (Persistent=)."""
-    if known := _known(timers):
-        argv = ["systemctl", *scope.switch(), "clean", "--what=state", *known]
-        process.run(argv, check=False)
+    noted = [each for each in timers if scope.is_user() or os.path.exists(f"{_STAMPS}{each}")]
+    if noted and (noted := known(*noted)):  # systemd 262 cleans none beside one it does not know
+        process.run(["systemctl", *scope.switch(), "clean", "--what=state", *noted], check=False)
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:

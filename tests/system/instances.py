@@ -19,7 +19,8 @@ MakeService = Callable[..., Service]
 MakeSleeper = Callable[..., Service]
 S = TypeVar("S", bound=Service)
 
-UNKNOWN = 5  # exit status of sockwake when there is no such instance
+# exit statuses of sockwake: while clients are connected, and when there is no such instance
+IN_USE, UNKNOWN = 4, 5
 
 
 def runtime_of(request: pytest.FixtureRequest, options: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,10 +61,12 @@ class Instances:
             if service.state(service.socket) == "failed":
                 figures.count("sockets left failed")
                 problems.append(f"{service.socket} is left failed:\n{service.journal()}")
-            # rm refuses while clients are connected
-            units = (service.socket, service.proxy, service.backend)
-            run("systemctl", "stop", *units, timeout=120)
-            removed = run("sockwake", "rm", service.name, "--purge", timeout=120)
+            remove = ("sockwake", "rm", service.name, "--purge")
+            removed = run(*remove, timeout=120)
+            if removed.status == IN_USE:  # clients are connected
+                units = (service.socket, service.proxy, service.backend)
+                run("systemctl", "stop", *units, timeout=120)
+                removed = run(*remove, timeout=120)
             if removed.status not in (0, UNKNOWN):
                 problems.append(str(removed))
         return problems

@@ -160,14 +160,13 @@ class Service:
         ]
         if awake:  # what follows costs more, and would show the same
             return awake
-        jobs = must("systemctl", "show", "--value", "--property=Job", *allowed)
-        if jobs.strip():  # one waits for another to start
-            return [f"jobs {' '.join(jobs.split())}"]
-        timers = must("systemctl", "list-timers", "--all", "--no-legend")
+        if jobs := [f"{unit} has a job" for unit in allowed if units.job(unit)]:
+            return jobs  # one waits for another to start
+        timer = units.active_state(self.check)
         mounts = Path("/proc/mounts").read_text()
         return [
             *self.processes(),
-            *(line for line in timers.splitlines() if f"pg-check@{self.name}." in line),
+            *([f"{self.check} is {timer}"] if timer != "inactive" else []),
             *(line for line in mounts.splitlines() if f"{self.run}/" in line and not self.failed),
         ]
 

@@ -28,6 +28,22 @@ def active_state(unit: str) -> str:
         return _taken(value).decode()
 
 
+def job(unit: str) -> int:
+    """The number of its job, which runs or waits; 0 for none."""
+    with _asked(unit) as (bus, path):
+        reply, number = ctypes.c_void_p(), ctypes.c_uint32()
+        what = (bus, _SYSTEMD, path, _SYSTEMD + b".Unit", b"Job", None)
+        _must(_LIBRARY.sd_bus_get_property(*what, ctypes.byref(reply), b"(uo)"))
+        try:
+            _must(_LIBRARY.sd_bus_message_enter_container(reply, ctypes.c_char(b"r"), b"uo"))
+            _must(
+                _LIBRARY.sd_bus_message_read_basic(reply, ctypes.c_char(b"u"), ctypes.byref(number))
+            )
+        finally:
+            _LIBRARY.sd_bus_message_unref(reply)
+        return number.value
+
+
 def main_pid(service: str) -> int:
     """Its MainPID=, 0 for none."""
     with _asked(service) as (bus, path):

@@ -113,7 +113,7 @@ def _close_and_end(instance: Instance, *, is_live: bool) -> None:
     if is_live:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
-        timers = schedule.timers(instance.name)
+        timers = systemctl.known(*schedule.timers(instance.name))
         systemctl.stop(*units, *timers)
         systemctl.forget_times(*timers)
         new.end_making(instance)

@@ -106,6 +106,7 @@ def test_an_idle_check_continues_it_though_its_backend_is_down(
     serving = start()
     instance = tree.write_env("pg1", env())
     monkeypatch.setattr(systemctl, "main_pid", lambda _: serving.pid)
+    monkeypatch.setattr(pids, "cgroup", lambda _: f"/system.slice/{instance.proxy_unit}")
     monkeypatch.setattr(systemctl, "is_down", lambda _: True)
     monkeypatch.setattr(unwatched, "stop", lambda *_: None)
     serving.send_signal(signal.SIGSTOP)

@@ -53,8 +53,13 @@ def test_what_can_be_is_started(done: Callable[[], set[str]]) -> None:
     assert done() == {"a.socket", "b.timer"}
 
 
-def test_what_is_there_forgets_its_times(done: Callable[[], set[str]]) -> None:
-    systemctl.forget_times("a.timer", "gone.timer", "b.timer")
+def test_what_is_there_and_has_noted_a_time_forgets_it(
+    done: Callable[[], set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemctl, "_STAMPS", f"{tmp_path}/stamp-")
+    for timer in ("a.timer", "gone.timer", "b.timer"):
+        (tmp_path / f"stamp-{timer}").touch()
+    systemctl.forget_times("a.timer", "gone.timer", "b.timer", "never.timer")
     assert done() == {"a.timer", "b.timer"}
 
 
