@@ -96,9 +96,8 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
     assert [each.name for each in DATA.iterdir() if "before" in each.name] == []
 
 
-@pytest.mark.parametrize(
-    ("before", "after"), [("crun", "host"), pytest.param("host", "crun", marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize(("before", "after"), [("crun", "host"), ("host", "crun")])
 def test_a_backup_serves_whatever_ran_its_server(instance: Make, before: str, after: str) -> None:
     """An image's server is another user than the host's."""
     first = instance("--runtime", before, version=VERSION)
@@ -117,6 +116,7 @@ def test_a_backup_serves_whatever_ran_its_server(instance: Make, before: str, af
     database.asleep()
 
 
+@pytest.mark.soak
 def test_a_backup_of_a_machine_whose_users_have_other_numbers(instance: Make, known: Know) -> None:
     database, other = instance("--runtime", "host", version=VERSION), known("pg2")
     database.psql("create table kept as select 42 as n")

@@ -22,9 +22,8 @@ CONFIG = {"Cmd": ["postgres"], "Volumes": {"/var/lib/postgresql": {}}}
 TARGETS = "etc/systemd/system/sockets.target.wants"
 # no systemd, no engine, no network and no /run of this machine
 ALONE = (
-    *("unshare", "--net", "--mount", "sh", "-c"),
-    'mount -t tmpfs none /run && exec "$@"',
-    "alone",
+    *("unshare", "--net", "--mount"),
+    *("sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "alone"),
 )
 
 
@@ -81,6 +80,7 @@ def test_two_trees_get_the_same_whatever_is_on_the_machine(
     assert not list((tree.path / "etc").rglob("password"))
 
 
+@pytest.mark.soak
 def test_it_wakes_where_there_is_neither_an_engine_nor_compose(
     baked: BakedTree, known: Know
 ) -> None:

@@ -257,6 +257,7 @@ def test_a_client_that_comes_during_a_copy_is_served_behind_it(instance: Make, k
     database.asleep()
 
 
+@pytest.mark.soak
 def test_a_copy_that_cannot_have_its_own_password_leaves_nothing(
     instance: Make, known: Know
 ) -> None:

@@ -26,6 +26,7 @@ def test_running_query_and_open_transaction_keep_it_awake(instance: Make) -> Non
         database.asleep()
 
 
+@pytest.mark.soak
 def test_vacuum_keeps_it_awake(instance: Make) -> None:
     """A vacuum that is throttled so that it takes about ten seconds."""
     database = instance("--set", "autovacuum=off", idle=f"{IDLE}s")

@@ -13,11 +13,12 @@ from instances import MakeService
 from moment import until
 from program import must, run
 from service import Service
+from soak import only_in_soak
 from web import get, staying
 from webshop import container, opened_since, served, slow_to_get_up
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_woken_by_http_and_nothing_is_left_when_it_sleeps(
     service: MakeService, nginx: str, runtime: str
 ) -> None:

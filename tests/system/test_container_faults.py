@@ -11,6 +11,7 @@ import pytest
 from instances import MakeService
 from moment import until
 from program import must, run
+from soak import only_in_soak
 from squatter import squatting
 from web import get
 from webshop import container, served, slow_to_get_up, unserved
@@ -85,7 +86,7 @@ def test_container_killed_under_a_client(service: MakeService, nginx: str) -> No
     served(shop)
 
 
-@pytest.mark.parametrize("network", ["bridge", "none"])
+@pytest.mark.parametrize("network", ["bridge", *only_in_soak("none")])
 def test_no_request_reaches_another_listener_while_it_sleeps(
     service: MakeService, nginx: str, network: str
 ) -> None:

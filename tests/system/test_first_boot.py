@@ -77,6 +77,7 @@ def told(pg1: Database) -> str:
     return run("sockwake", "status", pg1.name).expect(0).out
 
 
+@pytest.mark.soak
 def test_below_read_only_files_and_without_state_each_boot_begins_anew(
     baked: Image, pg1: Database
 ) -> None:

@@ -43,7 +43,7 @@ def test_a_health_check_wakes_nothing_where_the_server_may_speak_first(
         pytest.param("postgres", ("--check", "none"), marks=pytest.mark.soak),
         pytest.param("container", (), marks=pytest.mark.soak),
         pytest.param("command", (), marks=pytest.mark.soak),
-        ("native", ("--check-every", "1s")),
+        pytest.param("native", ("--check-every", "1s"), marks=pytest.mark.soak),
     ],
 )
 def test_a_health_check_keeps_nothing_awake(

@@ -15,6 +15,7 @@ from instances import Know, Make
 from moment import until
 from program import must, run, start
 from refusal import ASLEEP_OR_FAILED
+from soak import only_in_soak
 from stranger import knock
 
 MOST_EXPOSED = 2.5  # systemd's scale, from 0 to 10
@@ -200,7 +201,8 @@ def test_a_cluster_is_adopted_and_purged(host: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("options", [(), ("--tls",)])  # whose proxy starts in a network of its own
+# with TLS its proxy starts in a network of its own
+@pytest.mark.parametrize("options", [*only_in_soak(()), ("--tls",)])
 def test_a_server_that_is_missing_is_told_with_the_way_out(
     host: Make, options: tuple[str, ...]
 ) -> None:
@@ -226,6 +228,7 @@ def test_a_server_that_is_missing_is_told_with_the_way_out(
     (database.cluster / "PG_VERSION").write_text(f"{VERSION}\n")
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_pipes_in_its_data_hold_up_nobody(host: Make) -> None:
     """Its user can make them by SQL: root looks at these files in every wake."""

@@ -12,6 +12,7 @@ from derived import SCRIPTS, derived
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
+from soak import only_in_soak
 
 pytestmark = [pytest.mark.makes, pytest.mark.usefixtures("image"), pytest.mark.engine]
 
@@ -87,7 +88,7 @@ def test_a_script_may_take_as_long_as_it_makes_progress(instance: Make, runtime:
         must("sockwake", "rm", "pg1", "--purge")
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
 def test_a_script_that_hangs_is_named(instance: Make, runtime: str) -> None:
     with derived(IMAGE, {f"{SCRIPTS}/10-hangs.sh": "sleep 600\n"}) as image:
         database = impatient(instance, image, runtime)

@@ -19,6 +19,7 @@ from host_postgres import SERVER, VERSION, version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
+from soak import only_in_soak
 
 FAILED, USAGE, EXISTS = 1, 2, 3
 ODD = 'odd; "db'
@@ -109,7 +110,7 @@ def test_what_is_exported_runs_with_docker_and_with_podman_as_it_was(
         assert must("systemctl", "is-active", "pg1.service").strip() == "active"
 
 
-@pytest.mark.parametrize("runtime", ["crun", "host"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("host")])
 def test_a_server_that_has_tls_can_read_its_key_where_it_goes(
     instance: Make, tmp_path: Path, runtime: str
 ) -> None:
@@ -155,6 +156,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_written(
     database.asleep()
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_an_export_that_was_killed_leaves_nothing_that_looks_whole(
     instance: Make, tmp_path: Path

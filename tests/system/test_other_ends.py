@@ -73,7 +73,7 @@ def test_ending_the_start_condition_of_a_program(
     "kind, victim",
     [
         ("command", "/await "),
-        ("native", "/wanted "),
+        pytest.param("native", "/wanted ", marks=pytest.mark.soak),
         pytest.param("command", "/wanted ", marks=pytest.mark.soak),
         pytest.param("native", "/await ", marks=pytest.mark.soak),
     ],

@@ -111,6 +111,7 @@ def test_a_database_wakes_answers_and_sleeps(in_podman: Make) -> None:
     asleep(database)
 
 
+@pytest.mark.soak
 def test_tls_is_offered(in_podman: Make) -> None:
     database = in_podman("--tls")
     assert database.psql("select ssl from pg_stat_ssl where pid = pg_backend_pid()") == "t"

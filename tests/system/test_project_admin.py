@@ -14,6 +14,7 @@ from moment import until
 from program import must, run
 from project import MakeProject
 from refusal import ASLEEP_OR_FAILED
+from soak import only_in_soak
 from web import get
 
 EXISTS, USAGE = 3, 2  # exit statuses
@@ -76,7 +77,7 @@ def earlier() -> list[bool]:
     return [each["earlier"] for each in listed]
 
 
-@pytest.mark.parametrize("was_there", [False, True])
+@pytest.mark.parametrize("was_there", [*only_in_soak(False), True])
 def test_purge_deletes_the_volumes_made_for_it_and_no_others(
     project: MakeProject, was_there: bool
 ) -> None:

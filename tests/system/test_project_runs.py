@@ -84,6 +84,7 @@ def test_a_one_off_that_fails_is_named(make: Callable[..., Project]) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_one_off_runs_before_what_needs_it(make: Callable[..., Project]) -> None:
     needs = {"once": after("service_completed_successfully")}
     mounts = ["pages:/var/www/html"]
@@ -98,6 +99,7 @@ def test_a_one_off_runs_before_what_needs_it(make: Callable[..., Project]) -> No
     put_to_sleep(shop)
 
 
+@pytest.mark.soak
 def test_a_healthcheck_that_hangs_ends_the_wake_in_time(make: Callable[..., Project]) -> None:
     services = {"web": web(depends_on={"db": after("service_healthy")})}
     db = shell("sleep infinity", init=True, healthcheck={"test": ["CMD", "true"]})

@@ -176,7 +176,7 @@ STEPS: dict[str, Callable[[Database, str], object]] = {
 }
 
 
-SOME = [("its line is written", "engine"), ("it is tried out", "crun")]
+SOME = [("it is tried out", "crun")]
 
 
 @pytest.mark.fault

@@ -77,7 +77,9 @@ def test_a_server_that_hangs_up_is_asked_seldom_and_the_way_out_is_said(
             marks=pytest.mark.soak,
         ),
         pytest.param("", "it closed the connection without an answer", marks=pytest.mark.soak),
-        ("sleep 60", "it accepted a connection and said nothing"),
+        pytest.param(
+            "sleep 60", "it accepted a connection and said nothing", marks=pytest.mark.soak
+        ),
     ],
     ids=["TLS", "speaks first", "closes", "silent"],
 )
@@ -101,6 +103,7 @@ def test_a_first_page_of_twelve_seconds_is_ready_after_twelve(
     shop.asleep()
 
 
+@pytest.mark.soak
 def test_a_start_takes_as_long_as_it_is_told(service: MakeService, tmp_path: Path) -> None:
     slow = images.script(tmp_path, "trial:1", 'sleep 5\nexec "$@"\n')
     said, _ = refused(slow, "--start-timeout", "2s")

@@ -114,7 +114,7 @@ def test_a_stop_that_waits_for_its_turn_ends_no_server(instance: Make) -> None:
         must("systemctl", "daemon-reload")
 
 
-@pytest.mark.parametrize("ending", ["a check of a native program", "sockwake sleep"])
+@pytest.mark.parametrize("ending", [*only_in_soak("a check of a native program"), "sockwake sleep"])
 def test_a_hold_that_comes_while_it_falls_asleep_has_it_woken_again(
     sleeper: MakeSleeper, tmp_path: Path, ending: str
 ) -> None:

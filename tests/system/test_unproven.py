@@ -17,6 +17,7 @@ from host_postgres import SERVER, VERSION
 from instances import Make, MakeService
 from moment import until
 from program import must, run
+from soak import only_in_soak
 
 pytestmark = [pytest.mark.fault, pytest.mark.kills]
 SOON = 8.0  # seconds; one without a handler for its stop signal is killed after five
@@ -70,7 +71,11 @@ def subject(
     return Native(service("native", "--exec", program))
 
 
-@pytest.mark.parametrize("subject", KINDS, indirect=True)
+@pytest.mark.parametrize(
+    "subject",
+    ["postgres", *only_in_soak(*(each for each in KINDS if each != "postgres"))],
+    indirect=True,
+)
 def test_the_next_client_is_served_though_something_else_holds_it_up(subject: Subject) -> None:
     met = 0
     with held_up(subject.service):

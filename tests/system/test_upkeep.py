@@ -239,6 +239,7 @@ def test_a_client_comes_first_and_damage_is_told(database: Database) -> None:
     shutil.rmtree(f"/var/backups/sockwake/{name}")
 
 
+@pytest.mark.soak
 def test_a_window_with_hours_keeps_it_awake_for_its_own_jobs(database: Database) -> None:
     name = database.name
     run("sockwake", "maintain", name).expect(0)

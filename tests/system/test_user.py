@@ -64,6 +64,7 @@ def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Ow
     user_database.asleep()
 
 
+@pytest.mark.soak
 def test_an_export_with_tls_is_the_user_s_and_runs_as_a_quadlet(
     account: Account, own: MakeOwn, way_out: None
 ) -> None:

@@ -206,6 +206,7 @@ def test_it_is_not_ordered_behind_the_engine(instance: Make) -> None:
         assert not {DOCKER, "podman.service", CONTAINERD} & set(listed.split())
 
 
+@pytest.mark.soak
 def test_no_wake_fails_while_the_engine_is_restarted(instance: Make, without_engine: None) -> None:
     database = instance("--check-every", "1s")
     database.asleep()
