@@ -10,6 +10,8 @@ from debian.changelog import Changelog
 from debian.deb822 import Deb822, PkgRelation
 
 from sockwake.admin import version
+from sockwake.admin.show.doctor import machine
+from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import API
 from tree import SOCKWAKE, SOURCE, run
 
@@ -183,3 +185,14 @@ def test_every_manual_page_is_installed() -> None:
         pages == set((SOURCE / "docs/man").glob("*"))
         and Path(SOURCE / "docs/man/sockwake.8") in pages
     )
+
+
+def test_needrestart_leaves_alone_what_works_on_data_and_doctor_writes_the_same() -> None:
+    [rule] = re.findall(r"^\$.*$", (DEBIAN / "needrestart/sockwake.conf").read_text(), re.MULTILINE)
+    assert rule == machine._KEEP_OFF  # what doctor writes where that file is gone
+    [expression] = re.findall(r"qr\((.*)\)\} = 0;", rule)
+    instance = Instance(Name("pg1"))
+    units = {path.name.replace("@", "@pg1") for path in (SOURCE / "systemd").glob("pg-*@.service")}
+    units |= {"pg-keep@pg1:1.service", instance.init_unit}
+    units |= {"sockwake-programs-pg1-upgrade.service"}  # of sockwake/lifecycle/passing.py
+    assert [unit for unit in units if not re.search(expression, unit)] == []

@@ -23,11 +23,15 @@ XML = find_library("xml2")  # by its soname, which differs from one Debian to th
 pytestmark = pytest.mark.skipif(not shutil.which("needrestart"), reason="needrestart is missing")
 
 
+PROGRAM = f"import ctypes, time; ctypes.CDLL('{XML}'); time.sleep(9999)"
+# what makes a cluster of the host's, and what upgrades, maintains or proves one, by their names
+AT_WORK = ("sockwake-init-pg1.service", "sockwake-programs-pg1-upgrade.service")
+
+
 @pytest.fixture
 def control() -> Iterator[str]:
     unit = Path(f"/etc/systemd/system/{CONTROL}")
-    program = f"import ctypes, time; ctypes.CDLL('{XML}'); time.sleep(9999)"
-    unit.write_text(f'[Service]\nExecStart=/usr/bin/python3 -c "{program}"\n')
+    unit.write_text(f'[Service]\nExecStart=/usr/bin/python3 -c "{PROGRAM}"\n')
     must("systemctl", "daemon-reload")
     must("systemctl", "start", CONTROL)
     yield CONTROL
@@ -54,6 +58,10 @@ def needrestart() -> str:
     return run("needrestart", "-r", "a", env=silent, timeout=120).expect(0).out
 
 
+def main_pid(unit: str) -> str:
+    return must("systemctl", "show", "-P", "MainPID", unit).strip()
+
+
 def pids(database: Database) -> list[int]:
     return [database.main_pid(unit) for unit in (database.backend, database.proxy)]
 
@@ -63,10 +71,10 @@ def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -
     asleep = instance("--runtime", "host", "--version", VERSION, name="pg2", idle="10min")
     with awake.connect() as client:
         before, session = pids(awake), client.value("select pg_backend_pid()")
-        other = must("systemctl", "show", "-P", "MainPID", control)
+        other = main_pid(control)
         upgrade_libraries()
         done, _, deferred = needrestart().partition("deferred")
-        assert control in done and must("systemctl", "show", "-P", "MainPID", control) != other
+        assert control in done and main_pid(control) != other
         assert all(unit in deferred for unit in (awake.backend, awake.proxy))
         assert pids(awake) == before and client.value("select pg_backend_pid()") == session
     assert asleep.processes() == []
@@ -77,3 +85,20 @@ def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -
     finally:
         shutil.move(away, OURS)
     until("it serves again", lambda: awake.psql() == "1")
+
+
+def test_it_defers_what_works_on_a_cluster(machine: None, control: str) -> None:
+    for unit in AT_WORK:
+        run_it = ("systemd-run", "--quiet", "--collect", f"--unit={unit}", "/usr/bin/python3", "-c")
+        must(*run_it, PROGRAM)
+    try:
+        maps = [Path(f"/proc/{main_pid(unit)}/maps") for unit in (*AT_WORK, control)]
+        until("they have it open", lambda: all(str(XML) in each.read_text() for each in maps))
+        before = [main_pid(unit) for unit in AT_WORK]
+        upgrade_libraries()
+        done, _, deferred = needrestart().partition("deferred")
+        assert control in done
+        assert [main_pid(unit) for unit in AT_WORK] == before
+        assert all(unit in deferred for unit in AT_WORK)
+    finally:
+        must("systemctl", "stop", *AT_WORK)

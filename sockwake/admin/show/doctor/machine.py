@@ -16,8 +16,8 @@ from sockwake.system import files, packages, process, systemctl
 
 _LEAST_SPACE, _LEAST_SHARE = 1 << 30, 0.05  # bytes, and of all there are
 NEEDRESTART = "/etc/needrestart"
-_OURS = "backup|check|held|hours|keep|maintain|postgres|proxy|wanted"
-_KEEP_OFF = f"$nrconf{{override_rc}}->{{qr(^pg-({_OURS})@)}} = 0;"
+_OURS = "backup|check|expire|held|hours|keep|maintain|postgres|proxy|wanted"
+_KEEP_OFF = f"$nrconf{{override_rc}}->{{qr(^(pg-({_OURS})@|sockwake-(init|programs)-))}} = 0;"
 _NUMBER = re.compile(r"(?<![A-Za-z\d.])v?(\d+)(?:\.(\d+))?")  # no part of a name, as in iproute2
 # program, how it says its version, the first good version, and what is wrong before
 _VERSIONS = (
