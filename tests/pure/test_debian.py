@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -196,3 +197,16 @@ def test_needrestart_leaves_alone_what_works_on_data_and_doctor_writes_the_same(
     units |= {"pg-keep@pg1:1.service", instance.init_unit}
     units |= {"sockwake-programs-pg1-upgrade.service"}  # of sockwake/lifecycle/passing.py
     assert [unit for unit in units if not re.search(expression, unit)] == []
+
+
+@pytest.mark.parametrize("scope", ["system", "user"])
+def test_a_preset_enables_the_target_alone(tmp_path: Path, scope: str) -> None:
+    """As an image builder calls it, and the first boot of an image; Debian's default is enable."""
+    for source, place in pairs("sockwake.install"):
+        if place.startswith("usr/lib/systemd"):
+            (tmp_path / place).mkdir(parents=True, exist_ok=True)
+            shutil.copy(SOURCE / source, tmp_path / place)
+    ran = run("systemctl", f"--root={tmp_path}", *(["--global"] * (scope == "user")), "preset-all")
+    assert ran.status == 0, ran
+    links = (tmp_path / "etc/systemd" / scope).glob("*.wants/*")
+    assert [path.name for path in links] == ["sockwake.target"]
