@@ -6,6 +6,7 @@ tests/run calls this file three times; SOCKWAKE_BOOT says what it did to the mac
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def everything_sleeps() -> None:
 @pytest.mark.after("nothing")
 def test_instances_are_awake_when_the_machine_is_rebooted() -> None:
     for name in ("pg1", "pg2"):
-        run("sockwake-new", name, "--version", "18", "--idle", "2s", "--enable").expect(0)
+        options = "--version 18 --idle 2s --backup on-sleep --enable"
+        run("sockwake-new", name, *options.split()).expect(0)
     new = "sockwake-new web1 --kind container --image nginx:local --container-port 80"
     must(*new.split(), *"--idle 2s --port 25480 --enable".split())
     must("systemctl", "stop", "pg-proxy@pg2.socket")
@@ -83,6 +85,18 @@ def test_instances_are_awake_when_the_machine_is_rebooted() -> None:
     Database("pg1").psql("create table kept (n int)")
     assert get(25480).status == 200
     write_on()
+
+
+@pytest.mark.after("reboot")
+def test_what_was_awake_is_backed_up_behind_the_boot() -> None:
+    """The writer kept it awake until the shutdown. Before anything is woken."""
+    database = Database("pg1")
+    said = ("journalctl", "--boot", "--output=cat")
+    unit = "pg-backup@pg1.service"
+    until("it is backed up", lambda: "Backed up pg1" in must(*said, f"--unit={unit}"))
+    assert "woken by" not in must(*said, f"--unit={database.backend}")
+    order = must("systemctl", "show", "--value", "--property=After", "sockwake.target")
+    assert unit not in order, "a boot would wait for it"
 
 
 @pytest.mark.after("reboot")
@@ -121,6 +135,8 @@ def test_after_a_power_cut_every_port_is_open_and_every_committed_row_is_there()
     assert get(25480).status == 200
     units = ("pg-proxy@*.socket", "pg-proxy@*.service", "pg-postgres@*.service")
     must("systemctl", "stop", *units, timeout=120)
+    must("systemctl", "stop", "pg-backup@*.service")  # which that has started
     for name in ("pg1", "pg2", "web1"):
         must("sockwake", "rm", name, "--purge")
+    shutil.rmtree("/var/backups/sockwake", ignore_errors=True)
     COMMITTED.unlink()

@@ -48,7 +48,8 @@ def _backup(arguments: Namespace) -> None:
             raise done.problem
         return done.sentence(name)
 
-    harmless = (contents.NothingToBackUpError,) if arguments.all else ()
+    is_asked_often = arguments.all or arguments.if_changed
+    harmless = (contents.NothingToBackUpError,) if is_asked_often else ()
     try:
         do_to_each(names, one, "backed up", quiet=quiet, harmless=harmless)
     finally:

@@ -85,6 +85,15 @@ def found_size(path: Path) -> str:
     return f"{status['bytes'] / 1024:.1f}K"
 
 
+def test_one_that_was_never_awake_is_no_failure_of_a_timer(tree: Tree) -> None:
+    tree.new("pg1")
+    ran = tree.sockwake("backup", "pg1", "--if-changed")
+    assert (ran.status, ran.stdout) == (0, "")
+    assert "pg1: instance 'pg1' has no data yet: it has never been awake" in ran.stderr
+    assert tree.sockwake("backup", "pg1").status == 1, "it is, when that is said"
+    assert listed(tree) == []
+
+
 def test_one_that_has_not_been_awake_since_is_not_backed_up_again(pg1: Tree) -> None:
     assert pg1.sockwake("backup", "pg1", "--if-changed").status == 0
     (first,) = listed(pg1)

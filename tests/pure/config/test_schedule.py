@@ -13,6 +13,7 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 
 ASLEEP = "pg-postgres@a.service.d/backup.conf"
+MISSED = "sockwake.target.d/backups.conf"
 SOCKET = "pg-proxy@a.socket.d/upkeep.conf"
 BACKUPS = {
     "no": ([], False),
@@ -55,6 +56,8 @@ def test_backups_are_made_at_times_and_when_it_sleeps(text: str, tmp_path: Path)
     assert (ran.status, ran.stderr) == (0, "")
     assert events(files, "pg-backup") == times
     assert files.get(ASLEEP) == (b"[Unit]\nOnSuccess=pg-backup@a.service\n" if on_sleep else None)
+    # behind a boot, too: no backup follows the sleep of a shutdown
+    assert files.get(MISSED) == (b"[Unit]\nWants=pg-backup@a.service\n" if on_sleep else None)
     upheld = b"[Unit]\nUpholds=pg-backup@a.timer\n" if times else None
     assert files.get(SOCKET) == upheld
 
