@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from database import Database
 from instances import Make
+from moment import until
 from package import DEB, apt, build, install, is_installed, unpack
-from program import must, run
+from program import must, run, start
 from soak import only_in_soak
 
 # what is no package's, an engine's, the cache or log of what a test has used, or the tests' own
@@ -136,6 +138,29 @@ def test_removal_stops_cleanly_keeps_the_directories_and_installing_again_brings
         assert database.is_listening() and database.processes() == []
         assert database.psql("select name from kept") == database.name
     assert "not properly shut down" not in awake.journal() + sleeping.journal()
+
+
+@pytest.mark.soak
+def test_a_removal_that_is_interrupted_opens_the_ports_again(instance: Make) -> None:
+    """As by Ctrl-C: dpkg has the postinst put right what the prerm had begun."""
+    awake, sleeping = instance(name="pg1", idle="10min"), instance(name="pg2")
+    slow = Path(f"/run/systemd/system/{awake.proxy}.d/slow.conf")
+    slow.parent.mkdir(parents=True)
+    slow.write_text("[Service]\nExecStop=/usr/bin/sleep 5\n")
+    must("systemctl", "daemon-reload")
+    try:
+        assert awake.psql() == "1"
+        removal = start("apt-get", "--assume-yes", "remove", "sockwake")
+        until("the ports are closed", lambda: not sleeping.is_listening())
+        must("pkill", "--signal=INT", "--full", "info/sockwake.prerm")
+        assert removal.wait(60) != 0
+    finally:
+        shutil.rmtree(slow.parent)
+        must("systemctl", "daemon-reload")
+    assert is_installed()
+    for database in (awake, sleeping):
+        until("its port is open", database.is_listening, 60)
+        assert database.psql() == "1"
 
 
 @pytest.mark.parametrize("moment", ["awake", *only_in_soak("asleep")])

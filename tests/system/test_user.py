@@ -188,3 +188,8 @@ def test_reinstalling_keeps_an_awake_instance_and_removing_stops_it(
     apt("install", DEB)
     assert user_database.answer("select 2") == "2"
     user_database.asleep()
+    # what its user has stopped, to copy the data, stays so
+    account.must("systemctl", "--user", "stop", user_database.socket)
+    apt("install", "--reinstall", DEB)
+    assert user_database.property(user_database.socket, "ActiveState") == "inactive"
+    account.must("systemctl", "--user", "start", user_database.socket)
