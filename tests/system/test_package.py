@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from database import Database
-from instances import Make
+from instances import Know, Make
 from moment import until
 from package import DEB, apt, build, install, is_installed, unpack
 from program import must, run, start
@@ -161,6 +161,26 @@ def test_a_removal_that_is_interrupted_opens_the_ports_again(instance: Make) -> 
     for database in (awake, sleeping):
         until("its port is open", database.is_listening, 60)
         assert database.psql() == "1"
+
+
+@pytest.mark.soak
+def test_a_copy_for_an_hour_and_metrics_are_back_after_a_removal_and_go_with_a_purge(
+    instance: Make, known: Know
+) -> None:
+    instance()
+    known("pg2")
+    must("sockwake", "copy", "pg1", "pg2", "--ttl", "1h")
+    units = ("pg-expire@pg2.timer", "sockwake-exporter.socket", "sockwake-metrics.timer")
+    must("systemctl", "enable", "--now", *units[1:])
+    apt("remove", "sockwake")
+    assert must("systemctl", "list-units", "--failed", "--no-legend") == ""
+    assert not set(units) & active_units()
+    apt("install", DEB)
+    assert set(units) <= active_units()
+    apt("purge", "sockwake")
+    links = [str(path) for path in Path("/etc/systemd/system").glob("*.wants/sockwake*")]
+    apt("install", DEB)
+    assert links == []
 
 
 @pytest.mark.parametrize("moment", ["awake", *only_in_soak("asleep")])
