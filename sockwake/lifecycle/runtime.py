@@ -190,13 +190,17 @@ def lend_backend(instance: Instance, settings: Settings) -> None:
 
 
 def leave_failure(instance: Instance, error: SockwakeError) -> None:
-    """Leave why a wake failed: a sentence for clients, what was said for the administrator."""
-    forget_failure(instance)
+    """Leave why a wake failed: a sentence for clients, what was said for the administrator.
+
+    Never raises: what has failed is cleaned up behind this, also where /run is full.
+    """
+    journal.aside(forget_failure, instance)
+    write = files.replace_volatile
     if error.said:
-        files.replace_volatile(instance.failure_details, f"{error.said}\n", 0o600)
+        journal.aside(write, instance.failure_details, f"{error.said}\n", 0o600)
     if error.hint:
-        files.replace_volatile(instance.failure_hint, f"{error.hint}\n", 0o600)
-    files.replace_volatile(instance.failure_file, f"{error.message}\n")
+        journal.aside(write, instance.failure_hint, f"{error.hint}\n", 0o600)
+    journal.aside(write, instance.failure_file, f"{error.message}\n")
     journal.aside(lambda: journal.record("failure", instance.name, "failed", why=error.whole))
 
 

@@ -13,6 +13,7 @@ from env_file import settings as read
 from sockwake.clients import allowlist
 from sockwake.config import settings
 from sockwake.config.instance import Instance
+from sockwake.errors import SockwakeError
 from sockwake.lifecycle import check_timer, monitor, runtime
 from sockwake.lifecycle.main_process import Ended
 from sockwake.lifecycle.monitor import ClientMonitor, ClosedConnections, Orders
@@ -61,6 +62,20 @@ def test_a_full_run_directory_after_the_ready_file(
     monkeypatch.setattr(files, "replace_volatile", full)
     waker.keep_books(instance, settings.load(instance), "a client", Stopwatch())
     assert "woken by a client" in capfd.readouterr().out
+
+
+def test_a_full_run_directory_behind_a_start_that_failed(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What has failed is cleaned up behind it, and history has it all the same."""
+    instance = tree.write_env("pg1", env())
+    runtime.prepare(instance)
+    events: list[str] = []
+    monkeypatch.setattr(files, "replace_volatile", full)
+    monkeypatch.setattr(journal, "record", lambda *words, **_: events.append(words[0]))
+    runtime.leave_failure(instance, SockwakeError("it ended", "look there", said="no room"))
+    assert capfd.readouterr().out.count("no space left on device") == 3
+    assert events == ["failure"]
 
 
 @pytest.fixture
