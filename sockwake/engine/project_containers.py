@@ -43,29 +43,39 @@ class Member:
 
 
 def members(engine: Engine, instance: Instance) -> list[Member]:
-    """The project's containers, when all are there and made of the present files; else none."""
-    listed = _labelled(engine, instance)
-    found, labels = [each for each, _ in listed], [label for _, label in listed]
+    """The project's containers, when all are there and made of the present files; else none.
+
+    What was made of earlier files, such as of a service that was taken out since, is none of it.
+    """
+    found = [
+        (each, label, made)
+        for each, label in _labelled(engine, instance)
+        if (made := _made_as(instance, label))
+    ]
+    services = sorted(label[belongings.SERVICE] for _, label, _ in found)
+    if not found or services != sorted(found[0][2]["services"]):
+        return []
+    return [
+        Member(
+            label[belongings.SERVICE],
+            each["Id"],
+            _depends_on(label.get(_DEPENDS_ON, "")),
+            made["restart"],
+            each.get("State") in _RUNS,
+        )
+        for each, label, made in found
+    ]
+
+
+def _made_as(instance: Instance, label: dict[str, str]) -> dict[str, Any] | None:
+    """What a container's label says of its project; None unless it is made of the present files."""
     try:
-        made_as = [json.loads(each[_MADE_AS]) for each in labels]
-        services = sorted(each[belongings.SERVICE] for each in labels)
-        if not made_as or services != sorted(made_as[0]["services"]):
-            return []
-        fingerprint = _fingerprint(instance, made_as[0]["inputs"])
-        if any(each[_MADE_OF] != fingerprint for each in labels):
-            return []
-        return [
-            Member(
-                label[belongings.SERVICE],
-                each["Id"],
-                _depends_on(label.get(_DEPENDS_ON, "")),
-                made["restart"],
-                each.get("State") in _RUNS,
-            )
-            for each, label, made in zip(found, labels, made_as)
-        ]
+        made: dict[str, Any] = json.loads(label[_MADE_AS])
+        is_whole = label[belongings.SERVICE] in made["services"] and "restart" in made
+        is_current = label[_MADE_OF] == _fingerprint(instance, made["inputs"])
+        return made if is_whole and is_current else None
     except (ValueError, KeyError, TypeError, AttributeError):
-        return []  # made by another version, or edited: they are made anew
+        return None  # made by another version, or edited: it is made anew
 
 
 def create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import project as projects
@@ -75,3 +76,27 @@ def test_a_copy_takes_no_other_project_s_name(project: MakeProject) -> None:
         EXISTS, f"instance 'other' has the compose project 'shop' already, in {other}"
     )
     must("sockwake", "rm", "other")
+
+
+def test_what_was_taken_out_of_it_is_no_part_of_its_next_wake(project: MakeProject) -> None:
+    """A service, a profile, or the name of the whole project."""
+    web = {"image": "nginx:local", "ports": ["8095:80"]}
+    rest = {"image": "nginx:local", "command": ["sleep", "infinity"], "init": True}
+    services = {"web": web, "old": rest, "extra": {**rest, "profiles": ["more"]}}
+    projects.write("mine", services)
+    shop = project("mine", "--profile", "more")
+    del services["old"]
+    projects.write("mine", services)
+    assert get(shop.port).status == 200
+    assert sorted(shop.containers(all_of_them=False)) == ["mine-extra-1", "mine-web-1"]
+    put_to_sleep(shop)
+    must("sockwake", "set", "shop", "PROFILES=")
+    assert get(shop.port).status == 200
+    assert shop.containers(all_of_them=False) == ["mine-web-1"]
+    put_to_sleep(shop)
+    named = {"name": "other", "services": {**services, "old": rest}}
+    (shop.directory / "compose.yaml").write_text(json.dumps(named))
+    assert get(shop.port).status == 200
+    put_to_sleep(shop)
+    must("sockwake", "rm", "shop")
+    assert shop.containers() == []
