@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 
 from sockwake.clients import connections
+from sockwake.lifecycle import proxy_netns
 from sockwake.system import files, pids, ss
 
 TYPE_CHECKING = False
@@ -122,6 +123,15 @@ def forget_change(instance: Instance) -> None:
 def switches_of(proxy: int) -> int:
     """The context switches of the proxy; 0 without one."""
     return sum(pids.switches(proxy)) if proxy else 0
+
+
+def is_led_elsewhere(instance: Instance, settings: Settings) -> bool:
+    """Whether no proxy that is started from now on leads to what runs: it was woken otherwise."""
+    if settings.is_project:
+        from sockwake.lifecycle import project  # late: few instances are one
+
+        return files.exists(instance.ready_file) and not project.is_woken_for(instance, settings)
+    return not settings.counts_clients and proxy_netns.is_led_elsewhere(instance)
 
 
 def has_newcomers(settings: Settings, seen: Observation) -> bool:

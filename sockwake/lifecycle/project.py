@@ -15,6 +15,7 @@ from sockwake.engine import project_containers
 from sockwake.engine.api import Engine
 from sockwake.engine.project_containers import Member
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import runtime
 from sockwake.lifecycle.service_run import ServiceRun
 from sockwake.lifecycle.services import Services
 from sockwake.protocol import http
@@ -187,6 +188,14 @@ def backends(ports: tuple[Endpoint, ...]) -> list[Backend]:
         else:
             found.append(Backend(1, door))
     return found
+
+
+def is_woken_for(instance: Instance, settings: Settings) -> bool:
+    """Whether its proxies lead each of these ports to its server: they take sockets by their order.
+
+    Not so behind an edit of PORTS=, until it is woken anew, nor before it has been woken.
+    """
+    return runtime.are_announced(instance, backends(settings.ports))
 
 
 def place(run: ServiceRun, port: int) -> str:

@@ -74,8 +74,17 @@ def announce_ports(instance: Instance, backends: Iterable[tuple[int, str]]) -> N
     backends: how many of the listening sockets, in their order, and the file that is there as soon
     as they are served (open_port()).
     """
+    files.replace_volatile(instance.ready_file, _of_ports(backends))
+
+
+def are_announced(instance: Instance, backends: Iterable[tuple[int, str]]) -> bool:
+    """Whether it was for these ports that the proxies of a project were told to go ahead."""
+    return files.text_of(instance.ready_file) == _of_ports(backends)
+
+
+def _of_ports(backends: Iterable[tuple[int, str]]) -> str:
     lines = "".join(f"{count} {door}\n" for count, door in backends)
-    files.replace_volatile(instance.ready_file, f"infinity ports\n{lines}")
+    return f"infinity ports\n{lines}"
 
 
 def open_port(instance: Instance, door: str, address: str) -> None:

@@ -20,7 +20,7 @@ from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
 from sockwake.errors import SockwakeError, failure, reason
 from sockwake.kinds.table import BUILTIN, NONE
-from sockwake.lifecycle import check_timer, holds, idleness, proxy_netns
+from sockwake.lifecycle import check_timer, holds, idleness
 from sockwake.system import (
     files,
     journal,
@@ -62,10 +62,10 @@ def run(instance: Instance) -> None:
 
         unwatched.stop(instance, settings)
         return
-    if not (proxy or settings.counts_clients) and proxy_netns.is_led_elsewhere(instance):
+    pid = proxy or systemctl.main_pid(listening.accepting_unit(instance, settings))
+    if not pid and idleness.is_led_elsewhere(instance, settings):
         systemctl.stop_later(instance.backend_unit)  # its client wakes it anew
         return
-    pid = proxy or systemctl.main_pid(listening.accepting_unit(instance, settings))
     settings = check.settings = listening.as_open(settings, pid)
     check.kill_vanished()  # before the look, which would count them as clients
     seen = idleness.look(instance, settings, proxy)

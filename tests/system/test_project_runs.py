@@ -152,6 +152,28 @@ def test_what_had_to_be_killed_is_told(make: Callable[..., Project]) -> None:
     assert said in shop.journal(f"--unit={shop.backend}")
 
 
+@pytest.mark.parametrize("how", ["set", *only_in_soak("by hand")])
+def test_an_edit_of_its_ports_while_it_is_awake_leads_no_client_to_another_service(
+    make: Callable[..., Project], how: str
+) -> None:
+    def named(name: str, port: int) -> dict[str, object]:
+        page = f"echo {name} >/var/www/html/who; exec nginx -g 'daemon off;'"
+        return shell(page, ports=[f"127.0.0.1:{port}:80"])
+
+    shop = make({"api": named("api", 8096), "web": named("web", 8095)}, "--idle", "10min")
+    assert get(8095, "/who").text == "web\n"
+    other = ",".join(reversed(shop.setting("PORTS").split(",")))
+    if how == "set":
+        must("sockwake", "set", "shop", f"PORTS={other}", "--force")
+    else:
+        must("sockwake", "keep", "shop")
+        shop.set("PORTS", other)
+        must("systemctl", "daemon-reload")
+        must("systemctl", "restart", shop.socket)
+    assert (get(8095, "/who").text, get(8096, "/who").text) == ("web\n", "api\n")
+    must("sockwake", "sleep", "--force", "shop")
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize("leaves", ["idle", *only_in_soak("stop")])
 def test_a_client_that_has_left_a_port_without_a_server_keeps_nothing_awake(

@@ -88,7 +88,8 @@ def look(
     reopen = is_open and (is_other or not drop_ins.all_open(settings))
     is_awake = seen.state(instance.backend_unit) in (*_UP, "deactivating")
     tcp = f"{instance.proxy_unit}.d/tcp.conf"
-    reroute = is_awake and (tcp in read) != (tcp in wanted)
+    is_led_elsewhere = (tcp in read) != (tcp in wanted)
+    reroute = is_awake and (is_led_elsewhere or (reopen and _is_moved(instance, settings)))
     cuts = reopen or reroute
     hours = f"pg-hours@{instance.name}.timer.d/hours.conf"
     return Pending(
@@ -102,6 +103,15 @@ def look(
         is_open=is_open,
         hours=is_open and read.get(hours) != wanted.get(hours),
     )
+
+
+def _is_moved(instance: Instance, settings: Settings) -> bool:
+    """Whether a project that is awake has proxies for other ports than these."""
+    if not settings.is_project:
+        return False
+    from sockwake.lifecycle import project  # late: few instances are one
+
+    return not project.is_woken_for(instance, settings)
 
 
 def never_made(instance: Instance, settings: Settings) -> bool:
