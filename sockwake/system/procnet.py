@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TCP = ("tcp", "tcp6")
 _UNIX = "unix"
-_PATH = 7  # the column of the path in the table of unix sockets
+UNIX_INODE, _PATH = 6, 7  # columns of the table of unix sockets
 _LISTENING = "0A"  # include/net/tcp_states.h
 _ACCEPTS = "00010000"  # the flag of a unix socket that listens, include/linux/net.h
 
@@ -140,9 +140,14 @@ def listeners() -> dict[str, tuple[str, int]]:
                 family = _socket.AF_INET6 if table == "tcp6" else _socket.AF_INET
                 found[fields[9]] = (_socket.inet_ntop(family, read(host)), int(port, 16))
     for fields in (line.split(None, _PATH) for line in _lines(_UNIX)):
-        if fields[3] == _ACCEPTS and len(fields) > _PATH:
-            found[fields[6]] = (fields[_PATH].rstrip("\n"), 0)
+        if accepts(fields) and len(fields) > _PATH:
+            found[fields[UNIX_INODE]] = (fields[_PATH].rstrip("\n"), 0)
     return found
+
+
+def accepts(row: list[str]) -> bool:
+    """Whether a row of the table of unix sockets is of one that listens."""
+    return row[3] == _ACCEPTS
 
 
 def listening(port: int, tables: Tables) -> Iterator[list[str]]:

@@ -56,6 +56,7 @@ def _env(
     else:
         port = ports.next_free(addresses, source.root)
     listen = [_listening(item, settings, source, target, port) for item in settings.listen]
+    ports.require_free_sockets(listen, source.root)
     changes = {"PORT": str(port), "LISTEN": ",".join(listen)}
     is_other = source.name != target.name
     has_port = settings.backend_port and not settings.is_container and ports.is_on_host(source.etc)

@@ -112,8 +112,10 @@ def _require_files(instance: Instance, settings: Settings) -> None:
 
 
 def _require_ports(instance: Instance, settings: Settings, is_open: set[Place]) -> None:
-    """Raise SockwakeError (exists) when a port where it does not listen yet is taken."""
-    known = {port for _, port in is_open}
+    """Raise SockwakeError (exists) when a place where it does not listen yet is taken."""
+    known, own = {port for _, port in is_open}, {item for item, _ in is_open}
+    unopened = [item for item, _ in settings.places if item not in own]
+    ports.require_free_sockets(unopened, instance.root, owner=instance.name)
     for item, port in settings.places:
         if item.startswith("/") or (item, port) in is_open:
             continue

@@ -25,16 +25,17 @@ from sockwake.system import deletion, files, safe_path, systemctl
 
 
 def choose_port(request: Request) -> int:
-    """The port asked for, if it is free, or the next free one."""
+    """The port asked for, or the next free one; raises SockwakeError for what is taken."""
     if request.endpoints:
         for each in request.endpoints:
             ports.require_free(each.port, [each.address], request.root)
         return request.endpoints[0].port
     addresses = [item for item in request.listen if not item.startswith("/")]
-    if request.port is None:
-        return ports.next_free(addresses, request.root)
-    ports.require_free(request.port, addresses, request.root)
-    return request.port
+    if request.port is not None:
+        ports.require_free(request.port, addresses, request.root)
+    port = request.port or ports.next_free(addresses, request.root)
+    ports.require_free_sockets(request.places(port), request.root)
+    return port
 
 
 def choose_backend_port(request: Request, port: int) -> int:

@@ -1,6 +1,10 @@
-"""TCP ports that are taken: claimed by an instance or a host's PostgreSQL cluster, or bound."""
+"""TCP ports that are taken: claimed by an instance or a host's PostgreSQL cluster, or bound.
+
+And unix sockets: systemd would take the path of one away from who listens there.
+"""
 
 import glob
+import os
 import re
 import socket
 from collections.abc import Sequence
@@ -8,13 +12,14 @@ from collections.abc import Sequence
 from sockwake.admin import inventory
 from sockwake.config import scope
 from sockwake.errors import EXISTS, SockwakeError, reason
-from sockwake.system import files
+from sockwake.system import files, port_owner, procnet
 
 FIRST = 25432
 _CLUSTER_PORT = re.compile(
     r"^\s*port\s*=?\s*'?(\d{1,5})\b", re.MULTILINE | re.IGNORECASE | re.ASCII
 )
 _LISTENS_ON = re.compile(r"^PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
+_PATHS = re.compile(r"^LISTEN=(.*)$", re.MULTILINE)
 _OF_PROJECT = re.compile(r"^PORTS=(.*)$", re.MULTILINE)
 _BACKEND_PORT = re.compile(r"^BACKEND_PORT=(\d{1,5})$", re.MULTILINE | re.ASCII)
 # where the backend's own network is said: of a program, and of a container
@@ -90,6 +95,39 @@ def require_free(
         raise SockwakeError(f"port {port} is already claimed by {claimed[port]}", hint, EXISTS)
     if not root and (why := _holder(port, addresses)):
         raise SockwakeError(f"port {port} cannot be bound: {why}", hint, EXISTS)
+
+
+def require_free_sockets(listen: Sequence[str], root: str = "", *, owner: str = "") -> None:
+    """Raise SockwakeError (exists) when a unix socket among the places of LISTEN= is taken.
+
+    In a tree only claims count. owner: the instance that may have claimed it itself.
+    """
+    wanted = {_real(item): item for item in listen if item.startswith("/")}
+    every = (*inventory.unfinished(root), *inventory.instances(root)) if wanted else ()
+    for instance in every:
+        text = files.text_of(instance.env_file) if instance.name != owner else ""
+        theirs = {_real(each) for line in _PATHS.findall(text) for each in line.split(",")}
+        for path in sorted(wanted.keys() & theirs):
+            message = f"socket {wanted[path]} is already claimed by instance '{instance.name}'"
+            raise SockwakeError(message, "choose another path", EXISTS)
+    for path, item in wanted.items() if not root else ():
+        for row in (*procnet.NOW.unix(path), *procnet.NOW.unix(item)):
+            if procnet.accepts(row):
+                raise SockwakeError(
+                    f"socket {item} is in use by {_owner_of(row)}", "choose another path", EXISTS
+                )
+
+
+def _real(path: str) -> str:
+    """The path of a socket, which may not be there, without links to its directory."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _owner_of(row: Sequence[str]) -> str:
+    """The process that has a unix socket, by its row in the kernel's table."""
+    pid = port_owner.owners().get(f"socket:[{row[procnet.UNIX_INODE]}]", 0)
+    return f"process {pid} ({port_owner.program(pid)})" if pid else "another process"
 
 
 def _holder(port: int, addresses: Sequence[str]) -> str:

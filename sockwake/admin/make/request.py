@@ -116,19 +116,22 @@ class Request:
         how = ("enable",) if self.root else ("enable", "--now")
         return scope.command("systemctl", *how, self.final.socket_unit)
 
-    def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
-        """The lines of instance.env in order. backend_port: for a program that needs_port()."""
-        listen = [
+    def places(self, port: int) -> list[str]:
+        """Its addresses, and the paths of its unix sockets."""
+        return [
             option_types.socket_path(item, port)
             if item.startswith("/") and self.has_cluster
             else item
             for item in self.listen
         ]
+
+    def settings(self, port: int, backend_port: int = 0) -> dict[str, str]:
+        """The lines of instance.env in order. backend_port: for a program that needs_port()."""
         lines = {"KIND": self.kind_name, **self.lines}
         if self.kind.has_several_ports:
             lines["PORTS"] = ",".join(map(str, self.endpoints))
         else:
-            lines |= {"LISTEN": ",".join(listen), "PORT": str(port)}
+            lines |= {"LISTEN": ",".join(self.places(port)), "PORT": str(port)}
         if self.is_told("port") and not self.kind.takes_socket:
             lines.setdefault("BACKEND_PORT", str(backend_port or port))
         if self.tls:

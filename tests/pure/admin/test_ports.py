@@ -1,5 +1,7 @@
 """A port is free if no instance or cluster claims it, and it can be bound on v4 and v6."""
 
+import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -93,6 +95,37 @@ def test_an_unfinished_instance_keeps_its_port(tree: Tree) -> None:
     draft.mkdir(parents=True)
     (draft / "instance.env").write_text("PORT=25432\n")
     assert tree.new("pg1")["port"] == 25433
+
+
+def test_a_unix_socket_of_another_instance_is_refused(tree: Tree, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    tree.write_env("web", f"KIND=command\nLISTEN=::1,{real}/web.sock\nPORT=25432\n")
+    for path in (f"{real}/web.sock", f"{link}/web.sock"):
+        with pytest.raises(SockwakeError, match="is already claimed by instance 'web'") as caught:
+            ports.require_free_sockets(["::1", path], str(tree))
+        assert caught.value.status == EXISTS
+        ports.require_free_sockets(["::1", path], str(tree), owner="web")
+    program = ("--kind", "command", "--exec", "/usr/bin/env -S {port}")
+    (tree.path / "usr/bin").mkdir(parents=True)
+    shutil.copy("/usr/bin/env", tree.path / "usr/bin/env")
+    ran = tree.sockwake("new", "b", *program, "--listen", f"{real}/web.sock")
+    assert (ran.status, "already claimed" in ran.stderr) == (EXISTS, True), ran
+    assert tree.sockwake("new", "b", *program, "--listen", f"{real}/b.sock").status == 0
+    ran = tree.sockwake("set", "b", f"LISTEN={real}/web.sock")
+    assert (ran.status, "already claimed" in ran.stderr) == (EXISTS, True), ran
+
+
+def test_a_unix_socket_on_which_a_program_listens_is_refused(tree: Tree, tmp_path: Path) -> None:
+    path = f"{tmp_path}/a.sock"
+    with socket.socket(socket.AF_UNIX) as outsider:
+        outsider.bind(path)
+        ports.require_free_sockets([path])  # left by one that has ended
+        outsider.listen()
+        with pytest.raises(SockwakeError, match=f"is in use by process {os.getpid()} "):
+            ports.require_free_sockets([path])
+        ports.require_free_sockets([path], str(tree))
 
 
 @pytest.mark.parametrize(
