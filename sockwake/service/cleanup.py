@@ -14,6 +14,7 @@ import sys
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load_if_valid
 from sockwake.engine import belongings, project_containers
+from sockwake.engine.api import Engine
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
@@ -51,8 +52,7 @@ def clean_up(instance: Instance) -> None:
     if proxy_netns.is_proxys(instance):
         journal.aside(proxy_netns.close_off, instance)
     known = load_if_valid(instance)
-    # an edit may have given it another runtime meanwhile
-    for engine in engines_of(known if known and known.needs_engine else None):
+    for engine in _engines(known):
         is_project = known is not None and known.is_project
         if not is_project and belongings.has_container(engine, instance):
             _stop(instance, known, Container(instance.container, engine))
@@ -62,6 +62,16 @@ def clean_up(instance: Instance) -> None:
         belongings.remove_container(engine, instance, instance.init_container)
     files.remove(instance.ending_file)
     journal.aside(holds.start_again, instance)
+
+
+def _engines(known: Settings | None) -> list[Engine]:
+    """Engines that may run its container: an edit may have given it another runtime meanwhile.
+
+    Or another engine. Its own comes last, which may not answer.
+    """
+    own = engines_of(known) if known else []
+    others = [each for each in engines_of(None) if each.path not in [one.path for one in own]]
+    return others + own
 
 
 def _stop(instance: Instance, known: Settings | None, container: Container) -> None:

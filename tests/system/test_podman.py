@@ -276,3 +276,21 @@ def test_a_missing_image_is_reported_with_the_command_that_loads_it(
         "docker.io/library/postgres:18? podman load brings one",
     )
     assert containers("--all") == [] and not Path("/etc/sockwake/pg1").exists()
+
+
+@pytest.mark.fault
+def test_an_edit_of_engine_by_hand_starts_no_second_server_beside_one_that_was_left(
+    podman: None, known: Callable[[str], Database]
+) -> None:
+    web = known("web")
+    new = "sockwake-new web --engine docker --kind container --container-port 80 --idle 10min"
+    must(*new.split(), "--image", NGINX, "--data=/srv/both", "--mount=/x", "--enable")
+    assert "nginx" in get(web.port).text
+    with open(web.etc / "instance.env", "a", encoding="utf-8") as file:
+        file.write("ENGINE=podman\n")
+    web.kill(web.backend)
+    until("its container has been stopped", lambda: not must("docker", "ps", "--quiet"))
+    assert "nginx" in get(web.port).text
+    must("sockwake", "sleep", "--force", "web")
+    must("sockwake", "rm", "--purge", "web")
+    must("docker", "rm", web.container)
