@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -117,6 +118,24 @@ def test_clients_that_come_meanwhile_wait_and_none_is_lost_there_and_back(
     crowd.end()
     assert crowd.failed == [] and set(crowd.answers) == {"pg1", "pg2"}
     assert not (old.etc / "forward").exists()
+
+
+def test_its_hours_end_and_begin_again_when_it_is_led_back(instance: Make) -> None:
+    database = instance()
+
+    def holds() -> str:
+        return must("sockwake", "keep", "--no-header")
+
+    must("sockwake", "set", "pg1", "KEEP=00:00-24:00")
+    until("it is awake", lambda: database.ls()["state"] == "awake")
+    with socket.create_server(("127.0.0.1", 25500)):
+        forward("pg1", "127.0.0.1:25500").expect(0)
+    assert holds() == "" and not database.is_awake()
+    forward("--back", "pg1").expect(0)
+    until("it is awake", lambda: "KEEP=" in holds() and database.ls()["state"] == "awake")
+    assert database.state("pg-hours@pg1.service") == "inactive"
+    until("that is seen", lambda: database.state("pg-held@pg1.service") == "inactive")
+    must("sockwake", "sleep", "--force", "pg1")
 
 
 def test_what_is_wrong_is_told_and_nothing_is_changed(pair: tuple[Database, Database]) -> None:

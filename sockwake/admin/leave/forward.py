@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
+from sockwake.admin.change import pending
 from sockwake.config import forwarding as forwardings
 from sockwake.config import scope
 from sockwake.config.forwarding import Forwarding, Target
@@ -174,14 +175,22 @@ def _switch(
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         drain.end_backend(instance)
-        # of hours; a timer that the port has started goes on without them
-        systemctl.stop(f"pg-hours@{instance.name}.timer", f"pg-hours@{instance.name}.service")
+        if wanted:
+            _end_hours(instance)
+    if settings.keep and not wanted and not systemctl.is_down(instance.socket_unit):
+        pending.look_at_hours(instance)  # which may have begun meanwhile
     if settings.is_native:
         # a socket that has started its service listens again only behind the end of that, which is
         # another now
         taker = instance.proxy_unit if wanted else instance.backend_unit
         with suppress(SockwakeError):
             systemctl.start(taker)
+
+
+def _end_hours(instance: Instance) -> None:
+    """End the holds of its hours; a timer that the port has started would go on without them."""
+    systemctl.stop(f"pg-hours@{instance.name}.timer", f"pg-hours@{instance.name}.service")
+    holds.release(*(each for each in holds.holds(instance) if each.is_of_hours))
 
 
 def _write(instance: Instance, wanted: Forwarding | None) -> None:
