@@ -6,8 +6,10 @@ import pytest
 
 from database import Database
 from instances import Make
-from program import must
+from program import must, run
 from recovery import awake, heals, joined
+
+IN_USE = 4
 
 pytestmark = pytest.mark.fault
 
@@ -57,3 +59,14 @@ def test_systemctl_while_awake(instance: Make) -> None:
     client.close()
     database.asleep()
     assert "not properly shut down" not in database.journal()
+
+
+def test_one_that_is_held_and_was_stopped_is_not_renamed(instance: Make) -> None:
+    """Its hold has the old name, by which nothing could release it any more."""
+    database = instance()
+    must("sockwake", "keep", "pg1", "--reason", "a dump")
+    must("systemctl", "stop", database.backend)
+    refused = run("sockwake", "rename", "pg1", "shop").expect(IN_USE, "is kept awake by", "a dump")
+    assert "sockwake release pg1 --all" in refused.err
+    assert database.is_listening()
+    must("sockwake", "release", "pg1")

@@ -20,7 +20,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import resources
 from sockwake.errors import EXISTS, USAGE, SockwakeError
-from sockwake.lifecycle import backups, drain, upkeep
+from sockwake.lifecycle import backups, drain, holds, upkeep
 from sockwake.lifecycle.still import held_back, require_asleep
 from sockwake.oci import bundle, layers
 from sockwake.system import deletion, files, systemctl
@@ -63,8 +63,10 @@ def _is_begun(old: Name, new: Name, root: str) -> bool:
 
 
 def _require_unused(instance: Instance, settings: Settings) -> None:
-    """Raise SockwakeError (in use) while it is awake, or leads clients elsewhere."""
+    """Raise SockwakeError (in use) while it is awake or held, or leads clients elsewhere."""
     require_asleep(instance, settings)
+    release = scope.command("sockwake release", instance.name, "--all")
+    holds.require_none(instance, f"{release} ends that")  # which has the old name
     if forwarding.is_there(instance) and not instance.root:
         stop = scope.command("systemctl stop", instance.proxy_unit)
         drain.require_no_clients(instance, settings, f"{stop} sends them away")
