@@ -78,6 +78,24 @@ configs: {c: {file: ../c.txt}, d: {content: x}}
     }
 
 
+def test_a_variable_of_dotenv_in_a_path_is_filled_in(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        __env="# X=1\nA=prod # as ever\nexport B='$A'\n C = \"${A}-2\"\nD=\nE=a b#c \n",
+        c__yaml="""
+include: ["$A/x.yaml"]
+services:
+  a: {extends: {file: "${C}.yaml"}, env_file: ["./${A}.env", "${D:-d}.env", "${D-no}e.env"]}
+  b: {env_file: ["${E}", "${B}", "${HOME}/x", "${X:?}", "${Y:-${A}}", "$$A"], label_file: "${Y-l}"}
+secrets: {s: {file: "${A:-x}.txt"}}
+""",
+    )
+    assert set(inputs(tmp_path, "c.yaml")) == {
+        *(".env", "c.yaml", "prod/x.yaml", "prod-2.yaml", "prod.env", "d.env", "e.env", "a b#c"),
+        *("l", "prod.txt"),
+    }
+
+
 def test_files_that_include_each_other_are_read_once(tmp_path: Path) -> None:
     write(tmp_path, a__yaml="include: [b.yaml]", b__yaml="include: [a.yaml, b.yaml]")
     assert inputs(tmp_path, "a.yaml") == [".env", "a.yaml", "b.yaml"]
