@@ -1,6 +1,7 @@
 """An idle check ends the proxy that it has looked at, and nothing else."""
 
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -59,6 +60,8 @@ def test_an_idle_check_continues_no_proxy_that_a_command_has_stopped(
     check, seen = asleep(proxy.pid)
     with holds.NoneTaken(check.instance):  # as sockwake forward and sockwake sleep have it
         proxy.send_signal(signal.SIGSTOP)
+        while not pids.is_stopped(proxy.pid):  # the kernel does so in its own time
+            time.sleep(0.001)
         for at_it in (check.release_stopped, partial(check.put_to_sleep, seen)):
             with pytest.raises(SockwakeError, match="was not free"):
                 at_it()
