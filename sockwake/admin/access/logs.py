@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sockwake.config import scope
+from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance
 
 
@@ -18,6 +18,8 @@ def units(instance: Instance) -> list[str]:
         f"{instance.check_unit}.service",
         f"pg-wanted@{instance.name}.service",
         instance.init_unit,
+        *(f"pg-{what}@{instance.name}.service" for what in ("hours", "held", "expire")),
+        *schedule.services(instance.name),
     ]
 
 

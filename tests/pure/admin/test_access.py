@@ -14,7 +14,7 @@ from sockwake.admin.access.addresses import Address
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import SockwakeError
 from sockwake.postgres import tls
-from tree import SOCKWAKE, Tree, run
+from tree import SOCKWAKE, SOURCE, Tree, run
 
 PG1 = Instance(Name("pg1"))
 ODD = "a b'\"$(touch /tmp/x)`\\:@/?#%&é"
@@ -218,4 +218,12 @@ def test_the_log_is_that_of_every_unit_of_every_instance() -> None:
         "pg-wanted@pg1.service",
         "sockwake-init-pg1.service",
     ]
-    assert units[6:] == [unit.replace("pg1", "shop") for unit in units[:6]]
+    of_one = units[: len(units) // 2]
+    assert units == of_one + [unit.replace("pg1", "shop") for unit in of_one]
+
+
+def test_logs_are_those_of_every_unit_of_an_instance() -> None:
+    shown = logs.units(PG1)
+    templates = [path.name for path in (SOURCE / "systemd").glob("pg-*@.s*")]
+    every = {name.replace("@.", "@pg1.") for name in templates}
+    assert every - {*shown} == set()
