@@ -232,7 +232,9 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int
     if settings.tls:
         port = settings.backend_port
         answer = _ask(lambda: namespaces.connect(server, port, _PATIENCE), settings)
-        _judge(answer, wait, f"on TCP port {port} of its container {waited}")
+        file = instance.service_file if main else instance.compose_file
+        needs = f"with TLS=yes it has to have listen_addresses=127.0.0.1 and ssl=on in {file}"
+        _judge(answer, wait, f"on TCP port {port} of its container", needs)
 
 
 def _lengthen_queue(pid: int) -> None:
@@ -253,7 +255,7 @@ def _ask(connection: Callable[[], _socket.socket], settings: Settings) -> str:
         return postgres.SILENT
 
 
-def _judge(answer: str, wait: Wait, waited: str) -> None:
+def _judge(answer: str, wait: Wait, waited: str, hint: str = LONGER) -> None:
     """Raise SockwakeError when a server trusts strangers, or has not answered.
 
     One that is stopped as soon as it takes queries does not answer, and wait() raises its end.
@@ -264,4 +266,4 @@ def _judge(answer: str, wait: Wait, waited: str) -> None:
         )
     if answer == postgres.SILENT:
         wait(_LAST_MOMENTS, -1)
-        raise SockwakeError(f"its server did not answer {waited}", LONGER)
+        raise SockwakeError(f"its server did not answer {waited}", hint)

@@ -103,3 +103,15 @@ def test_its_end_and_its_begin_leave_no_port_dead_while_it_is_kept_awake(instanc
     assert database.psql(SECURED, "-d", "sslmode=require").startswith("t|TLSv1.")
     must("sockwake", "release", "pg1", "--all")
     database.put_to_sleep()
+
+
+@pytest.mark.soak
+def test_a_server_that_has_none_is_told_so_and_not_that_it_was_slow(instance: Make) -> None:
+    """TLS=yes alone does not have it listen there."""
+    database = instance()
+    must("sockwake", "set", "pg1", "TLS=yes")
+    failed = run("sockwake", "wake", "pg1").expect(1, "did not answer on TCP port 5432")
+    assert f"listen_addresses=127.0.0.1 and ssl=on in {database.etc}/compose.yaml" in failed.err
+    assert " s " not in failed.err and "--start-timeout" not in failed.err
+    must("sockwake", "set", "pg1", "TLS=no")
+    assert database.psql("select 1") == "1"
