@@ -31,6 +31,8 @@ def choose(*, user: bool) -> None:
     sudo and su let LD_PRELOAD, DOCKER_HOST, PATH or a HOME with a .docker through, and compose
     would prefer the IMAGE of a shell to that of instance.env.
     """
+    import time  # not on the wake path
+
     CALLER.update(os.environ)
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
     own = (
@@ -39,6 +41,7 @@ def choose(*, user: bool) -> None:
         else {"HOME": os.path.expanduser("~root"), "PATH": _PATH}
     )
     os.environ.clear()
+    time.tzset()  # TZ has gone: times are those of the machine, as systemd takes and tells them
     os.environ.update(kept | own | {_KEY: _USER if user else "system"})
 
 

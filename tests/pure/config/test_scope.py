@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -265,3 +266,14 @@ def test_the_environment_of_the_caller_gets_into_no_program_that_is_run(
         "SOCKWAKE_SCOPE": "user" if user else "system",
         "LC_ALL": "C.UTF-8",
     }
+
+
+def test_times_are_those_of_the_machine_whatever_zone_the_caller_has() -> None:
+    """systemd takes and tells none other, and one command would mix the two."""
+    here = time.localtime().tm_gmtoff
+    with mock.patch.dict(os.environ, {"TZ": "Nowhere-9:30"}):
+        time.tzset()
+        assert time.localtime().tm_gmtoff == 34_200
+        scope.choose(user=False)
+        assert time.localtime().tm_gmtoff == here
+    time.tzset()
