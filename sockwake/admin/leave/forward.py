@@ -46,7 +46,7 @@ def forward(name: Name, places: Sequence[str], check: str, wish: Wish) -> str:
     with inventory.held(name) as instance:
         inventory.require_finished(instance)
         settings = load(instance)
-        _require_possible(settings, wanted)
+        _require_possible(name, settings, wanted)
         if _is_done(instance, wanted):
             return f"{name} is forwarded to {wanted} already"
         leader = targets.leader(wanted)
@@ -88,12 +88,12 @@ def nobody(wanted: Forwarding) -> SockwakeError:
     return SockwakeError(message.replace(targets.SILENT, "does not answer"), hint)
 
 
-def _require_possible(settings: Settings, wanted: Forwarding) -> None:
+def _require_possible(name: Name, settings: Settings, wanted: Forwarding) -> None:
     """Raise SockwakeError for what cannot be forwarded, or would lead to itself."""
     if settings.is_project:
         raise SockwakeError(
             "a compose project is not forwarded: it has several ports, each of another server",
-            f"{scope.command('sockwake set', 'PORTS=')} gives those up that have gone",
+            f"{scope.command('sockwake set', name)} PORTS=... gives those up that have gone",
             USAGE,
         )
     if itself := next((each for each in wanted.targets if _is_itself(each, settings)), None):
