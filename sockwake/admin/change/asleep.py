@@ -12,7 +12,7 @@ from sockwake.engine.api import EngineError
 from sockwake.engine.resources import engine_with_volumes
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import drain, holds, unwatched
-from sockwake.lifecycle.still import held_back
+from sockwake.lifecycle.still import held_back, is_awake
 from sockwake.system import systemctl
 
 
@@ -34,6 +34,19 @@ def held_asleep(
         with suppress(EngineError):  # an engine that does not run runs no container
             unwatched.stop(instance, by_hand or settings)
         yield
+
+
+@contextmanager
+def awake_again(instance: Instance) -> Iterator[None]:
+    """Have one that was awake be so again behind a with statement, as long as it is held."""
+    was_awake = is_awake(instance)
+    try:
+        yield
+    finally:
+        if was_awake and not is_awake(instance) and holds.is_held(instance):
+            # what has just started it for a hold takes this for a stop by hand
+            systemctl.stop(f"pg-held@{instance.name}.service")
+            holds.start_again(instance)
 
 
 def require_unused(instance: Instance, settings: Settings) -> None:

@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 
 from sockwake.admin import inventory
-from sockwake.admin.change.asleep import held_asleep, require_unused
+from sockwake.admin.change.asleep import awake_again, held_asleep, require_unused
 from sockwake.admin.make import trial
 from sockwake.admin.upkeep import upgraded
 from sockwake.config import forwarding, scope
@@ -43,7 +43,8 @@ def move(name: Name, to: str, *, root: str = "", quiet: bool = False) -> str:
             said = destination.forget_other(instance, settings)
             return "; ".join([f"{name} is woken by {_title(settings)} already", *said])
         require_unused(instance, settings)
-        return _Move(instance, settings, to, begun, quiet=quiet).make()
+        with awake_again(instance):  # its hours go on
+            return _Move(instance, settings, to, begun, quiet=quiet).make()
 
 
 def require_possible(instance: Instance, settings: Settings, to: str) -> None:

@@ -13,7 +13,7 @@ import os
 
 from sockwake.admin import inventory
 from sockwake.admin.backup import restored
-from sockwake.admin.change.asleep import held_asleep, require_unused
+from sockwake.admin.change.asleep import awake_again, held_asleep, require_unused
 from sockwake.admin.upkeep import exchange, newer_definition, two_clusters, upgraded
 from sockwake.admin.upkeep.new_version import NewVersion, Outcome, Wish
 from sockwake.admin.upkeep.upgraded import DONE, LINKED, MAKING, SWITCHING, Upgraded
@@ -26,7 +26,7 @@ from sockwake.postgres import cluster
 
 def upgrade(name: Name, wish: Wish) -> Outcome:
     """Have an instance served by a newer major version; raises SockwakeError with all as before."""
-    with inventory.held(name) as instance:
+    with inventory.held(name) as instance, awake_again(instance):
         settings = _require_possible(instance)
         begun = upgraded.read(instance)
         if begun and begun.state != DONE:
@@ -40,7 +40,7 @@ def upgrade(name: Name, wish: Wish) -> Outcome:
 
 def back(name: Name) -> Outcome:
     """Have the cluster served again that was served before; raises SockwakeError."""
-    with inventory.held(name) as instance:
+    with inventory.held(name) as instance, awake_again(instance):
         settings = _require_possible(instance)
         done = upgraded.read(instance)
         if done and done.state == SWITCHING and done.is_back:
