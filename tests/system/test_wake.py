@@ -66,17 +66,20 @@ def test_a_connected_client_keeps_it_awake_beyond_idle(instance: Make) -> None:
     database.asleep()
 
 
+def timers_of(pid: int) -> list[str]:
+    """What the kernel tells of each timer of a process."""
+    told = [fd.read_text() for fd in Path(f"/proc/{pid}/fdinfo").iterdir()]
+    return [text for text in told if "clockid:" in text]
+
+
 def test_only_clocks_that_cannot_be_set_end_its_idle_time(instance: Make) -> None:
     """Set forward it puts nothing to sleep, set back it keeps nothing awake (timerfd_create(2))."""
     database = instance(idle="10min")
     with database.connect() as client:
         assert client.value("select 1") == "1"
-    timers = [
-        text
-        for fd in Path(f"/proc/{database.main_pid(database.proxy)}/fdinfo").iterdir()
-        if "clockid:" in (text := fd.read_text())
-    ]
-    assert timers and all("\nclockid: 1\n" in text for text in timers), "CLOCK_MONOTONIC"
+    proxy = database.main_pid(database.proxy)
+    until("the proxy has seen its client leave", lambda: timers_of(proxy))
+    assert all("\nclockid: 1\n" in text for text in timers_of(proxy)), "CLOCK_MONOTONIC"
     until("the timer is there", lambda: database.state(database.check) == "active")
     assert "OnStartupUSec" in database.property(database.check, "TimersMonotonic")
     assert database.property(database.check, "TimersCalendar") == ""
