@@ -150,6 +150,11 @@ class Server:
         where = to_database(database)
         return self.run("psql", *_PSQL, where, f"--command={query}").rstrip("\n")
 
+    def execute(self, statements: str, database: str = "postgres") -> None:
+        """Run SQL statements that no list of processes shows; raises SockwakeError as sql()."""
+        words = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to_database(database))
+        self.run("psql", *words, stdin=statements)
+
     def run(
         self, program: str, *words: str, stdin: str | None = None, said: list[str] | None = None
     ) -> str:

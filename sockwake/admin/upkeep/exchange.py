@@ -41,8 +41,7 @@ def _give_password(instance: Instance, move: Upgraded) -> None:
     settings = load(instance)
     own = programs.of(instance, settings, OLDER)
     with own.server(passing.Place(settings.cluster), lock=settings.data) as server:
-        words = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname=postgres")
-        server.run("psql", *words, stdin=f"{scram.statement(secret)};\n")
+        server.execute(f"{scram.statement(secret)};\n")
 
 
 def try_out(instance: Instance, data: str, move: Upgraded) -> None:

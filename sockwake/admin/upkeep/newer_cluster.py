@@ -255,10 +255,7 @@ class NewerCluster:
         """Run what pg_upgrade has written for extensions that have a newer version."""
         script = f"{self._data}/{WORK}/work/update_extensions.sql"
         if os.path.exists(script):
-            text = files.read_plain(script, 4 << 20)
-            server.run(
-                "psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname=template1", stdin=text
-            )
+            server.execute(files.read_plain(script, 4 << 20), "template1")
 
     def _make_statistics(self, server: Server, method: str) -> None:
         words = ["--all", "--analyze-in-stages"]

@@ -10,6 +10,7 @@ how far it is: what was killed is taken back, or finished, by the next call.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from sockwake.admin import inventory
 from sockwake.admin.backup import restored
@@ -75,16 +76,8 @@ def back(name: Name) -> Outcome:
 def _move_back(instance: Instance, settings: Settings, done: Upgraded) -> Upgraded:
     before = newer_definition.had(instance, settings)
     after = newer_definition.texts(instance, settings, done.old, before)
-    return Upgraded(
-        done.new,
-        done.old,
-        done.method,
-        SWITCHING,
-        is_back=True,
-        login=done.login,
-        before=before,
-        after=after,
-    )
+    back_again = replace(done.reversed(), is_back=True, finished=0)
+    return replace(back_again, state=SWITCHING, before=before, after=after)
 
 
 def forget(name: Name) -> Outcome:

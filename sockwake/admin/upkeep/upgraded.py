@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -63,13 +63,12 @@ class Upgraded:
 
     def reversed(self) -> Upgraded:
         """The same, done, with the two the other way round."""
-        finished, login = self.finished, self.login
-        return Upgraded(self.new, self.old, self.method, DONE, self.is_back, finished, login)
+        return replace(self, old=self.new, new=self.old, state=DONE, before={}, after={})
 
     def done(self, login: str) -> Upgraded:
         """The same, done now."""
-        now = int(time.time())
-        return Upgraded(self.old, self.new, self.method, DONE, self.is_back, now, login)
+        finished = int(time.time())
+        return replace(self, state=DONE, finished=finished, login=login, before={}, after={})
 
 
 def path(instance: Instance) -> str:
