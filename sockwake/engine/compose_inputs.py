@@ -26,7 +26,6 @@ _ASSIGNMENT = re.compile(
 _COMMENT = re.compile(r"(?:^|\s)#")
 # ${A:-b} has a default, of one that is empty, too; ${A:?b} an error
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?)([-?])([^${}]*))?\})")
-_NONE: Mapping[str, str] = {}
 _MOST = 200  # files; a project of more is none that was written by hand
 
 
@@ -114,7 +113,7 @@ def _read(path: str) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _further(definition: dict[str, Any], known: Mapping[str, str] = _NONE) -> Iterator[str]:
+def _further(definition: dict[str, Any], known: Mapping[str, str]) -> Iterator[str]:
     """The compose files that one includes and extends."""
     for each in _list(definition.get("include")):
         if isinstance(each, dict):
@@ -125,7 +124,7 @@ def _further(definition: dict[str, Any], known: Mapping[str, str] = _NONE) -> It
         yield from _paths(_dict(_dict(service).get("extends")).get("file"), known)
 
 
-def _beside(definition: dict[str, Any], known: Mapping[str, str] = _NONE) -> Iterator[str]:
+def _beside(definition: dict[str, Any], known: Mapping[str, str]) -> Iterator[str]:
     """The other files whose content it takes."""
     for each in _list(definition.get("include")):
         yield from _paths(_dict(each).get("env_file"), known)

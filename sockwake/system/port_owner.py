@@ -62,9 +62,12 @@ def holder(listen: Sequence[str], port: int, tables: Tables, owners: Mapping[str
         if _is_in_the_way(row, listen)
     }
     pid = min((owners[inode] for inode in inodes if inode in owners), default=0)
-    if pid:
-        return f"process {pid} ({program(pid)})"
-    return "another process" if inodes else ""
+    return described(pid) if inodes else ""
+
+
+def described(pid: int) -> str:
+    """A process for a message; 0 for one that is not known."""
+    return f"process {pid} ({program(pid)})" if pid else "another process"
 
 
 def _is_in_the_way(row: list[str], listen: Sequence[str]) -> bool:

@@ -126,8 +126,8 @@ def _real(path: str) -> str:
 
 def _owner_of(row: Sequence[str]) -> str:
     """The process that has a unix socket, by its row in the kernel's table."""
-    pid = port_owner.owners().get(f"socket:[{row[procnet.UNIX_INODE]}]", 0)
-    return f"process {pid} ({port_owner.program(pid)})" if pid else "another process"
+    name = f"socket:[{row[procnet.UNIX_INODE]}]"
+    return port_owner.described(port_owner.owners().get(name, 0))
 
 
 def _holder(port: int, addresses: Sequence[str]) -> str:
