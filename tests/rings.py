@@ -204,9 +204,10 @@ def bundled(files: list[Path]) -> list[list[Path]]:
     room = 0
     for file in sorted(files, key=lambda file: (file.stem not in WAITING, -file.stat().st_size)):
         size = file.stat().st_size
-        if file.stem in (*WAITING, *ALONE) or size > room:
+        is_alone = file.stem in (*WAITING, *ALONE)
+        if is_alone or size > room:
             bundles.append([file])
-            room = 0 if file.stem in (*WAITING, *ALONE) else BUNDLE - size
+            room = 0 if is_alone else BUNDLE - size
         else:
             bundles[-1].append(file)
             room -= size

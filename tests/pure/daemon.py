@@ -8,6 +8,11 @@ import urllib.parse
 from sockwake.engine.api import API
 
 
+def frame(text: bytes) -> bytes:
+    """What a container wrote, as its engine passes it on."""
+    return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+
+
 class Daemon(socketserver.ThreadingUnixStreamServer):
     """An engine with one answer for each method and path, that keeps the queries."""
 

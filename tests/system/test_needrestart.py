@@ -15,6 +15,7 @@ from host_postgres import VERSION
 from instances import Make
 from moment import until
 from program import must, run
+from units import main_pid
 
 OURS = Path("/etc/needrestart/conf.d/sockwake.conf")
 CONTROL = "sockwake-control.service"  # what it has to restart, to be known to work
@@ -56,10 +57,6 @@ def needrestart() -> str:
     """As apt runs it where nobody is asked."""
     silent = {"DEBIAN_FRONTEND": "noninteractive"}
     return run("needrestart", "-r", "a", env=silent, timeout=120).expect(0).out
-
-
-def main_pid(unit: str) -> str:
-    return must("systemctl", "show", "-P", "MainPID", unit).strip()
 
 
 def pids(database: Database) -> list[int]:

@@ -124,5 +124,5 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_definition_has_an_answer(definition: object) -> None:
     read = definition if isinstance(definition, dict) else {}
-    found = [*compose_inputs._further(read), *compose_inputs._beside(read)]
+    found = [*compose_inputs._further(read, {}), *compose_inputs._beside(read, {})]
     assert all(isinstance(each, str) and "$" not in each for each in found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Daemon
+from daemon import Daemon, frame
 from env_file import env
 from sockwake.engine.api import Engine, EngineError
 from sockwake.engine.container import Container
@@ -26,10 +26,6 @@ WAIT = "POST /containers/sockwake-pg1/wait"
 @pytest.fixture
 def container(daemon: Daemon) -> Container:
     return Container("sockwake-pg1", Engine(str(daemon.server_address)))
-
-
-def frame(text: bytes) -> bytes:
-    return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
 
 
 def state(daemon: Daemon, **values: object) -> None:

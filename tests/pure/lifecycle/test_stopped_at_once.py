@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon import frame
 from env_file import env, settings
 from sockwake.config.instance import Instance, Name
 from sockwake.engine.api import Engine
@@ -13,10 +14,6 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import readiness
 from sockwake.postgres import postmaster
 from tree import Tree
-
-
-def frame(text: bytes) -> bytes:
-    return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
 
 
 def test_its_end_is_the_error_and_its_last_words_are_kept(
