@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _PROGRAM = f"{os.path.dirname(_PACKAGE)}/bin/sockwake"
+# a passwd at work has the lock; what is still there behind that was cut off, and is worth a client
+_IF_LEFT = 'if flock "$1" test -e "$2"; then shift 2; exec "$@"; fi'
 
 
 def settle(instance: Instance) -> None:
     """Have `sockwake psql` settle it, which does that before all else, in a unit of its own.
 
-    Of a passwd that is still at work it awaits the end. What is wrong goes to the journal.
+    Of a passwd that is still at work it awaits the end, and connects only if that has left
+    something: its client would wake what was put to sleep meanwhile. What is wrong goes to the
+    journal.
     """
     switches = [*scope.switch(), "--quiet", "--collect", "--no-block"]
     why = f"--description=Settle which password of {instance.name} is right"
-    psql = ["psql", *scope.switch(), instance.name, "--", "--quiet", "--command=select 1"]
-    process.run(["systemd-run", *switches, why, _PROGRAM, *psql])
+    psql = ["psql", *scope.switch(), instance.name, "--", "--quiet", "--command="]
+    if_left = ["sh", "-c", _IF_LEFT, "sh", instance.etc, f"{instance.password_file}.new"]
+    process.run(["systemd-run", *switches, why, *if_left, _PROGRAM, *psql])

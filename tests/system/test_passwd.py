@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from client import Refused
 from database import Database
 from instances import Make
-from moment import until
+from moment import until, until_gone
 from program import must, run, start
 from soak import only_in_soak
 from test_access import shown
@@ -130,6 +132,40 @@ def killed_now(rotating: subprocess.Popen[str], *, whole: bool) -> list[int]:
             os.kill(pid, signal.SIGKILL)
     rotating.wait(20)
     return every[1:]
+
+
+@pytest.mark.fault
+def test_a_wake_by_a_passwd_at_work_leaves_no_client_behind_that_wakes_it_again(
+    instance: Make,
+) -> None:
+    """Its wake finds what it is writing, and waits for its end before it looks again."""
+    database = instance()
+    beside = database.etc / "password.new"
+    with locked(database.etc):  # as passwd has it
+        beside.write_text("its own\n")
+        assert logs_in(database, database.password)
+        until("the wake has it looked at", lambda: settling(database))
+        beside.unlink()
+        database.put_to_sleep()
+    until_gone("it has looked", lambda: settling(database))
+    database.asleep()
+    assert database.journal(f"--unit={database.backend}").count("woken by") == 1
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def settling(database: Database) -> str:
+    """The units that settle which password is right, as systemctl lists them."""
+    units = must("systemctl", "list-units", "--plain", "--no-legend", "run-*.service")
+    return "\n".join(line for line in units.splitlines() if f"password of {database.name}" in line)
 
 
 @pytest.mark.fault
