@@ -8,6 +8,7 @@ from pathlib import Path
 
 import figures
 from client import Client
+from moment import until
 from program import PATIENCE, Ran, must, run, start
 from service import Service
 
@@ -96,10 +97,14 @@ class Database(Service):
         return client
 
     def fatal(self) -> str:
-        """The FATAL message psql gets."""
+        """The FATAL message psql gets. What has told it is gone then: no later client gets that."""
         ran = self.try_psql()
         assert ran.status == 2 and "FATAL:" in ran.err, f"a FATAL was expected\n{ran}"
-        return ran.err.partition("FATAL:")[2].strip()
+        said = ran.err.partition("FATAL:")[2].strip()
+        if said.startswith("sockwake: "):
+            ended = ("inactive", "failed")
+            until("the refusing proxy has ended", lambda: self.state(self.proxy) in ended)
+        return said
 
     @property
     def environment(self) -> dict[str, str]:
