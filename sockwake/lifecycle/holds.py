@@ -56,7 +56,12 @@ def is_held(instance: Instance) -> bool:
 def start_again(instance: Instance) -> None:
     """Have systemd start an instance again, if it is held; returns at once."""
     if is_held(instance):
-        systemctl.start_later(f"pg-held@{instance.name}.service")
+        systemctl.start_later(unit(instance))
+
+
+def unit(instance: Instance) -> str:
+    """What starts an instance again that is held and has failed; is at work for seconds then."""
+    return f"pg-held@{instance.name}.service"
 
 
 def _entries() -> list[str]:

@@ -45,7 +45,7 @@ def awake_again(instance: Instance) -> Iterator[None]:
     finally:
         if was_awake and not is_awake(instance) and holds.is_held(instance):
             # what has just started it for a hold takes this for a stop by hand
-            systemctl.stop(f"pg-held@{instance.name}.service")
+            systemctl.stop(holds.unit(instance))
             holds.start_again(instance)
 
 

@@ -104,7 +104,8 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
                 files.replace(instance.renaming_file, 0o644, f"{' '.join(note)}\n")
             if is_live:
                 units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
-                systemctl.stop(*units, *systemctl.known(*schedule.timers(instance.name)))
+                timers = systemctl.known(*schedule.timers(instance.name))
+                systemctl.stop(holds.unit(instance), *units, *timers)
             yield
         except BaseException:
             if os.path.isdir(instance.etc):

@@ -114,7 +114,7 @@ def _close_and_end(instance: Instance, *, is_live: bool) -> None:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         timers = systemctl.known(*schedule.timers(instance.name))
-        systemctl.stop(*units, *timers)
+        systemctl.stop(holds.unit(instance), *units, *timers)  # what would start it again first
         systemctl.forget_times(*timers)
         new.end_making(instance)
 
