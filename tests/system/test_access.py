@@ -145,6 +145,7 @@ def test_a_command_in_a_database_is_like_docker_exec(instance: Make, runtime: st
     database.asleep()
 
 
+@pytest.mark.soak
 def test_a_command_in_a_project_runs_in_its_service(project: MakeProject) -> None:
     shop = project("two-services")
     run("sockwake", "exec", shop.name, "--", "true").expect(2, "has several services", "web")

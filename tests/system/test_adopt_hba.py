@@ -45,7 +45,11 @@ def adopted(instance: Make, *options: str) -> Ran:
             marks=pytest.mark.soak,
         ),
         ("local all all reject\n", "/pg_hba.conf:1 says: local all all reject"),
-        ("host all all all scram-sha-256\n", "has no line for user 'postgres' as clients come"),
+        pytest.param(
+            "host all all all scram-sha-256\n",
+            "has no line for user 'postgres' as clients come",
+            marks=pytest.mark.soak,
+        ),
         ("local all all trust\n", "lets strangers in without a password: "),
         pytest.param(
             "include nowhere.conf\n",
@@ -107,6 +111,7 @@ def test_there_must_be_a_cluster_to_mend(machine: None) -> None:
     new("--fix-hba", "--no-provision").expect(2, "--fix-hba mends a cluster that is tried out")
 
 
+@pytest.mark.soak
 def test_with_tls_the_lines_for_the_loopback_count(instance: Make, left: Path) -> None:
     (left / "pg_hba.conf").write_text("local all all scram-sha-256\nhost all all all ident\n")
     new("--tls").expect(1, "host all all all ident", "host   all  all  127.0.0.1/32  scram-sha-256")

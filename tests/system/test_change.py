@@ -185,6 +185,7 @@ def test_a_limit_bites(instance: Make) -> None:
         client.close()
 
 
+@pytest.mark.soak
 @pytest.mark.engine
 def test_an_engine_is_told_of_limits(instance: Make) -> None:
     can_count = CONTROLLERS.exists() and "cpu" in CONTROLLERS.read_text().split()

@@ -59,7 +59,8 @@ def test_an_engine_that_maps_users_is_refused_by_name() -> None:
     assert not os.path.exists("/etc/sockwake/pg1") and not os.path.exists("/var/lib/sockwake/pg1")
 
 
-@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine")])
+@pytest.mark.soak
+@pytest.mark.parametrize("runtime", ["crun", "engine"])
 def test_another_c_library_is_told_of_by_the_wake_that_meets_it(
     instance: Make, runtime: str
 ) -> None:

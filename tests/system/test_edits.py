@@ -26,6 +26,7 @@ def test_compose_file(instance: Make) -> None:
     assert must("docker", "inspect", "--format={{.Id}}", database.container) == container
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("options", [(), ("--no-provision",)], ids=["made", "not yet made"])
 def test_compose_file_without_a_command_leaves_the_image_its_own(
     instance: Make, options: tuple[str, ...]

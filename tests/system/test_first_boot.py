@@ -102,6 +102,7 @@ def test_below_read_only_files_and_without_state_each_boot_begins_anew(
     pg1.put_to_sleep()
 
 
+@pytest.mark.soak
 def test_data_in_memory_are_made_anew_although_etc_remembers_that_they_were(
     baked: Image, pg1: Database
 ) -> None:
@@ -153,7 +154,7 @@ def give(password: str, *, encrypted: bool) -> Path:
     return place
 
 
-@pytest.mark.parametrize("runtime", ["crun", "host", *only_in_soak("engine")])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("host", "engine")])
 def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_it(
     baked: Image, pg1: Database, runtime: str
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_credential_that_cannot_be_decrypted_makes_nothing(baked: Image, pg1: 
     pg1.put_to_sleep()
 
 
+@pytest.mark.soak
 def test_a_system_extension_brings_the_image(baked: Image, pg1: Database) -> None:
     """Merged over /usr by systemd-sysext, read-only, with the socket enabled in it."""
     baked.bake("pg1", "--version", "18")

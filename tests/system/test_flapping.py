@@ -16,7 +16,6 @@ from moment import until
 from program import must
 from project import MakeProject
 from service import Service
-from soak import only_in_soak
 from stranger import ask, knock, turned_away
 from web import get
 
@@ -43,7 +42,8 @@ def flaps(service: Service, be_a_client: Callable[[], object]) -> None:
     assert WORDS in must("sockwake", "status", service.name)
 
 
-@pytest.mark.parametrize("kind", ["native", *only_in_soak("postgres", "container", "command")])
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["native", "postgres", "container", "command"])
 def test_a_client_that_never_lets_it_sleep_is_named(sleeper: MakeSleeper, kind: str) -> None:
     one = sleeper(kind)
     flaps(one, lambda: visit(one))

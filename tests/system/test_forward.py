@@ -120,6 +120,7 @@ def test_clients_that_come_meanwhile_wait_and_none_is_lost_there_and_back(
     assert not (old.etc / "forward").exists()
 
 
+@pytest.mark.soak
 def test_its_hours_end_and_begin_again_when_it_is_led_back(instance: Make) -> None:
     database = instance()
 

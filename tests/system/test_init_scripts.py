@@ -98,6 +98,7 @@ def test_a_script_that_hangs_is_named(instance: Make, runtime: str) -> None:
         must("sockwake", "rm", "pg1", "--purge", timeout=120)
 
 
+@pytest.mark.soak
 def test_a_script_that_hangs_is_noticed_beside_other_work() -> None:
     """Of the caller's control group, in which crun's container is then."""
     with (

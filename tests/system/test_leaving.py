@@ -19,7 +19,6 @@ from host_postgres import SERVER, VERSION, version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
-from soak import only_in_soak
 
 FAILED, USAGE, EXISTS = 1, 2, 3
 ODD = 'odd; "db'
@@ -110,7 +109,8 @@ def test_what_is_exported_runs_with_docker_and_with_podman_as_it_was(
         assert must("systemctl", "is-active", "pg1.service").strip() == "active"
 
 
-@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("host")])
+@pytest.mark.soak
+@pytest.mark.parametrize("runtime", ["crun", "host"])
 def test_a_server_that_has_tls_can_read_its_key_where_it_goes(
     instance: Make, tmp_path: Path, runtime: str
 ) -> None:
@@ -179,6 +179,19 @@ def test_an_export_that_was_killed_leaves_nothing_that_looks_whole(
     database.asleep()
 
 
+@pytest.mark.makes
+def test_a_dump_with_all_its_roles_becomes_an_instance_of_a_newer_version(
+    instance: Make, known: Know, tmp_path: Path
+) -> None:
+    fill(instance("--port", "25501", version="17"))
+    sockwake("export", "pg1", "--to", "sql", "--output", str(tmp_path / "sql"))
+    newer = known("newer")
+    new_from(tmp_path / "sql", "newer", "--port", "25502", "--version", "18")
+    has_all(newer)
+    assert newer.psql("SHOW server_version").startswith("18.")
+
+
+@pytest.mark.soak
 @pytest.mark.makes
 def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
     instance: Make, known: Know, tmp_path: Path

@@ -170,6 +170,7 @@ def test_backup_and_restore(instance: Make, tmp_path: Path) -> None:
     falls_asleep(database)
 
 
+@pytest.mark.soak
 def test_tls_later(instance: Make) -> None:
     database = instance(idle="3min")
     database.psql("create table kept as select 7 as n")
@@ -184,6 +185,7 @@ def test_tls_later(instance: Make) -> None:
     falls_asleep(database)
 
 
+@pytest.mark.soak
 def test_copy(instance: Make, known: Know) -> None:
     original, copy = instance(idle="3min"), known("pg2")
     original.psql("create table kept as select 7 as n")
@@ -199,6 +201,7 @@ def test_copy(instance: Make, known: Know) -> None:
     falls_asleep(copy)
 
 
+@pytest.mark.soak
 def test_image(image: str, tmp_path: Path) -> None:
     tree = BakedTree(Path("/path/to/tree")).path
     try:

@@ -109,6 +109,7 @@ def test_its_unit_killed_while_the_server_shuts_down_leaves_a_container_that_del
     assert "not properly shut down" not in database.journal()
 
 
+@pytest.mark.soak
 def test_daemon_reload_in_a_loop_while_clients_come_and_go(instance: Make) -> None:
     databases = [instance(name=name) for name in ("pg1", "pg2")]
     done = threading.Event()

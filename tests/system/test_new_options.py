@@ -48,6 +48,7 @@ def test_a_connection_pool_does_not_keep_it_awake_for_ever(instance: Make) -> No
         client.vanish()
 
 
+@pytest.mark.soak
 def test_version_17(instance: Make) -> None:
     database = instance(version="17")
     assert database.psql("show server_version_num").startswith("17")

@@ -91,6 +91,7 @@ def test_its_root_is_whole_and_mounted_nowhere_after_all_its_processes_were_kill
     assert starts(shop) == 1, "one that is damaged is made anew"
 
 
+@pytest.mark.soak
 def test_what_its_image_keeps_outlives_edits_and_updates_and_no_move_leaves_it_behind(
     service: MakeService, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_what_its_image_keeps_outlives_edits_and_updates_and_no_move_leaves_it_b
     old.asleep()
 
 
+@pytest.mark.soak
 def test_a_container_of_an_engine_moves_there_and_back(service: MakeService, nginx: str) -> None:
     options = ("--mount", "/var/www/html", "--network", "none", "--runtime", "engine")
     shop = container(service, nginx, *options)

@@ -213,6 +213,7 @@ def test_what_compose_does_not_do_with_podman_is_told_with_the_way_out(
     assert containers("--all") == [] and not pair.etc.exists()
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_a_container_that_was_removed_is_made_again(in_podman: Make) -> None:
     database = in_podman()

@@ -153,6 +153,7 @@ def test_one_that_is_held_back_can_be_stopped(
     assert not held.ls().get("error")
 
 
+@pytest.mark.soak
 def test_a_client_that_comes_when_another_gives_up_is_served(
     instance: Make, memory: Memory
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_client_that_comes_when_another_gives_up_is_served(
         assert database.psql() == "1"
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_it_has_to_be_free_what_the_instance_had_when_it_fell_asleep(
     instance: Make, memory: Memory

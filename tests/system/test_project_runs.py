@@ -256,6 +256,7 @@ def test_a_pruned_network_of_a_container_is_made_anew(service: MakeService, ngin
     one.asleep()
 
 
+@pytest.mark.soak
 @pytest.mark.fault
 def test_a_prune_while_it_is_awake_costs_nothing(project: MakeProject) -> None:
     shop = project("named-volume", "--idle", "10min")

@@ -36,6 +36,7 @@ def hide(machine: None) -> Iterator[Hide]:
         shutil.move(f"{place}.hidden", place)
 
 
+@pytest.mark.soak
 def test_what_only_making_takes_can_be_removed_and_a_wake_is_as_before(
     instance: Make, hide: Hide, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_an_instance_of_0_1_moves_there_and_back_with_its_rows_and_its_owner(
     assert runtime_of(database)["engine"] == "docker"
 
 
+@pytest.mark.soak
 def test_several_and_all_move_and_those_that_need_an_engine_say_why(instance: Make) -> None:
     plain = instance("--runtime", "engine")
     other = instance("--runtime", "engine", name="pg2")
@@ -269,7 +270,7 @@ def edit_by_hand(database: Database, to: str) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("moment", ["awake", "asleep"])
+@pytest.mark.parametrize("moment", ["awake", *only_in_soak("asleep")])
 def test_an_edit_by_hand_while_the_engine_s_server_runs_starts_no_second(
     instance: Make, moment: str
 ) -> None:

@@ -155,13 +155,8 @@ def test_process_1_without_a_handler_is_asleep_in_seconds(
     assert status(shop)["killed"] is None
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        TEMPORARY,
-        pytest.param(TEMPORARY.replace("$@", 'nginx" -g "daemon off;'), marks=pytest.mark.soak),
-    ],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("text", [TEMPORARY, TEMPORARY.replace("$@", 'nginx" -g "daemon off;')])
 def test_a_temporary_server_is_not_taken_for_the_real_one(
     service: MakeService, tmp_path: Path, text: str
 ) -> None:

@@ -22,7 +22,7 @@ WAYS = {
     "with a socket": ("command", "--exec", "{program} {{socket}}"),
     "as a user of the machine": ("native", "--exec", "{program}", "--run-as", "nobody"),
 }
-SHOWN = ("native", "with a socket")
+SHOWN = ("native",)
 OTHERS = [way for way in WAYS if way not in SHOWN]
 
 

@@ -6,12 +6,13 @@ import hashlib
 import signal
 from pathlib import Path
 
+import pytest
+
 from instances import Make
 from moment import until
 from program import start
-from soak import SOAK
 
-LARGE = 1 << (30 if SOAK else 26)  # bytes
+LARGE = 1 << 30  # bytes
 
 
 def test_dump_and_restore(instance: Make, tmp_path: Path) -> None:
@@ -30,6 +31,7 @@ def test_dump_and_restore(instance: Make, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_large_copy_in_and_out(instance: Make, tmp_path: Path) -> None:
     database = instance()
     database.psql("create unlogged table big (line text)")

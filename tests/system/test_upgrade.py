@@ -88,6 +88,7 @@ def test_a_cluster_is_upgraded_there_and_back_and_the_other_is_forgotten(instanc
     require_kept(database, 18, 1001)
 
 
+@pytest.mark.soak
 def test_the_host_s_servers_upgrade_it_by_links_or_a_dump(instance: Make, image: str) -> None:
     with on_the_host(image):
         for method, name in (("link", "pg1"), ("dump", "pg2")):

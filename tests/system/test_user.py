@@ -13,7 +13,6 @@ from manual import block
 from moment import until
 from package import DEB, apt
 from program import must, run
-from soak import only_in_soak
 from stranger import knocking
 from web import get
 from webshop import NGINX
@@ -51,6 +50,7 @@ def test_a_database_wakes_answers_and_sleeps(account: Account, user_database: Ow
     user_database.asleep()
 
 
+@pytest.mark.soak
 def test_tls_is_offered_and_data_are_adopted(account: Account, user_database: Own) -> None:
     user_database.answer("create table kept as select 7 as n")
     user_database.asleep()
@@ -120,11 +120,13 @@ def way_out() -> Iterator[None]:
         must("ip", "link", "delete", "outside")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "options",
     [
         ("--version", "18", "--check-every", "1s"),
-        *only_in_soak(("--version", "18", "--tls", "--check", "none"), WEB),
+        ("--version", "18", "--tls", "--check", "none"),
+        WEB,
     ],
 )
 def test_a_health_check_neither_wakes_it_nor_keeps_it_awake(
@@ -164,6 +166,7 @@ def test_a_waker_that_is_killed_leaves_no_container_running(
     assert user_database.answer("select 2") == "2"
 
 
+@pytest.mark.soak
 def test_it_listens_on_a_unix_socket_of_the_user(account: Account, own: MakeOwn) -> None:
     one = own("mine", "--version", "18", "--listen", str(account.runtime))
     password = (one.etc / "password").read_text().strip()
@@ -173,6 +176,7 @@ def test_it_listens_on_a_unix_socket_of_the_user(account: Account, own: MakeOwn)
     one.asleep()
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not DEB, reason="SOCKWAKE_DEB= names no package to install")
 def test_reinstalling_keeps_an_awake_instance_and_removing_stops_it(
     account: Account, user_database: Own

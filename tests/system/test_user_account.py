@@ -41,6 +41,7 @@ def test_it_keeps_clear_of_the_systems_ports(
     taken.expect(3, f"port {FIRST_PORT} is already claimed by the system's instance 'pg1'")
 
 
+@pytest.mark.soak
 def test_clients_are_told_why_it_cannot_start(
     account: Account, user_database: Own, user_web: Own
 ) -> None:
