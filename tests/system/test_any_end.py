@@ -80,7 +80,7 @@ def deeds(subject: Subject, turn: int) -> list[tuple[str, signal.Signals, int]]:
         every = [
             (process, number, (turn + i) % len(MOMENTS))
             for i, (process, number) in enumerate(pairs)
-            if (turn + i) % 3 == 0 or process == "backend"
+            if (turn + i) % 6 == 0 or process == "backend"
         ]
     return [
         deed for deed in every if not (isinstance(subject, Postgres) and is_smart_shutdown(*deed))

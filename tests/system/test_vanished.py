@@ -69,10 +69,8 @@ def test_a_vanished_client_is_let_go_with_unacknowledged_data_or_without(
     instance: Make, elsewhere: Elsewhere
 ) -> None:
     """Within the documented times. Each is in a transaction, so that silence is no reason."""
-    silent, sending = (
-        instance("--listen", HERE, name="silent"),
-        instance("--listen", HERE, "--check-every", f"{CHECK_EVERY}s", name="sending"),
-    )
+    options = ("--listen", HERE, "--check-every", f"{CHECK_EVERY}s")
+    silent, sending = instance(*options, name="silent"), instance(*options, name="sending")
     with ExitStack() as stack:
         one = stack.enter_context(closing(elsewhere.connect(silent)))
         one.query("begin")
