@@ -152,6 +152,7 @@ class Request:
         }
         values = {
             "name": self.name,
+            "switch": "".join(f"{each} " for each in scope.switch()),
             "settings": settings,
             "tls": bool(self.tls),
             "environment": bool(self.environment),

@@ -62,6 +62,7 @@ def test_the_data_are_mounted_where_the_version_has_them() -> None:
 
 def test_what_sockwake_new_writes_can_be_changed() -> None:
     values = {"gucs": {}, "environment": False, "tls": False, "network": "none", "name": "pg1"}
+    values["switch"] = ""
     for old, new in ((17, 18), (18, 19)):
         mount = {17: "/var/lib/postgresql/data", 18: "/var/lib/postgresql"}[old]
         text = render("postgres/compose.yaml", values | {"mount": mount})

@@ -193,3 +193,16 @@ def test_the_dsn_leads_there(options: list[str], dsn: str) -> None:
         facts.dsn(asked.final, Settings(asked.files(25432, "")["instance.env"][1], asked.final))
         == dsn
     )
+
+
+@pytest.mark.parametrize(("user", "switch"), [("user", "--user "), ("system", "")])
+def test_a_command_in_a_comment_is_of_the_scope(
+    monkeypatch: pytest.MonkeyPatch, user: str, switch: str
+) -> None:
+    monkeypatch.setenv("SOCKWAKE_SCOPE", user)
+    web = "new pg1 --kind container --image nginx:1 --container-port 80".split()
+    for asked in (request(), decide(parser.build(VERBS).parse_args(web))):
+        files = asked.files(25432, "")
+        assert f"sockwake apply {switch}pg1," in files["instance.env"][1]
+        assert f"sockwake compose {switch}pg1 " in files["compose.yaml"][1]
+        assert f"journalctl {switch}-u pg-postgres@pg1\n" in files["compose.yaml"][1]
