@@ -76,6 +76,12 @@ def an_hba_that_trusts(database: Database) -> Undo:
     return lambda: path.write_text(before)
 
 
+def data_that_have_gone(database: Database) -> Undo:
+    away = database.data.with_name("away")
+    database.data.rename(away)
+    return lambda: away.rename(database.data)
+
+
 def a_failed_wake(database: Database) -> Undo:
     failure = database.run / "failure"
     failure.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +119,7 @@ DAMAGES: dict[Damage, tuple[str, bool]] = {  # the check that finds it, and whet
     a_port_that_was_closed: ("socket", True),
     a_port_at_the_old_place: ("address", False),
     an_hba_that_trusts: ("trust", False),
+    data_that_have_gone: ("data", False),
     a_failed_wake: ("failure", False),
     an_upgrade_that_was_killed: ("upgrade", False),
     a_link_of_no_instance: ("link", True),

@@ -138,6 +138,22 @@ def test_compose_runs_in_its_directory_with_its_profiles(project: MakeProject) -
     shop.asleep()
 
 
+def test_doctor_finds_that_it_has_gone(project: MakeProject) -> None:
+    shop = project("wide")
+    away = shop.directory.with_name("away")
+    shop.directory.rename(away)
+    try:
+        run("sockwake", "doctor", "shop").expect(1, f"no compose project at {shop.directory}")
+        away.joinpath("compose.yaml").rename(away / "other.yaml")
+        away.rename(shop.directory)
+        run("sockwake", "doctor", "shop").expect(1, f"no compose file in {shop.directory}")
+        (shop.directory / "other.yaml").rename(shop.directory / "compose.yaml")
+    finally:
+        if away.exists():
+            away.rename(shop.directory)
+    assert must("sockwake", "doctor", "shop") == "Nothing is wrong with 1 instance.\n"
+
+
 def test_status_and_ls_show_it(project: MakeProject) -> None:
     shop = project("two-services")
     facts = json.loads(must("sockwake", "status", "shop", "--json"))

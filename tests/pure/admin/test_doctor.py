@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from env_file import env
+from env_file import COMMAND, CONTAINER, NATIVE, PROJECT, env, text_of
 from sockwake.admin import inventory
-from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, table, upkeep
+from sockwake.admin.show.doctor import (
+    forwarded,
+    instances,
+    leftovers,
+    machine,
+    needed,
+    table,
+    upkeep,
+)
 from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient
 from sockwake.config.instance import Instance
 from sockwake.errors import UNKNOWN, SockwakeError
+from sockwake.lifecycle import first_wake
 from tree import SOCKWAKE, SOURCE, Tree, run
 
 
@@ -129,7 +138,7 @@ def test_needrestart_is_told_once(
 def test_every_check_has_its_line_in_the_table() -> None:
     made = {
         function
-        for module in (forwarded, instances, leftovers, machine, upkeep)
+        for module in (forwarded, instances, leftovers, machine, needed, upkeep)
         for name, function in vars(module).items()
         if callable(function)
         and getattr(function, "__module__", "") == module.__name__
@@ -163,3 +172,53 @@ def test_a_check_that_cannot_be_made_is_told_and_keeps_no_other_from_it(
     assert found[1].finding.what == (
         f"the check 'disk' could not be made: cannot use {tree}/absent: no such file or directory"
     )
+
+
+def test_a_project_that_has_gone_is_found(tree: Tree) -> None:
+    tree.write_env("shop", text_of(PROJECT))
+    (each,) = found(tree, needed.projects)
+    assert each.what == f"there is no compose project at {tree}/srv/shop"
+    assert each.mend.startswith("sockwake rm after a move")
+
+
+@pytest.mark.parametrize("text", [env(), text_of(CONTAINER, DATA="/srv/pages")])
+def test_data_that_have_gone_are_found_unless_they_were_never_made(
+    tree: Tree, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = tree.write_env("pg1", text)
+    monkeypatch.setattr(first_wake, "is_in_memory", lambda _: True)
+    assert found(tree, needed.data) == [], "this boot has begun without them"
+    monkeypatch.setattr(first_wake, "is_in_memory", lambda _: False)
+    (each,) = found(tree, needed.data)
+    assert each.what.startswith(f"its data have gone: there is nothing in {tree}/")
+    (tree.path / "srv/pages").mkdir(parents=True)
+    tree.write_cluster("/var/lib/sockwake/pg1/18/docker", "18")
+    assert found(tree, needed.data) == []
+    for place in ("srv", "var"):
+        (tree.path / place).rename(tree.path / f"{place}.away")
+    Path(instance.uninitialised_file).touch()
+    assert found(tree, needed.data) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (COMMAND, "ExecStart=/opt/x/server --port 1"),
+        (COMMAND, 'ExecStart=-"/opt/x/server" a'),
+        (NATIVE, "ExecStart=/usr/libexec/sockwake/native /opt/x/server"),
+        (NATIVE, "ExecStart=/usr/libexec/sockwake/when-wanted /opt/x/server a"),
+    ],
+)
+def test_a_program_that_has_gone_is_found(tree: Tree, kind: dict[str, str], line: str) -> None:
+    instance = tree.write_env("p1", text_of(kind))
+    Path(instance.service_file).write_text(f"[Service]\n{line}\n")
+    (each,) = found(tree, needed.programs)
+    assert each.what == f"its program {tree}/opt/x/server has gone"
+    for elsewhere in (f"RootDirectory=/opt\n{line}\n", "ExecStart=%h/x\n"):
+        Path(instance.service_file).write_text(f"[Service]\n{elsewhere}")
+        assert found(tree, needed.programs) == []
+    Path(instance.service_file).write_text(f"[Service]\n{line}\n")
+    program = tree.path / "opt/x/server"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    assert found(tree, needed.programs) == []

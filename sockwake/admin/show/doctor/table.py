@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, upkeep
+from sockwake.admin.show.doctor import forwarded, instances, leftovers, machine, needed, upkeep
 from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient, command
 from sockwake.config import scope
 from sockwake.config.instance import Instance
@@ -13,6 +13,9 @@ CHECKS: dict[str, Check] = {
     "engine": machine.engines,
     "version": machine.versions,
     "image": instances.images_there,
+    "project": needed.projects,
+    "data": needed.data,
+    "program": needed.programs,
     "port": machine.ports_claimed_twice,
     "generated": leftovers.generated,
     "socket": instances.sockets,
