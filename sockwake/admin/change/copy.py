@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
-from sockwake.admin.change import copied_files
+from sockwake.admin.change import copied_files, lines
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.change.origin import Origin, of_backup, of_instance
 from sockwake.admin.make import claims, draft
@@ -29,6 +29,8 @@ from sockwake.lifecycle.still import require_asleep, undisturbed
 from sockwake.oci import layers, store
 from sockwake.postgres import cluster
 from sockwake.system import deletion, files, safe_path, systemctl, tree_copy
+
+_NO_BACKUPS = {"BACKUP": "", "KEEP_BACKUPS": ""}
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ def _begin(origin: Origin, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
                     source, target, wish.port, wish.data, keeps_password=_keeps(origin, wish)
                 )
                 if wish.ttl:
+                    mode, env = texts["instance.env"]
+                    # what goes is not backed up unasked: these backups would outlive it
+                    texts["instance.env"] = (mode, lines.changed(env, _NO_BACKUPS))
                     texts[expiring.FILE] = (0o644, expiring.note(wish.ttl))
                 texts["copying"] = (0o644, f"{source.name}\n")
                 is_made = bool(place) and not os.path.exists(source.uninitialised_file)

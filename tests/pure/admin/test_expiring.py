@@ -8,6 +8,8 @@ import pytest
 from env_file import env
 from generator import GENERATOR, places
 from sockwake.admin import cli
+from sockwake.admin.change import copy
+from sockwake.config.instance import Name
 from sockwake.errors import USAGE
 from sockwake.lifecycle import expiring
 from tree import Tree, run
@@ -65,3 +67,13 @@ def test_only_a_time_that_is_over_removes_anything(
     for span in ("5s", "infinity", "soon"):
         assert tree.sockwake("copy", "a", "b", "--ttl", span).status == USAGE
     capsys.readouterr()
+
+
+def test_what_goes_is_not_backed_up_unasked(tree: Tree) -> None:
+    tree.new("a")
+    with open(tree.instance("a").env_file, "a", encoding="utf-8") as file:
+        file.write("BACKUP=on-sleep\nKEEP_BACKUPS=3\n")
+    for name, ttl in (("stays", 0.0), ("goes", 3600.0)):
+        copy.copy(Name("a"), Name(name), copy.Wish(ttl=ttl, quiet=True), root=str(tree))
+        text = Path(tree.instance(name).env_file).read_text()
+        assert ("BACKUP" in text) == (not ttl), text
