@@ -70,6 +70,11 @@ def has_container(engine: Engine, instance: Instance) -> bool:
     return any(instance.container in names_of(each) for each in _own_containers(engine, instance))
 
 
+def has_any(engine: Engine, instance: Instance) -> bool:
+    """Whether the engine has a container of the instance; raises EngineError."""
+    return bool(_own_containers(engine, instance))
+
+
 def running(engine: Engine) -> dict[str, list[str]]:
     """The same as every(), of those that run."""
     # podman knows no such state, and answers with an error

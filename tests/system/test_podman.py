@@ -293,5 +293,8 @@ def test_an_edit_of_engine_by_hand_starts_no_second_server_beside_one_that_was_l
     until("its container has been stopped", lambda: not must("docker", "ps", "--quiet"))
     assert "nginx" in get(web.port).text
     must("sockwake", "sleep", "--force", "web")
-    must("sockwake", "rm", "--purge", "web")
-    must("docker", "rm", web.container)
+    assert containers("--all") == [web.container], "and there is one in docker still"
+    said = must("sockwake", "rm", "--purge", "web")
+    assert "removed its container in docker, which it had before" in said
+    assert containers("--all") == []
+    assert web.container not in must("docker", "ps", "--all", "--format={{.Names}}")

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored, staged
-from sockwake.admin.change import lines, new_name, opening, pending
+from sockwake.admin.change import former, lines, new_name, opening, pending
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
 from sockwake.admin.upkeep import upgraded
@@ -136,6 +136,8 @@ def _finish(instance: Instance, old: Instance) -> str:
     is_live = not instance.root and systemctl.is_running()
     if is_live:
         resources.remove_containers(old, settings)
+        for engine in former.engines(old, resources.engines_of(settings)):
+            resources.remove_from(engine, old, settings)
         making.forget_run(old)
     _enable(instance, old, noted)
     if is_live:

@@ -4,7 +4,7 @@ import os
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored
-from sockwake.admin.change import opening, unread
+from sockwake.admin.change import former, opening, unread
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
@@ -196,7 +196,9 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
     if settings and settings.needs_engine and not (engines or instance.root):
         path = socket_of(settings.engine)
         said.append(f"left what {settings.engine} may have of it, as it does not answer at {path}")
-    for engine in engines:
+    others = [] if instance.root else former.engines(instance, engines)
+    said += [f"removed its container in {each.program}, which it had before" for each in others]
+    for engine in [*engines, *others]:
         if settings and settings.is_project and inventory.is_finished(instance):
             given = hand_back(engine, instance, settings, purge=purge)
             if any(each.startswith("deleted") for each in given):
@@ -209,4 +211,4 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
             if purge:
                 engine.call("DELETE", f"/volumes/{name}")
             said.append(f"{'deleted' if purge else 'left'} the volume {name}")
-    return said
+    return [*dict.fromkeys(said)]
