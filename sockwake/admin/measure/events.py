@@ -113,9 +113,19 @@ def _event(entry: Mapping[str, str], uid: int) -> Event | None:
         is_proxys = unit.startswith("pg-proxy@") and bool(_name(unit))
         is_systemds = entry.get("_UID") == f"{uid}"  # any user can write such an entry
         return Event(at, _name(unit), STOPPING, boot) if is_proxys and is_systemds else None
-    unit = entry.get("_SYSTEMD_USER_UNIT", "") or entry.get("_SYSTEMD_UNIT", "")
-    name, text = _name(unit), entry.get("MESSAGE", "")
+    name, text = _name(_unit(entry, uid)), entry.get("MESSAGE", "")
     return _of_text(text, at, name, boot) if name else None
+
+
+def _unit(entry: Mapping[str, str], uid: int) -> str:
+    """The unit that has written an entry, of the systemd of these instances; "" of another's.
+
+    Every user may have an instance of the same name, and a unit that is called as an instance's.
+    """
+    own, users = entry.get("_SYSTEMD_UNIT", ""), entry.get("_SYSTEMD_USER_UNIT", "")
+    if not uid:
+        return "" if users else own
+    return users if own == f"user@{uid}.service" else ""
 
 
 def _name(unit: str) -> str:

@@ -111,6 +111,17 @@ def test_what_another_user_has_written_is_no_event(kind: str) -> None:
     assert len([*events.parse([forged], uid=1000)]) == 1
 
 
+def test_what_a_unit_of_a_user_s_systemd_has_written_is_of_that_user_alone() -> None:
+    """It may be called as a unit of the system's: there an instance has the same name, or none."""
+    refusal = 'refused 9 clients: sockwake: instance "a" cannot start: no (journalctl -u b)'
+    entry = json.loads(old("user@1000.service", refusal))
+    line = json.dumps(entry | {"_SYSTEMD_USER_UNIT": "pg-proxy@a.service", "_UID": "1000"})
+    assert [*events.parse([line])] == [*events.parse([line], uid=1001)] == []
+    (event,) = events.parse([line], uid=1000)
+    assert (event.name, event.kind, event.count) == ("a", REFUSAL, 9)
+    assert [*events.parse([old("pg-proxy@a.service", refusal)], uid=1000)] == []
+
+
 @given(
     st.dictionaries(
         st.sampled_from([*events.FIELDS, "__REALTIME_TIMESTAMP"]),
