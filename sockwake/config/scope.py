@@ -40,9 +40,20 @@ def choose(*, user: bool) -> None:
         if user
         else {"HOME": os.path.expanduser("~root"), "PATH": _PATH}
     )
+    if user and _is_anothers(kept.get("XDG_RUNTIME_DIR", "")):
+        for name in ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
+            kept.pop(name, None)
     os.environ.clear()
     time.tzset()  # TZ has gone: times are those of the machine, as systemd takes and tells them
     os.environ.update(kept | own | {_KEY: _USER if user else "system"})
+
+
+def _is_anothers(path: str) -> bool:
+    """Whether a directory is another user's: su(1) without "-" leaves that of the user before."""
+    try:
+        return os.stat(path).st_uid != UID
+    except OSError:
+        return False
 
 
 def is_user() -> bool:

@@ -268,6 +268,23 @@ def test_the_environment_of_the_caller_gets_into_no_program_that_is_run(
     }
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory away")
+@pytest.mark.parametrize("owner", [os.getuid(), os.getuid() + 1])
+def test_the_runtime_directory_of_the_user_before_is_not_taken(tmp_path: Path, owner: int) -> None:
+    """su(1) without "-" keeps the variables of the shell that it is typed in."""
+    os.chown(tmp_path, owner, -1)
+    left = {
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/bus",
+    }
+    with mock.patch.dict(os.environ, left):
+        scope.choose(user=True)
+        kept = {name: os.environ[name] for name in left if name in os.environ}
+        assert kept == (left if owner == os.getuid() else {})
+        base = tmp_path if kept else f"/run/user/{os.getuid()}"
+        assert scope.run() == f"{base}/sockwake"
+
+
 def test_times_are_those_of_the_machine_whatever_zone_the_caller_has() -> None:
     """systemd takes and tells none other, and one command would mix the two."""
     here = time.localtime().tm_gmtoff
