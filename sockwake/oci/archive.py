@@ -21,7 +21,10 @@ _VND = "application/vnd.docker"
 
 
 class Entry(NamedTuple):
-    """An image in an archive. place: a name of skopeo's for it. name: "postgres:18", or ""."""
+    """An image in an archive, once for each of its names.
+
+    place: a name of skopeo's for it. name: "postgres:18", or "".
+    """
 
     place: str
     name: str
@@ -78,8 +81,9 @@ def _is_zstd(path: str) -> bool:
 def _dockers(link: str, listed: Any) -> Iterator[Entry]:
     for number, image in enumerate(listed if isinstance(listed, list) else []):
         tags = image.get("RepoTags") if isinstance(image, dict) else None
-        named = str(tags[0]) if isinstance(tags, list) and tags else ""
-        yield Entry(f"docker-archive:{link}:@{number}", names.checked(named))
+        every = [names.checked(str(tag)) for tag in tags] if isinstance(tags, list) else []
+        for named in dict.fromkeys(filter(None, every)) or [""]:
+            yield Entry(f"docker-archive:{link}:@{number}", named)
 
 
 def _ocis(link: str, listed: Any) -> Iterator[Entry]:

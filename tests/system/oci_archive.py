@@ -80,11 +80,11 @@ def configuration(layers: Iterable[bytes], config: dict[str, Any] | None) -> byt
 def dockers(
     path: Path, name: str, *layers: bytes, config: dict[str, Any] | None = None, mode: str = "w"
 ) -> Made:
-    """Write an archive of docker's kind. mode: of tarfile.open(), as in "w:gz"."""
+    """Write an archive of docker's kind. name: or several. mode: of tarfile.open(), as "w:gz"."""
     configured = configuration(layers, config)
     named = f"{sha256(configured).hexdigest()}.json"
     files = {f"{sha256(layer).hexdigest()}.tar": layer for layer in layers}
-    listed = [{"Config": named, "RepoTags": [name] if name else None, "Layers": list(files)}]
+    listed = [{"Config": named, "RepoTags": name.split() or None, "Layers": list(files)}]
     files |= {named: configured, "manifest.json": json.dumps(listed).encode()}
     write(path, files, mode)
     return Made(path, digest_of(configured))

@@ -57,6 +57,15 @@ def test_an_archive_without_a_name_is_known_by_its_digest(room: None, tmp_path: 
     assert store.rows() == []
 
 
+def test_an_image_is_known_by_every_name_that_its_archive_has(room: None, tmp_path: Path) -> None:
+    """As docker save writes one of which two names are asked for."""
+    made = dockers(tmp_path / "image", "one:1 two:2", BELOW)
+    said = images("load", str(made.path)).expect(0)
+    assert said.out == f"Loaded one:1 ({made.digest}).\nLoaded two:2 ({made.digest}).\n"
+    assert store.rows()[0]["names"] == ["one:1", "two:2"]
+    images("rm", "two:2").expect(0)
+
+
 def test_a_name_goes_to_the_image_that_got_it_last(room: None, tmp_path: Path) -> None:
     old = dockers(tmp_path / "old", "postgres:18", BELOW)
     new = dockers(tmp_path / "new", "docker.io/library/postgres:18", BELOW, ABOVE)

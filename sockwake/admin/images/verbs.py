@@ -48,11 +48,11 @@ def _load(arguments: Namespace) -> None:
     loaded = []
     with archive.entries(arguments.file) as found, _place(arguments) as take:
         for place, name in found:
-            loaded.append(take(place, name=name, called=name or arguments.file))
+            loaded.append((take(place, name=name, called=name or arguments.file), name))
             if not arguments.root:  # a tree gets all of them, or none
-                _say_taken("Loaded", loaded.pop())
-    for image in loaded:
-        _say_taken("Loaded", image)
+                _say_taken("Loaded", *loaded.pop())
+    for image, name in loaded:
+        _say_taken("Loaded", image, name)
 
 
 @contextmanager
@@ -127,8 +127,8 @@ def _prune(arguments: Namespace) -> None:
         raise SockwakeError("not all of them were removed", status=problem.status)
 
 
-def _say_taken(done: str, image: Image) -> None:
-    print(f"{done} {image} ({image.digest}).")
+def _say_taken(done: str, image: Image, name: str = "") -> None:
+    print(f"{done} {name or image} ({image.digest}).")
 
 
 _COMMON = (ROOT, Option("--user", help="of the calling user's own images"))
