@@ -102,10 +102,11 @@ def _ocis(link: str, listed: Any) -> Iterator[Entry]:
         )
 
 
-def save(image: store.Image, path: str) -> None:
+def save(image: store.Image, path: str, name: str) -> None:
     """Write a new archive of docker's kind, which docker and podman load, whole or not at all.
 
-    The image in it has one layer, and so a digest of its own.
+    The image in it has one layer, and so a digest of its own. name: what it is called there, "" for
+    no name.
     """
     _require_free(path)
     folder = os.path.dirname(os.path.abspath(path))
@@ -113,9 +114,10 @@ def save(image: store.Image, path: str) -> None:
     work = mkdtemp(prefix=".sockwake-", dir=folder)
     try:
         _write_fetched(image, f"{work}/image")
-        name = next(iter(image.notes.names), "")
-        archive = f"docker-archive:{work}/archive" + (f":{name}" if name else "")
-        source.run(["skopeo", "copy", "--quiet", f"dir:{work}/image", archive], image, "saved")
+        # in its directory, whose path may have a colon in it
+        archive = "docker-archive:archive" + (f":{name}" if name else "")
+        copy = ["skopeo", "copy", "--quiet", "dir:image", archive]
+        source.run(copy, image, "saved", cwd=work)
         os.chmod(f"{work}/archive", 0o600)
         files.sync_file(f"{work}/archive")
         _require_free(path)  # one may have come meanwhile
@@ -123,6 +125,15 @@ def save(image: store.Image, path: str) -> None:
         files.sync(folder)
     finally:
         deletion.tree(work, quietly=True)
+
+
+def name_for(image: store.Image, asked: str) -> str:
+    """What an image is called in an archive: as it was asked for by, or else by its first name.
+
+    By none of a registry's digest, which no archive takes; "" when it has no other.
+    """
+    known = [each for each in image.notes.names if "@" not in each]
+    return next((each for each in known if names.same(each, asked)), next(iter(known), ""))
 
 
 def _require_free(path: str) -> None:

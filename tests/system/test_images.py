@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,19 @@ def test_a_saved_image_is_loaded_by_all(room: None, archive: Made, tmp_path: Pat
         config = must(engine, "image", "inspect", "--format={{json .Config.Env}}", NAME)
         must(engine, "rmi", NAME)
         assert config.strip() == '["A=1"]'
+
+
+def test_a_saved_image_has_the_name_by_which_it_was_asked_for(room: None, tmp_path: Path) -> None:
+    """Else it would take another image's name where it is loaded. And a path may have a colon."""
+    made = dockers(tmp_path / "image", "postgres:18 mine:1", BELOW)
+    images("load", str(made.path)).expect(0)
+    (tmp_path / "12:30").mkdir()
+    for asked, name in (("mine:1", "mine:1"), (made.digest, "postgres:18")):
+        saved = tmp_path / f"12:30/{name}"
+        images("save", asked, str(saved)).expect(0, f"Saved {name} in {saved}.")
+        listed = must("tar", "--extract", "--to-stdout", "--file", str(saved), "manifest.json")
+        (tag,) = json.loads(listed)[0]["RepoTags"]
+        assert tag.endswith(name)
 
 
 def test_the_store_becomes_root_s_alone(room: None, archive: Made) -> None:

@@ -78,8 +78,9 @@ def _save(arguments: Namespace) -> None:
 
     own.enter(arguments)
     image = store.named(arguments.image, arguments.root or "")
-    archive.save(image, arguments.file)
-    print(f"Saved {image} in {arguments.file}.")
+    name = archive.name_for(image, arguments.image)
+    archive.save(image, arguments.file, name)
+    print(f"Saved {name or image} in {arguments.file}.")
 
 
 def _rm(arguments: Namespace) -> None:
