@@ -35,7 +35,7 @@ def engine_with_volumes(instance: Instance, settings: Settings) -> Engine | None
     if instance.root or not settings.needs_engine:
         return None
     engine = Engine.of(settings)
-    if settings.has_cluster and not os.path.exists(engine.path):
+    if settings.has_cluster and not listens(engine.path):
         return None
     try:
         engine.call("GET", "/_ping", SIGN_OF_LIFE)
@@ -66,7 +66,8 @@ def require_unseen(instance: Instance, data: str) -> None:
 def remove_containers(instance: Instance, settings: Settings | None) -> None:
     """Remove an instance's containers and their networks from the engines that run."""
     for engine in [] if instance.root else engines_of(settings):
-        remove_from(engine, instance, settings)
+        if listens(engine.path):
+            remove_from(engine, instance, settings)
 
 
 def remove_from(engine: Engine, instance: Instance, settings: Settings | None) -> None:

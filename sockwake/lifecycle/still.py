@@ -11,7 +11,7 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.engine import project_containers
-from sockwake.engine.resources import engines_of
+from sockwake.engine.resources import engines_of, listens
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.system import locks, systemctl, tree_copy
@@ -44,7 +44,9 @@ def require_asleep(instance: Instance, settings: Settings) -> None:
             IN_USE,
         )
     for engine in engines_of(settings):
-        if project_containers.running(engine, instance):
+        if settings.has_cluster and not listens(engine.path):
+            runtime.require_unserved(settings)  # by its processes: podman's outlive its socket
+        elif project_containers.running(engine, instance):
             raise AwakeError(
                 f"a container of instance '{instance.name}' runs though no client woke it",
                 scope.command("systemctl start", f"{instance.check_unit}.service"),

@@ -13,7 +13,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.engine import belongings
 from sockwake.engine.api import socket_of
-from sockwake.engine.resources import engines_of, remove_from
+from sockwake.engine.resources import engines_of, listens, remove_from
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
@@ -193,6 +193,7 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
     """Remove the containers, and delete or leave the volumes of compose; one sentence for each."""
     said = []
     engines = [] if instance.root else engines_of(settings)
+    engines = [each for each in engines if listens(each.path)]  # a stopped one leaves its socket
     if settings and settings.needs_engine and not (engines or instance.root):
         path = socket_of(settings.engine)
         said.append(f"left what {settings.engine} may have of it, as it does not answer at {path}")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from sockwake.admin.change import asleep, rm
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
+from sockwake.engine import resources
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import backups
+from sockwake.lifecycle import backups, still
+from sockwake.system import systemctl
 
 NAME = Name("pg1")
 QUIET = making.Wish(quiet=True)
@@ -61,6 +64,15 @@ def engine(own: Path, *, has: tuple[str, ...] = ("pg1_rows",)) -> Iterator[None]
     path.unlink()
 
 
+def stop_and_leave_the_socket(own: Path) -> None:
+    """As systemctl stop podman.socket does it."""
+    path = own / "RUNTIME_DIR/podman/podman.sock"
+    path.parent.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as podman:
+        podman.bind(str(path))
+    assert path.exists()
+
+
 def kept(instance: Instance) -> list[str]:
     """The volumes in each backup that there is."""
     return [",".join(sorted(os.listdir(each.volumes))) for each in backups.of(instance)]
@@ -87,12 +99,22 @@ def test_no_backup_leaves_out_the_volumes_of_an_engine_that_does_not_run(
     assert kept(instance) == ["pg1_rows"]
 
 
-def test_a_database_whose_engine_does_not_run_is_backed_up(own: Path) -> None:
+@pytest.mark.parametrize("is_left", [False, True])
+def test_a_database_whose_engine_does_not_run_is_backed_up(
+    own: Path, monkeypatch: pytest.MonkeyPatch, is_left: bool
+) -> None:
     instance = write(GOOD | {"DATA": str(own / "data")})
     place = own / "data/18/docker"
     place.mkdir(parents=True)
     (place / "PG_VERSION").write_text("18\n")
-    assert contents.find(instance, load(instance)).volumes == {}
+    if is_left:
+        stop_and_leave_the_socket(own)
+    settings = load(instance)
+    assert contents.find(instance, settings).volumes == {}
+    monkeypatch.setattr(systemctl, "is_running", lambda: True)
+    monkeypatch.setattr(systemctl, "active_state", lambda _: "inactive")
+    still.require_asleep(instance, settings)
+    resources.remove_containers(instance, settings)
 
 
 def test_a_volume_that_was_backed_up_and_is_gone_is_told(own: Path) -> None:
@@ -163,13 +185,18 @@ def test_what_an_engine_may_keep_that_does_not_run_is_not_left_behind(own: Path,
         asleep.require_movable(instance, settings, what)
 
 
-def test_a_removal_does_not_hide_what_an_engine_keeps_that_does_not_run(own: Path) -> None:
+@pytest.mark.parametrize("is_left", [False, True])
+def test_a_removal_does_not_hide_what_an_engine_keeps_that_does_not_run(
+    own: Path, is_left: bool
+) -> None:
     instance = write(CONTAINER)
     with pytest.raises(SockwakeError) as caught:
         rm.remove(NAME, purge=True)
     assert caught.value.message.startswith(SILENT)
     assert caught.value.hint.endswith("; or leave out --purge, which leaves them")
     assert os.path.exists(instance.env_file), "nothing was changed"
+    if is_left:
+        stop_and_leave_the_socket(own)
     said = rm.remove(NAME, purge=False)
     assert any(each.startswith("left what podman may have of it, as it does not") for each in said)
     assert not os.path.exists(instance.etc)
