@@ -41,6 +41,12 @@ class Account:
             *argv, user=self.name, env=environment, cwd=cwd or str(self.home), timeout=timeout
         )
 
+    def run_with_the_journal(self, *argv: str) -> Ran:
+        """Run a program as one of those who may read a journal that is kept in memory alone."""
+        environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)}
+        who = ("runuser", "-u", self.name, "-G", "systemd-journal", "--")
+        return run(*who, *argv, env=environment, cwd=str(self.home))
+
     def must(self, *argv: str, timeout: float = PATIENCE) -> str:
         return self.run(*argv, timeout=timeout).expect(0).out
 

@@ -195,9 +195,7 @@ def test_a_user_reaches_own_instances(user_database: Own) -> None:
         (("dsn", "--user", name), "postgresql://postgres@127.0.0.1:"),
     ):
         account.run("sockwake", *words).expect(0, said)
-    who = ("runuser", "-u", account.name, "-G", "systemd-journal", "--")
-    runtime = {"XDG_RUNTIME_DIR": str(account.runtime), "HOME": str(account.home)}
-    ran = run(*who, "sockwake", "logs", "--user", name, "--no-pager", env=runtime)
+    ran = account.run_with_the_journal("sockwake", "logs", "--user", name, "--no-pager")
     ran.expect(0, "woken by")
     shell = f'eval "$(sockwake env --user {name})"; psql --no-password -XAtc "select 44"'
     assert account.must("sh", "-c", shell) == "44\n"

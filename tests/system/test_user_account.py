@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from account import Account, Own
-from program import must, run
+from program import Ran, must, run
 from service import FIRST_PORT
 from web import get
 
@@ -55,6 +56,19 @@ def test_clients_are_told_why_it_cannot_start(
     finally:
         account.must("systemctl", "--user", "start", "podman.socket")
     assert user_database.answer("select 1") == "1"
+    must("journalctl", "--sync")
+    ours = {("mine", "refusal"), ("mine", "wake"), (user_web.name, "refusal")}
+    with_journal = account.run_with_the_journal
+    assert ours <= events(with_journal("sockwake", "history", "--user", "--json"))
+    metrics = with_journal("sockwake", "metrics", "--user", "mine").expect(0).out
+    assert re.search(r'^sockwake_refused_clients_total{name="mine"} [1-9]', metrics, re.MULTILINE)
+    of_root = events(run("sockwake", "history", "--json", "--since", "10min"))
+    assert not [event for event in of_root if event[0] == "mine"], "root has no such instance"
+
+
+def events(ran: Ran) -> set[tuple[str, str]]:
+    """(instance, event) of each row that sockwake history has printed."""
+    return {(row["name"], row["event"]) for row in json.loads(ran.expect(0).out)}
 
 
 def test_removing_it_leaves_nothing(account: Account, user_database: Own) -> None:

@@ -18,6 +18,7 @@ _LONG = 600  # seconds; a journal can have gigabytes on a slow disk
 _FEW = 16  # names up to which each is a match of its own; of more the journal is slow
 _EMPTY = "No journal files were found"
 _WHO_MAY = "run this as root, or as a user in the group systemd-journal"
+_WHO_MAY_ITS_OWN = "run this as a user in the group systemd-journal"
 _RELATIVE = re.compile(r"[0-9. a-zµ]*[0-9][0-9. a-zµ]*")
 
 
@@ -120,15 +121,20 @@ def after(cursor: str) -> tuple[list[Event], str]:
 
 
 def _ask(limits: Sequence[str], matches: Sequence[str]) -> list[str]:
-    """The lines of journalctl in JSON."""
+    """The lines of journalctl in JSON.
+
+    Of a user's own it is not --user, as for sockwake logs: a journal that is kept in memory alone
+    is the system's, with the messages of all users.
+    """
     form = ["--quiet", "--no-pager", "--output=json", f"--output-fields={','.join(events.FIELDS)}"]
-    argv = ["journalctl", *scope.switch(), *form, *limits, *matches]
+    argv = ["journalctl", *form, *limits, *matches]
     try:
         return process.run(argv, timeout=_LONG).splitlines()
     except process.ProgramError as error:
         if not error.said or error.said.startswith(_EMPTY):  # nothing matches
             return []
-        raise SockwakeError("the journal cannot be read", _WHO_MAY, said=error.said) from None
+        who = _WHO_MAY_ITS_OWN if scope.is_user() else _WHO_MAY
+        raise SockwakeError("the journal cannot be read", who, said=error.said) from None
 
 
 def _writer() -> int:
@@ -148,11 +154,18 @@ def _matches(names: Sequence[str]) -> list[str]:
         "+",
         f"SYSLOG_IDENTIFIER={events.PROXY_IDENTIFIER}",
         "_TRANSPORT=stdout",
+        *_of_the_user(),
         *(f"{unit}=pg-proxy@{name}.service" for name in few),
         "+",
         f"MESSAGE_ID={events.STOPPING_ID}",
+        f"_UID={_writer()}",
         *(f"{about}=pg-proxy@{name}.service" for name in few),
     ]
+
+
+def _of_the_user() -> list[str]:
+    """What only entries of the user's systemd have; nothing for the system's instances."""
+    return [f"_SYSTEMD_UNIT=user@{_writer()}.service"] if scope.is_user() else []
 
 
 def _old_matches(names: Sequence[str]) -> list[str]:
@@ -160,11 +173,13 @@ def _old_matches(names: Sequence[str]) -> list[str]:
     units = ("pg-postgres", "pg-wanted")
     if 0 < len(names) <= _FEW:
         unit = "_SYSTEMD_USER_UNIT" if scope.is_user() else "_SYSTEMD_UNIT"
-        return [f"{unit}={each}@{name}.service" for name in names for each in units]
+        found = [f"{unit}={each}@{name}.service" for name in names for each in units]
+        return [*_of_the_user(), *found]
     key, prefix = "_SYSTEMD_SLICE", "system"
     if scope.is_user():
         key, prefix = "_SYSTEMD_USER_SLICE", "app"
-    return [f"{key}={prefix}-{each.replace('-', chr(92) + 'x2d')}.slice" for each in units]
+    slices = (f"{key}={prefix}-{each.replace('-', chr(92) + 'x2d')}.slice" for each in units)
+    return [*_of_the_user(), *slices]
 
 
 def _first_with_fields() -> float:
