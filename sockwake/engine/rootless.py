@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CLONE_NEWUSER = 0x10000000  # sched.h
+_FIRST_ID, _MANY = 100_000, 65_536  # SUB_UID_MIN and SUB_UID_COUNT of login.defs(5)
 _CATATONIT, _PODMAN = "catatonit", "podman"
 
 
@@ -26,11 +27,12 @@ def enter() -> None:
     namespace = _open()
     if namespace < 0:
         try:
-            process.spawn(["podman", "unshare", "true"])  # makes the namespace
+            process.spawn(["podman", "unshare", "true"], quietly=True)  # makes the namespace
         except SockwakeError as error:
             raise SockwakeError(
                 f"podman has no user namespace to offer: {error.message}",
-                "podman unshare true says why",
+                error.hint or "podman unshare true says why",
+                said=error.said,
             ) from None
         namespace = _open()
     if namespace < 0:
@@ -41,6 +43,38 @@ def enter() -> None:
         raise SockwakeError(f"cannot enter podman's user namespace: {reason(error)}") from None
     finally:
         os.close(namespace)
+
+
+def require_ids() -> None:
+    """Raise SockwakeError unless the namespace, which we have entered, has more than one user.
+
+    Without subordinate ids podman goes on, and every image fails whose files are of several users,
+    in the middle of its unpacking.
+    """
+    lines = files.text_of("/proc/self/uid_map").splitlines()
+    if sum(int(line.split()[2]) for line in lines) > 1:
+        return
+    import pwd
+
+    name = pwd.getpwuid(scope.UID).pw_name
+    first = max(_first_free_id("/etc/subuid"), _first_free_id("/etc/subgid"))
+    ids = f"{first}-{first + _MANY - 1}"
+    raise SockwakeError(
+        f"user '{name}' has no subordinate ids, which the users in its containers would have",
+        f"usermod --add-subuids {ids} --add-subgids {ids} {name}, as root; "
+        f"then podman system migrate, as {name}",
+    )
+
+
+def _first_free_id(path: str) -> int:
+    """The first id that no user has by a file of subuid(5)."""
+    ends = [_FIRST_ID]
+    for line in files.text_of(path).splitlines():
+        _, _, ids = line.partition(":")
+        first, _, count = ids.partition(":")
+        if first.isdecimal() and count.isdecimal():
+            ends.append(int(first) + int(count))
+    return max(ends)
 
 
 def _open() -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 exists = packages.exists
 PATIENCE = 30  # seconds for a program that answers at once
 _LOOK_EVERY = 0.2  # seconds between two looks for a signal that is put off
+_LONGEST_OUTPUT = 1 << 16  # bytes that an error keeps of what a program wrote
 _GRACE = 3  # seconds to end after SIGTERM, and again after SIGKILL
 
 
@@ -119,13 +120,15 @@ def _await(
     raise SockwakeError(f"it was stopped while '{' '.join(argv)}' ran")
 
 
-def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
+def spawn(argv: list[str], *, timeout: float = PATIENCE, quietly: bool = False) -> None:
     """Run argv for its status, without subprocess; raises ProgramError, or Overdue.
 
-    timeout: seconds.
+    timeout: seconds. quietly: what it writes is in the error alone, and not on our stderr.
     """
+    written = os.memfd_create("output") if quietly else pids.NONE
+    places = [(os.POSIX_SPAWN_DUP2, written, n) for n in (1, 2)] if quietly else []
     try:
-        pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0)
+        pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, file_actions=places)
     except OSError as error:
         raise _unusable(argv, error) from None
     child = os.pidfd_open(pid)
@@ -139,8 +142,10 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE) -> None:
         status = os.waitpid(pid, 0 if has_ended else os.WNOHANG)[1]
     if not has_ended:
         raise Overdue(argv, timeout)
+    said = os.pread(written, _LONGEST_OUTPUT, 0).decode(errors="replace") if quietly else ""
+    pids.close(written)
     if status := os.waitstatus_to_exitcode(status):
-        raise ProgramError(argv, status, "")
+        raise ProgramError(argv, status, said)
 
 
 def interact(argv: list[str]) -> int:

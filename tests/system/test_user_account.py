@@ -102,6 +102,25 @@ def test_impossible_options_are_refused(
     assert account.left() == []
 
 
+def test_one_without_subordinate_ids_is_told_how_to_get_some(image: str) -> None:
+    must("useradd", "--create-home", "noids")
+    for path in ("/etc/subuid", "/etc/subgid"):
+        must("sed", "-i", "/^noids:/d", path)
+    noids = Account("noids")
+    try:
+        noids.linger()
+        ran = noids.run("sockwake-new", "mine", "--user", "--version", "18").expect(1)
+        first, second = ran.err.splitlines()  # and no word of podman's
+        assert first.startswith("sockwake: error: user 'noids' has no subordinate ids, which the ")
+        command, _, more = second.removeprefix("(hint: ").partition(", as root; then ")
+        must(*command.split())
+        noids.must(*more.partition(", as ")[0].split())
+        noids.run("sockwake-new", "mine", "--user", "--version", "18").expect(1, "podman.socket")
+    finally:
+        noids.stop_lingering()
+        must("userdel", "--remove", "--force", "noids")
+
+
 def test_root_is_told_to_run_it_as_the_user(image: str) -> None:
     run("sockwake-new", "mine", "--user", "--version", "18").expect(
         2, "root's instances are the system's", "run it as the user"

@@ -25,6 +25,10 @@ def _new(arguments: Namespace) -> None:
 
     request = decide(arguments)
     own.enter(arguments)
+    if arguments.user:
+        from sockwake.engine import rootless
+
+        rootless.require_ids()
     if arguments.dry_run:
         from sockwake.admin.make import rehearsal
 

@@ -54,6 +54,18 @@ def test_a_missing_program_is_named(call: Callable[[list[str]], object]) -> None
         call(["/nonexistent/x"])
 
 
+def test_what_a_spawned_program_writes_is_in_its_error_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    script = ["sh", "-c", "echo one; echo two >&2; exit $0"]
+    with pytest.raises(process.ProgramError) as caught:
+        process.spawn([*script, "3"], quietly=True)
+    assert (caught.value.returned, caught.value.output) == (3, "one\ntwo\n")
+    assert caught.value.said == "two"
+    process.spawn([*script, "0"], quietly=True)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_spawned_program_counts_by_its_status(tmp_path: Path) -> None:
     process.spawn(["touch", str(tmp_path / "made")])
     assert (tmp_path / "made").exists()
