@@ -91,6 +91,8 @@ def test_setting_the_server_does_not_know(instance: Make) -> None:
         "its container ended with status 1",
         'FATAL:  unrecognized configuration parameter "nosuch"',
     )
+    copying = run("sockwake", "copy", "pg1", "pg2", timeout=120)
+    copying.expect(1, "instance 'pg2' cannot start: its container", 'parameter "nosuch"')
     database.edit_compose("      - -c\n      - nosuch=1\n", "")
     assert database.psql() == "1"
 

@@ -279,4 +279,5 @@ def _discard(instance: Instance) -> None:
     making.discard(instance)
     if inventory.is_finished(instance) and not instance.root and systemctl.is_running():
         with suppress(SockwakeError):
+            systemctl.reset(instance.proxy_unit, instance.backend_unit)
             systemctl.reload()

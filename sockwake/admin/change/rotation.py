@@ -4,7 +4,7 @@ from sockwake.clients import connections
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import runtime
+from sockwake.lifecycle import runtime, waking
 from sockwake.lifecycle.beside_server import beside
 from sockwake.postgres import scram
 from sockwake.system import files, process, systemctl
@@ -33,6 +33,8 @@ def rotate(instance: Instance, settings: Settings, old: str, new: str) -> None:
                 holder = ["flock", instance.wake_lock, *when_ready]
                 systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
         except process.ProgramError:
+            if waking.has_outcome(instance) and not waking.is_ready(instance):
+                raise waking.failed(instance) from None
             raise SockwakeError(
                 f"the superuser's password could not be changed in '{instance.name}'",
                 "is the one in the password file of the original right? journalctl says what "
