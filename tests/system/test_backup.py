@@ -228,3 +228,19 @@ def test_a_copy_for_an_hour_removes_itself_with_its_clients(instance: Make, know
     client.vanish()
     assert database.psql("select n from kept") == "42"
     database.asleep()
+
+
+@pytest.mark.soak
+def test_a_removal_that_was_interrupted_is_made_up_for(instance: Make, known: Know) -> None:
+    """As by a power cut: its timer has elapsed, and its time does not come again."""
+    instance().put_to_sleep()
+    branch = known("pg2")
+    sockwake("copy", "pg1", "pg2", "--ttl", "1h", "--keep-password")
+    timer = "pg-expire@pg2.timer"
+    must("systemctl", "stop", timer)
+    (branch.etc / "expires").write_text(must("date", "-u", "-d", "-3 hours", "+%F %T UTC"))
+    must("touch", "--date=-2 hours", f"/var/lib/systemd/timers/stamp-{timer}")
+    must("systemctl", "daemon-reload")
+    must("systemctl", "start", timer)  # as a boot does
+    until("it is gone", lambda: not branch.etc.exists() and not (DATA / "pg2").exists(), 60)
+    until("all has ended", lambda: branch.state("pg-expire@pg2.service") == "inactive", 30)

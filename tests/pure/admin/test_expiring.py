@@ -42,8 +42,43 @@ def test_a_time_becomes_a_timer_that_a_boot_starts(
     assert ("has no time that can be used" in ran.stderr) != is_made
     if is_made:
         assert "\nOnCalendar=2026-11-29 03:30:00 UTC\n" in timer.read_text()
+        assert "\nPersistent=yes\n" in timer.read_text()
         wanted = tmp_path / "out/timers.target.wants/pg-expire@a.timer"
         assert wanted.resolve() == timer.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        (
+            "2026-08-09 08:30:00 UTC",
+            ["2026-08-09 9..23:00:00", "2026-08-10..31 *:00:00", "2026-9..12-* *:00:00"],
+        ),
+        ("2026-11-30 23:59:59 UTC", ["2026-11-31..31 *:00:00", "2026-12..12-* *:00:00"]),
+        ("2026-12-31 23:00:00 UTC", []),
+        ("0999-12-31 23:00:00 UTC", None),
+    ],
+)
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_every_hour_behind_its_time_is_another_attempt(
+    tmp_path: Path, text: str, later: list[str] | None, shell: str
+) -> None:
+    """The time itself has passed for good when a removal fails, or a power cut ends it."""
+    for path in (tmp_path / "etc/a", tmp_path / "out"):
+        path.mkdir(parents=True)
+    (tmp_path / "etc/a/instance.env").write_text(env())
+    (tmp_path / "etc/a/expires").write_text(text)
+    out = str(tmp_path / "out")
+    assert run(shell, GENERATOR, out, out, out, env=places(tmp_path)).status == 0
+    timer = tmp_path / "out/pg-expire@a.timer"
+    assert timer.exists() == (later is not None)
+    if later is None:
+        return
+    lines = [line for line in timer.read_text().splitlines() if line.startswith("OnCalendar=")]
+    wanted = [text.removesuffix(" UTC"), *later, "2027..2199-*-* *:00:00"]
+    assert sorted(lines) == sorted(f"OnCalendar={each} UTC" for each in wanted)
+    for each in wanted:
+        assert run("systemd-analyze", "calendar", f"{each} UTC").status == 0, each
 
 
 def test_only_a_time_that_is_over_removes_anything(
