@@ -36,7 +36,7 @@ _PSQL = (
     *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only"),
     *("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"),
 )
-_WRONG = re.compile(r"(?i)\b(?:error|fatal):")
+_WRONG = re.compile(r"(?i)\b(?:error|fatal|panic):")
 _DOOR = "/run/door"  # where a server has the directory of its socket
 _HBA = "pg_hba.conf"
 # its socket is in a directory that only root and itself can reach
@@ -169,6 +169,14 @@ class Server:
             said = [line for line in error.output.splitlines() if _WRONG.search(line)]
             what = said[0] if said else error.output  # what is behind that tells only where
             raise process.ProgramError([program], error.returned, what) from None
+
+
+def has_complained(output: str) -> bool:
+    """Whether a program of PostgreSQL's has said itself what is wrong.
+
+    One that was killed, or never ran, has not: of what it was to read that tells nothing.
+    """
+    return bool(_WRONG.search(output))
 
 
 def of(

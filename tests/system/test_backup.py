@@ -244,3 +244,22 @@ def test_a_removal_that_was_interrupted_is_made_up_for(instance: Make, known: Kn
     must("systemctl", "start", timer)  # as a boot does
     until("it is gone", lambda: not branch.etc.exists() and not (DATA / "pg2").exists(), 60)
     until("all has ended", lambda: branch.state("pg-expire@pg2.service") == "inactive", 30)
+
+
+@pytest.mark.soak
+def test_what_cannot_be_proven_for_want_of_room_is_not_taken_for_damaged(instance: Make) -> None:
+    """It would expire, and never be restored again."""
+    database = instance()
+    database.put_to_sleep()
+    made = backup("pg1")
+    full = database.run / "programs"
+    full.mkdir()
+    must("mount", "-t", "tmpfs", "-o", "size=4k", "full", str(full))
+    try:
+        said = sockwake("backups", "verify", "pg1", status=FAILED).err
+    finally:
+        must("umount", str(full))
+    assert "No space left on device" in said and "damaged" not in said
+    (found,) = json.loads(sockwake("backups", "ls", "pg1", "--json").out)
+    assert (found["path"], found["damage"], found["verified"]) == (made["path"], None, None)
+    sockwake("backups", "verify", "pg1")

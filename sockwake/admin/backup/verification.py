@@ -9,6 +9,7 @@ is noted in the backup's status.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from sockwake.admin.backup import online, staged
 from sockwake.admin.change.origin import Origin, of_backup
 from sockwake.admin.words import listed
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, failure
 from sockwake.lifecycle import backups, programs
 from sockwake.lifecycle.backups import Backup, DamagedError
 from sockwake.lifecycle.passing import Place
@@ -28,6 +29,7 @@ from sockwake.postgres.names import CLOSED, DATABASES
 from sockwake.system import deletion, process, tree_copy
 
 _PURPOSE = "verify"
+_A_WORD = 60  # seconds for a program that only says what it is
 _HINT = "verifying takes a copy of it; where blocks are shared that takes no room"
 
 
@@ -56,13 +58,13 @@ def _of_postgres(instance: Instance, backup: Backup, *, quiet: bool) -> list[str
     own.passing.prepare()  # the error of what cannot be run here is none of the backup's
     own.passing.end()
     if is_dump:
-        with _damage():
+        with _damage(own):
             return _read_dumps(own, backup)
     below = os.path.relpath(origin.settings.cluster, origin.settings.data)
     below = "" if below == "." else below
     done = []
     if backup.method == backups.BASEBACKUP:
-        with _damage():
+        with _damage(own):
             own.run("pg_verifybackup", "--quiet", Place(backup.data, below, is_writable=False))
         done.append("pg_verifybackup finds it as its manifest says")
     top, name = os.path.split(backup.path)
@@ -72,7 +74,7 @@ def _of_postgres(instance: Instance, backup: Backup, *, quiet: bool) -> list[str
         data = f"{scratch}/data"
         os.mkdir(data)
         tree_copy.copy(backup.data, data, quiet=quiet, hint=_HINT)
-        with _damage():
+        with _damage(own):
             return [*done, *_started(own, Place(data, below))]
     finally:
         deletion.tree(scratch)
@@ -128,12 +130,35 @@ def _read_dumps(own: Programs, backup: Backup) -> list[str]:
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
-    """What a program says of a backup within is damage; that it took too long is not."""
+def _damage(own: Programs) -> Iterator[None]:
+    """What a program says of a backup within is damage, unless it is the machine's fault.
+
+    That one took too long is none.
+    """
     try:
         yield
     except (process.Overdue, process.NotInstalled, DamagedError):
         raise
     except (SockwakeError, OSError, KeyError) as error:
         said = error.whole if isinstance(error, SockwakeError) else str(error)
+        _require_able(own, error, said)
         raise DamagedError(said) from None
+
+
+def _require_able(own: Programs, error: Exception, said: str) -> None:
+    """Raise SockwakeError for what does not come from the backup.
+
+    A program that was killed, that had no room, or that does not run at all. A backup that was
+    taken for damaged would expire, and not be restored again. said: what error says.
+    """
+    output = error.output if isinstance(error, process.ProgramError) else said
+    if os.strerror(errno.ENOSPC) in output:
+        raise SockwakeError("there is no room to prove it", _HINT, said=said)
+    problem = "it could not be proven"
+    if isinstance(error, SockwakeError) and not programs.has_complained(output):
+        raise SockwakeError(problem, error.hint, said=said)
+    try:
+        own.run("postgres", "--version", timeout=_A_WORD)
+    except (SockwakeError, OSError) as without:
+        known = failure(without)
+        raise SockwakeError(problem, known.hint, said=known.whole) from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
+from sockwake.lifecycle import programs
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.programs import Programs
 from sockwake.lifecycle.still import AwakeError, is_awake, still
@@ -61,6 +62,10 @@ def _verified(own: Programs, place: Place, client: threading.Event) -> Verified:
     except process.ProgramError as error:
         if client.is_set():
             return _left("a client has come")
+        if not programs.has_complained(error.output):
+            raise SockwakeError(
+                "pg_checksums was ended before it had read all pages", said=error.whole
+            ) from None
         found = error.said.rpartition("error: ")[2] or error.message
         return Verified(False, found.replace(own.passing.seen(place), place.path), "found damage")
     return Verified(True, "", "verified the checksums of all pages")
