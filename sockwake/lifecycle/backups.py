@@ -23,6 +23,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,7 @@ STATUS = "status"
 NEW, DOOMED = ".new-", ".rm-"
 _FAILURE, _EARLIER = "failure", "earlier"
 _STAMP = "%Y-%m-%dT%H%M%SZ"  # as pg_backupcluster(1) has it
+_WRITTEN = "%Y-%m-%dT%H:%M:%SZ"
 _NAME = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.({'|'.join(METHODS)})")
 
 
@@ -138,6 +140,18 @@ def _each(instance: Instance, paths: Iterable[str]) -> Iterator[Backup]:
             yield replace(found, name=instance.name, is_earlier=is_earlier)
 
 
+def newest(top: str) -> float:
+    """The time in the name of the newest whole backup in a directory, in seconds since 1970.
+
+    0 when there is none.
+    """
+    for entry in sorted(os.listdir(top), reverse=True):
+        with suppress(ValueError):  # no date has these digits
+            if found := at(f"{top}/{entry}"):
+                return _moment(found.stamp, _STAMP)
+    return 0.0
+
+
 def note_earlier(instance: Instance) -> None:
     """Have the backups that there are be those of an earlier instance; of a name that is new.
 
@@ -233,14 +247,18 @@ def stamp(moment: float) -> str:
 
 def written(moment: float) -> str:
     """A time, in seconds since 1970, as a status has it: "2026-11-29T01:40:00Z"."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    return time.strftime(_WRITTEN, time.gmtime(moment))
 
 
 def seconds(text: str) -> float:
     """Seconds since 1970 of a time as a status has it; raises ValueError."""
+    return _moment(text, _WRITTEN)
+
+
+def _moment(text: str, form: str) -> float:
     import calendar
 
-    return float(calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")))
+    return float(calendar.timegm(time.strptime(text, form)))
 
 
 def _paths(instance: Instance) -> list[str]:

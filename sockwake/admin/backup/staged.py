@@ -62,8 +62,11 @@ class Staged:
         os.mkdir(self.path, 0o700)
 
     def _free_name(self) -> str:
-        """A name with a time that no other backup of the instance has."""
-        moment = self.started
+        """A name with the time, or, if the clock was set back, one behind that of the newest.
+
+        What is oldest and newest is told by the names, and the oldest are deleted.
+        """
+        moment = max(self.started, backups.newest(self._top) + 1)
         taken = {entry.partition(".")[0] for entry in os.listdir(self._top)}
         while backups.stamp(moment) in taken:
             moment += 1

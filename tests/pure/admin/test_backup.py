@@ -120,6 +120,26 @@ def test_the_oldest_expire_and_the_last_good_one_never_does(pg1: Tree) -> None:
     assert os.listdir(pg1.path / PLACE / "pg1") == [f"{newest}.files"]
 
 
+def test_of_a_clock_that_was_set_back_the_last_one_made_is_the_newest(pg1: Tree) -> None:
+    """Else it would be deleted as soon as it is made, and a restore would take an older one."""
+    assert pg1.sockwake("backup", "pg1").status == 0
+    (old,) = listed(pg1)
+    os.rename(old["path"], pg1.path / PLACE / "pg1/2199-12-31T235959Z.files")
+    for rows in ("43", "44"):
+        (cluster(pg1, "pg1") / "rows").write_text(rows)
+        assert pg1.sockwake("backup", "pg1").status == 0
+    found = listed(pg1)
+    kept = [Path(each["path"], "data/18/docker/rows").read_text() for each in found]
+    assert kept == ["42", "43", "44"]
+    assert abs(found[-1]["started"] - old["started"]) < 100, "its status has the time of the clock"
+    assert pg1.sockwake("backups", "expire", "pg1", "--keep", "1").status == 0
+    (left,) = listed(pg1)
+    assert left == found[-1]
+    (cluster(pg1, "pg1") / "rows").write_text("45")
+    assert pg1.sockwake("restore", "pg1").status == 0
+    assert (cluster(pg1, "pg1") / "rows").read_text() == "44"
+
+
 def made(stamp: str, damage: str = "") -> Backup:
     return Backup("pg1", stamp, backups.FILES, "", 0, 0, 0, damage)
 
