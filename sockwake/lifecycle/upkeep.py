@@ -91,6 +91,8 @@ def due(
     verified = note.verified if note else 0
     if control.checksums and not verified:
         found.append(Due(CHECKSUMS, "the checksums of its pages were never verified"))
+    elif control.checksums and verified > now:
+        found.append(Due(CHECKSUMS, "the clock was set back since its pages were verified"))
     elif control.checksums and now - verified > _VERIFY_EVERY:
         days = (now - verified) // 86_400
         found.append(Due(CHECKSUMS, f"its pages were verified {days:.0f} days ago"))

@@ -103,6 +103,15 @@ def test_pages_are_verified_every_four_weeks() -> None:
     assert works(YOUNG, replace(DONE, verified=NOW - 29 * DAY)) == [CHECKSUMS]
 
 
+def test_pages_that_were_verified_by_a_clock_that_was_ahead_are_verified_again() -> None:
+    """Else not before that time has come, which may be years."""
+    [one] = upkeep.due(YOUNG, replace(DONE, verified=NOW + 999 * DAY), "sha256:a", [], NOW)
+    assert (one.work, one.why) == (
+        CHECKSUMS,
+        "the clock was set back since its pages were verified",
+    )
+
+
 def test_a_note_is_whole_or_none_and_goes_with_the_name(tree: Tree) -> None:
     instance, other = tree.write_env("pg1", env()), tree.write_env("shop", env(PORT="25433"))
     assert upkeep.read(instance) is None
