@@ -185,10 +185,21 @@ def _begin(origin: Origin, name: Name, wish: Wish) -> tuple[draft.Draft, str]:
 
 def _left(source: Instance, target: Instance) -> Instance | None:
     """What a killed copy, or a killed sockwake-new, has left of a name; raises SockwakeError."""
-    if files.text_of(target.copying_file).strip() == source.name:
+    if files.text_of(target.copying_file).strip() == source.name and not _is_used(target):
         return target
     inventory.require_free(target.name, target.root)
     return inventory.draft_of(target.name, target.root)
+
+
+def _is_used(target: Instance) -> bool:
+    """Whether a copy that is not finished has been opened to clients, who may have written to it.
+
+    Only an administrator does that.
+    """
+    if not inventory.is_finished(target) or target.root or not systemctl.is_running():
+        return False
+    unit = target.socket_unit
+    return systemctl.is_enabled(unit) or not systemctl.is_down(unit)
 
 
 def _place(origin: Origin, target: Instance, wish: Wish) -> str:

@@ -10,9 +10,11 @@ from kind_examples import COMMAND, CONTAINER, make, with_program
 from env_file import PROJECT, text_of
 from fault import KILLED, at_every_step, disk_full, kill, undisturbed
 from sockwake.admin import cli
+from sockwake.admin.change import copy as copying
+from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import EXISTS, FAILED, UNKNOWN, USAGE, SockwakeError
-from sockwake.system import process, tree_copy
+from sockwake.system import process, systemctl, tree_copy
 from tree import Tree
 
 DATA = "var/lib/sockwake"
@@ -188,3 +190,29 @@ def test_after_an_error_nothing_is_left(pg1: Tree) -> None:
             assert pg1.snapshot_of_names() == before, ended
         else:
             assert pg1.sockwake("rm", "pg2", "--purge").status == 0
+
+
+def test_one_that_was_killed_and_opened_since_is_not_made_anew(
+    pg1: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clients may have written to it, and nobody has asked to delete that."""
+    assert pg1.sockwake("copy", "pg1", "pg2").status == 0
+    target = pg1.instance("pg2")
+    Path(target.copying_file).write_text("pg1\n")
+    assert copying._left(pg1.instance("pg1"), target) is target
+    monkeypatch.setattr(copying, "_is_used", lambda _: True)
+    with pytest.raises(SockwakeError, match="instance 'pg2' exists already"):
+        copying._left(pg1.instance("pg1"), target)
+
+
+@pytest.mark.parametrize(
+    ("is_enabled", "is_down", "is_used"),
+    [(True, True, True), (False, False, True), (False, True, False)],
+)
+def test_a_copy_is_in_use_when_its_port_is_open_or_will_be(
+    monkeypatch: pytest.MonkeyPatch, is_enabled: bool, is_down: bool, is_used: bool
+) -> None:
+    monkeypatch.setattr(systemctl, "is_running", lambda: True)
+    monkeypatch.setattr(systemctl, "is_enabled", lambda _: is_enabled)
+    monkeypatch.setattr(systemctl, "is_down", lambda _: is_down)
+    assert copying._is_used(Instance(Name("pg2"))) == is_used
