@@ -113,6 +113,11 @@ def an_upgrade_that_was_killed(database: Database) -> Undo:
     return (database.etc / "upgraded").unlink
 
 
+def a_rename_that_was_killed(database: Database) -> Undo:
+    (database.etc / "renaming").write_text("shop enabled open\n")
+    return (database.etc / "renaming").unlink
+
+
 DAMAGES: dict[Damage, tuple[str, bool]] = {  # the check that finds it, and whether --fix mends it
     a_secret_others_may_read: ("mode", True),
     an_edit_without_a_reload: ("generated", True),
@@ -122,6 +127,7 @@ DAMAGES: dict[Damage, tuple[str, bool]] = {  # the check that finds it, and whet
     data_that_have_gone: ("data", False),
     a_failed_wake: ("failure", False),
     an_upgrade_that_was_killed: ("upgrade", False),
+    a_rename_that_was_killed: ("unfinished", False),
     a_link_of_no_instance: ("link", True),
     a_bundle_of_no_instance: ("directory", True),
     a_container_of_no_instance: ("container", False),

@@ -8,6 +8,7 @@ import pytest
 
 from env_file import COMMAND, CONTAINER, NATIVE, PROJECT, env, text_of
 from sockwake.admin import inventory
+from sockwake.admin.backup import restored
 from sockwake.admin.show.doctor import (
     forwarded,
     instances,
@@ -18,6 +19,7 @@ from sockwake.admin.show.doctor import (
     upkeep,
 )
 from sockwake.admin.show.doctor.finding import Check, Finding, Found, Patient
+from sockwake.admin.show.doctor.upkeep import unfinished_commands as unfinished
 from sockwake.config.instance import Instance
 from sockwake.errors import UNKNOWN, SockwakeError
 from sockwake.lifecycle import first_wake
@@ -61,6 +63,29 @@ def claimed(instance: Instance) -> None:
     (other / "instance.env").write_text(env(LISTEN="127.0.0.1,::1"))
 
 
+def renaming(instance: Instance) -> None:
+    Path(instance.renaming_file).write_text("shop enabled open\n")
+
+
+def copying(instance: Instance) -> None:
+    Path(instance.copying_file).write_text("shop\n")
+
+
+def moving(instance: Instance) -> None:
+    Path(instance.moving_file).write_text("engine\n")
+
+
+def restoring(instance: Instance) -> None:
+    swap = restored.Swap("/a", "/b", "1", "2")
+    note = restored.Note("2026-01-01T000000Z.files", restored.UNDOING, (swap,), None, None)
+    note.write(instance)
+
+
+def about_to_restore(instance: Instance) -> None:
+    note = restored.Note("2026-01-01T000000Z.files", restored.STAGING, (), None, None)
+    note.write(instance)
+
+
 @pytest.mark.parametrize(
     ("damage", "check", "what", "mend"),
     [
@@ -69,6 +94,11 @@ def claimed(instance: Instance) -> None:
         (failed, instances.failed_wakes, "its last wake failed: image postg", "journalctl -u pg-"),
         (trusting, instances.trust, "its server asks no password: ", "editor {root}/var/lib/"),
         (broken, instances.broken, "{etc}/instance.env: key 'KIND' is missing", "editor {etc}/ins"),
+        (renaming, unfinished, "its rename from shop was not", "sockwake rename shop pg1"),
+        (copying, unfinished, "the copy that it is of 'shop' was", "sockwake copy shop pg1"),
+        (moving, unfinished, "its move to another runtime was", "sockwake runtime pg1 engine"),
+        (restoring, unfinished, "its restore from 2026-01-01T00", "sockwake restore pg1"),
+        (about_to_restore, unfinished, "its restore from 2026-01-", "sockwake restore pg1 --from"),
         (claimed, machine.ports_claimed_twice, "instances pg1, shop have the same place", "editor"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -86,6 +116,15 @@ def test_damage_is_found_with_what_mends_it(
     if each.fix:
         table.mend([Found("mode", each)])
         assert found(tree, check) == []
+
+
+def test_what_a_command_works_on_is_not_taken_for_what_was_killed(tree: Tree) -> None:
+    instance = tree.write_env("pg1", env())
+    renaming(instance)
+    with inventory.held(instance.name, str(tree)):
+        assert found(tree, unfinished) == []
+    Path(instance.renaming_file).write_text("pg1 enabled\n")
+    assert found(tree, unfinished) == [], "it has its name, and its port is looked at elsewhere"
 
 
 def test_what_cannot_be_mended_stays_with_the_reason(tree: Tree) -> None:

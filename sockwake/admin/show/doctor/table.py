@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "damage": upkeep.backups_good,
     "upkeep": upkeep.maintained,
     "upgrade": upkeep.unfinished_upgrades,
+    "unfinished": upkeep.unfinished_commands,
     "forward": forwarded.leaderless,
     "restart": leftovers.restarts,
     "disk": machine.disk,

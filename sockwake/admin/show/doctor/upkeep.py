@@ -1,17 +1,20 @@
-"""Checks of what is done for sleeping data: backups and upkeep."""
+"""Checks of what is done for sleeping data: backups and upkeep, and what was not finished."""
 
 import os
 from collections.abc import Iterator
 
 from sockwake.admin import inventory
+from sockwake.admin.backup import restored
 from sockwake.admin.show import overdue, upkeep
 from sockwake.admin.show.doctor.finding import Finding, Patient, command
 from sockwake.admin.show.sight import DOWN
 from sockwake.admin.upkeep import upgraded
 from sockwake.config.instance import Instance
+from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, wakes
 from sockwake.lifecycle import upkeep as notes
+from sockwake.system import files
 
 
 def backups_made(patient: Patient) -> Iterator[Finding]:
@@ -63,14 +66,57 @@ def unfinished_upgrades(patient: Patient) -> Iterator[Finding]:
         except SockwakeError as error:
             yield Finding(error.message, error.hint, instance.name)
             continue
-        lock = inventory.take(instance)
-        if lock < 0:
-            continue  # it is under way
-        os.close(lock)
+        if _is_worked_on(instance):
+            continue
         if move and move.state != upgraded.DONE:
             way = "--back" if move.is_back else f"--version {move.new.version}"
             what = f"its upgrade from {move.old.version} to {move.new.version} was not finished"
             yield Finding(what, command("sockwake upgrade", instance.name, way), instance.name)
+
+
+def unfinished_commands(patient: Patient) -> Iterator[Finding]:
+    """A rename, a copy, a move to another runtime or a restore that was killed, and not run again.
+
+    Its data, its password, or the port that clients know may be those of before, or of neither.
+    """
+    for instance in patient.chosen:
+        try:
+            left = _left(patient, instance)
+        except SockwakeError as error:
+            yield Finding(error.message, error.hint, instance.name)
+            continue
+        if left and not _is_worked_on(instance):
+            what, mend = left
+            yield Finding(f"{what} was not finished", mend, instance.name)
+
+
+def _left(patient: Patient, instance: Instance) -> tuple[str, str] | None:
+    """What was killed, and the command that finishes it."""
+    name = instance.name
+    had = files.text_of(instance.renaming_file).split()[:1]
+    if had and had != [name]:
+        return f"its rename from {had[0]}", command("sockwake rename", had[0], name)
+    if source := files.text_of(instance.copying_file).strip():
+        mend = command("sockwake copy", source, name)
+        if patient.sight.state(instance.socket_unit) == "active":  # clients have it by now
+            mend = f"rm {instance.copying_file}"
+        return f"the copy that it is of '{source}'", mend
+    settings = patient.settings(instance)
+    if files.text_of(instance.moving_file) and isinstance(settings, Settings):
+        return "its move to another runtime", command("sockwake runtime", name, settings.runtime)
+    note = restored.read(instance)
+    if note and note.phase != restored.DONE:
+        again = ["--from", note.source] if note.is_untouched else []
+        return f"its restore from {note.source}", command("sockwake restore", name, *again)
+    return None
+
+
+def _is_worked_on(instance: Instance) -> bool:
+    """Whether a command has the instance."""
+    lock = inventory.take(instance)
+    if lock >= 0:
+        os.close(lock)
+    return lock < 0
 
 
 def _awake_for(patient: Patient, instance: Instance) -> float | None:
