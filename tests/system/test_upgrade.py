@@ -177,3 +177,31 @@ def test_one_that_is_killed_is_taken_back_or_finished_by_the_next(instance: Make
     for path in Path("/run/sockwake/pg1").glob("programs"):
         raise AssertionError(f"{path} was left")
     upgrade("--forget").expect(0)
+
+
+@pytest.mark.fault
+@pytest.mark.kills
+@pytest.mark.soak
+def test_what_is_written_behind_one_that_was_killed_is_lost_by_no_other(instance: Make) -> None:
+    """Killed in its last proof, as by a power cut: clients are served by the new cluster then."""
+    database = filled(instance(version="17", idle="1min"))
+    killed = start("sockwake", "upgrade", "pg1", "--version", "18")
+    until("it is tried out", (database.run / "trial").exists, LONG)
+    killed.kill()
+    killed.communicate()
+    until("it is served", lambda: database.try_psql().status == 0, LONG)
+    assert database.psql("SHOW server_version").startswith("18.")
+    database.psql("INSERT INTO kept VALUES (-1)")
+    database.put_to_sleep()
+    for version in ("17", "19"):
+        upgrade("--version", version).expect(1, "has been served by PostgreSQL 18 since")
+    upgrade("--version", "18", "--check").expect(1, "was not finished")
+    settings = next(database.data.glob("18/*/postgresql.auto.conf"))
+    before = settings.read_text()
+    settings.write_text(f"{before}no_such_setting = 1\n")
+    upgrade("--version", "18").expect(1, "cannot start")
+    settings.write_text(before)
+    require_kept(database, 18, 1001)
+    upgrade("--back").expect(0, "served by PostgreSQL 17 again")
+    require_kept(database, 17)
+    upgrade("--forget").expect(0)

@@ -15,7 +15,7 @@ from sockwake.admin.upkeep.upgraded import MAKING, SWITCHING, Upgraded
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.lifecycle import passing, programs, runtime, upkeep
-from sockwake.postgres import password, scram
+from sockwake.postgres import control_file, password, scram
 from sockwake.system import systemctl
 
 OLDER, NEWER = "upgrade-older", "upgrade"  # purposes of passing units
@@ -23,6 +23,8 @@ OLDER, NEWER = "upgrade-older", "upgrade"  # purposes of passing units
 
 def make(instance: Instance, data: str, move: Upgraded) -> None:
     """Put the new cluster where it is served, and the files with it; after a kill it goes on."""
+    if move.state != SWITCHING and (made := control_file.read(f"{data}/{two_clusters.NEW}")):
+        move = replace(move, checkpoint=made.checkpoint)
     move = upgraded.write(instance, replace(move, state=SWITCHING))
     if not move.is_back:
         two_clusters.take_in(data, move.new.major, move.old.major)
@@ -44,16 +46,35 @@ def _give_password(instance: Instance, move: Upgraded) -> None:
         server.execute(f"{scram.statement(secret)};\n")
 
 
-def try_out(instance: Instance, data: str, move: Upgraded) -> None:
-    """Start it as clients do; without an answer all is as before. Wakes are held back no more."""
+def was_started(data: str, move: Upgraded) -> bool:
+    """Whether the new cluster of a move that was killed may have been served, and written to."""
+    place = f"{data}/{two_clusters.served(move.new.major)}".rstrip("/")
+    if two_clusters.version_of(place) != f"{move.new.major}":
+        return False
+    found = control_file.read(place)
+    return not (found and found.is_shut_down and found.checkpoint == move.checkpoint)
+
+
+def try_out(instance: Instance, data: str, move: Upgraded, *, may_undo: bool = True) -> None:
+    """Start it as clients do; without an answer all is as before. Wakes are held back no more.
+
+    may_undo: not where it may have been served before: then it stays, with the way back.
+    """
     try:
         inventory.say(f"starting PostgreSQL {move.new.version}")
         trial.try_out(instance, load(instance))
     except BaseException:
-        with held_asleep(instance, load(instance), force=True):
-            undo(instance, data, move)
+        if may_undo:
+            with held_asleep(instance, load(instance), force=True):
+                undo(instance, data, move)
+        else:
+            _note_done(instance, move)
         raise
     upkeep.forget_pages(instance)
+    _note_done(instance, move)
+
+
+def _note_done(instance: Instance, move: Upgraded) -> None:
     secret = password.read_password(instance)
     upgraded.write(instance, move.done(scram.verifier(secret) if secret else ""))
 

@@ -145,8 +145,9 @@ class NewVersion:
         with held_asleep(instance, settings):
             if self._move.state == LINKED:
                 self._prove(old_cluster.unasked(settings.db_user, self._made.arguments))
+            may_undo = not exchange.was_started(self._data, self._move)
             exchange.make(instance, self._data, self._move)
-        return self._try_out()
+        return self._try_out(may_undo=may_undo)
 
     def _fill(self, facts: Facts) -> None:
         """Fill the new cluster, prove it, and put it where it is served."""
@@ -168,9 +169,9 @@ class NewVersion:
                 exchange.make(self._instance, self._data, self._move)
             raise
 
-    def _try_out(self) -> Outcome:
+    def _try_out(self, *, may_undo: bool = True) -> Outcome:
         instance, move = self._instance, self._move
-        exchange.try_out(instance, self._data, move)
+        exchange.try_out(instance, self._data, move, may_undo=may_undo)
         name = instance.name
         ways = scope.command("sockwake upgrade", name)
         goes_back = "" if move.is_shared else f"{ways} --back serves it again, "

@@ -31,6 +31,8 @@ def upgrade(name: Name, wish: Wish) -> Outcome:
         settings = _require_possible(instance)
         begun = upgraded.read(instance)
         if begun and begun.state != DONE:
+            if begun.state != MAKING and wish.check:
+                upgraded.require_settled(instance)
             if begun.new.major == wish.major and begun.state != MAKING:
                 return NewVersion(instance, settings, wish, begun).go_on()
             settings = _take_back(instance, settings, begun)
@@ -128,6 +130,13 @@ def _take_back(instance: Instance, settings: Settings, begun: Upgraded) -> Setti
             f"{scope.command('sockwake upgrade', instance.name)} {version} goes on",
         )
     with held_asleep(instance, settings):
+        if begun.state == SWITCHING and exchange.was_started(settings.data, begun):
+            raise SockwakeError(
+                f"instance '{instance.name}' has been served by PostgreSQL {begun.new.version} "
+                "since its last upgrade, which was not finished",
+                f"{scope.command('sockwake upgrade', instance.name)} --version "
+                f"{begun.new.version} finishes it",
+            )
         exchange.undo(instance, settings.data, begun)
     return load(instance)
 

@@ -44,6 +44,7 @@ class Upgraded:
     were there before, and stay. finished: the time in seconds since 1970, 0 until then. login: the
     superuser's password then, as PostgreSQL keeps it (scram.verifier()), "" where it was not known:
     the old cluster has it. before, after: texts of the instance's files, by name, until then.
+    checkpoint: that of the new cluster while it has never been served; "" where that is not known.
     """
 
     old: Version
@@ -53,6 +54,7 @@ class Upgraded:
     is_back: bool = False
     finished: int = 0
     login: str = ""
+    checkpoint: str = ""
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
 
@@ -67,8 +69,8 @@ class Upgraded:
 
     def done(self, login: str) -> Upgraded:
         """The same, done now."""
-        finished = int(time.time())
-        return replace(self, state=DONE, finished=finished, login=login, before={}, after={})
+        made = replace(self, state=DONE, finished=int(time.time()), login=login)
+        return replace(made, checkpoint="", before={}, after={})
 
 
 def path(instance: Instance) -> str:
@@ -123,7 +125,10 @@ def facts(instance: Instance) -> dict[str, object] | None:
 
 def write(instance: Instance, upgraded: Upgraded) -> Upgraded:
     """Write the file; returns what was written. The texts may have secrets in them."""
-    files.replace(path(instance), 0o600, f"{json.dumps(asdict(upgraded))}\n")
+    told = asdict(upgraded)
+    if not told["checkpoint"]:
+        del told["checkpoint"]  # which earlier versions do not know
+    files.replace(path(instance), 0o600, f"{json.dumps(told)}\n")
     return upgraded
 
 

@@ -3,7 +3,9 @@
 Both exchange what is served for what is kept beside it.
 """
 
+import struct
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sockwake.admin import inventory
-from sockwake.admin.upkeep import upgrade, upgraded
+from sockwake.admin.upkeep import exchange, upgrade, upgraded
 from sockwake.admin.upkeep.new_version import Wish
 from sockwake.admin.upkeep.upgraded import DONE, MAKING, SWITCHING, Upgraded, Version
 from sockwake.config.instance import Name
@@ -94,6 +96,50 @@ def test_nothing_is_made_of_one_between_two_versions(pg1: Tree, verb: str, state
     status, said = unchanged(pg1, verb, "pg1", *([] if verb == "restore" else ["pg2"]))
     assert status == FAILED and NOT_FINISHED in said
     assert "(hint: sockwake upgrade " in said and "pg1 --version 18 goes on)" in said
+
+
+def write_control(tree: Tree, *, checkpoint: int, state: int = 1) -> None:
+    """What the newer cluster says of itself; state: 1 when it was shut down."""
+    place = tree.path / DATA / "pg1/18/docker/global"
+    place.mkdir(exist_ok=True)
+    head = struct.pack("=QIIi4xqQ", 1, 1800, 1, state, 0, checkpoint)
+    (place / "pg_control").write_bytes(head)
+
+
+@pytest.mark.parametrize("version", [17, 19])
+def test_what_was_served_since_an_upgrade_was_killed_is_not_taken_back(
+    pg1: Tree, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """Clients have written to it: behind a power cut nothing tells them that it is not finished."""
+    monkeypatch.setattr(upgrade, "held_asleep", lambda *_: nullcontext())
+    with_both(pg1, replace(MOVE, state=SWITCHING, checkpoint="0/2A"))
+    write_control(pg1, checkpoint=43)
+    before = pg1.snapshot()
+    with pytest.raises(SockwakeError, match="has been served by PostgreSQL 18 since") as caught:
+        upgrade.upgrade(PG1, Wish(version))
+    assert "sockwake upgrade pg1 --version 18 finishes it" in caught.value.hint
+    assert pg1.added_to(before) == []
+    with pytest.raises(SockwakeError, match=NOT_FINISHED):
+        upgrade.upgrade(PG1, Wish(18, check=True))
+    assert pg1.added_to(before) == []
+
+
+def test_whether_the_newer_cluster_was_served_its_control_file_tells(pg1: Tree) -> None:
+    data = f"{pg1}/{DATA}/pg1"
+    move = replace(MOVE, state=SWITCHING, checkpoint="0/2A")
+    with_both(pg1, move)
+    assert upgraded.read(pg1.instance("pg1")) == move
+    write_control(pg1, checkpoint=42)
+    assert not exchange.was_started(data, move)
+    assert exchange.was_started(data, replace(move, checkpoint="")), "of an earlier version"
+    write_control(pg1, checkpoint=42, state=6)
+    assert exchange.was_started(data, move), "it runs, or was killed"
+    write_control(pg1, checkpoint=43)
+    assert exchange.was_started(data, move)
+    (pg1.path / DATA / "pg1/18").rename(pg1.path / DATA / "pg1/elsewhere")
+    assert not exchange.was_started(data, move), "it has not got its place yet"
+    upgraded.write(pg1.instance("pg1"), move.done(""))
+    assert "checkpoint" not in Path(upgraded.path(pg1.instance("pg1"))).read_text()
 
 
 def versions(data: Path) -> list[str]:
