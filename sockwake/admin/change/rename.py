@@ -194,6 +194,7 @@ def _move_data(instance: Instance, old: Instance) -> None:
     is_own = os.path.realpath(had) == os.path.realpath(own) or not os.path.lexists(had)
     if os.path.isdir(own) and is_own:
         os.rename(own, new_own)
+        files.sync(os.path.dirname(new_own))
         files.remove(had)  # the link, which systemd makes anew
     elif os.path.isdir(had) and not os.path.islink(had) and not deletion.is_mount(had):
         os.rename(had, place)

@@ -7,7 +7,7 @@ import shutil
 import stat
 
 from sockwake.errors import USAGE, SockwakeError, reason
-from sockwake.system import safe_path
+from sockwake.system import safe_path, tree_copy
 
 _LARGEST_COPY = 1 << 30  # bytes; what is larger is data, and not a project
 _NOT_OTHERS = 0o755  # of a mode: neither writable by others nor set-user-ID
@@ -36,6 +36,7 @@ def copy(source: str, target: str) -> None:
     try:
         os.makedirs(target, exist_ok=True)
         _Copy(source, os.stat(source).st_uid).fill(source, target)
+        tree_copy.sync(target)
     except OSError as error:
         raise SockwakeError(
             f"cannot copy {source} to {target}", said=f"{error.filename}: {reason(error)}"

@@ -16,7 +16,7 @@ from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.lifecycle import passing, programs, runtime, upkeep
 from sockwake.postgres import control_file, password, scram
-from sockwake.system import systemctl
+from sockwake.system import systemctl, tree_copy
 
 OLDER, NEWER = "upgrade-older", "upgrade"  # purposes of passing units
 
@@ -25,6 +25,7 @@ def make(instance: Instance, data: str, move: Upgraded) -> None:
     """Put the new cluster where it is served, and the files with it; after a kill it goes on."""
     if move.state != SWITCHING and (made := control_file.read(f"{data}/{two_clusters.NEW}")):
         move = replace(move, checkpoint=made.checkpoint)
+    tree_copy.sync(data)  # also what PostgreSQL itself does not, such as its configuration
     move = upgraded.write(instance, replace(move, state=SWITCHING))
     if not move.is_back:
         two_clusters.take_in(data, move.new.major, move.old.major)
