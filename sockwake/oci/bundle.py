@@ -108,7 +108,11 @@ def write(instance: Instance, bundle: Bundle, made_of: dict[str, str]) -> None:
         **{f"made-of/{name}": text for name, text in made_of.items()},
     }
     os.makedirs(os.path.dirname(place), 0o711, exist_ok=True)
-    _write(place + _NEW, bundle, texts)
+    try:
+        _write(place + _NEW, bundle, texts)
+    except OSError:
+        deletion.tree(place + _NEW, quietly=True)  # of a full disk what undoes the work has need
+        raise
     deletion.tree(place + _OLD, quietly=True)
     if os.path.lexists(place):
         os.rename(place, place + _OLD)

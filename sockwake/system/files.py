@@ -34,10 +34,20 @@ def read_plain(path: str, most: int = 1000) -> str:
 
 
 def replace(path: str, mode: int, text: str, uid: int = -1) -> None:
-    """Write a file in place of the one that is there, by a rename, and sync it to disk."""
+    """Write a file in place of the one that is there, by a rename, and sync it to disk.
+
+    After an error nothing is left beside it: on a full disk what undoes the work needs the room.
+    """
     remove(f"{path}.new")
-    write_new(f"{path}.new", mode, text, uid)
-    os.rename(f"{path}.new", path)
+    try:
+        write_new(f"{path}.new", mode, text, uid)
+        os.rename(f"{path}.new", path)
+    except OSError:
+        try:
+            remove(f"{path}.new")
+        except OSError:
+            pass  # the first error is the one to tell
+        raise
     sync(os.path.dirname(path))
 
 
