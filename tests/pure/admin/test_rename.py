@@ -200,3 +200,19 @@ def test_without_room_it_is_as_before_or_can_be_run_again(tree: Tree) -> None:
         settings = load(tree.instance(names[1]))
         assert Path(settings.data, "rows").read_text() == "42", ended
         names.reverse()
+
+
+@pytest.mark.parametrize("above", [DATA, f"{DATA}/bundles"])
+def test_on_a_disk_that_can_only_be_read_nothing_is_begun(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], above: str
+) -> None:
+    """As behind an I/O error: /etc may be written to, and half of a rename leaves its port shut."""
+    tree.new("pg1", "--port", "25501", "--enable")
+    write_rows(tree, f"{DATA}/pg1")
+    write_bundle(tree, "pg1")
+    before, may = tree.snapshot(), os.access
+    locked = str(tree.path / above)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != locked and may(path, mode))
+    assert rename(tree, ["pg1", "shop"])() == FAILED
+    assert f"cannot write {locked}: it is read-only" in capsys.readouterr().err
+    assert tree.added_to(before) == []
