@@ -218,9 +218,10 @@ def make_what_is_missing(
     if settings.has_cluster and not is_new:
         cluster.require_there(settings)
     # crun would make its own mount of it writable
-    if settings.data and not os.access(settings.data, os.W_OK):
+    place = settings.data or bundle.path(instance)  # what bin/container locks
+    if os.path.lexists(place) and not os.access(place, os.W_OK):
         raise SockwakeError(
-            f"data directory {settings.data} cannot be written to",
+            f"{'data directory ' if settings.data else ''}{place} cannot be written to",
             "is its disk mounted read-only?",
             said=os.strerror(errno.EROFS),
         )
