@@ -16,6 +16,7 @@ from host_postgres import version_for
 from instances import Know, Make
 from moment import until
 from program import Ran, must, run, start
+from soak import only_in_soak
 
 FAILED, IN_USE, PENDING = 1, 4, 6
 DATA = Path("/var/lib/sockwake")
@@ -201,14 +202,7 @@ def test_an_engine_is_told_of_limits(instance: Make) -> None:
     database.asleep()
 
 
-RUNTIMES = pytest.mark.parametrize(
-    "runtime",
-    [
-        "crun",
-        pytest.param("engine", marks=pytest.mark.soak),
-        pytest.param("host", marks=pytest.mark.soak),
-    ],
-)
+RUNTIMES = pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine", "host")])
 
 
 @RUNTIMES

@@ -226,8 +226,7 @@ def test_one_that_was_started_by_hand_is_told_until_the_next_client(in_podman: M
     database = in_podman()
     must("podman", "start", "sockwake-pg1")
     assert database.ls()["state"] == "unwatched"
-    said = run("sockwake", "doctor", "pg1").expect(1).out
-    assert "its container runs though no client woke it" in said
+    run("sockwake", "doctor", "pg1").expect(1, "its container runs though no client woke it")
     assert database.psql() == "1"
     asleep(database)
 

@@ -101,8 +101,7 @@ def test_several_and_all_move_and_those_that_need_an_engine_say_why(instance: Ma
         each.asleep()
     ran = run("sockwake", "runtime", "--all", "engine", timeout=180)
     ran.expect(0, "pg1 is woken by docker now", "pg2 is woken by docker already")
-    ran = run("sockwake", "runtime", "--all", "crun", timeout=180)
-    ran.expect(0, "its network is a bridge")
+    run("sockwake", "runtime", "--all", "crun", timeout=180).expect(0, "its network is a bridge")
     shown = {row["name"]: row for row in json.loads(must("sockwake", "runtime", "--json"))}
     assert shown["pg1"]["runtime"] == "crun" and shown["pg2"]["runtime"] == "engine"
     assert (plain.psql(), other.psql()) == ("1", "1")
