@@ -123,10 +123,21 @@ def _await(
 def spawn(argv: list[str], *, timeout: float = PATIENCE, quietly: bool = False) -> None:
     """Run argv for its status, without subprocess; raises ProgramError, or Overdue.
 
-    timeout: seconds. quietly: what it writes is in the error alone, and not on our stderr.
+    timeout: seconds. quietly: what it writes is in the error alone, and not on our stderr. By no
+    pipe, which what it leaves running would keep open.
     """
     written = os.memfd_create("output") if quietly else pids.NONE
     places = [(os.POSIX_SPAWN_DUP2, written, n) for n in (1, 2)] if quietly else []
+    try:
+        _spawn(argv, places, timeout)
+    except ProgramError as error:
+        said = os.pread(written, _LONGEST_OUTPUT, 0).decode(errors="replace") if quietly else ""
+        raise ProgramError(argv, error.returned, said) from None
+    finally:
+        pids.close(written)
+
+
+def _spawn(argv: list[str], places: list[tuple[int, int, int]], timeout: float) -> None:
     try:
         pid = os.posix_spawnp(argv[0], argv, os.environ, setpgroup=0, file_actions=places)
     except OSError as error:
@@ -142,10 +153,8 @@ def spawn(argv: list[str], *, timeout: float = PATIENCE, quietly: bool = False) 
         status = os.waitpid(pid, 0 if has_ended else os.WNOHANG)[1]
     if not has_ended:
         raise Overdue(argv, timeout)
-    said = os.pread(written, _LONGEST_OUTPUT, 0).decode(errors="replace") if quietly else ""
-    pids.close(written)
     if status := os.waitstatus_to_exitcode(status):
-        raise ProgramError(argv, status, said)
+        raise ProgramError(argv, status, "")
 
 
 def interact(argv: list[str]) -> int:
