@@ -120,6 +120,7 @@ def test_data_survive_sleep_edits_and_rm_without_purge(service: MakeService, ngi
     assert not again.etc.exists() and not Path("/var/lib/sockwake/svc1").exists()
 
 
+@pytest.mark.soak
 @pytest.mark.engine
 def test_a_volume_that_an_edited_compose_yaml_names_outlives_all_but_purge(
     service: MakeService, nginx: str

@@ -101,6 +101,7 @@ def test_an_image_with_extensions_wakes_works_and_sleeps(instance: Make) -> None
         must("sockwake", "rm", "pg1", "--purge")
 
 
+@pytest.mark.soak
 def test_jobs_of_pg_cron_sleep_with_it_and_status_says_so(instance: Make) -> None:
     """The image of version 17 has Debian's postgresql-17-cron."""
     scripts = {f"{SCRIPTS}/10.sql": "create extension pg_cron;\n"}

@@ -99,6 +99,7 @@ def test_port_after_a_reload_and_a_restart_even_while_awake(instance: Make) -> N
     assert database.psql() == "1"
 
 
+@pytest.mark.soak
 def test_listen_after_a_reload_and_a_restart(instance: Make) -> None:
     database = instance()
     database.set("LISTEN", "127.0.0.9,::1")

@@ -181,7 +181,8 @@ def test_a_credential_of_the_machine_is_the_password_and_no_later_wake_pays_for_
     pg1.put_to_sleep()
 
 
-@pytest.mark.parametrize("encrypted", [True, *only_in_soak(False)])
+@pytest.mark.soak
+@pytest.mark.parametrize("encrypted", [True, False])
 def test_a_credential_that_differs_is_told_and_what_mends_it(
     baked: Image, pg1: Database, encrypted: bool
 ) -> None:

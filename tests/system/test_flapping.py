@@ -82,6 +82,7 @@ class Pool(threading.Thread):
                 self.enough.wait(0.1)
 
 
+@pytest.mark.soak
 def test_a_pool_that_keeps_a_minimum_is_named(instance: Make) -> None:
     """Whether it is so quick that it never falls asleep, or not."""
     database = instance()

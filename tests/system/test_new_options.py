@@ -33,6 +33,7 @@ def test_set(instance: Make) -> None:
     assert database.psql("show log_line_prefix") == '%m "$HOME" ${PORT} # \': '.strip()
 
 
+@pytest.mark.soak
 def test_session_idle_is_a_quarter_of_an_hour_or_what_was_asked_for(instance: Make) -> None:
     assert instance(name="pg1").psql("show idle_session_timeout") == "15min"
     assert instance("--session-idle", "0", name="pg2").psql("show idle_session_timeout") == "0"

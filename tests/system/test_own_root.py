@@ -146,6 +146,7 @@ def test_a_container_of_an_engine_moves_there_and_back(service: MakeService, ngi
         assert left("svc1") == (["svc1", "svc1.layers"] if runtime == "crun" else [])
 
 
+@pytest.mark.soak
 def test_its_network_may_become_the_host_s_and_its_root_read_only(
     service: MakeService, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_start_takes_as_long_as_it_is_told(service: MakeService, tmp_path: Pat
     assert shop.setting("START_TIMEOUT") == "1min"
 
 
+@pytest.mark.soak
 def test_a_variable_that_an_image_wants_is_named_and_given(
     service: MakeService, tmp_path: Path
 ) -> None:

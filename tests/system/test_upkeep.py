@@ -162,6 +162,7 @@ CREATE DATABASE archive ALLOW_CONNECTIONS false;
 """
 
 
+@pytest.mark.soak
 def test_a_reindex_that_fails_is_told_and_is_no_end_of_it(database: Database) -> None:
     """psql tells whether it failed: the server's word for an error has the language it speaks."""
     for each in FAILING.strip().split(";\n"):

@@ -149,6 +149,7 @@ def test_it_is_there_after_a_restart_of_the_users_systemd(
     assert user_database.answer("select 2") == "2"
 
 
+@pytest.mark.soak
 def test_files_are_where_the_users_systemd_looks(account: Account) -> None:
     """The user's systemd may have other variables than the user's shell."""
     variables = Path("/etc/environment.d/sockwake-test.conf")
