@@ -16,8 +16,9 @@ _UNITS = {"docker.service": "docker", "podman.socket": "podman"}
 def engines(instance: Instance, own: Iterable[Engine]) -> list[Engine]:
     """The engines beside its own that have containers of an instance; of these none runs any more.
 
-    None is started to be asked, and one that does not answer is passed over: sockwake doctor finds
-    what it has as soon as it answers.
+    No engine is started to be asked, but for podman's API, which its socket starts for some
+    seconds; one that does not answer is passed over: sockwake doctor finds what it has as soon as
+    it answers.
     """
     states = systemctl.active(*_UNITS)
     running = {socket_of(name) for unit, name in _UNITS.items() if states.get(unit) == "active"}
