@@ -215,7 +215,7 @@ def take(draft: Instance) -> int:
 
 
 def is_abandoned(draft: Instance) -> bool:
-    """Whether the process that made this draft has ended."""
+    """Whether no command has a draft, which it would finish, or an instance."""
     if (lock := take(draft)) < 0:
         return False  # held, or just finished
     os.close(lock)

@@ -66,7 +66,7 @@ def unfinished_upgrades(patient: Patient) -> Iterator[Finding]:
         except SockwakeError as error:
             yield Finding(error.message, error.hint, instance.name)
             continue
-        if _is_worked_on(instance):
+        if not inventory.is_abandoned(instance):
             continue
         if move and move.state != upgraded.DONE:
             way = "--back" if move.is_back else f"--version {move.new.version}"
@@ -85,7 +85,7 @@ def unfinished_commands(patient: Patient) -> Iterator[Finding]:
         except SockwakeError as error:
             yield Finding(error.message, error.hint, instance.name)
             continue
-        if left and not _is_worked_on(instance):
+        if left and inventory.is_abandoned(instance):
             what, mend = left
             yield Finding(f"{what} was not finished", mend, instance.name)
 
@@ -109,14 +109,6 @@ def _left(patient: Patient, instance: Instance) -> tuple[str, str] | None:
         again = ["--from", note.source] if note.is_untouched else []
         return f"its restore from {note.source}", command("sockwake restore", name, *again)
     return None
-
-
-def _is_worked_on(instance: Instance) -> bool:
-    """Whether a command has the instance."""
-    lock = inventory.take(instance)
-    if lock >= 0:
-        os.close(lock)
-    return lock < 0
 
 
 def _awake_for(patient: Patient, instance: Instance) -> float | None:
