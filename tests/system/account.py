@@ -28,6 +28,7 @@ class Account:
         self.home = Path(entry.pw_dir)
         self.uid = entry.pw_uid
         self.runtime = Path(f"/run/user/{entry.pw_uid}")
+        self._environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)}
 
     def run(
         self,
@@ -36,16 +37,15 @@ class Account:
         cwd: str = "",
         timeout: float = PATIENCE,
     ) -> Ran:
-        environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime), **(env or {})}
+        environment = {**self._environment, **(env or {})}
         return run(
             *argv, user=self.name, env=environment, cwd=cwd or str(self.home), timeout=timeout
         )
 
     def run_with_the_journal(self, *argv: str) -> Ran:
         """Run a program as one of those who may read a journal that is kept in memory alone."""
-        environment = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)}
         who = ("runuser", "-u", self.name, "-G", "systemd-journal", "--")
-        return run(*who, *argv, env=environment, cwd=str(self.home))
+        return run(*who, *argv, env=self._environment, cwd=str(self.home))
 
     def must(self, *argv: str, timeout: float = PATIENCE) -> str:
         return self.run(*argv, timeout=timeout).expect(0).out

@@ -12,7 +12,18 @@ from sockwake.admin.change import copy
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE
 from sockwake.lifecycle import expiring
-from tree import Tree, run
+from tree import Ran, Tree, run
+
+
+def generate(tmp_path: Path, text: str, shell: str) -> tuple[Ran, Path]:
+    """Run the generator for an instance whose end is written so; and where its timer would be."""
+    for path in (tmp_path / "etc/a", tmp_path / "out"):
+        path.mkdir(parents=True)
+    (tmp_path / "etc/a/instance.env").write_text(env())
+    (tmp_path / "etc/a/expires").write_text(text)
+    out = str(tmp_path / "out")
+    ran = run(shell, GENERATOR, out, out, out, env=places(tmp_path))
+    return ran, tmp_path / "out/pg-expire@a.timer"
 
 
 @pytest.mark.parametrize(
@@ -31,13 +42,7 @@ from tree import Tree, run
 def test_a_time_becomes_a_timer_that_a_boot_starts(
     tmp_path: Path, text: str, is_made: bool, shell: str
 ) -> None:
-    for path in (tmp_path / "etc/a", tmp_path / "out"):
-        path.mkdir(parents=True)
-    (tmp_path / "etc/a/instance.env").write_text(env())
-    (tmp_path / "etc/a/expires").write_text(text)
-    out = str(tmp_path / "out")
-    ran = run(shell, GENERATOR, out, out, out, env=places(tmp_path))
-    timer = tmp_path / "out/pg-expire@a.timer"
+    ran, timer = generate(tmp_path, text, shell)
     assert (ran.status, timer.exists()) == (0, is_made), ran
     assert ("has no time that can be used" in ran.stderr) != is_made
     if is_made:
@@ -64,14 +69,8 @@ def test_every_hour_behind_its_time_is_another_attempt(
     tmp_path: Path, text: str, later: list[str] | None, shell: str
 ) -> None:
     """The time itself has passed for good when a removal fails, or a power cut ends it."""
-    for path in (tmp_path / "etc/a", tmp_path / "out"):
-        path.mkdir(parents=True)
-    (tmp_path / "etc/a/instance.env").write_text(env())
-    (tmp_path / "etc/a/expires").write_text(text)
-    out = str(tmp_path / "out")
-    assert run(shell, GENERATOR, out, out, out, env=places(tmp_path)).status == 0
-    timer = tmp_path / "out/pg-expire@a.timer"
-    assert timer.exists() == (later is not None)
+    ran, timer = generate(tmp_path, text, shell)
+    assert (ran.status, timer.exists()) == (0, later is not None)
     if later is None:
         return
     lines = [line for line in timer.read_text().splitlines() if line.startswith("OnCalendar=")]
