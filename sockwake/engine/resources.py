@@ -26,6 +26,11 @@ def engines_of(settings: Settings | None) -> list[Engine]:
     return [Engine(path)] if settings.needs_engine and os.path.exists(path) else []
 
 
+def running(instance: Instance, settings: Settings | None) -> list[Engine]:
+    """Those of engines_of() that listen: a stopped one may have left its socket. None in a tree."""
+    return [] if instance.root else [each for each in engines_of(settings) if listens(each.path)]
+
+
 def engine_with_volumes(instance: Instance, settings: Settings) -> Engine | None:
     """The engine that may keep data of an instance in volumes; None where none does.
 
@@ -65,9 +70,8 @@ def require_unseen(instance: Instance, data: str) -> None:
 
 def remove_containers(instance: Instance, settings: Settings | None) -> None:
     """Remove an instance's containers and their networks from the engines that run."""
-    for engine in [] if instance.root else engines_of(settings):
-        if listens(engine.path):
-            remove_from(engine, instance, settings)
+    for engine in running(instance, settings):
+        remove_from(engine, instance, settings)
 
 
 def remove_from(engine: Engine, instance: Instance, settings: Settings | None) -> None:

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Sequence
 
 from sockwake.admin import preset
+from sockwake.config import schedule
 from sockwake.config.instance import Instance
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import expiring
+from sockwake.lifecycle import expiring, holds
 from sockwake.system import systemctl
 
 _ENABLED, _OPEN, _PRESET = "enabled", "open", "preset"
@@ -19,6 +20,14 @@ def state(instance: Instance, *, is_live: bool) -> list[str]:
     is_preset = instance.name in preset.names(instance.root)
     words = {_ENABLED: is_enabled, _OPEN: is_open, _PRESET: is_preset}
     return [word for word, holds in words.items() if holds]
+
+
+def close(instance: Instance) -> list[str]:
+    """Close its port, and end it, what would start it again first; returns the timers it had."""
+    units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
+    timers = systemctl.known(*schedule.timers(instance.name))
+    systemctl.stop(holds.unit(instance), *units, *timers)
+    return timers
 
 
 def enable(instance: Instance, before: Sequence[str]) -> None:

@@ -113,9 +113,7 @@ def _down(instance: Instance, settings: Settings, target: Instance) -> Iterator[
             if not os.path.exists(instance.renaming_file):  # else of one that was killed before
                 files.replace(instance.renaming_file, 0o644, f"{' '.join(note)}\n")
             if is_live:
-                units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
-                timers = systemctl.known(*schedule.timers(instance.name))
-                systemctl.stop(holds.unit(instance), *units, *timers)
+                opening.close(instance)
             yield
         except BaseException:
             if os.path.isdir(instance.etc):

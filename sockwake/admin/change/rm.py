@@ -11,9 +11,8 @@ from sockwake.admin.words import listed
 from sockwake.config import schedule, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
-from sockwake.engine import belongings
+from sockwake.engine import belongings, resources
 from sockwake.engine.api import socket_of
-from sockwake.engine.resources import engines_of, listens, remove_from
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, drain, expiring, holds, upkeep
 from sockwake.oci import bundle, layers
@@ -106,16 +105,13 @@ def _stop(instance: Instance) -> None:
 
 
 def _close_and_end(instance: Instance, *, is_live: bool) -> None:
-    units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
     if inventory.is_finished(instance):
         systemctl.disable(instance.socket_unit, root=instance.root)
         preset.remove(instance)
     if is_live:
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
-        timers = systemctl.known(*schedule.timers(instance.name))
-        systemctl.stop(holds.unit(instance), *units, *timers)  # what would start it again first
-        systemctl.forget_times(*timers)
+        systemctl.forget_times(*opening.close(instance))
         new.end_making(instance)
 
 
@@ -192,8 +188,7 @@ def _delete(path: str) -> None:
 def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> list[str]:
     """Remove the containers, and delete or leave the volumes of compose; one sentence for each."""
     said = []
-    engines = [] if instance.root else engines_of(settings)
-    engines = [each for each in engines if listens(each.path)]  # a stopped one leaves its socket
+    engines = resources.running(instance, settings)
     if settings and settings.needs_engine and not (engines or instance.root):
         path = socket_of(settings.engine)
         said.append(f"left what {settings.engine} may have of it, as it does not answer at {path}")
@@ -207,7 +202,7 @@ def _volumes(instance: Instance, settings: Settings | None, *, purge: bool) -> l
             said += given
             continue
         names = belongings.volumes(engine, instance)
-        remove_from(engine, instance, settings)
+        resources.remove_from(engine, instance, settings)
         for name in names:
             if purge:
                 engine.call("DELETE", f"/volumes/{name}")
