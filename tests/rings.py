@@ -104,7 +104,7 @@ def machine(run: Run, arguments: list[str]) -> None:
     folder = HERE / "machine"
     pytest = "/usr/bin/python3 -IB -m pytest -p no:cacheprovider".split()
     report = f"--junit-xml={run.reports / REPORTS['machine']}"
-    argv = [*pytest, f"--rootdir={folder}", report, str(folder), *arguments]
+    argv = [*pytest, f"--rootdir={HERE.parent}", report, str(folder), *arguments]
     status = run.stream("machine", argv)
     has_reported(run, "machine", status)
 
@@ -115,7 +115,8 @@ def images(run: Run, deb: Path, settings: list[str], arguments: list[str]) -> No
     pytest = "/usr/bin/python3 -IB -m pytest -p no:cacheprovider".split()
     environment = ["env", f"SOCKWAKE_DEB={deb.resolve()}", *settings]
     report = f"--junit-xml={run.reports / REPORTS['images']}"
-    argv = [*environment, *pytest, f"--rootdir={folder}", report, str(folder), *SHORT, *arguments]
+    root = f"--rootdir={HERE.parent}"
+    argv = [*environment, *pytest, root, report, str(folder), *SHORT, *arguments]
     status = run.stream("images", argv)
     has_reported(run, "images", status)
 
