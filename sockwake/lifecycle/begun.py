@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from sockwake.config import scope
-from sockwake.system import process
+from sockwake.system import transient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def settle(instance: Instance) -> None:
     something: its client would wake what was put to sleep meanwhile. What is wrong goes to the
     journal.
     """
-    switches = [*scope.switch(), "--quiet", "--collect", "--no-block"]
     why = f"--description=Settle which password of {instance.name} is right"
     psql = ["psql", *scope.switch(), instance.name, "--", "--quiet", "--command="]
     if_left = ["sh", "-c", _IF_LEFT, "sh", instance.etc, f"{instance.password_file}.new"]
-    process.run(["systemd-run", *switches, why, *if_left, _PROGRAM, *psql])
+    transient.begin(why, *if_left, _PROGRAM, *psql)

@@ -63,7 +63,7 @@ def keep_changes(instance: Instance) -> None:
     if scope.is_user() or not systemctl.is_running():
         raise SockwakeError(problem)
     try:
-        process.run(["systemctl", "start", UNIT], timeout=_PATIENCE)
+        systemctl.run("start", UNIT, timeout=_PATIENCE)
     except process.ProgramError as error:
         raise SockwakeError(
             f"{problem}, and its changes cannot be kept in {scope.data()}",
@@ -85,8 +85,8 @@ def require_mounted(path: str) -> None:
     os.path.exists(path)  # an automount point is mounted by that
     found = [part for each in {path, os.path.realpath(path)} for part in _folders(each)]
     escaped = process.run(["systemd-escape", "--path", "--suffix=mount", *found]).split()
-    asked = ["systemctl", "show", "--property=Id,FragmentPath,ActiveState", *escaped]
-    for text in process.run(asked).split("\n\n"):
+    shown = systemctl.run("show", "--property=Id,FragmentPath,ActiveState", *escaped)
+    for text in shown.split("\n\n"):
         unit = dict(line.partition("=")[::2] for line in text.splitlines())
         if unit.get("FragmentPath") and unit.get("ActiveState") != "active":
             raise SockwakeError(

@@ -15,7 +15,7 @@ from sockwake.config import forwarding, scope
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import waking
 from sockwake.lifecycle.hold import Hold, read_note, uptime, user
-from sockwake.system import files, locks, process, sigstop, systemctl
+from sockwake.system import files, locks, process, sigstop, systemctl, transient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,17 +162,14 @@ def _start(instance: Instance, hold: Hold) -> None:
     why = f": {hold.reason}" if hold.reason else ""
     # hours are no reason to be awake without a port; who keeps it otherwise may have closed that
     whole = instance.socket_unit if hold.is_of_hours else "sockwake.target"
-    process.run(
-        [
-            *("systemd-run", *scope.switch(), "--quiet", "--collect", "--no-block"),
-            *(f"--unit={hold.unit}", f"--description=Hold on {hold.name} by {hold.who}{why}"),
-            f"--slice={'app' if scope.is_user() else 'system'}-sockwake.slice",
-            *(f"--property={relation}={backend}" for relation in ("Wants", "After")),
-            # the end of a keeper that was killed is not the end of the hold
-            *(f"--property=PartOf={whole}", "--property=Restart=on-abnormal"),
-            *(f"--setenv={_NOTE}{hold.note()}", "--setenv=LC_ALL=C"),
-            *(_KEEPER, hold.end or "never", f"{hold.pid}"),
-        ]
+    transient.begin(
+        *(f"--unit={hold.unit}", f"--description=Hold on {hold.name} by {hold.who}{why}"),
+        f"--slice={'app' if scope.is_user() else 'system'}-sockwake.slice",
+        *(f"--property={relation}={backend}" for relation in ("Wants", "After")),
+        # the end of a keeper that was killed is not the end of the hold
+        *(f"--property=PartOf={whole}", "--property=Restart=on-abnormal"),
+        *(f"--setenv={_NOTE}{hold.note()}", "--setenv=LC_ALL=C"),
+        *(_KEEPER, hold.end or "never", f"{hold.pid}"),
     )
 
 

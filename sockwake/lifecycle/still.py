@@ -14,7 +14,7 @@ from sockwake.engine import project_containers
 from sockwake.engine.resources import engines_of, listens
 from sockwake.errors import IN_USE, SockwakeError
 from sockwake.lifecycle import runtime
-from sockwake.system import locks, systemctl, tree_copy
+from sockwake.system import locks, systemctl, transient, tree_copy
 
 _DOWN = ("inactive", "failed", "")
 _AGAIN = 3600  # seconds that an instance may be awake before a copy of it begins anew
@@ -61,7 +61,7 @@ def held_back(instance: Instance) -> Iterator[None]:
     lock = os.open(instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         locks.take(lock, f"the lock of the wakes of '{instance.name}'", _LONGEST_MOVE)
-        systemctl.hold_back(instance.backend_unit, instance.run)
+        transient.hold_back(instance.backend_unit, instance.run)
         yield
     finally:
         os.close(lock)

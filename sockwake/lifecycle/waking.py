@@ -99,7 +99,7 @@ def _start(unit: str, deadline: float) -> None:
     """
     patience = None if deadline == FOREVER else max(deadline - time.monotonic(), 0.01)
     try:
-        process.run(["systemctl", *scope.switch(), "start", unit], timeout=patience)
+        systemctl.run("start", unit, timeout=patience)
     except process.ProgramError as error:
         if error.returned != _FAILED:
             raise

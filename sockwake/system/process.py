@@ -38,11 +38,12 @@ class NotInstalled(SockwakeError):
 
 
 class ProgramError(SockwakeError):
-    """A program failed. returned: its exit status. said: its last line or "". output: all of it."""
+    """returned: its exit status. said: its last line or "". output: all of it, written: stdout."""
 
     def __init__(self, argv: Sequence[str], status: int, output: str, rest: str = "") -> None:
         self.returned = status
         self.output = rest + output
+        self.written = rest
         lines = (output or rest).strip().splitlines()
         super().__init__(
             f"'{' '.join(argv)}' failed with status {status}",

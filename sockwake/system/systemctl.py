@@ -1,8 +1,9 @@
-"""Ask and command systemd, by systemctl(1), systemd-run(1) and loginctl(1)."""
+"""Ask and command systemd, by systemctl(1) and loginctl(1)."""
 
 from __future__ import annotations
 
 import os
+import time
 
 from sockwake.config import scope
 from sockwake.config.scope import UID
@@ -17,18 +18,60 @@ _RELOAD = 300  # seconds; a thousand instances take some, and another reload may
 _STOP = 900  # seconds; twice TimeoutStopSec= of pg-postgres@.service: to end, and to be killed
 _PLACES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 _STAMPS = "/var/lib/systemd/timers/stamp-"  # what timers of the system have noted
-_HOLD = 60  # seconds beside what the unit itself may take
+_REEXECUTED = 10  # seconds; a thousand units take three
+NOT_CONNECTED = ("Connection refused", "Transport endpoint is not connected")  # nothing was asked
+_CONNECTION_LOST = (
+    *NOT_CONNECTED,
+    "Connection reset by peer",
+    "D-Bus connection terminated",
+    "Remote peer disconnected",
+)
+_START = 60  # seconds
+
+
+def run(*arguments: str, check: bool = True, timeout: float | None = process.PATIENCE) -> str:
+    """Run systemctl for our scope, and return what it wrote on stdout.
+
+    timeout: seconds, None for no end. Raises ProgramError unless check is False, and Overdue.
+    """
+    try:
+        return asked(["systemctl", *scope.switch(), *arguments], timeout, _CONNECTION_LOST)
+    except process.ProgramError as error:
+        if check:
+            raise
+        return error.written
+
+
+def asked(argv: Sequence[str], timeout: float | None, lost: Sequence[str]) -> str:
+    """What a program that asks systemd has written; raises ProgramError and Overdue.
+
+    Run again for some seconds when systemd was executed anew meanwhile (daemon-reexec, as each
+    upgrade of systemd does): it goes on with its jobs, and has forgotten who waits for them.
+    lost: what the program says then.
+    """
+    latest = time.monotonic() + _REEXECUTED
+    while True:
+        try:
+            return process.run(argv, timeout=timeout)
+        except process.ProgramError as error:
+            if time.monotonic() >= latest or not any(each in error.output for each in lost):
+                raise
+        time.sleep(0.1)
 
 
 def signal(unit: str, name: str = "TERM", *, all_processes: bool = False) -> None:
     """Send a signal to a unit's main process, or to all its processes, without queueing a job."""
-    process.run(kill_command(unit, name, all_processes=all_processes), check=False)
+    run(*_kill(unit, name, all_processes=all_processes), check=False)
 
 
 def kill_command(unit: str, name: str, *, all_processes: bool = False) -> list[str]:
     """The command of signal()."""
+    return ["systemctl", *scope.switch(), *_kill(unit, name, all_processes=all_processes)]
+
+
+def _kill(unit: str, name: str, *, all_processes: bool) -> list[str]:
     target = f"--kill-whom={'all' if all_processes else 'main'}"
-    return ["systemctl", *scope.switch(), "kill", target, f"--signal=SIG{name}", unit]
+    return ["kill", target, f"--signal=SIG{name}", unit]
 
 
 def main_pid(unit: str) -> int:
@@ -47,44 +90,18 @@ def kill_signal(unit: str) -> int:
 
 
 def _property(unit: str, name: str, *, check: bool = True) -> str:
-    argv = ["systemctl", *scope.switch(), "show", f"--property={name}", "--value", unit]
-    return process.run(argv, check=check).strip()
-
-
-def hold(unit: str, *argv: str, seconds: float) -> None:
-    """Start a unit and keep it wanted until argv has ended; raises ProgramError when argv fails.
-
-    seconds: for the unit to start and argv to end.
-    """
-    needs = [f"--property={relation}={unit}" for relation in ("Wants", "After")]
-    switches = [*scope.switch(), "--quiet", "--collect", "--wait"]
-    process.run(["systemd-run", *switches, *needs, *argv], timeout=seconds + _HOLD)
-
-
-def hold_back(unit: str, lock: str) -> None:
-    """Have every start of a unit wait, from now on, while this process has locked a file.
-
-    lock: the path of the file or directory. The jobs wait behind one that waits for the lock, and
-    go on when it is released, also when this process is killed.
-    """
-    before = ["--property=Type=oneshot", f"--property=Before={unit}"]
-    switches = [*scope.switch(), "--quiet", "--collect", "--no-block"]
-    process.run(["systemd-run", *switches, *before, "flock", "--shared", lock, "true"])
+    return run("show", f"--property={name}", "--value", unit, check=check).strip()
 
 
 def is_asked_to_stop(unit: str) -> bool:
     """Whether systemd has a stop job for a unit: it was asked to stop, or is not needed."""
-    jobs = process.run(
-        ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
-    )
+    jobs = run("list-jobs", "--no-legend", unit, check=False)
     return "stop" in jobs.split()
 
 
 def is_asked_to_start(unit: str) -> bool:
     """Whether systemd has a start job for a unit, which may wait behind another."""
-    jobs = process.run(
-        ["systemctl", *scope.switch(), "list-jobs", "--no-legend", unit], check=False
-    )
+    jobs = run("list-jobs", "--no-legend", unit, check=False)
     return "start" in jobs.split()
 
 
@@ -95,13 +112,13 @@ def is_ending(unit: str) -> bool:
 
 def start(unit: str) -> None:
     """Start a unit, and wait until that is done; raises ProgramError."""
-    process.run(["systemctl", *scope.switch(), "start", unit], timeout=_HOLD)
+    run("start", unit, timeout=_START)
 
 
 def start_later(*units: str) -> None:
     """Queue the start of units without waiting for it; what is wrong with one is not told."""
     try:
-        process.run(["systemctl", *scope.switch(), "--no-block", "start", *units])
+        run("--no-block", "start", *units)
     except process.ProgramError:
         if len(units) > 1:  # with one that it cannot read systemd 262 starts no other
             for unit in units:
@@ -110,18 +127,17 @@ def start_later(*units: str) -> None:
 
 def stop_later(unit: str) -> None:
     """Queue the stop of a unit without waiting for it."""
-    process.run(["systemctl", *scope.switch(), "stop", "--no-block", unit])
+    run("stop", "--no-block", unit)
 
 
 def stop_alone(unit: str) -> None:
     """Stop a unit, and none that is stopped with it; returns when its job has ended somehow."""
-    switches = [*scope.switch(), "--job-mode=ignore-dependencies"]
-    process.run(["systemctl", *switches, "stop", unit], check=False, timeout=_STOP)
+    run("--job-mode=ignore-dependencies", "stop", unit, check=False, timeout=_STOP)
 
 
 def reload() -> None:
     """Run the generators again and read all units anew (daemon-reload)."""
-    process.run(["systemctl", *scope.switch(), "daemon-reload"], timeout=_RELOAD)
+    run("daemon-reload", timeout=_RELOAD)
 
 
 def enable(unit: str, *, root: str = "") -> None:
@@ -137,13 +153,13 @@ def disable(unit: str, *, root: str = "") -> None:
 def _link(verb: str, unit: str, root: str) -> None:
     # a reload takes longer than all else, and one can do for several changes
     where = f"--root={root}" if root else "--no-reload"
-    process.run(["systemctl", *scope.switch(), where, "--quiet", verb, unit])
+    run(where, "--quiet", verb, unit)
 
 
 def stop(*units: str) -> None:
     """Stop units and wait for it; no error for a unit that systemd does not know or cannot read."""
     try:
-        process.run(["systemctl", *scope.switch(), "stop", *units], timeout=_STOP)
+        run("stop", *units, timeout=_STOP)
     except process.ProgramError as error:
         if error.returned != _NOT_LOADED:
             raise
@@ -161,7 +177,7 @@ def known(*units: str) -> list[str]:
 
 def restart(unit: str) -> None:
     """Restart a unit and wait for it."""
-    process.run(["systemctl", *scope.switch(), "restart", unit], timeout=_STOP)
+    run("restart", unit, timeout=_STOP)
 
 
 def active_state(unit: str) -> str:
@@ -172,27 +188,25 @@ def active_state(unit: str) -> str:
 def is_enabled(unit: str, *, root: str = "") -> bool:
     """Whether a unit is enabled. root: the tree to look in."""
     tree = [f"--root={root}"] if root else []
-    argv = ["systemctl", *scope.switch(), *tree, "is-enabled", unit]
-    return process.run(argv, check=False).strip() == "enabled"
+    return run(*tree, "is-enabled", unit, check=False).strip() == "enabled"
 
 
 def reset(*units: str) -> None:
     """Clear the failed state of units."""
-    process.run(["systemctl", *scope.switch(), "reset-failed", *units], check=False)
+    run("reset-failed", *units, check=False)
 
 
 def forget_times(*timers: str) -> None:
     """Delete what timers that do not run have noted of their last time (Persistent=)."""
     noted = [each for each in timers if scope.is_user() or os.path.exists(f"{_STAMPS}{each}")]
     if noted and (noted := known(*noted)):  # systemd 262 cleans none beside one it does not know
-        process.run(["systemctl", *scope.switch(), "clean", "--what=state", *noted], check=False)
+        run("clean", "--what=state", *noted, check=False)
 
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
     properties = "--property=Id,ActiveState,StatusText"
-    argv = ["systemctl", *scope.switch(), "show", properties, pattern]
-    shown = process.run(argv, check=False)
+    shown = run("show", properties, pattern, check=False)
     units = {}
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -213,9 +227,7 @@ def active(*patterns: str) -> dict[str, str]:
     properties() ask for each unit by itself, which costs it a millisecond.
     """
     switches = ["--all", "--full", "--plain", "--no-legend", "--no-pager"]
-    listed = process.run(
-        ["systemctl", *scope.switch(), "list-units", *switches, *patterns], check=False
-    )
+    listed = run("list-units", *switches, *patterns, check=False)
     rows = [line.split(None, 3) for line in listed.splitlines()]
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
@@ -225,7 +237,7 @@ def properties(units: Sequence[str], *names: str) -> dict[str, dict[str, str]]:
     if not units:
         return {}
     asked = f"--property={','.join(('Id', *names))}"
-    shown = process.run(["systemctl", *scope.switch(), "show", asked, "--", *units], check=False)
+    shown = run("show", asked, "--", *units, check=False)
     found = {}
     for block in shown.strip().split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
@@ -235,15 +247,13 @@ def properties(units: Sequence[str], *names: str) -> dict[str, dict[str, str]]:
 
 def default_tasks_max() -> str:
     """How many tasks a unit may have that says nothing of it (DefaultTasksMax=)."""
-    argv = ["systemctl", *scope.switch(), "show", "--property=DefaultTasksMax", "--value"]
-    return process.run(argv, check=False).strip()
+    return run("show", "--property=DefaultTasksMax", "--value", check=False).strip()
 
 
 def not_cleaned_up() -> list[str]:
     """The failed backends whose ExecStopPost= was killed, so that nothing was cleaned up."""
     properties = "--property=Id,ActiveState,ExecStopPost"
-    argv = ["systemctl", *scope.switch(), "show", properties, "pg-postgres@*.service"]
-    blocks = process.run(argv, check=False).split("\n\n")
+    blocks = run("show", properties, "pg-postgres@*.service", check=False).split("\n\n")
     failed = [block for block in blocks if "ActiveState=failed" in block]
     killed = [block for block in failed if "code=killed" in block.partition("ExecStopPost=")[2]]
     lines = [line for block in killed for line in block.splitlines()]

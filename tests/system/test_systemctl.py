@@ -6,7 +6,7 @@ import pytest
 
 from database import Database
 from instances import Make
-from program import must, run
+from program import must, run, start
 from recovery import awake, heals, joined
 
 IN_USE = 4
@@ -70,3 +70,31 @@ def test_one_that_is_held_and_was_stopped_is_not_renamed(instance: Make) -> None
     assert "sockwake release pg1 --all" in refused.err
     assert database.is_listening()
     must("sockwake", "release", "pg1")
+
+
+@pytest.mark.soak
+def test_no_command_fails_while_systemd_is_executed_anew(instance: Make) -> None:
+    """As by an upgrade of systemd."""
+    database = instance()
+    work = start("sh", "-c", "while :; do systemctl daemon-reexec; sleep 0.5; done")
+    try:
+        for _ in range(3):
+            assert database.psql() == "1"
+            for words in (
+                ["backup", "pg1"],
+                ["sleep", "pg1"],
+                ["backup", "pg1"],
+                ["copy", "pg1", "pg2", "--keep-password"],
+                ["rename", "pg2", "shop"],
+                ["rm", "shop", "--purge"],
+                ["keep", "pg1"],
+                ["release", "pg1", "--all"],
+                ["passwd", "pg1"],
+                ["sleep", "pg1"],
+            ):
+                must("sockwake", *words)
+    finally:
+        work.kill()
+        work.communicate()
+    assert database.psql() == "1"
+    database.asleep()

@@ -54,7 +54,7 @@ def _require_compose(instance: Instance, settings: Settings, work: str, text: st
 def _require_unit(instance: Instance, work: str, text: str) -> None:
     """Have systemd read the unit as it would be, without starting anything."""
     unit = f"{work}/{instance.backend_unit}"
-    before = process.run(["systemctl", "cat", instance.backend_unit], check=False)
+    before = systemctl.run("cat", instance.backend_unit, check=False)
     if not before:
         return
     kept = [part for part in before.split("\n# /") if f"{instance.service_file}" not in part]

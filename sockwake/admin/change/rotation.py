@@ -7,7 +7,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime, waking
 from sockwake.lifecycle.beside_server import beside
 from sockwake.postgres import scram
-from sockwake.system import files, process, systemctl
+from sockwake.system import files, process, systemctl, transient
 
 _PASSFILE = ".pgpass"
 _WHEN_READY = 'test -e "$0" && sql=$1 && shift && exec "$@" <"$sql"'
@@ -31,7 +31,7 @@ def rotate(instance: Instance, settings: Settings, old: str, new: str) -> None:
                 argv = server.argv("psql", *words, f"--dbname={settings.db_name}")
                 when_ready = ["sh", "-c", _WHEN_READY, instance.ready_file, sql, *argv]
                 holder = ["flock", instance.wake_lock, *when_ready]
-                systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
+                transient.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
         except process.ProgramError:
             if waking.has_outcome(instance) and not waking.is_ready(instance):
                 raise waking.failed(instance) from None

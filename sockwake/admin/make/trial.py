@@ -4,7 +4,7 @@ from sockwake.clients import connections
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.lifecycle import runtime, waking
-from sockwake.system import files, process, systemctl
+from sockwake.system import files, process, systemctl, transient
 
 
 def try_out(instance: Instance, settings: Settings) -> None:
@@ -18,7 +18,7 @@ def try_out(instance: Instance, settings: Settings) -> None:
     try:
         files.replace_volatile(instance.trial_file, "")
         holder = ["flock", instance.wake_lock, "test", "-e", instance.ready_file]
-        systemctl.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
+        transient.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)
         failure = None
     except process.ProgramError as error:
         failure = error

@@ -68,3 +68,43 @@ def test_another_error_of_a_stop_is_one(done: Callable[[], set[str]], tmp_path: 
     program.write_text(SYSTEMCTL.replace("exit 5", "exit 1"))
     with pytest.raises(process.ProgramError):
         systemctl.stop(*UNITS)
+
+
+LOST = """#!/bin/sh
+echo once >>"${0%/*}/asked"
+if [ "$(wc -l <"${0%/*}/asked")" -lt 3 ]; then
+    echo "Warning! D-Bus connection terminated." >&2
+    echo "Failed to wait for response: Connection reset by peer" >&2
+    exit 1
+fi
+echo active
+exit "$1"
+"""
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_systemd_is_asked_again_when_it_was_executed_anew(
+    done: Callable[[], set[str]], tmp_path: Path, check: bool
+) -> None:
+    (tmp_path / "systemctl").write_text(LOST)
+    assert systemctl.run("0", check=check) == "active\n"
+    assert len((tmp_path / "asked").read_text().splitlines()) == 3
+
+
+def test_what_a_failed_question_has_answered_is_its_answer(
+    done: Callable[[], set[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "systemctl").write_text(LOST)
+    assert systemctl.run("3", check=False) == "active\n"
+    with pytest.raises(process.ProgramError):
+        systemctl.run("3")
+
+
+def test_a_systemd_that_is_gone_is_not_asked_for_ever(
+    done: Callable[[], set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemctl, "_REEXECUTED", 0.3)
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho Connection refused >&2\nexit 1\n")
+    with pytest.raises(process.ProgramError, match="Connection refused"):
+        systemctl.run("show")
+    assert systemctl.active_state("a.service") == ""
