@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ GENERATOR = "/usr/lib/systemd/{}-generators/sockwake-generator"
 _UNITS = re.compile(r"pg-(?:proxy|postgres|wanted|check)@([a-z][a-z0-9-]*)\.")
 # what only sockwake writes there
 _OF_A_BUNDLE, _OF_A_RUN = ("wake",), ("wake.lock", "asleep-since", "wakes", "failure")
+_RELOADED = 1  # seconds in which another daemon-reload writes those files anew
 _FIGHTS = ("always", "unless-stopped", "on-failure")
 
 
@@ -28,20 +30,28 @@ def generated(patient: Patient) -> Iterator[Finding]:
     generator = GENERATOR.format(kind)
     if not os.path.exists(generator):
         return
-    with tempfile.TemporaryDirectory(prefix="sockwake-doctor-") as place:
-        # by another path, with which it complains to nobody but its caller
-        etc = {"SYSTEMD_SCOPE": kind, "SOCKWAKE_ETC": f"{scope.etc()}/."}
-        process.run([generator, place, place, place], env=etc, check=False)
-        wanted, now = _texts(place), _texts(live)
-    changed = {name for name in wanted.keys() | now.keys() if wanted.get(name) != now.get(name)}
     chosen = {instance.name for instance in patient.chosen}
-    names = {found[1] for name in changed if (found := _UNITS.match(name))}
+    latest = time.monotonic() + _RELOADED
+    while (names := _changed(generator, live)) and time.monotonic() < latest:
+        time.sleep(0.3)
     if names & chosen or (patient.is_whole and names):
         yield Finding(
             f"systemd has not read the files of {', '.join(sorted(names)[:5])} as they are now",
             command("systemctl", "daemon-reload"),
             fix=systemctl.reload,
         )
+
+
+def _changed(generator: str, live: str) -> set[str]:
+    """The instances whose generated files are not what the generator writes now."""
+    kind = "user" if scope.is_user() else "system"
+    with tempfile.TemporaryDirectory(prefix="sockwake-doctor-") as place:
+        # by another path, with which it complains to nobody but its caller
+        etc = {"SYSTEMD_SCOPE": kind, "SOCKWAKE_ETC": f"{scope.etc()}/."}
+        process.run([generator, place, place, place], env=etc, check=False)
+        wanted, now = _texts(place), _texts(live)
+    changed = {name for name in wanted.keys() | now.keys() if wanted.get(name) != now.get(name)}
+    return {found[1] for name in changed if (found := _UNITS.match(name))}
 
 
 def drafts(patient: Patient) -> Iterator[Finding]:
