@@ -1,5 +1,6 @@
 """Ring 1: no root, no systemd, no network, seconds. Real files, sockets and programs, no mocks."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -24,8 +25,14 @@ from tree import Tree  # noqa: E402
 hypothesis.settings.load_profile("pure")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: takes long")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count the cases of every property."""
+    """Count the cases of every property; leave out what is for the soak."""
+    if not os.environ.get("SOCKWAKE_SOAK"):
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
     for item in items:
         handle = getattr(getattr(item, "obj", None), "hypothesis", None)
         if handle and not hasattr(handle.inner_test, "__wrapped__"):

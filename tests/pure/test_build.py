@@ -54,6 +54,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.soak
 def test_elsewhere_later_and_in_another_locale_the_same_bytes_come_out(
     built: Path, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def pids(database: Database) -> list[int]:
     return [database.main_pid(unit) for unit in (database.backend, database.proxy)]
 
 
+@pytest.mark.soak
 def test_it_defers_what_clients_are_connected_to(instance: Make, control: str) -> None:
     awake = instance("--runtime", "host", "--version", VERSION, name="pg1", idle="10min")
     asleep = instance("--runtime", "host", "--version", VERSION, name="pg2", idle="10min")

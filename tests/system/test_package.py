@@ -105,6 +105,7 @@ def test_awake_database_keeps_its_processes_and_its_sessions_over_reinstall_upgr
     assert database.psql() == "1"
 
 
+@pytest.mark.soak
 def test_sleeping_database_keeps_its_open_port_over_reinstall_and_upgrade(
     instance: Make, newer: str
 ) -> None:

@@ -65,11 +65,12 @@ def stop_again_and_again(database: Database) -> set[int]:
 
 
 def test_stops_at_every_moment_of_a_start_end_in_no_kill_and_no_recovery(instance: Make) -> None:
-    databases = [instance(name=way) for way in WAYS]
+    ways = [way for way in WAYS if SOAK or way != "restarted"]
+    databases = [instance(name=way) for way in ways]
     with ThreadPoolExecutor(len(databases)) as pool:
-        ended = dict(zip(WAYS, pool.map(stop_again_and_again, databases)))
+        ended = dict(zip(ways, pool.map(stop_again_and_again, databases)))
     assert BY_SIGKILL not in set().union(*ended.values()), ended
-    assert ended["stopped"] == ended["restarted"] == {0}
+    assert ended["stopped"] == ended.get("restarted", {0}) == {0}
     assert ended["engine"] <= {0, BY_SIGINT, OF_GOSU}
     for database in databases:
         assert database.psql() == "1"

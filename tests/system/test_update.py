@@ -82,6 +82,7 @@ def test_each_that_sleeps_is_proven_and_one_that_does_not_answer_goes_back_by_it
         good.put_to_sleep()
 
 
+@pytest.mark.soak
 def test_an_edit_of_other_things_changes_no_image(
     instance: Make, releases: tuple[str, str]
 ) -> None:
