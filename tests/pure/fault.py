@@ -40,13 +40,15 @@ def disk_full() -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def at_every_step(work: Callable[[], int], fault: Callable[[], NoReturn]) -> Iterator[Ended]:
+def at_every_step(
+    work: Callable[[], int], fault: Callable[[], NoReturn], every: int = _EVERY
+) -> Iterator[Ended]:
     """Run work with fault at its first, its second, … step, and at last without a fault.
 
     Outside of the soak it is every third step: each takes a process and a world to begin with.
     Between two rounds the caller restores what work needs.
     """
-    for step in itertools.count(1, _EVERY):
+    for step in itertools.count(1, every):
         assert step < _NEVER_REACHED, "the work does not end"
         ended = at_step(step, work, fault)
         yield ended

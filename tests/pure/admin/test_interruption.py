@@ -148,7 +148,7 @@ def test_a_file_has_its_mode_from_its_first_byte(tree: Tree) -> None:
         return 0
 
     seen = set()
-    for ended in at_every_step(work, kill):
+    for ended in at_every_step(work, kill, every=1):
         for path in tree.path.rglob("password"):
             seen.add(path.read_text())
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, ended
