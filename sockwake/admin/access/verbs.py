@@ -39,17 +39,23 @@ def _is_valid(instance: Instance) -> bool:
 
 def _dsn(arguments: Namespace) -> None:
     from sockwake.admin.access import addresses
+    from sockwake.admin.each import try_each
 
     found: list[dict[str, object]] = []
     root, fits = arguments.root or "", _is_postgres if arguments.password else _is_valid
-    for name in names_of(arguments.names, root, fits=fits):
+
+    def one(name: Name) -> None:
         instance = Instance(name, root)
         every = addresses.uris(instance, load(instance), with_password=arguments.password)
         found.append({"name": name, "dsn": every[0], "dsns": every})
+        if not arguments.json:
+            print(every[0], flush=True)
+
+    problem = try_each(names_of(arguments.names, root, fits=fits), one)
     if arguments.json:
         print(json.dumps(found, indent=2))
-    else:
-        print("\n".join(str(each["dsn"]) for each in found))
+    if problem:
+        raise SockwakeError("not all of them can be told", status=problem.status)
 
 
 def _env(arguments: Namespace) -> None:

@@ -30,9 +30,9 @@ def instances(root: str = "") -> list[Instance]:
 
 
 def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list[Instance]:
-    """Those with backups that words mean: names and wildcards, none for all.
+    """Those that words mean: names, also without a backup, and wildcards; none for all.
 
-    Raises SockwakeError (unknown) for a word that means none of them.
+    Raises SockwakeError (unknown) for a wildcard that means none of those with backups.
     """
     every = instances(root)
     if not words:
@@ -44,15 +44,22 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
     found: dict[Name, Instance] = {}
     for word in words:
         fits = {each.name: each for each in every if fnmatchcase(each.name, word)}
-        if not fits:
-            if not (is_pattern := bool(set(word) & set("*?["))):
-                Name(word)
-            hint = f"{scope.command('sockwake backups ls')} shows those there are"
-            if not is_pattern and inventory.exists(Instance(Name(word), root)):
-                hint = f"{scope.command('sockwake backup', word)} makes one"
-            raise SockwakeError(f"there is no backup of '{word}'", hint, UNKNOWN)
-        found |= fits
+        if not fits and set(word) & set("*?["):
+            raise _none(word)
+        found |= fits or {Name(word): Instance(Name(word), root)}
     return list(found.values())
+
+
+def require_any(instance: Instance) -> None:
+    """Raise SockwakeError (unknown) for a name of which there is no directory of backups."""
+    if not os.path.lexists(backups.directory(instance)):
+        raise _none(instance.name, is_there=inventory.exists(instance))
+
+
+def _none(word: str, *, is_there: bool = False) -> SockwakeError:
+    make = f"{scope.command('sockwake backup', word)} makes one"
+    known = f"{scope.command('sockwake backups ls')} shows those there are"
+    return SockwakeError(f"there is no backup of '{word}'", make if is_there else known, UNKNOWN)
 
 
 def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> Backup:

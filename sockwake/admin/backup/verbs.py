@@ -20,7 +20,7 @@ from sockwake.admin.option import (
 from sockwake.admin.parser import Verb
 from sockwake.admin.words import capital
 from sockwake.config import scope, values
-from sockwake.config.instance import Name
+from sockwake.config.instance import Instance, Name
 from sockwake.errors import USAGE, SockwakeError
 
 
@@ -60,18 +60,28 @@ def _backup(arguments: Namespace) -> None:
 def _ls(arguments: Namespace) -> None:
     from sockwake.admin.backup import listing
 
-    found = listing.rows(listing.chosen(arguments.names, arguments.root or ""))
+    root = arguments.root or ""
+    meant = listing.chosen(arguments.names, root)
+    told: list[Instance] = []
+
+    def one(name: Name) -> None:
+        listing.require_any(Instance(name, root))
+        told.append(Instance(name, root))
+
+    problem = try_each([each.name for each in meant], one)
+    found = listing.rows(told)
     if arguments.json:
         print(json.dumps(found, indent=2))
     elif found or arguments.no_header:
         sys.stdout.write(listing.table(found, header=not arguments.no_header))
-    else:
+    elif not problem:
         print(f"There are no backups. {scope.command('sockwake backup')} NAME makes one.")
+    if problem:
+        raise SockwakeError("not all of them have backups", status=problem.status)
 
 
 def _expire(arguments: Namespace) -> None:
     from sockwake.admin.backup import expiry, listing, staged
-    from sockwake.config.instance import Instance
     from sockwake.lifecycle import backups
 
     root, keep = arguments.root or "", arguments.keep
@@ -83,6 +93,7 @@ def _expire(arguments: Namespace) -> None:
 
     def one(name: Name) -> None:
         instance = Instance(name, root)
+        listing.require_any(instance)
         with staged.locked(instance):
             for each in expiry.expire(instance, expiry.keep_of(instance, keep)):
                 gone.append(listing.row(each))
@@ -103,7 +114,6 @@ def _expire(arguments: Namespace) -> None:
 
 def _verify(arguments: Namespace) -> None:
     from sockwake.admin.backup import listing, staged, verification
-    from sockwake.config.instance import Instance
     from sockwake.lifecycle import backups
 
     root, quiet = arguments.root or "", arguments.quiet or arguments.json
@@ -116,6 +126,7 @@ def _verify(arguments: Namespace) -> None:
 
     def one(name: Name) -> str:
         instance = Instance(name, root)
+        listing.require_any(instance)
         with staged.locked(instance):
             backup = listing.select(instance, timestamp)
             try:
@@ -157,7 +168,6 @@ def _restored(arguments: Namespace, root: str) -> str:
     from sockwake.admin import inventory
     from sockwake.admin.backup import again, restoring
     from sockwake.admin.change.copy import Wish
-    from sockwake.config.instance import Instance
 
     timestamp = getattr(arguments, "from") or ""
     instance = Instance(arguments.name, root)

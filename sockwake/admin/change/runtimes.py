@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sockwake.admin import columns
+from sockwake.admin.each import try_each
 from sockwake.admin.operands import names as names_of
 from sockwake.admin.show import facts
 from sockwake.config import scope
@@ -53,9 +54,20 @@ def row(name: Name, root: str) -> dict[str, object]:
     }
 
 
-def rows(of: list[Name], root: str, *, only_valid: bool) -> list[dict[str, object]]:
-    """The rows of instances. only_valid: leave out those with an invalid instance.env."""
-    return [row(name, root) for name in of if not only_valid or load_if_valid(Instance(name, root))]
+def rows(
+    of: list[Name], root: str, *, only_valid: bool
+) -> tuple[list[dict[str, object]], SockwakeError | None]:
+    """The rows of instances, and the last error of those that cannot be told, which are said.
+
+    only_valid: leave out those with an invalid instance.env. Raises the error of the only one.
+    """
+    found: list[dict[str, object]] = []
+
+    def one(name: Name) -> None:
+        found.append(row(name, root))
+
+    meant = [name for name in of if not only_valid or load_if_valid(Instance(name, root))]
+    return found, try_each(meant, one)
 
 
 def table(shown: list[dict[str, object]]) -> str:

@@ -52,12 +52,23 @@ def _runtime(arguments: Namespace) -> None:
 
     root = arguments.root or ""
     names, to = runtimes.operands(arguments.names, all_of_them=arguments.all, root=root)
+    problem = None
     if to:
         own.enter(arguments)
-        _move(names, to, arguments)
+        try:
+            _move(names, to, arguments)
+        except SockwakeError as error:
+            if not arguments.json or len(names) == 1:
+                raise
+            problem = error  # of the others it is told what wakes them now
     if arguments.json or not to:
-        rows = runtimes.rows(names, root, only_valid=not arguments.names or arguments.all)
+        only_valid = bool(problem or not arguments.names or arguments.all)
+        rows, untold = runtimes.rows(names, root, only_valid=only_valid)
         print(json.dumps(rows, indent=2) if arguments.json else runtimes.table(rows))
+        if untold:
+            problem = SockwakeError("not all of them can be told", status=untold.status)
+    if problem:
+        raise problem
 
 
 def _move(names: Sequence[Name], to: str, arguments: Namespace) -> None:

@@ -166,6 +166,21 @@ def test_dsn_has_a_password_only_when_asked_for(shop: Tree) -> None:
     ]
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_one_that_is_broken_keeps_no_other_from_being_told(
+    shop: Tree, options: tuple[str, ...]
+) -> None:
+    shop.write_env("x", "PORT=x")
+    ran = shop.sockwake("dsn", "x", "none", "shop-web", *options)
+    assert ran.status == 5 and ran.stderr.startswith("sockwake: x: /"), ran
+    assert "sockwake: none: there is no instance 'none'" in ran.stderr
+    told = "http://127.0.0.1:25440/"
+    if options:
+        assert json.loads(ran.stdout) == [{"name": "shop-web", "dsn": told, "dsns": [told]}]
+    else:
+        assert ran.stdout == f"{told}\n"
+
+
 def test_env_of_a_tree_names_no_file_and_writes_none(shop: Tree) -> None:
     before = shop.snapshot()
     assert "PASS" not in shop.sockwake("env", "shop").stdout.partition("\n")[2]

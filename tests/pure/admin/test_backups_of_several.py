@@ -9,7 +9,7 @@ import pytest
 
 from sockwake.admin.each import try_each
 from sockwake.config.instance import Name
-from sockwake.errors import FAILED, USAGE
+from sockwake.errors import FAILED, UNKNOWN, USAGE
 from test_backup import PLACE, listed, with_cluster
 from tree import SOCKWAKE, Ran, Tree, run, unchangeable
 
@@ -145,3 +145,19 @@ def test_who_reads_no_more_ends_it() -> None:
     with pytest.raises(BrokenPipeError):
         try_each([Name("a1"), Name("b1")], one)
     assert done == ["a1"]
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_one_without_a_backup_keeps_no_other_from_being_told(three: Tree, json_too: bool) -> None:
+    three.new("d1")
+    before = counts(three)
+    options = ["--json"] if json_too else []
+    for verb in (("ls",), ("expire", "--keep", "1")):
+        ran = three.sockwake("backups", *verb, "d1", "nope", "b1", *options)
+        assert ran.status == UNKNOWN, ran
+        assert "sockwake: d1: there is no backup of 'd1'\n(hint: sockwake backup" in ran.stderr
+        assert "sockwake: nope: there is no backup of 'nope'" in ran.stderr
+        told = [row["instance"] for row in json.loads(ran.stdout)] if json_too else ran.stdout
+        assert told.count("b1") >= 1, ran
+    assert counts(three) == [before[0], 1, before[2]]
+    assert sorted(os.listdir(three.path / PLACE)) == ["a1", "b1", "c1"]

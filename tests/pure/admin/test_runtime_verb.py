@@ -130,6 +130,20 @@ def test_one_that_cannot_be_moved_keeps_no_other_from_it(tree: Tree) -> None:
     assert "RUNTIME" not in bridge.read_text() and "RUNTIME=crun\n" in plain.read_text()
 
 
+@COMPOSE_THERE_IS
+def test_one_that_is_broken_keeps_no_other_from_being_told(tree: Tree) -> None:
+    made(tree, "bridge", "front")
+    made(tree, "plain", "none")
+    tree.write_env("x", "PORT=x")
+    ran = tree.sockwake("runtime", "x", "none", "bridge")
+    assert ran.status == UNKNOWN and ran.stdout.splitlines()[1].startswith("bridge  docker"), ran
+    for words in (("x", "bridge"), ("x", "bridge", "plain", "crun")):
+        ran = tree.sockwake("runtime", "--json", *words)
+        assert ran.status == FAILED and ran.stderr.count("sockwake: x: /") == 1, ran
+        rows = {row["name"]: row["runtime"] for row in json.loads(ran.stdout)}
+        assert rows == {"bridge": "engine"} | ({"plain": "crun"} if "plain" in words else {})
+
+
 @pytest.mark.parametrize(
     ("words", "all_of_them", "names", "runtime"),
     [
