@@ -111,20 +111,25 @@ def find_again(instance: Instance, data: str) -> None:
         files.replace(instance.password_file, 0o600, f"{found}\n")
 
 
+def to_keep(instance: Instance) -> str:
+    """The text that has to stay with the data; "" without a password or a cluster."""
+    try:
+        with open(instance.password_file, encoding="utf-8") as file:
+            password = file.read()
+    except FileNotFoundError:
+        return ""
+    is_made = not os.path.exists(instance.uninitialised_file)
+    return password if password.strip() and is_made else ""
+
+
 def keep_password(instance: Instance, data: str) -> bool:
     """Copy the password to the data, readable by root alone; False without password or cluster.
 
     The directory may belong to the container's user: no link in it is followed.
     """
-    try:
-        with open(instance.password_file, encoding="utf-8") as file:
-            password = file.read()
-    except FileNotFoundError:
-        return False
-    if not password.strip() or os.path.exists(instance.uninitialised_file):
-        return False
-    files.replace(f"{data}/{_KEPT_PASSWORD}", 0o600, password)
-    return True
+    if password := to_keep(instance):
+        files.replace(f"{data}/{_KEPT_PASSWORD}", 0o600, password)
+    return bool(password)
 
 
 def keep_copy(instance: Instance, data: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored, staged
-from sockwake.admin.change import former, lines, new_name, opening, pending
+from sockwake.admin.change import former, lines, new_name, opening, pending, read_only
 from sockwake.admin.change.asleep import require_movable
 from sockwake.admin.make import new as making
 from sockwake.admin.upkeep import upgraded
@@ -42,7 +42,7 @@ def rename(old: Name, new: Name, *, root: str) -> str:
         _require_unused(instance, settings)
         target = Instance(new, root)
         _require_free(instance, settings, target)
-        _require_writable(instance)
+        read_only.require_movable(instance, *_places(instance))
         with _down(instance, settings, target):
             with inventory.locked(root):
                 inventory.require_free(new, root)
@@ -86,15 +86,6 @@ def _require_free(instance: Instance, settings: Settings, target: Instance) -> N
             raise SockwakeError(
                 f"{place} is there already, of another instance", "move it away", EXISTS
             )
-
-
-def _require_writable(instance: Instance) -> None:
-    """Raise SockwakeError when what has the old name cannot get the new one, as on a disk that can
-    only be read by now: its port would stay closed behind half of a rename."""
-    for place in (bundle.path(instance), *layers.paths(instance), *_places(instance)):
-        above = os.path.dirname(place)
-        if os.path.lexists(place) and not os.access(above, os.W_OK):
-            raise SockwakeError(f"cannot write {above}: it is read-only", scope.as_root())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 
 from sockwake.admin import inventory, preset
 from sockwake.admin.backup import restored
-from sockwake.admin.change import former, opening, unread
+from sockwake.admin.change import former, opening, read_only, unread
 from sockwake.admin.change.handback import hand_back
 from sockwake.admin.make import claims, draft, new
 from sockwake.admin.words import listed
@@ -55,6 +55,7 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         if purge:
             _require_deletable(instance, settings)
         note = restored.read(instance)  # raises, and nothing is changed yet
+        _require_writable(instance, data, note, purge=purge)
         _stop(instance)
         volumes = _volumes(instance, settings, purge=purge)
         kept = layers.has_volumes(instance)
@@ -89,6 +90,26 @@ def _require_deletable(instance: Instance, settings: Settings | None) -> None:
         if data:
             unmounted.require_unmounted(instance, data)
         unmounted.require_volumes_known(instance, settings)
+
+
+def _require_writable(
+    instance: Instance, data: str, note: restored.Note | None, *, purge: bool
+) -> None:
+    """Raise SockwakeError when it could not be removed once its port is closed.
+
+    note: of the last restore.
+    """
+    places = [upkeep.note_file(instance), *(note.kept if note and purge else ())]
+    if not os.path.isdir(data):
+        read_only.require_movable(instance, *places)
+        return
+    is_whole = purge and not os.path.islink(data) and not deletion.is_mount(data)
+    read_only.require_movable(instance, *places, *([data] if is_whole else []))
+    if purge:
+        read_only.require_writable(data)
+    elif not instance.root and password.to_keep(instance):
+        hint = f"move {instance.password_file} away, and keep it as long as the data"
+        read_only.require_writable(data, hint)
 
 
 def _stop(instance: Instance) -> None:

@@ -1,10 +1,17 @@
 """sockwake rm of several instances: by their names, and by wildcards."""
 
 import json
+import os
 from pathlib import Path
 
-from sockwake.errors import UNKNOWN, USAGE
+import pytest
+
+from fault import undisturbed
+from sockwake.admin import cli
+from sockwake.errors import FAILED, UNKNOWN, USAGE
 from tree import Tree
+
+DATA = "var/lib/sockwake"
 
 
 def names(tree: Tree) -> list[str]:
@@ -53,3 +60,26 @@ def test_purge_deletes_nothing_that_is_not_named_without_a_yes(tree: Tree) -> No
     assert tree.snapshot() == before
     assert tree.sockwake("rm", "--purge", "--yes", "pg*").status == 0
     assert names(tree) == [] and not list((tree.path / "var/lib/sockwake").iterdir())
+
+
+@pytest.mark.parametrize("purge", [[], ["--purge"]])
+@pytest.mark.parametrize("place", [DATA, f"{DATA}/bundles", f"{DATA}/pg1", f"{DATA}/upkeep.d"])
+def test_on_a_disk_that_can_only_be_read_nothing_is_begun(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, place: str, purge: list[str]
+) -> None:
+    """As behind an I/O error: its port would stay closed behind half of a removal."""
+    tree.new("pg1", "--enable")
+    write_data(tree, f"/{DATA}/pg1")
+    for path in ("bundles/pg1/image", "upkeep.d/pg1"):
+        (tree.path / DATA / path).parent.mkdir(parents=True)
+        (tree.path / DATA / path).write_text("")
+    before, may = tree.snapshot(), os.access
+    locked = str(tree.path / place)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != locked and may(path, mode))
+    ended = undisturbed(lambda: cli.main(["rm", "pg1", *purge, "--root", str(tree)]))
+    if not purge and place in (DATA, f"{DATA}/pg1"):  # where nothing is to be deleted
+        assert ended.status == 0, ended
+        return
+    assert ended.status == FAILED, ended
+    assert f"cannot write {locked}: it is read-only" in ended.stderr
+    assert tree.added_to(before) == []
