@@ -94,11 +94,8 @@ def require_finished(instance: Instance) -> None:
 def written(path: str) -> list[str]:
     """The names of sockwake's files in an instance's directory, instance.env last."""
     names = [f"{name}{suffix}" for name in WRITTEN[::-1] for suffix in (".new", "")]
-    return [
-        name
-        for name in names
-        if os.path.isfile(f"{path}/{name}") or os.path.islink(f"{path}/{name}")
-    ]
+    paths = {name: f"{path}/{name}" for name in names}
+    return [name for name, at in paths.items() if os.path.isfile(at) or os.path.islink(at)]
 
 
 def others(path: str) -> list[str]:
@@ -110,16 +107,16 @@ def others(path: str) -> list[str]:
 
 
 @contextmanager
-def locked(root: str = "") -> Iterator[None]:
+def locked(root: str = "", *, only_reads: bool = False) -> Iterator[None]:
     """Hold the lock of all instances: for choosing a port, making a name appear or disappear.
 
-    Never wait while holding it. Entering deletes what a killed rm left; leaving removes the
-    directory when it is empty.
+    Never wait while holding it. Entering deletes what a killed rm left; leaving removes an empty
+    directory. only_reads: whether that may be on a disk which can only be read, for root.
     """
-    lock = _lock_directory(scope.etc(root))
+    lock = _lock_directory(scope.etc(root), only_reads=only_reads)
     try:
         for entry in _entries(root):
-            if entry.startswith(_DOOMED):
+            if entry.startswith(_DOOMED) and os.access(scope.etc(root), os.W_OK):
                 _erase(f"{scope.etc(root)}/{entry}")
         yield
     finally:
@@ -128,11 +125,11 @@ def locked(root: str = "") -> Iterator[None]:
         os.close(lock)
 
 
-def _lock_directory(path: str) -> int:
+def _lock_directory(path: str, *, only_reads: bool) -> int:
     """Lock path, which is made if missing; make it again when it was removed meanwhile."""
     while True:
         os.makedirs(path, 0o755, exist_ok=True)
-        if not os.access(path, os.W_OK):
+        if not (os.access(path, os.W_OK) or (only_reads and not os.geteuid())):
             why = "permission denied" if os.geteuid() else "it is read-only"
             hint = scope.as_root(or_own=path == scope.etc())
             raise SockwakeError(f"cannot write {path}: {why}", hint)
@@ -168,13 +165,14 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def held(name: Name, root: str = "") -> Iterator[Instance]:
+def held(name: Name, root: str = "", *, only_reads: bool = False) -> Iterator[Instance]:
     """Hold the lock of one instance, or of an abandoned draft; raises SockwakeError.
 
-    The lock of all instances is released, so that work on this one may take long.
+    The lock of all instances is released, so that work on this one may take long. only_reads: as
+    for locked(), when its files stay as they are.
     """
     while True:
-        with locked(root):
+        with locked(root, only_reads=only_reads):
             instance = _find(name, root)
         if (lock := _take(instance.etc, f"instance '{name}'", _LONGEST_REMOVAL)) < 0:
             continue

@@ -56,7 +56,7 @@ class Outcome:
 
 def make(name: Name, wish: Wish, root: str = "") -> Outcome:
     """Make a backup of an instance; raises SockwakeError, which is noted, with nothing made."""
-    with inventory.held(name, root) as instance:
+    with inventory.held(name, root, only_reads=True) as instance:
         inventory.require_finished(instance)
         settings = load(instance)
         if wish.dump and not settings.has_cluster:

@@ -161,3 +161,17 @@ def test_one_without_a_backup_keeps_no_other_from_being_told(three: Tree, json_t
         assert told.count("b1") >= 1, ran
     assert counts(three) == [before[0], 1, before[2]]
     assert sorted(os.listdir(three.path / PLACE)) == ["a1", "b1", "c1"]
+
+
+def test_a_backup_is_made_of_what_is_on_a_disk_that_can_only_be_read(three: Tree) -> None:
+    """As behind an I/O error of the disk with /etc: it may be the last one."""
+    left = three.path / "etc/sockwake/.rm-d1"
+    left.mkdir()
+    (left / "password").write_text("x")
+    with unchangeable(three.path / "etc/sockwake"), unchangeable(left):
+        ran = three.sockwake("backup", "a1", "b1")
+        assert (ran.status, ran.stdout.count("Backed up ")) == (0, 2), ran
+        assert three.sockwake("backup", "gone").status == UNKNOWN
+        ran = three.sockwake("set", "b1", "IDLE=5min")
+        assert "it is read-only" in ran.stderr and ran.status == FAILED, ran
+    assert counts(three) == [1, 3, 2]
