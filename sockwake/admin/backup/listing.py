@@ -1,6 +1,7 @@
 """sockwake backups ls: every backup there is, also of instances that are no more."""
 
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -65,8 +66,8 @@ def _none(word: str, *, is_there: bool = False) -> SockwakeError:
 def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> Backup:
     """The backup with a timestamp, with or without its method; the newest good one for "".
 
-    One of an earlier instance of the name is that only where it has none of its own.
-    Raises SockwakeError (unknown).
+    One of an earlier instance of the name is that only where it has none of its own, and this is
+    said. Raises SockwakeError (unknown).
     """
     every = (backups.own(instance) if not timestamp else []) or backups.of(instance)
     found = [each for each in every if may_be_dump or each.method != backups.DUMP]
@@ -75,6 +76,11 @@ def select(instance: Instance, timestamp: str, *, may_be_dump: bool = True) -> B
     elif good := [each for each in found if each.is_good]:
         found = good
     if found:
+        if found[-1].is_earlier and not timestamp and inventory.exists(instance):
+            said = (
+                f"instance '{instance.name}' has no such backup of its own, and {found[-1].stamp}"
+            )
+            print(f"sockwake: warning: {said} is of an earlier one of its name", file=sys.stderr)
         return found[-1]
     what = f"backup {timestamp}" if timestamp else "backup"
     beside = "" if may_be_dump or not every else " that has its data as they were"

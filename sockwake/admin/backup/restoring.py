@@ -55,7 +55,10 @@ def restore(name: Name, timestamp: str, *, root: str = "", quiet: bool = False) 
                     note.discard(instance)
                 raise
         kept = ", ".join(note.kept)
-        return f"{name} has its data of {backup.stamp}; those it had are kept in {kept}"
+        has = f"its data of {backup.stamp}"
+        if backup.is_earlier:
+            has = f"the data of {backup.stamp} of an earlier instance of its name"
+        return f"{name} has {has}; those it had are kept in {kept}"
 
 
 def back(name: Name, *, root: str = "") -> str:

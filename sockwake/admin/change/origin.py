@@ -32,7 +32,8 @@ class Origin:
         """What it is called in a sentence."""
         if not self.backup:
             return self.instance.name
-        return f"{self.instance.name} as of {self.backup.stamp}"
+        which = "an earlier " if self.backup.is_earlier else ""
+        return f"{which}{self.instance.name} as of {self.backup.stamp}"
 
     @property
     def is_private(self) -> bool:

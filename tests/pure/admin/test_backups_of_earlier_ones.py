@@ -60,6 +60,27 @@ def test_one_is_restored_when_it_is_said_or_there_is_no_other(again: Tree) -> No
     assert rows.read_text() == "42"
 
 
+def test_that_one_is_of_an_earlier_instance_is_said(again: Tree) -> None:
+    second = stamps(again, earlier=True)[-1]
+    warning = (
+        f"sockwake: warning: instance 'pg1' has no such backup of its own, and {second} is of an "
+        "earlier one of its name\n"
+    )
+    beside = again.sockwake("restore", "pg1", "--as", "then")
+    assert beside.stdout.startswith(f"Made then, a copy of an earlier pg1 as of {second}, ")
+    ran = again.sockwake("restore", "pg1")
+    assert (ran.status, ran.stderr, beside.stderr) == (0, warning, warning), ran
+    told = f"pg1 has the data of {second} of an earlier instance of its name; those it had are kept"
+    assert ran.stdout.startswith(told)
+    assert again.sockwake("restore", "pg1", "--forget").status == 0
+    ran = again.sockwake("restore", "pg1", "--from", second)
+    assert (ran.status, ran.stderr) == (0, "") and ran.stdout.startswith(told), "it was asked for"
+    assert again.sockwake("restore", "pg1", "--forget").status == 0
+    assert again.sockwake("backup", "pg1").status == 0
+    ran = again.sockwake("restore", "pg1")
+    assert ran.stderr == "" and ran.stdout.startswith("pg1 has its data of "), ran
+
+
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_they_do_not_expire_for_the_new_one(again: Tree, by_hand: bool) -> None:
     before = stamps(again, earlier=True)
