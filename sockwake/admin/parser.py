@@ -1,6 +1,7 @@
 """The command line's parser, made of the declarations of verbs and options."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _ELSEWHERE = {
     "--root": "on a system that runs, and on no tree (--root)",
     "--user": "on the machine's instances, and on no user's own (--user)",
 }
+_NO_OPTION = re.compile(r"-\.?[0-9]")  # no option begins so
 FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
 # verbs that have verbs of their own: help, and the one that is meant where none is named
 GROUPS = {
@@ -64,6 +66,11 @@ class Parser(argparse.ArgumentParser):
     """
 
     takes_command = False
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        # argparse's own takes "-1h" of journalctl(1) for an option, and "-1" for none
+        self._negative_number_matcher = _NO_OPTION
 
     def error(self, message: str) -> NoReturn:
         raise SockwakeError(message, f"{self.prog} --help", USAGE)

@@ -43,7 +43,7 @@ def moment(text: str) -> float:
             pass
         else:
             return time.time() - span
-    shown = process.run(["systemd-analyze", "timestamp", text], check=False)
+    shown = process.run(["systemd-analyze", "timestamp", "--", text], check=False)
     found = re.search(r"UNIX seconds: @([0-9.]+)", shown)
     if not found:
         raise SockwakeError(

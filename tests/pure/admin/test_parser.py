@@ -53,3 +53,22 @@ def test_what_names_no_verb_is_answered_with_all_of_them(
     line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same(line.split(), capsys)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("logs --since -1h pg1", "-1h"),
+        ("history pg1 --since -30min -n 5", "-30min"),
+        ("report --since -1.5d", "-1.5d"),
+    ],
+)
+def test_a_time_ago_is_a_value_and_no_option(line: str, value: str) -> None:
+    """As journalctl(1) takes it, and as --help has it."""
+    assert parser.parse(VERBS, line.split()).since == value
+
+
+def test_what_begins_with_a_digit_behind_a_dash_is_named_in_the_error() -> None:
+    for line in ("copy a b --port -1", "wake a --timeout -1"):
+        with pytest.raises(SockwakeError, match="'-1' is not "):
+            parser.parse(VERBS, line.split())
