@@ -7,7 +7,8 @@ import time
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.system import process
 
-_IN_UTC = re.compile(r"\w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC")
+_UTC = "(in UTC): "
+_TIME = re.compile(r": \w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _SECONDS = re.compile(r"UNIX seconds: @([\d.]+)")
 
 
@@ -25,7 +26,10 @@ def elapses(event: str, after: float, most: int = 1) -> list[float]:
             "systemd-analyze calendar tells what it makes of one",
             USAGE,
         ) from None
-    found = _IN_UTC.findall(said.partition("Next elapse:")[2])
+    lines = said.partition("Next elapse")[2].splitlines()
+    # a zone whose time is always that of UTC has no such lines, whatever it calls itself, as GMT
+    in_utc = [line for line in lines if _UTC in line]
+    found = _TIME.findall("\n".join(in_utc or lines))
     return [float(calendar.timegm(time.strptime(each, "%Y-%m-%d %H:%M:%S"))) for each in found]
 
 

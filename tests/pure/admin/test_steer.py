@@ -154,6 +154,18 @@ def test_without_holds_the_list_is_empty() -> None:
     assert run(*SOCKWAKE, "keep").stdout.startswith("No instance is kept awake.")
 
 
+def test_times_of_a_zone_that_is_always_utc_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of Iceland, Ghana and the Ivory Coast: systemd tells no times in UTC beside them."""
+    said = """  Original form: Sat 2026-11-28 18:00
+    Next elapse: Sat 2026-11-28 18:00:00 GMT
+       From now: 1h left
+   Iteration #2: Sun 2026-11-29 18:00:00.500 GMT
+       From now: 1 day 1h left
+"""
+    monkeypatch.setattr(process, "run", lambda *_, **__: said)
+    assert calendars.elapses("18:00", 0, 2) == [1795888800.0, 1795975200.0]
+
+
 def test_times_are_systemd_s(monkeypatch: pytest.MonkeyPatch) -> None:
     said = """  Original form: 18:00
 Normalized form: *-*-* 18:00:00
