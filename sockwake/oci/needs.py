@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from sockwake.config import resolved, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import SockwakeError
+from sockwake.system import files
 
+_UPGRADED = "upgraded"  # sockwake/admin/upkeep/upgraded.py
 _NAME = "image"  # holds the digest; "image…" is another that must be kept, to go back to
 
 
@@ -23,7 +25,7 @@ def needed(root: str = "") -> dict[str, list[str]]:
         digests = {_text(f"{bundle}/{name}") for name in _entries(bundle) if _is_note(name)}
         for digest in digests - {""}:
             found.setdefault(digest, []).append(instance)
-    for instance, digest in _baked(root):
+    for instance, digest in (*_baked(root), *_of_two_versions(root)):
         if instance not in found.setdefault(digest, []):
             found[digest].append(instance)
     return found
@@ -40,6 +42,19 @@ def _baked(root: str) -> Iterator[tuple[str, str]]:
             continue
         if digest:
             yield entry, digest
+
+
+def _of_two_versions(root: str) -> Iterator[tuple[str, str]]:
+    """Each instance with clusters of two versions, or on the way there, and the images of both."""
+    import json  # late: a wake has no use for it
+
+    for entry in _entries(scope.etc(root)):
+        try:
+            move = json.loads(files.text_of(f"{scope.etc(root)}/{entry}/{_UPGRADED}"))
+            digests = [str(move[which]["digest"]) for which in ("old", "new")]
+        except (ValueError, TypeError, LookupError):
+            continue
+        yield from ((entry, digest) for digest in digests if digest)
 
 
 def _is_note(name: str) -> bool:

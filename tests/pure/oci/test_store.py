@@ -77,6 +77,21 @@ def test_prune_keeps_what_is_needed_now_or_to_go_back(tree: Tree) -> None:
     assert {image.digest for image in store.images(str(tree))} == {kept, before, shipped}
 
 
+def test_prune_keeps_what_the_clusters_of_two_versions_are_served_with(tree: Tree) -> None:
+    """From the first step of an upgrade until the cluster that is not served is forgotten."""
+    old, new = make(tree, "postgres:17"), make(tree, "postgres:18")
+    need(tree, "pg1", new)
+    note = tree.path / "etc/sockwake/pg1/upgraded"
+    note.parent.mkdir(parents=True)
+    note.write_text(json.dumps({"old": {"digest": old}, "new": {"digest": new}}))
+    assert needs.needed(str(tree)) == {old: ["pg1"], new: ["pg1"]}
+    assert tree.sockwake("images", "rm", "postgres:17").status == IN_USE
+    for damaged in ("", "{", "[]", '{"old": 1}'):
+        note.write_text(damaged)
+        assert needs.needed(str(tree)) == {new: ["pg1"]}
+    assert tree.sockwake("images", "prune").stdout == "Removed postgres:17 (1000B).\n"
+
+
 def test_one_that_cannot_be_removed_keeps_no_other_from_it(tree: Tree) -> None:
     stays, gone = sorted((make(tree, "one:1"), make(tree, "two:1")))
     path = tree.path / PLACE / stays.removeprefix("sha256:")
