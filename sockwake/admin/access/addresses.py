@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote
 
-from sockwake.config import scope
+from sockwake.config import forwarding, scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
@@ -78,6 +78,8 @@ def addresses(instance: Instance, settings: Settings) -> Iterator[Address]:
             host, found, port = item.rpartition(_SOCKET)
             if not found or not port.isdigit():
                 continue
+        elif settings.tls and forwarding.is_there(instance):
+            sslmode = tls.ENCRYPTED  # the certificate is that of the server that clients are led to
         elif settings.tls:
             sslmode = tls.verification(instance.tls_certificate, host)
             certificate = instance.tls_certificate if sslmode != tls.ENCRYPTED else ""

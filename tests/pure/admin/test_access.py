@@ -76,6 +76,16 @@ def test_a_client_verifies_as_far_as_the_certificate_allows(tmp_path: Path) -> N
     assert tls.verification(str(other), "10.0.0.5") == tls.ENCRYPTED
 
 
+def test_of_one_that_is_forwarded_its_own_certificate_verifies_nothing(tmp_path: Path) -> None:
+    """Clients see that of the server that they are led to."""
+    led = Instance(Name("pg1"), etc=str(tmp_path))
+    given = settings(env(TLS="yes", LISTEN="127.0.0.1,/run/shop/.s.PGSQL.5433"))
+    assert [each.sslmode for each in addresses.addresses(led, given)] == ["verify-full", ""]
+    (tmp_path / "forward").write_text("TARGETS=10.0.0.1:5432\nCHECK=tcp\n")
+    found = list(addresses.addresses(led, given))
+    assert [(each.sslmode, each.certificate) for each in found] == [("require", ""), ("", "")]
+
+
 def evaluated(script: str, *names: str, before: str = "") -> list[str]:
     """The values that variables have in a program that a shell runs behind a script."""
     shown = "import os, sys; print(*[os.environ.get(x, '-') for x in sys.argv[1:]], sep='\\n')"
