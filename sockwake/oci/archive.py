@@ -1,9 +1,11 @@
 """Archives of images: what is in a file, whichever of the two kinds it is, and how to write one."""
 
 import json
+import lzma
 import os
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest, sha256
@@ -18,6 +20,8 @@ _DOCKERS, _OCIS = "manifest.json", "index.json"
 _LONGEST = 16 << 20  # bytes of one of these two
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _VND = "application/vnd.docker"
+# what reading one that is damaged raises, compressed or not
+_DAMAGE = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError, RecursionError)
 
 
 class Entry(NamedTuple):
@@ -64,7 +68,7 @@ def _read(path: str) -> tuple[str, Any]:
         for kind in (_DOCKERS, _OCIS):
             if kind in found:
                 return kind, json.loads(found[kind])
-    except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
+    except _DAMAGE as error:
         hint = "decompress it first" if _is_zstd(path) else ""
         said = "" if "\n" in str(error) else str(error)  # tarfile tells all that it tried
         raise SockwakeError(f"{path} is no archive that can be read", hint, said=said) from None
