@@ -38,16 +38,18 @@ class NotInstalled(SockwakeError):
 
 
 class ProgramError(SockwakeError):
-    """returned: its exit status. said: its last line or "". output: all of it, written: stdout."""
+    """A program failed. returned: its exit status, or -N for signal N. output: all that it wrote.
+
+    written: of that its stdout. said: its last line, or "", or that it was killed.
+    """
 
     def __init__(self, argv: Sequence[str], status: int, output: str, rest: str = "") -> None:
         self.returned = status
-        self.output = rest + output
-        self.written = rest
-        lines = (output or rest).strip().splitlines()
+        self.output, self.written = rest + output, rest
+        last = (["", *(output or rest).strip().splitlines()])[-1].strip()
         super().__init__(
-            f"'{' '.join(argv)}' failed with status {status}",
-            said=lines[-1].strip() if lines else "",
+            f"'{' '.join(argv)}' failed" + (f" with status {status}" if status >= 0 else ""),
+            said=last if status >= 0 else f"it was killed by signal {-status}",
         )
 
 

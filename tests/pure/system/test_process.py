@@ -44,6 +44,17 @@ def test_a_failure_names_the_command_and_its_last_words(script: str, said: str) 
     assert caught.value.whole == f"{caught.value.message}{said}"
 
 
+@pytest.mark.parametrize("call", [process.run, process.spawn])
+def test_a_program_that_is_killed_is_told_as_that_and_not_by_its_last_words(
+    call: Callable[[list[str]], object],
+) -> None:
+    """As by the kernel for lack of memory."""
+    with pytest.raises(process.ProgramError) as caught:
+        call(["sh", "-c", "echo unpacking ...; kill -KILL $$"])
+    said = "'sh -c echo unpacking ...; kill -KILL $$' failed: it was killed by signal 9"
+    assert (caught.value.returned, caught.value.whole) == (-9, said)
+
+
 def test_a_failure_without_check_is_no_error() -> None:
     assert process.run(["sh", "-c", "echo so far; exit 3"], check=False) == "so far\n"
 
