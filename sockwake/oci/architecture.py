@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, shown
 from sockwake.oci import rootfs
 
 _PROGRAMS = ("/usr/lib/systemd/systemd", "/usr/bin/crun", "/usr/bin/env", "/bin/sh")
@@ -42,13 +44,34 @@ def of_tree(root: str) -> str:
     return ""
 
 
+def warn(image: str, config_file: str) -> None:
+    """Say on stderr when an image is for other machines than this one, which may emulate them.
+
+    config_file: its configuration.
+    """
+    try:
+        with open(config_file, encoding="utf-8") as file:
+            said = str(json.load(file).get("architecture") or "")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return  # store.py tells
+    machine = of_tree("")
+    if not _can_run(said, machine):
+        text = f"image {image} is for {said}, and this machine for {machine}"
+        print(f"sockwake: warning: {shown(text)}", file=sys.stderr)
+
+
 def require(image: str, said: str, machine: str) -> None:
     """Raise SockwakeError when an image, which is for said, cannot run on such machines.
 
     machine: "" for any. said: "" when the image does not tell.
     """
-    if machine and said and said != machine and said not in _ALSO_RUNS.get(machine, ()):
+    if not _can_run(said, machine):
         raise SockwakeError(
             f"image {image} is for {said}, and the tree for {machine}",
             f"skopeo copy --override-arch {machine} gets the one that is wanted",
         )
+
+
+def _can_run(said: str, machine: str) -> bool:
+    """Whether a machine runs what an image is for, as far as is known; "": of nothing."""
+    return not (machine and said) or said == machine or said in _ALSO_RUNS.get(machine, ())

@@ -144,6 +144,8 @@ def take(
             require_room(place, 2 * found.size, f"image {called}")
             image = _fetched(found.source, place, root, called, quiet=quiet)
         _note(image, root, name or wanted.reference, found.engine_id, ship=ship)
+    if not root:
+        architecture.warn(called, image.config_file)
     return image
 
 

@@ -1,5 +1,6 @@
 """What a tree is for, by a program in it, and which images it can run."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,24 @@ def test_an_image_for_another_is_refused() -> None:
         architecture.require("web:1", said, machine)
     with pytest.raises(SockwakeError, match="image web:1 is for arm64, and the tree for amd64"):
         architecture.require("web:1", "arm64", "amd64")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("arm64", "image web:1 is for arm64, and this machine for amd64"),
+        *[(each, "") for each in ("amd64", "386", "", None)],
+    ],
+)
+def test_one_for_another_machine_than_this_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    said: str | None,
+    told: str,
+) -> None:
+    """It is kept: a machine may emulate others."""
+    monkeypatch.setattr(architecture, "of_tree", lambda root: "amd64")
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": said, "config": {}}))
+    architecture.warn("web:1", f"{tmp_path}/config.json")
+    assert capsys.readouterr().err == (f"sockwake: warning: {told}\n" if told else "")
