@@ -6,6 +6,7 @@ import os
 import time
 
 from sockwake.config import scope
+from sockwake.lifecycle import start_attempt
 from sockwake.system import files
 
 # who holds an instance in the hours that its instance.env names
@@ -117,8 +118,8 @@ def read_note(name: str, number: int, note: str) -> Hold | None:
 
 
 def uptime() -> float:
-    """Seconds since the boot, whatever becomes of the clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    """Seconds since the boot, whatever becomes of the clock, as bin/keep counts."""
+    return start_attempt.since_boot()
 
 
 def user() -> str:

@@ -26,9 +26,17 @@ def was_refusing(instance: Instance) -> bool:
 
 
 def uptime() -> int:
-    """Seconds since the boot, whatever becomes of the clock, as bin/when-wanted counts."""
+    """Whole seconds since the boot, as bin/when-wanted counts."""
+    return int(since_boot())
+
+
+def since_boot() -> float:
+    """Seconds since the boot, whatever becomes of the clock, as scripts and units read them.
+
+    Of a container of LXC that is its own: CLOCK_BOOTTIME counts since the boot of its host.
+    """
     with open("/proc/uptime", encoding="ascii") as file:
-        return int(file.read().partition(".")[0])
+        return float(file.read().partition(" ")[0])
 
 
 def has_said_why(instance: Instance) -> bool:

@@ -11,7 +11,6 @@ away afterwards, or fails to start, has not slept in between.
 from __future__ import annotations
 
 import os
-import time
 
 from sockwake.clients import connections
 from sockwake.lifecycle import start_attempt
@@ -248,7 +247,7 @@ def sentence(wakes: list[Wake], returns: list[Wake]) -> str:
 
 def now() -> float:
     """Seconds since the boot, whatever becomes of the clock; those of /proc/uptime."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return start_attempt.since_boot()
 
 
 def _span(wakes: list[Wake]) -> float:

@@ -9,7 +9,7 @@ import pytest
 from env_file import env
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.lifecycle import holds
+from sockwake.lifecycle import holds, wakes
 from sockwake.lifecycle import hours as of_an_instance
 from sockwake.lifecycle.hold import HOURS, Hold, uptime
 from sockwake.service import check, hours
@@ -220,3 +220,11 @@ def test_an_idle_check_lets_a_held_instance_be(
     (units / hold().unit).unlink()
     check.run(shop)
     assert asked == ["asked"]
+
+
+def test_it_ends_by_the_uptime_that_its_keeper_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container of LXC that is another than the kernel's, which is its host's."""
+    monkeypatch.setattr(time, "clock_gettime", lambda _: 1e9)
+    now = float(Path("/proc/uptime").read_text().split()[0])
+    for told in (uptime(), wakes.now(), float(holds.after(0))):
+        assert now - 1 < told < now + 60
