@@ -1,7 +1,9 @@
-"""Whether an instance is to be awake now, by its KEEP=, and until when."""
+"""Whether an instance is to be awake now, by its KEEP= or MAINTAIN=, and until when."""
 
 from __future__ import annotations
 
+from sockwake.lifecycle import holds
+from sockwake.lifecycle.hold import WINDOW
 from sockwake.system import calendars
 
 TYPE_CHECKING = False
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sockwake.config.hours import Hours
+    from sockwake.config.instance import Instance
+    from sockwake.config.settings import Settings
 
 _LONGEST = 26 * 3600  # seconds of a day, and of the hour by which clocks are set back
 _A_DAY = 2  # times that hours may begin in those
@@ -24,6 +28,22 @@ def until(hours: Sequence[Hours], now: float) -> float | None:
             break
         end = later
     return end if end > now else None
+
+
+def of_window(settings: Settings, at: float) -> float | None:
+    """When the window of the upkeep is over that it is at a time; None without one."""
+    return until([each for each in settings.maintain if each.end], at)
+
+
+def keep_in_window(instance: Instance, settings: Settings, now: float) -> None:
+    """Have it awake until its window is over, for jobs of its own; once, and nothing outside."""
+    end = of_window(settings, now)
+    has_it = any(
+        hold.who == WINDOW and hold.until == end
+        for hold in (holds.holds(instance) if end is not None else ())
+    )
+    if end is not None and not has_it:
+        holds.take(instance, end=holds.at(end), who=WINDOW)
 
 
 def require_known(hours: Sequence[Hours]) -> None:

@@ -1,7 +1,8 @@
 """Take or release the hold of an instance's own hours: ExecStart= of pg-hours@NAME.service.
 
 Its timer, which sockwake-generator makes of KEEP=, starts it when hours begin or end, when the port
-is opened (at boot, too), and when the clock or the time zone has been set.
+is opened (at boot, too), and when the clock or the time zone has been set. ExecStartPre= of
+pg-maintain@NAME.service takes the hold of a window of MAINTAIN=, with --window.
 """
 
 import sys
@@ -17,9 +18,14 @@ from sockwake.system import journal
 
 
 def main(arguments: list[str]) -> int:
-    """hours NAME. The status is for systemd alone."""
+    """hours NAME, or hours --window NAME. The status is for systemd alone."""
+    *window, name = arguments
+    instance = Instance(Name(name))
     try:
-        look(Instance(Name(arguments[0])))
+        if window:
+            hours.keep_in_window(instance, load(instance), time.time())
+        else:
+            look(instance)
     except SockwakeError as error:
         print(error, file=sys.stderr)
         return error.status

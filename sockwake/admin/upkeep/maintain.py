@@ -21,9 +21,8 @@ from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds, hours, programs, runtime, upkeep
+from sockwake.lifecycle import holds, hours, main_process, programs, runtime, upkeep
 from sockwake.lifecycle.beside_server import Beside, beside
-from sockwake.lifecycle.hold import WINDOW
 from sockwake.lifecycle.passing import Place
 from sockwake.lifecycle.still import is_awake
 from sockwake.lifecycle.upkeep import CHECKSUMS, COLLATION, FREEZE, VACUUM, Due, Note
@@ -126,9 +125,11 @@ def maintain(name: Name, *, if_due: bool) -> str:
 def _maintain(subject: Subject, *, if_due: bool) -> str:
     instance, settings = subject.instance, subject.settings
     works = {each.work for each in subject.due}
-    end = _end_of_window(settings) if if_due else None
+    end = hours.of_window(settings, time.time()) if if_due else None
+    if if_due and end is None and hours.of_window(settings, _began()) is not None:
+        return f"left {instance.name} alone: its hours were over before its turn came"
     if end is not None:
-        _keep_awake(instance, end)
+        hours.keep_in_window(instance, settings, time.time())
     if if_due and not works:
         return f"nothing is due of {instance.name}"
     outcome = _Outcome(subject, lambda: end is not None and time.time() >= end)
@@ -161,15 +162,9 @@ def _maintain(subject: Subject, *, if_due: bool) -> str:
     return f"maintained {instance.name}: {done}"
 
 
-def _end_of_window(settings: Settings) -> float | None:
-    """When the window is over that it is now, in seconds since 1970; None without one."""
-    return hours.until([each for each in settings.maintain if each.end], time.time())
-
-
-def _keep_awake(instance: Instance, end: float) -> None:
-    """Have it awake until its window is over, for jobs of its own; once."""
-    if not any(hold.who == WINDOW and hold.until == end for hold in holds.holds(instance)):
-        holds.take(instance, end=holds.at(end), who=WINDOW)
+def _began() -> float:
+    """When this process did, in seconds since 1970: as flock(1), which waits for the others."""
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(os.getpid()))
 
 
 class _Outcome:
