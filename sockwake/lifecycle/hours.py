@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sockwake.config.settings import Settings
 
 _LONGEST = 26 * 3600  # seconds of a day, and of the hour by which clocks are set back
+_SET_BACK = 2 * 3600  # seconds by which clocks are set back at most
 _A_DAY = 2  # times that hours may begin in those
 _MOST = 14  # hours that follow each other without a gap
 
@@ -54,8 +55,26 @@ def require_known(hours: Sequence[Hours]) -> None:
 
 
 def _ends(hours: Hours, at: float) -> Iterator[float]:
-    """The ends of these hours, of those that have begun and are not over."""
+    """The ends of these hours, of those that have begun and are not over.
+
+    One that is left out, where clocks are set forward, comes a day later for systemd: they are over
+    when they have been as long as on any other day.
+    """
+    length = _length(hours)
     for begin in calendars.elapses(hours.begin, at - _LONGEST, _A_DAY + 1):
-        for end in calendars.elapses(hours.end, begin):
+        for found in calendars.elapses(hours.end, begin):
+            end = found if found <= begin + length + _SET_BACK else begin + length
             if begin <= at < end:
                 yield end
+
+
+def _length(hours: Hours) -> int:
+    """The seconds from begin to end where no clock is set; a day when these are the same."""
+    begin, end = map(_of_the_day, (hours.begin, hours.end))
+    return (end - begin - 1) % 86_400 + 1
+
+
+def _of_the_day(event: str) -> int:
+    """The seconds since midnight of the time in an event."""
+    words = next(word for word in event.split() if ":" in word).split(":")
+    return sum(int(word) * unit for word, unit in zip(words, (3600, 60, 1)))
