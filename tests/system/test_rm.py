@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import units
 from cluster_servers import servers
 from instances import Make, MakeService
 from moment import until
@@ -46,6 +48,22 @@ def test_awake_without_clients_is_shut_down_cleanly_and_its_data_stay(instance: 
     assert again.password == password
     assert again.psql("select n from kept") == "1"
     assert "not properly shut down" not in again.journal()
+
+
+def test_the_backup_of_its_last_sleep_does_not_fail_behind_it(instance: Make) -> None:
+    database = instance("--backup", "on-sleep", idle="10min")
+    database.psql()
+    unit, lock = "pg-backup@pg1.service", Path("/run/sockwake-backup")
+    lock.mkdir(0o700, exist_ok=True)
+    others = os.open(lock, os.O_RDONLY)
+    fcntl.flock(others, fcntl.LOCK_EX)  # a backup of another goes on
+    try:
+        run("sockwake", "rm", "pg1", "--purge").expect(0, "deleted the data")
+        os.close(others)
+        until("it has ended", lambda: units.active_state(unit) != "activating")
+        assert units.active_state(unit) == "inactive"
+    finally:
+        run("systemctl", "reset-failed", unit)
 
 
 @pytest.mark.fault

@@ -66,7 +66,9 @@ def remove(name: Name, *, purge: bool, root: str = "", reload: bool = True) -> l
         upkeep.forget(instance)
     if not root and systemctl.is_running():
         units = (instance.socket_unit, instance.proxy_unit, instance.backend_unit)
-        systemctl.reset(*units, *schedule.services(name))
+        left = schedule.services(name)  # of its sleep that this was, a backup waits for its lock
+        systemctl.stop(*left)
+        systemctl.reset(*units, *left)
         if reload:
             systemctl.reload()
     return said
