@@ -182,3 +182,23 @@ def test_rm_refuses_while_clients_are_connected(service: MakeService, nginx: str
     shop.asleep()
     run("sockwake", "rm", "svc1").expect(0)
     assert run("docker", "inspect", shop.container).status == 1
+
+
+def test_what_the_next_wake_could_not_make_is_refused_under_clients_too(
+    service: MakeService, nginx: str
+) -> None:
+    web = container(service, nginx)
+    env = web.etc / "instance.env"
+    for key, why in (
+        ("SERVICE=nope", "SERVICE= names none of them"),
+        ("IMAGE=localhost/nope:1", "is neither on this machine nor to be had"),
+        ("DATA=/srv/none-of-the-tests", "cannot use data directory /srv/none-of-the-tests"),
+    ):
+        assert get(web.port).status == 200
+        before = env.read_text()
+        run("sockwake", "set", "svc1", key).expect(1, why)
+        assert env.read_text() == before and web.is_awake()
+    run("sockwake", "set", "svc1", "START_TIMEOUT=80s").expect(0, "at the next wake")
+    web.asleep()
+    assert get(web.port).status == 200
+    web.asleep()

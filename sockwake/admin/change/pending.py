@@ -181,6 +181,8 @@ def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -
         files.replace(instance.uninitialised_file, 0o644, _NOTE)
     if instance.root or not systemctl.is_running():
         return
+    if found.make and found.is_awake:
+        _require_makeable(instance, settings, quiet=quiet)
     if found.reload:
         systemctl.reload()
     if found.reroute:
@@ -209,6 +211,18 @@ def _reopen(instance: Instance) -> None:
     """Open the port as systemd has read it; one that was closed meanwhile stays so."""
     if systemctl.active_state(instance.socket_unit) in _UP:
         systemctl.restart(instance.socket_unit)
+
+
+def _require_makeable(instance: Instance, settings: Settings, *, quiet: bool) -> None:
+    """Raise SockwakeError for what the next wake could not make; the image is obtained for it."""
+    from sockwake.lifecycle import destination
+
+    is_made = not settings.has_cluster and not os.path.exists(instance.uninitialised_file)
+    if settings.data and is_made and not os.path.isdir(settings.data):
+        raise SockwakeError(
+            f"cannot use data directory {settings.data}: there is none", "is its disk mounted?"
+        )
+    destination.prepare(instance, settings, quiet=quiet)
 
 
 def make(instance: Instance, settings: Settings, *, quiet: bool) -> None:
