@@ -165,6 +165,27 @@ def test_a_removal_that_is_interrupted_opens_the_ports_again(instance: Make) -> 
 
 
 @pytest.mark.soak
+def test_a_backup_that_a_removal_begins_leaves_nothing_and_is_made_when_it_is_back(
+    instance: Make,
+) -> None:
+    """BACKUP=on-sleep: the removal has the database sleep."""
+    database = instance(idle="10min")
+    database.psql("create table big as select repeat('x', 1000) from generate_series(1, 500000)")
+    must("sockwake", "set", "pg1", "BACKUP=on-sleep")
+    try:
+        apt("purge", "sockwake")
+        assert must("systemctl", "list-units", "--failed", "--no-legend") == ""
+        assert not Path("/usr/share/sockwake").exists()
+        apt("install", DEB)
+        made = Path("/var/backups/sockwake/pg1")
+        until("it is backed up", lambda: list(made.glob("2*.files")), 120)
+        must("sockwake", "set", "pg1", "BACKUP=no")
+        assert database.psql("select count(*) from big") == "500000"
+    finally:
+        shutil.rmtree("/var/backups/sockwake", ignore_errors=True)
+
+
+@pytest.mark.soak
 def test_a_copy_for_an_hour_and_metrics_are_back_after_a_removal_and_go_with_a_purge(
     instance: Make, known: Know
 ) -> None:
