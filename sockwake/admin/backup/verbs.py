@@ -29,8 +29,7 @@ def _backup(arguments: Namespace) -> None:
     from sockwake.admin.backup import contents, listing, making
 
     root, quiet = arguments.root or "", arguments.quiet or arguments.json
-    if arguments.all and arguments.names:
-        raise SockwakeError("--all and names exclude each other", status=USAGE)
+    _require_names_or_all(arguments)
     names = operands.names(
         arguments.names, root, or_all=arguments.all, every=inventory.instances(root)
     )
@@ -55,6 +54,11 @@ def _backup(arguments: Namespace) -> None:
     finally:
         if arguments.json:
             print(json.dumps(made, indent=2))
+
+
+def _require_names_or_all(arguments: Namespace) -> None:
+    if arguments.all and arguments.names:
+        raise SockwakeError("--all and names exclude each other", status=USAGE)
 
 
 def _ls(arguments: Namespace) -> None:
@@ -85,6 +89,7 @@ def _expire(arguments: Namespace) -> None:
     from sockwake.lifecycle import backups
 
     root, keep = arguments.root or "", arguments.keep
+    _require_names_or_all(arguments)
     own.enter(arguments)
     found = listing.chosen(arguments.names, root, or_all=arguments.all)
     are_named = bool(arguments.names)
@@ -118,6 +123,7 @@ def _verify(arguments: Namespace) -> None:
 
     root, quiet = arguments.root or "", arguments.quiet or arguments.json
     timestamp = getattr(arguments, "from") or ""
+    _require_names_or_all(arguments)
     own.enter(arguments)
     found = listing.chosen(arguments.names, root, or_all=arguments.all)
     if timestamp and len(found) != 1:

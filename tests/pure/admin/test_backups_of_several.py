@@ -135,6 +135,14 @@ def test_only_of_an_instance_that_is_there_a_backup_can_be_made(three: Tree) -> 
     assert f"(hint: {makes})" in three.sockwake("backups", "ls", "d1").stderr
 
 
+@pytest.mark.parametrize("verb", ["expire", "verify"])
+def test_names_beside_all_are_an_error_and_nothing_is_done(three: Tree, verb: str) -> None:
+    before = counts(three)
+    ran = three.sockwake("backups", verb, "a1", "--all")
+    assert ran.status == USAGE and "--all and names exclude each other" in ran.stderr
+    assert counts(three) == before
+
+
 def test_who_reads_no_more_ends_it() -> None:
     done = []
 
