@@ -82,7 +82,8 @@ def addresses(instance: Instance, settings: Settings) -> Iterator[Address]:
             sslmode = tls.ENCRYPTED  # the certificate is that of the server that clients are led to
         elif settings.tls:
             sslmode = tls.verification(instance.tls_certificate, host)
-            certificate = instance.tls_certificate if sslmode != tls.ENCRYPTED else ""
+            if sslmode != tls.ENCRYPTED:  # of a tree: where its machine has it
+                certificate = instance.tls_certificate.removeprefix(instance.root)
         yield Address(host, port, settings.db_user, settings.db_name, sslmode, certificate)
 
 

@@ -23,7 +23,7 @@ def test_a_pair_is_written_with_the_key_for_root_alone(tree: Tree, pair: tuple[P
     assert {
         path: tree.snapshot()[f"etc/sockwake/pg1/{path}"] for path in ("server.crt", "server.key")
     } == {"server.crt": (0o644, pair[0].read_text()), "server.key": (0o600, pair[1].read_text())}
-    verified = f"sslmode=verify-full&sslrootcert={instance.tls_certificate}"
+    verified = "sslmode=verify-full&sslrootcert=/etc/sockwake/pg1/server.crt"  # of the machine
     assert described["dsn"] == f"postgresql://postgres@127.0.0.1:25432/postgres?{verified}"
 
 
