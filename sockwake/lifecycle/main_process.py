@@ -1,6 +1,7 @@
 """The main process of a unit whose program systemd itself runs, for commands of that unit."""
 
 import os
+import time
 
 from sockwake.errors import SockwakeError
 from sockwake.system import pids
@@ -66,11 +67,14 @@ def name(pid: int) -> str:
         raise Ended("its program has ended") from None
 
 
-def began(pid: int) -> float:
-    """The start of process pid in seconds since the boot, proc(5); raises Ended."""
+def age(pid: int) -> float:
+    """How many seconds ago process pid was started, proc(5); raises Ended.
+
+    By the kernel's clock, as its start: /proc/uptime may be a container's own (lxcfs).
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
             ticks = int(file.read().rpartition(")")[2].split()[19])
     except OSError:
         raise Ended("its program has ended") from None
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

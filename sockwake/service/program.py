@@ -132,7 +132,7 @@ def await_bundle(instance: Instance, lock: int) -> None:
     looks = Pace(_LOOK_EVERY, 0.02, 0.1)  # a cluster may have to be made first, for hours
     while main_process.name(pid) != _CRUN:
         wait(looks.pause(), -1)
-    prepared = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
+    prepared = main_process.age(pid)
     if settings.has_cluster:
         await_postgres(instance, settings, wait)
     else:
@@ -162,7 +162,7 @@ def _go_ahead(
 
     prepared: after how many of them its server was started and watched, where that is known.
     """
-    took = time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(pid)
+    took = main_process.age(pid)
     _leave_for_proxy(runtime.announce_ready, instance, settings)
     if lock >= 0:
         os.close(lock)

@@ -10,7 +10,7 @@ from sockwake.admin.measure import events
 from sockwake.admin.measure.events import Event
 from sockwake.config import scope, timespan
 from sockwake.errors import USAGE, SockwakeError
-from sockwake.lifecycle import main_process, wakes
+from sockwake.lifecycle import main_process
 from sockwake.system import files, process
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -105,7 +105,7 @@ def boots() -> list[Boot]:
     own = files.text_of(_BOOT_ID).strip().replace("-", "")
     try:
         # by systemd's own age: a container is younger than the kernel
-        began = time.time() - (wakes.now() - main_process.began(1))
+        began = time.time() - main_process.age(1)
     except SockwakeError:  # hidepid of proc(5)
         return found
     return [replace(boot, began=began) if boot.id == own else boot for boot in found]

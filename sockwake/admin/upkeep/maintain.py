@@ -164,7 +164,7 @@ def _maintain(subject: Subject, *, if_due: bool) -> str:
 
 def _began() -> float:
     """When this process did, in seconds since 1970: as flock(1), which waits for the others."""
-    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - main_process.began(os.getpid()))
+    return time.time() - main_process.age(os.getpid())
 
 
 class _Outcome:
