@@ -36,14 +36,9 @@ def of_window(settings: Settings, at: float) -> float | None:
     return until([each for each in settings.maintain if each.end], at)
 
 
-def keep_in_window(instance: Instance, settings: Settings, now: float) -> None:
-    """Have it awake until its window is over, for jobs of its own; once, and nothing outside."""
-    end = of_window(settings, now)
-    has_it = any(
-        hold.who == WINDOW and hold.until == end
-        for hold in (holds.holds(instance) if end is not None else ())
-    )
-    if end is not None and not has_it:
+def keep_in_window(instance: Instance, end: float) -> None:
+    """Have it awake until its window is over, for jobs of its own; once. end: from of_window()."""
+    if not any(hold.who == WINDOW and hold.until == end for hold in holds.holds(instance)):
         holds.take(instance, end=holds.at(end), who=WINDOW)
 
 

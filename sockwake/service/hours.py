@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> int:
     instance = Instance(Name(name))
     try:
         if window:
-            hours.keep_in_window(instance, load(instance), time.time())
+            if (end := hours.of_window(load(instance), time.time())) is not None:
+                hours.keep_in_window(instance, end)
         else:
             look(instance)
     except SockwakeError as error:

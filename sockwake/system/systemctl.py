@@ -95,14 +95,16 @@ def _property(unit: str, name: str, *, check: bool = True) -> str:
 
 def is_asked_to_stop(unit: str) -> bool:
     """Whether systemd has a stop job for a unit: it was asked to stop, or is not needed."""
-    jobs = run("list-jobs", "--no-legend", unit, check=False)
-    return "stop" in jobs.split()
+    return "stop" in _jobs(unit)
 
 
 def is_asked_to_start(unit: str) -> bool:
     """Whether systemd has a start job for a unit, which may wait behind another."""
-    jobs = run("list-jobs", "--no-legend", unit, check=False)
-    return "start" in jobs.split()
+    return "start" in _jobs(unit)
+
+
+def _jobs(unit: str) -> list[str]:
+    return run("list-jobs", "--no-legend", unit, check=False).split()
 
 
 def is_ending(unit: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 
-from sockwake.admin import columns, inventory
+from sockwake.admin import columns, inventory, operands
 from sockwake.admin.words import size
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
@@ -45,7 +45,7 @@ def chosen(words: Sequence[str], root: str = "", *, or_all: bool = True) -> list
     found: dict[Name, Instance] = {}
     for word in words:
         fits = {each.name: each for each in every if fnmatchcase(each.name, word)}
-        if not fits and set(word) & set("*?["):
+        if not fits and operands.has_pattern([word]):
             raise _none(word)
         found |= fits or {Name(word): Instance(Name(word), root)}
     return list(found.values())

@@ -129,7 +129,7 @@ def _maintain(subject: Subject, *, if_due: bool) -> str:
     if if_due and end is None and hours.of_window(settings, _began()) is not None:
         return f"left {instance.name} alone: its hours were over before its turn came"
     if end is not None:
-        hours.keep_in_window(instance, settings, time.time())
+        hours.keep_in_window(instance, end)
     if if_due and not works:
         return f"nothing is due of {instance.name}"
     outcome = _Outcome(subject, lambda: end is not None and time.time() >= end)

@@ -27,12 +27,11 @@ def generated(patient: Patient) -> Iterator[Finding]:
     """Units that systemd has of files as they were before an edit."""
     kind = "user" if scope.is_user() else "system"
     live = f"{scope.runtime() if scope.is_user() else '/run'}/systemd/generator"
-    generator = GENERATOR.format(kind)
-    if not os.path.exists(generator):
+    if not os.path.exists(GENERATOR.format(kind)):
         return
     chosen = {instance.name for instance in patient.chosen}
     latest = time.monotonic() + _RELOADED
-    while (names := _changed(generator, live)) and time.monotonic() < latest:
+    while (names := _changed(kind, live)) and time.monotonic() < latest:
         time.sleep(0.3)
     if names & chosen or (patient.is_whole and names):
         yield Finding(
@@ -42,13 +41,12 @@ def generated(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _changed(generator: str, live: str) -> set[str]:
-    """The instances whose generated files are not what the generator writes now."""
-    kind = "user" if scope.is_user() else "system"
+def _changed(kind: str, live: str) -> set[str]:
+    """The instances whose generated files are not what the generator of a scope writes now."""
     with tempfile.TemporaryDirectory(prefix="sockwake-doctor-") as place:
         # by another path, with which it complains to nobody but its caller
         etc = {"SYSTEMD_SCOPE": kind, "SOCKWAKE_ETC": f"{scope.etc()}/."}
-        process.run([generator, place, place, place], env=etc, check=False)
+        process.run([GENERATOR.format(kind), place, place, place], env=etc, check=False)
         wanted, now = _texts(place), _texts(live)
     changed = {name for name in wanted.keys() | now.keys() if wanted.get(name) != now.get(name)}
     return {found[1] for name in changed if (found := _UNITS.match(name))}
