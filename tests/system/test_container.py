@@ -187,7 +187,7 @@ def test_rm_refuses_while_clients_are_connected(service: MakeService, nginx: str
 def test_what_the_next_wake_could_not_make_is_refused_under_clients_too(
     service: MakeService, nginx: str
 ) -> None:
-    web = container(service, nginx)
+    web = container(service, nginx, idle="10min")  # a registry may let one wait
     env = web.etc / "instance.env"
     for key, why in (
         ("SERVICE=nope", "SERVICE= names none of them"),
@@ -199,6 +199,6 @@ def test_what_the_next_wake_could_not_make_is_refused_under_clients_too(
         run("sockwake", "set", "svc1", key).expect(1, why)
         assert env.read_text() == before and web.is_awake()
     run("sockwake", "set", "svc1", "START_TIMEOUT=80s").expect(0, "at the next wake")
-    web.asleep()
+    web.put_to_sleep()
     assert get(web.port).status == 200
-    web.asleep()
+    web.put_to_sleep()

@@ -22,6 +22,7 @@ from sockwake.engine import resources
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import backups, still
 from sockwake.system import systemctl
+from tree import SOURCE
 
 NAME = Name("pg1")
 QUIET = making.Wish(quiet=True)
@@ -36,6 +37,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"XDG_{name}", str(tmp_path / name))
+    units = tmp_path / "CONFIG_HOME/systemd/user"
+    units.mkdir(parents=True)
+    shutil.copy(SOURCE / "systemd/user/pg-proxy@.socket", units)  # as if the package were installed
     volume = tmp_path / "volume"
     volume.mkdir()
     (volume / "rows").write_text("42")
