@@ -11,7 +11,7 @@ from contextlib import suppress
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import initdb, runtime
+from sockwake.lifecycle import initdb
 from sockwake.postgres import cluster, host_server, initdb_arguments, tls
 from sockwake.postgres.names import identifier
 from sockwake.system import files, process, systemctl
@@ -49,7 +49,6 @@ def make_what_is_missing(
     cluster.require_there(settings)
     cluster.require_version(settings.cluster, settings.major)
     _let_lock(settings)
-    runtime.lend_backend(instance, settings)
     if settings.tls:
         tls.make_missing(instance, settings)
         tls.place(instance, settings)

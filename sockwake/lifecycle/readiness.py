@@ -234,7 +234,7 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int
         answer = _ask(lambda: namespaces.connect(server, port, _PATIENCE), settings)
         file = instance.service_file if main else instance.compose_file
         needs = f"with TLS=yes it has to have listen_addresses=127.0.0.1 and ssl=on in {file}"
-        _judge(answer, wait, f"on TCP port {port} of its container", needs)
+        _judge(answer, wait, f"on TCP port {port} in its network", needs)
 
 
 def _lengthen_queue(pid: int) -> None:

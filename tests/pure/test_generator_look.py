@@ -36,7 +36,8 @@ LIBEXEC = "/usr/libexec/sockwake"
         (text_of(COMMAND), "ExecStart=/a\nNoExecPaths=/\n", None),
         (text_of(NATIVE), "ExecStart=/a b\n", None),
         (text_of(NATIVE, READY="notify"), "ExecStart=/usr/libexec/sockwake/native /a\n", None),
-        (env(RUNTIME="host"), "ExecStart=/usr/libexec/sockwake/server /d /a\n", None),
+        (env(RUNTIME="host"), "ExecStart=/server /d /a\nInaccessiblePaths=/sys\n", "/server /d /a"),
+        (env(RUNTIME="host"), "ExecStart=/server /d /a\nInaccessiblePaths=/run\n", None),
     ],
 )
 def test_a_program_that_can_wait_in_its_sandbox_is_looked_for_beside(
@@ -51,6 +52,8 @@ def test_a_program_that_can_wait_in_its_sandbox_is_looked_for_beside(
     assert (ran.status, ran.stderr) == (0, "")
     units = again / "pg-postgres@a.service.d"
     assert (units / "look.conf").is_symlink() is (command is None)
+    is_host = "RUNTIME=host" in text
+    assert (units / "prepared.conf").is_symlink() is (is_host and command is None)
     assert (units / "wanted.conf").exists() is (command is not None)
     if command is not None:
         said = (units / "wanted.conf").read_text().splitlines()
@@ -63,3 +66,20 @@ def test_a_program_that_can_wait_in_its_sandbox_is_looked_for_beside(
     beside = is_native and command is not None
     assert (units / "wanted-beside.conf").is_symlink() is beside
     assert (again / "pg-wanted@a.service.d/look.conf").is_symlink() is beside
+
+
+def test_a_cluster_that_was_never_made_is_made_before_its_sandbox(tmp_path: Path) -> None:
+    generate(tmp_path / "g", {b"a": env(RUNTIME="host").encode()})
+    definition = tmp_path / "g/etc/a/service.conf"
+    definition.write_text("[Service]\nExecStart=/usr/libexec/sockwake/server /d /a\n")
+    flag = definition.with_name("uninitialised")
+    for is_made in (False, True):
+        again = tmp_path / f"again-{is_made}"
+        again.mkdir()
+        flag.unlink() if is_made else flag.touch()
+        ran = run("dash", GENERATOR, *[str(again)] * 3, env=places(tmp_path / "g"))
+        assert (ran.status, ran.stderr) == (0, "")
+        units = again / "pg-postgres@a.service.d"
+        assert (units / "look.conf").is_symlink() is not is_made
+        assert (units / "prepared.conf").is_symlink() is not is_made
+        assert (units / "wanted.conf").exists() is is_made

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import figures
+import host_postgres
 import project as projects
 import redis_server
 import traces
@@ -186,6 +187,18 @@ def instance(
         if is_like_others:
             clusters.keep(database, version, options)
         return database
+
+    return make
+
+
+@pytest.fixture
+def host(instance: Make) -> Make:
+    """host(*options, name=…, …) makes one with --runtime host."""
+    if not host_postgres.SERVER.exists():
+        pytest.skip(f"{host_postgres.SERVER} is not on this machine")
+
+    def make(*options: str, **others: object) -> Database:
+        return instance("--runtime", "host", *options, version=host_postgres.VERSION, **others)
 
     return make
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from pathlib import Path
@@ -16,22 +15,9 @@ from moment import until
 from program import must, run, start
 from refusal import ASLEEP_OR_FAILED
 from soak import only_in_soak
-from stranger import knock
 
 MOST_EXPOSED = 2.5  # systemd's scale, from 0 to 10
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
-
-
-@pytest.fixture
-def host(instance: Make) -> Make:
-    """host(*options, name=…, …) makes one with --runtime host."""
-    if not SERVER.exists():
-        pytest.skip(f"{SERVER} is not on this machine")
-
-    def make(*options: str, **others: object) -> Database:
-        return instance("--runtime", "host", *options, version=VERSION, **others)
-
-    return make
 
 
 def await_initdb(data: Path) -> None:
@@ -248,21 +234,6 @@ def test_pipes_in_its_data_hold_up_nobody(host: Make) -> None:
     database.asleep()
 
 
-@pytest.mark.fault
-def test_a_look_while_it_serves_is_no_reason_for_its_end(host: Make) -> None:
-    """Held awake it has no proxy: a port scan has it looked for a client again."""
-    database = host()
-    must("sockwake", "keep", "pg1")
-    until("its proxy has gone", lambda: database.state(database.proxy) == "inactive")
-    knock(database)
-    until("its proxy has come and gone", lambda: database.state(database.proxy) == "inactive")
-    assert not (database.run / "nobody").exists(), "it is held: no look ends it"
-    must("sockwake", "release", "pg1", "--all")
-    must("sockwake", "sleep", "pg1")
-    rows = json.loads(must("sockwake", "history", "pg1", "--json"))
-    assert [row["why"] for row in rows if row["event"] == "wake"][-1], "its end"
-
-
 def test_the_package_is_upgraded_under_a_session(host: Make) -> None:
     database = host(idle="1min")
     with database.at_work() as client:
@@ -274,14 +245,3 @@ def test_the_package_is_upgraded_under_a_session(host: Make) -> None:
     database.put_to_sleep()
     assert database.psql() == "1"
     database.put_to_sleep()
-
-
-def test_a_port_scan_wakes_nothing(host: Make) -> None:
-    database = host()
-    database.asleep()
-    for said in ("", "x"):
-        must("bash", "-c", f"printf '{said}' >/dev/tcp/127.0.0.1/{database.port}")
-    database.settle()
-    assert not database.is_awake() and pid_of(database) == 0
-    assert database.psql() == "1"
-    database.asleep()

@@ -56,5 +56,5 @@ def decide(request: Request) -> None:
     request.values |= {
         "exec": option_types.exec_line(words, {}),
         "run_as": host_server.USER,
-        "data": option_types.unit_path(data),
+        "data": option_types.unit_path(f"-{data}"),  # of what is wrong with it bin/host tells
     }

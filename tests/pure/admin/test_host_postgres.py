@@ -80,7 +80,7 @@ def test_data_below_a_home_are_seen_in_the_sandbox(tree: Tree) -> None:
     make(tree, "a", [*HOST, "--data", "/home/a/db", "--network", "host"])
     conf = unit(tree)
     assert "ProtectHome=tmpfs" in conf and "ProtectHome=yes" not in conf
-    assert "BindPaths=/home/a/db" in conf and "PrivateNetwork=yes" not in conf
+    assert "BindPaths=-/home/a/db" in conf and "PrivateNetwork=yes" not in conf
 
 
 def test_with_tls_its_server_is_on_the_loopback_of_its_own_network(tree: Tree) -> None:

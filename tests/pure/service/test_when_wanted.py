@@ -22,7 +22,9 @@ def start(verdict: Path, **more: str) -> Ran:
 
 
 @pytest.mark.parametrize(("run_id", "beside"), [(RUN_ID, ""), ("beside", "yes")])
-@pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
+@pytest.mark.parametrize(
+    ("found", "said"), [("client", "started a b \n"), ("nobody", ""), ("unprepared", "")]
+)
 def test_a_program_starts_for_a_client_alone(
     tmp_path: Path, run_id: str, beside: str, found: str, said: str
 ) -> None:
@@ -37,7 +39,9 @@ def test_a_program_starts_for_a_client_alone(
     # the last one is of a native program that had the name before
     [None, "", f"{'f' * 32} client\n", f"{'f' * 32} nobody\n", "beside nobody\n"],
 )
-@pytest.mark.parametrize(("found", "said"), [("client", "started a b \n"), ("nobody", "")])
+@pytest.mark.parametrize(
+    ("found", "said"), [("client", "started a b \n"), ("nobody", ""), ("unprepared", "")]
+)
 def test_only_the_verdict_on_this_very_run_counts(
     tmp_path: Path, before: str | None, found: str, said: str
 ) -> None:
