@@ -260,7 +260,7 @@ def write(
         if not store.find(made.image, instance.root):
             raise SockwakeError(
                 f"image {made.reference} was removed meanwhile",
-                scope.command("sockwake images pull"),
+                scope.command("sockwake images pull", made.reference),
             )
         bundle.write(instance, made, definition.made_of)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import socket
@@ -22,12 +21,11 @@ from instances import Make, MakeService
 from moment import until
 from program import Ran, must, run, start
 from service import Service
-from soak import only_in_soak
+from soak import SOAK, only_in_soak
 from web import get
 from webshop import container
 
 FAILED, USAGE, IN_USE = 1, 2, 4
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 
 
 @pytest.fixture

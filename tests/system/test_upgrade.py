@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -15,9 +14,9 @@ from instances import Make
 from moment import until
 from newer_postgres import on_the_host, strip
 from program import Ran, must, run, start
+from soak import SOAK
 
 LONG = 240.0  # seconds that an upgrade may take on a busy machine
-SOAK = bool(os.environ.get("SOCKWAKE_SOAK"))
 # what is there of the new cluster when sockwake is killed
 MOMENTS = (
     *("new/PG_VERSION", "work/pg_upgrade_output.d", "new/pg_upgrade_output.d"),

@@ -95,9 +95,10 @@ class NewVersion:
         old, new = move.old, move.new
         had, found = (store.find(each.digest) if each.digest else None for each in (old, new))
         if settings.is_container and not (had and found):
+            gone = new.image if had else old.image
             raise SockwakeError(
-                f"an image of '{instance.name}' was removed meanwhile",
-                scope.command("sockwake images pull"),
+                f"image {gone} of '{instance.name}' was removed meanwhile",
+                scope.command("sockwake images pull", gone),
             )
         owner = two_clusters.owner(self._data, old.major, new.major)
         older = programs.of(
