@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 from sockwake.admin import inventory
+from sockwake.admin.each import try_each
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
@@ -62,6 +63,36 @@ def named_or_all(
     if bool(words) == all_of_them:
         raise SockwakeError("say which instances, or --all", example, USAGE)
     return names(words, root, or_all=True, fits=fits)
+
+
+def is_there(name: Name) -> bool:
+    """Whether there is an instance of this name on the system that runs."""
+    return inventory.exists(Instance(name))
+
+
+def there(
+    named: Sequence[Name], known: Callable[[Name], bool] = is_there, where: str = ""
+) -> tuple[list[Name], SockwakeError | None]:
+    """Those of some names that are there, for a command that tells something of each.
+
+    Of the others it is said on stderr that they are not, and returned is also the error with which
+    the command is to end, None when all are there. where: behind the sentence, as in " in /tree".
+    Raises SockwakeError (unknown) when none of them is.
+    """
+    found: list[Name] = []
+
+    def look(name: Name) -> None:
+        if not known(name):
+            hint = f"{scope.command('sockwake ls')} shows those there are"
+            raise SockwakeError(f"there is no instance '{name}'{where}", hint, UNKNOWN)
+        found.append(name)
+
+    if not try_each(named, look):
+        return found, None
+    problem = SockwakeError("not all of them are there", status=UNKNOWN)
+    if not found:
+        raise problem
+    return found, problem
 
 
 def is_one_name(words: Sequence[str]) -> bool:

@@ -25,35 +25,30 @@ def _history(arguments: Namespace) -> None:
     names = operands.names(arguments.names, or_all=True) if arguments.names else []
     since = log.moment(arguments.since) if arguments.since else 0.0
     rows = history.rows(names, since, arguments.lines or 0)
-    if not rows:
-        _require_known(names)
+    told = {row["name"] for row in rows}
+
+    def is_known(name: Name) -> bool:
+        """Whether there is such an instance, or an event of one that was removed."""
+        if name in told or operands.is_there(name):
+            return True
+        return bool(log.read([name], since=since, most=1))
+
+    _, missing = operands.there(names, is_known)
     if arguments.json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print(history.table(rows, has_header=not arguments.no_header))
     else:
         print("The journal has nothing of that.", file=sys.stderr)
-
-
-def _require_known(names: list[Name]) -> None:
-    """Raise SockwakeError for a name of which there is neither an instance nor an event."""
-    from sockwake.admin import inventory
-    from sockwake.config.instance import Instance
-    from sockwake.errors import UNKNOWN
-
-    for name in names:
-        if not inventory.exists(Instance(name)):
-            raise SockwakeError(
-                f"there is no instance '{name}'", scope.command("sockwake ls"), UNKNOWN
-            )
+    if missing:
+        raise missing
 
 
 def _report(arguments: Namespace) -> None:
     from sockwake.admin.measure import log, report, report_text
     from sockwake.system import files
 
-    names = operands.names(arguments.names, or_all=True)
-    _require_known(names)
+    names, missing = operands.there(operands.names(arguments.names, or_all=True))
     if not names:
         raise SockwakeError(
             "there are no instances", f"{scope.command('sockwake-new')} NAME --version 18 makes one"
@@ -65,18 +60,21 @@ def _report(arguments: Namespace) -> None:
         print(json.dumps(report_text.facts(made), indent=2))
     elif not arguments.html:
         print(report_text.table(made))
+    if missing:
+        raise missing
 
 
 def _metrics(arguments: Namespace) -> None:
     from sockwake.admin.measure import metrics
 
-    names = operands.names(arguments.names, or_all=True)
-    _require_known(names)
+    names, missing = operands.there(operands.names(arguments.names, or_all=True))
     text = metrics.text(names if arguments.names else ())
     if arguments.output:
         metrics.write(arguments.output, text)
     else:
         print(text, end="")
+    if missing:
+        raise missing
 
 
 def _would_sleep(arguments: Namespace) -> None:

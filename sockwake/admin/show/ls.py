@@ -8,9 +8,9 @@ from sockwake.admin.show import exposure, facts, times
 from sockwake.admin.show.sight import DOWN, Sight
 from sockwake.clients import connections
 from sockwake.config import forwarding, scope, timespan
-from sockwake.config.instance import Instance, Name
+from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings, load
-from sockwake.errors import UNKNOWN, SockwakeError
+from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime
 from sockwake.system import files, port_owner
 
@@ -32,13 +32,12 @@ def state(socket: str, backend: str, status: str) -> str:
 def rows(root: str = "", words: Sequence[str] = ()) -> list[dict[str, object]]:
     """One row for each instance; "error": what is wrong with its files, or why a wake failed.
 
-    words: names and wildcards, none for all. Raises SockwakeError (unknown) for one that is not
-    there.
+    words: names and wildcards, none for all. Raises SockwakeError (unknown) for a wildcard that
+    matches nothing.
     """
     instances, drafts = inventory.instances(root), inventory.unfinished(root)
     if words:
         chosen = operands.names(words, root)
-        _require_there(chosen, [*instances, *drafts])
         instances = [each for each in instances if each.name in chosen]
         drafts = [each for each in drafts if each.name in chosen]
     sight = Sight(instances, root)
@@ -52,12 +51,12 @@ def row(instance: Instance, settings: Settings) -> dict[str, object]:
     return _row(instance, settings, Sight([instance], instance.root))
 
 
-def _require_there(chosen: Sequence[Name], there: Sequence[Instance]) -> None:
-    known = {each.name for each in there}
-    for name in chosen:
-        if name not in known:
-            hint = f"{scope.command('sockwake ls')} shows those there are"
-            raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
+def missing(root: str, words: Sequence[str]) -> SockwakeError | None:
+    """The error for names that are not there, which are said; see operands.there()."""
+    if not words:
+        return None
+    known = {each.name for each in (*inventory.instances(root), *inventory.unfinished(root))}
+    return operands.there(operands.names(words, root), known.__contains__)[1]
 
 
 def _row_or_error(instance: Instance, sight: Sight) -> dict[str, object]:

@@ -17,15 +17,21 @@ from sockwake.errors import FAILED, USAGE, SockwakeError
 
 
 def _ls(arguments: Namespace) -> None:
+    from sockwake.admin.show import ls
+
     if arguments.watch:
         from sockwake.admin.show import watch
 
         if arguments.json:
             raise SockwakeError("--watch and --json exclude each other", status=USAGE)
         watch.require_terminal(f"{scope.command('sockwake ls', '--json')} is for programs")
+    missing = ls.missing(arguments.root or "", arguments.names)
+    if arguments.watch:
         watch.run(lambda: _listed(arguments))
     else:
         sys.stdout.write(_listed(arguments))
+    if missing:
+        raise missing
 
 
 def _listed(arguments: Namespace) -> str:
@@ -38,7 +44,7 @@ def _listed(arguments: Namespace) -> str:
     header = not arguments.no_header
     if rows or not header:
         return table.text(rows, header=header, coloured=colour.is_wanted(sys.stdout))
-    if arguments.filter:
+    if arguments.filter or arguments.names:
         return "There is no such instance.\n"
     program = scope.command("sockwake-new")
     return f"There are no instances. {program} NAME --version 18 makes one.\n"
@@ -70,14 +76,11 @@ def _status(arguments: Namespace) -> None:
 
 
 def _doctor(arguments: Namespace) -> None:
-    from sockwake.admin import inventory
     from sockwake.admin.show.doctor import table as checks
 
     words = arguments.names
-    chosen = [Instance(name) for name in operands.names(words, or_all=True)]
-    for instance in chosen:
-        if not inventory.exists(instance):
-            load(instance)  # raises
+    names, missing = operands.there(operands.names(words, or_all=True))
+    chosen = [Instance(name) for name in names]
     if os.geteuid() and not arguments.user:
         print("sockwake: only root can see all of it", file=sys.stderr)
     found = checks.examine(chosen, is_whole=not words)
@@ -90,6 +93,8 @@ def _doctor(arguments: Namespace) -> None:
     else:
         plural = "" if len(chosen) == 1 else "s"
         print(f"Nothing is wrong with {len(chosen)} instance{plural}.")
+    if missing:
+        raise missing
     if not all(each.fixed for each in found):
         sys.exit(FAILED)
 
@@ -110,6 +115,8 @@ def _check(arguments: Namespace) -> None:
     else:
         several = f"{len(subject.chosen)} instance{'' if len(subject.chosen) == 1 else 's'}"
         print(f"Nothing forbids an image of {subject.where} with {several}.")
+    if subject.missing:
+        raise subject.missing
     if found:
         sys.exit(FAILED)
 

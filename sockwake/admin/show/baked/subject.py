@@ -11,7 +11,7 @@ from sockwake.admin.show.doctor.finding import Finding, Patient
 from sockwake.config import resolved, scope
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
-from sockwake.errors import UNKNOWN, SockwakeError, reason
+from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import COMPOSE
 
 
@@ -19,18 +19,16 @@ class Baked(Patient):
     """A tree, or this machine, of which an image is made, and the chosen ones of its instances."""
 
     def __init__(self, tree: Tree, words: Sequence[str]) -> None:
-        """words: names and wildcards; none for all, and the tree itself. Raises SockwakeError."""
+        """words: names and wildcards; none for all, and the tree itself. Raises SockwakeError.
+
+        missing: see operands.there().
+        """
         self.tree = tree
         every = [*_instances(tree)]
         known = {each.name: each for each in every}
         names = operands.names(words, or_all=True, every=every)
-        if unknown := next((name for name in names if name not in known), None):
-            raise SockwakeError(
-                f"there is no instance '{unknown}' in {self.where}",
-                f"{scope.command('sockwake ls')} shows those there are",
-                UNKNOWN,
-            )
-        chosen = [known[name] for name in names]
+        told, self.missing = operands.there(names, known.__contains__, f" in {self.where}")
+        chosen = [known[name] for name in told]
         super().__init__(chosen, is_whole=not words, root=tree.root, every=every)
         self._compose: dict[str, Any] = {}
 
