@@ -32,14 +32,14 @@ def variables(
 
     Raises SockwakeError, with with_password also when the password is not known.
     """
+    if with_password:
+        addresses.require_postgres(instance, settings)
     if service or port:
         endpoint = _endpoint(instance, settings, service, port)
         host = addresses.LOOPBACK.get(endpoint.address, endpoint.address)
         return {"HOST": host, "PORT": str(endpoint.port)}
     if settings.has_cluster:
         return _of_postgres(instance, settings, with_password=with_password)
-    if with_password:
-        addresses.require_postgres(instance, settings)
     item = settings.listen[0]
     if item.startswith("/"):
         return {"SOCKET": item}

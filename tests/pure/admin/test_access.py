@@ -207,6 +207,9 @@ def test_what_cannot_be_told_is_refused(shop: Tree) -> None:
         ran = shop.sockwake(verb, "shop-web", "--password")
         assert ran.status == 1 and "is no PostgreSQL, but of kind 'container'" in ran.stderr, ran
         assert shop.sockwake(verb, "none").status == 5
+    shop.write_env("site", text_of(PROJECT))
+    ran = shop.sockwake("env", "site", "--service", "web", "--password")
+    assert ran.status == 1 and "is no PostgreSQL, but of kind 'project'" in ran.stderr, ran
     Path(shop.instance("shop").uninitialised_file).touch()
     assert "its first wake makes one" in shop.sockwake("dsn", "shop", "--password").stderr
     assert shop.sockwake("dsn").status == 2
