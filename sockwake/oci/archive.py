@@ -1,5 +1,6 @@
 """Archives of images: what is in a file, whichever of the two kinds it is, and how to write one."""
 
+import fcntl
 import json
 import lzma
 import os
@@ -18,6 +19,7 @@ from sockwake.system import deletion, files
 
 _DOCKERS, _OCIS = "manifest.json", "index.json"
 _LONGEST = 16 << 20  # bytes of one of these two
+_WORK = ".sockwake-save-"  # in the name of the directory in which an archive is made
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _VND = "application/vnd.docker"
 # what reading one that is damaged raises, compressed or not
@@ -114,9 +116,8 @@ def save(image: store.Image, path: str, name: str) -> None:
     """
     _require_free(path)
     folder = os.path.dirname(os.path.abspath(path))
-    store.require_room(folder, 2 * image.size, path)
-    work = mkdtemp(prefix=".sockwake-", dir=folder)
-    try:
+    with workplace(folder) as work:
+        store.require_room(folder, 2 * image.size, path)
         _write_fetched(image, f"{work}/image")
         # in its directory, whose path may have a colon in it
         archive = "docker-archive:archive" + (f":{name}" if name else "")
@@ -127,8 +128,46 @@ def save(image: store.Image, path: str, name: str) -> None:
         _require_free(path)  # one may have come meanwhile
         os.rename(f"{work}/archive", path)
         files.sync(folder)
+
+
+@contextmanager
+def workplace(folder: str) -> Iterator[str]:
+    """A new directory in another one, for what an archive is made of there; then it is deleted.
+
+    It is locked meanwhile: those of calls that were killed are not, and are deleted before.
+    """
+    _delete_left(folder)
+    while True:
+        work = mkdtemp(prefix=_WORK, dir=folder)
+        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.isdir(work):  # else another call has deleted it before it was locked
+            break
+        os.close(lock)
+    try:
+        yield work
     finally:
         deletion.tree(work, quietly=True)
+        os.close(lock)
+
+
+def _delete_left(folder: str) -> None:
+    """Delete the directories that calls of this user's which were killed have left."""
+    with os.scandir(folder) as found:
+        left = [each for each in found if each.name.startswith(_WORK)]
+    for each in left:
+        try:
+            lock = os.open(each.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:  # no directory, or another user's
+            continue
+        try:
+            if os.fstat(lock).st_uid == os.geteuid():
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                deletion.tree(each.path, quietly=True)
+        except BlockingIOError:
+            pass  # it is still at work
+        finally:
+            os.close(lock)
 
 
 def name_for(image: store.Image, asked: str) -> str:
