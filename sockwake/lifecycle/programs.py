@@ -42,7 +42,10 @@ _HBA = "pg_hba.conf"
 # its socket is in a directory that only root and itself can reach
 TRUST = "local all all trust\n"
 # a throw-away server is nobody's: no jobs of extensions, no archive, no subscriptions, no language
+# and it starts where the everyday server does by settings of its command line, whatever these are
+TAKES_ALL = ("wal_level=logical", "max_prepared_transactions=1000", "max_replication_slots=1000")
 _OWN = (
+    *TAKES_ALL,
     *("listen_addresses=", "ssl=off", "logging_collector=off", "log_destination=stderr"),
     *("archive_mode=off", "autovacuum=off", "max_logical_replication_workers=0"),
     *("shared_preload_libraries=", "unix_socket_permissions=0700", "port=5432", "lc_messages=C"),

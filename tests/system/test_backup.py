@@ -167,7 +167,9 @@ def test_a_user_s_own_are_backed_up_below_their_home(user_database: Own, own: Ma
 
 
 def test_a_backup_is_proven_and_damage_is_found_and_counts_for_nothing(instance: Make) -> None:
-    database = instance()
+    # a slot with which no server starts that lacks this setting of the command line
+    database = instance("--set", "wal_level=logical")
+    database.psql("select pg_create_logical_replication_slot('kept', 'test_decoding')")
     database.psql("create table kept as select n from generate_series(1, 50000) n")
     table = database.psql("select pg_relation_filepath('kept')")
     backups = [backup("pg1", "--dump")]

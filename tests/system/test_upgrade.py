@@ -105,6 +105,28 @@ def test_the_host_s_servers_upgrade_it_by_links_or_a_dump(instance: Make, image:
             upgrade("--forget", name=name).expect(0)
 
 
+@pytest.mark.soak
+def test_what_only_settings_of_the_command_line_let_start_is_upgraded(instance: Make) -> None:
+    told = ("--set", "wal_level=logical", "--set", "max_prepared_transactions=5")
+    database = filled(instance(*told, version="17", idle="1min"))
+    for kind, more in (("logical", "'test_decoding'"), ("physical", "true")):
+        database.psql(f"SELECT pg_create_{kind}_replication_slot('{kind}', {more})")
+    words = ("-c", "INSERT INTO kept VALUES (-1)", "-c", "PREPARE TRANSACTION 'two'")
+    database.psql("BEGIN", *words)
+    database.put_to_sleep()
+    must("sockwake", "backup", "pg1")
+    must("sockwake", "backups", "verify", "pg1")
+    for method in ("upgrade", "dump"):  # neither would have it
+        refused = upgrade("--version", "18", "--method", method)
+        refused.expect(1, "the cluster has the prepared transaction two")
+    database.psql("ROLLBACK PREPARED 'two'")
+    database.psql("SELECT pg_logical_slot_get_changes('logical', NULL, NULL)")
+    database.put_to_sleep()
+    upgrade("--version", "18").expect(0, "replication slots were not taken along: physical")
+    assert database.psql("SELECT slot_name FROM pg_replication_slots") == "logical"
+    require_kept(database, 18)
+
+
 @pytest.mark.fault
 def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make) -> None:
     database = instance("--set", "shared_preload_libraries=pg_cron", version="17", idle="1min")

@@ -18,7 +18,7 @@ from sockwake.config import scope
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place, Word
 from sockwake.lifecycle.passing_image import InImage
-from sockwake.lifecycle.programs import TRUST, Programs, Server
+from sockwake.lifecycle.programs import TAKES_ALL, TRUST, Programs, Server
 from sockwake.postgres import host_server
 from sockwake.postgres.names import DATABASES, to_database
 from sockwake.system import files, process
@@ -175,7 +175,7 @@ class NewerCluster:
         if isinstance(newer, InImage):
             old_programs = InImage.OLDER_PROGRAMS
         options = f"-c hba_file={_AT}/pg_hba.conf -c ssl=off -c logging_collector=off -c {_ENGLISH}"
-        options += "".join(f" -c {each}" for each in facts.preloading)
+        options += "".join(f" -c {each}" for each in (*TAKES_ALL, *facts.preloading))
         words: list[Word] = [
             *(
                 f"--old-bindir={old_programs}",
@@ -243,6 +243,7 @@ class NewerCluster:
                     f"the cluster of PostgreSQL {self._new} does not have what was in the old one: "
                     f"{_counted(found)} tables, not {_counted(facts.relations)}"
                 )
+            self._note_slots(facts, server)
             self._update_extensions(server)
             self._make_statistics(server, method)
             if self._new >= _COLLATION_KNOWN and (other := server.sql(_OTHER_COLLATION)):
@@ -250,6 +251,12 @@ class NewerCluster:
                     f"the C library sorts otherwise now: indexes of {', '.join(other.split())} are "
                     "to be made anew (REINDEX, ALTER DATABASE … REFRESH COLLATION VERSION)"
                 )
+
+    def _note_slots(self, facts: Facts, server: Server) -> None:
+        """Say which replication slots it has not: pg_upgrade takes logical ones, a dump none."""
+        found = server.sql(old_cluster.SLOTS).splitlines() if facts.slots else []
+        if gone := [each for each in facts.slots if each not in found]:
+            self.said.append(f"replication slots were not taken along: {', '.join(gone)}")
 
     def _update_extensions(self, server: Server) -> None:
         """Run what pg_upgrade has written for extensions that have a newer version."""

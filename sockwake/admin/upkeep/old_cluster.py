@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle.passing import Place
@@ -29,6 +29,8 @@ SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 WHERE relkind IN ('r', 'p', 'm') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
 """
+SLOTS = "SELECT slot_name FROM pg_replication_slots ORDER BY 1"
+_PREPARED = "SELECT gid FROM pg_prepared_xacts ORDER BY 1"
 _EXTENSIONS = "SELECT extname FROM pg_extension ORDER BY 1"
 
 
@@ -38,7 +40,8 @@ class Facts:
 
     user: of its superuser with the lowest number, by whom it was made. locale: options of initdb.
     preloaded: shared_preload_libraries. extensions: their names, by database. relations: how many
-    tables and materialized views each database has, none where that is not known.
+    tables and materialized views each database has, none where that is not known. slots: for
+    replication.
     """
 
     user: str
@@ -46,6 +49,7 @@ class Facts:
     preloaded: str
     extensions: dict[str, list[str]]
     relations: dict[str, int]
+    slots: list[str] = field(default_factory=list)
 
     @property
     def preloading(self) -> list[str]:
@@ -71,6 +75,12 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
                 f"the cluster has the tablespace {', '.join(spaces)}, which an upgrade would leave",
                 "ALTER DATABASE and ALTER TABLE ... SET TABLESPACE pg_default move what is in it",
             )
+        if prepared := server.sql(_PREPARED).splitlines():
+            raise SockwakeError(
+                f"the cluster has the prepared transaction {', '.join(prepared)}, which an upgrade "
+                "would leave",
+                "COMMIT PREPARED or ROLLBACK PREPARED ends it, in its database",
+            )
         require_none(server.sql(CLOSED).splitlines(), programs.passing.instance.name)
         databases = server.sql(DATABASES).splitlines()
         return Facts(
@@ -79,6 +89,7 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
             preloaded=_preloaded(arguments) or server.sql(_PRELOADED),
             extensions={each: server.sql(_EXTENSIONS, each).split() for each in databases},
             relations={each: int(server.sql(RELATIONS, each)) for each in databases},
+            slots=server.sql(SLOTS).splitlines(),
         )
 
 
