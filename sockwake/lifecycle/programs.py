@@ -27,7 +27,7 @@ from sockwake.oci import bundle, store
 from sockwake.oci.store import Image
 from sockwake.postgres import controldata, host_server
 from sockwake.postgres.controldata import ControlData
-from sockwake.postgres.names import to_database
+from sockwake.postgres.names import BEGINNINGS, to_database
 from sockwake.system import files, process
 
 _HOUR = 3600  # seconds
@@ -135,6 +135,7 @@ class Server:
         self._passing = passing
         self._user = user
         self._owner = owner
+        self._beginning, self._otherwise = BEGINNINGS
 
     def path(self, place: Place) -> str:
         """The path at which a client beside the server sees a place that the server sees."""
@@ -145,18 +146,28 @@ class Server:
         where = ["--port=5432", f"--username={self._user}", "--no-password"]
         return [*self._passing.beside(program, self.door, self._owner), *where, *words]
 
-    def sql(self, query: str, database: str = "postgres") -> str:
+    def sql(self, query: str, database: str = "") -> str:
         """The rows of an SQL statement, a line each, the columns with "|" between them.
 
-        Raises SockwakeError with what the server said.
+        database: "" for one that there is. Raises SockwakeError with what the server said.
         """
-        where = to_database(database)
-        return self.run("psql", *_PSQL, where, f"--command={query}").rstrip("\n")
+        return self._psql([*_PSQL, f"--command={query}"], database).rstrip("\n")
 
-    def execute(self, statements: str, database: str = "postgres") -> None:
+    def execute(self, statements: str, database: str = "") -> None:
         """Run SQL statements that no list of processes shows; raises SockwakeError as sql()."""
-        words = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", to_database(database))
-        self.run("psql", *words, stdin=statements)
+        words = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        self._psql(words, database, statements)
+
+    def _psql(self, words: Sequence[str], database: str, stdin: str | None = None) -> str:
+        try:
+            where = to_database(database or self._beginning)
+            return self.run("psql", *words, where, stdin=stdin)
+        except process.ProgramError as error:
+            is_gone = f'database "{self._beginning}" does not exist' in error.output
+            if database or not is_gone or self._beginning == self._otherwise:
+                raise
+        self._beginning = self._otherwise
+        return self._psql(words, database, stdin)
 
     def run(
         self, program: str, *words: str, stdin: str | None = None, said: list[str] | None = None

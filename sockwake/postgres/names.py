@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# where PostgreSQL's own programs ask what there is: the first may have been dropped
+BEGINNINGS = ("postgres", "template1")
 # those that let anybody in
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
 # and nobody, of the user's

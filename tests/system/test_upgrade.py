@@ -127,6 +127,20 @@ def test_what_only_settings_of_the_command_line_let_start_is_upgraded(instance: 
     require_kept(database, 18)
 
 
+@pytest.mark.soak
+def test_one_without_the_database_postgres_is_looked_after_and_upgraded(instance: Make) -> None:
+    """It may be dropped: PostgreSQL's own programs begin in template1 then, and so do ours."""
+    database = filled(instance("--db-name", "shop", version="17", idle="1min"))
+    database.psql("DROP DATABASE postgres")
+    database.put_to_sleep()
+    must("sockwake", "backup", "pg1")
+    run("sockwake", "backups", "verify", "pg1").expect(0, "a server of it answers in shop")
+    run("sockwake", "maintain", "pg1").expect(0, "maintained pg1")
+    database.put_to_sleep()
+    upgrade("--version", "18").expect(0, "served by PostgreSQL 18 now")
+    require_kept(database, 18)
+
+
 @pytest.mark.fault
 def test_what_cannot_be_taken_over_is_said_and_nothing_is_touched(instance: Make) -> None:
     database = instance("--set", "shared_preload_libraries=pg_cron", version="17", idle="1min")

@@ -12,7 +12,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.beside_server import Beside
 from sockwake.postgres import maintenance
-from sockwake.postgres.names import CLOSED, to_database
+from sockwake.postgres.names import BEGINNINGS, CLOSED, to_database
 from sockwake.system import process
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=VERBOSITY=terse")
@@ -51,7 +51,7 @@ class InServer:
 
         has_all: whether template0, too, is so old that it is for autovacuum to freeze.
         """
-        databases = self._list(maintenance.DATABASES, "postgres")
+        databases = self._list(maintenance.DATABASES)
         counted = {"reindexed": 0, "vacuumed": 0, "analyzed": 0}
         for name in databases:
             if self._is_over():
@@ -64,15 +64,15 @@ class InServer:
             counted["analyzed"] += self._each([t for t in tables if t not in vacuumed], name)
         of = {"reindexed": "index", "vacuumed": "table", "analyzed": "table"}
         self.done += [f"{what} {_counted(n, of[what])}" for what, n in counted.items() if n]
-        if closed := self._ask(CLOSED, "postgres").splitlines():
+        if closed := self._ask(CLOSED).splitlines():
             self.done.append(f"left {listed(closed)} alone, which allows no connections")
         if has_all:
             self._await_autovacuum()
-            self._ask("CHECKPOINT", "postgres")  # pg_control tells how old it is
+            self._ask("CHECKPOINT")  # pg_control tells how old it is
 
     def position(self) -> int:
         """How far its WAL has come, in bytes."""
-        return int(self._ask(maintenance.POSITION, "postgres"))
+        return int(self._ask(maintenance.POSITION))
 
     def _reindex(self, database: str) -> int:
         """Rebuild what a new C library would sort otherwise, and note that; how many indexes."""
@@ -106,7 +106,7 @@ class InServer:
     def _await_autovacuum(self) -> None:
         """Stay until autovacuum has frozen what lets nobody in, for some minutes at most."""
         deadline = time.monotonic() + _AUTOVACUUM
-        while int(self._ask(maintenance.UNREACHABLE, "postgres")) >= upkeep.WRAPAROUND_AGE:
+        while int(self._ask(maintenance.UNREACHABLE)) >= upkeep.WRAPAROUND_AGE:
             if time.monotonic() > deadline or self._is_over():
                 left = "left what allows no connections to autovacuum, which had no time for it"
                 self.done.append(left)
@@ -119,19 +119,23 @@ class InServer:
         told = self.problems[:_MOST_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
         return "; ".join(told)
 
-    def _list(self, query: str, database: str) -> list[str]:
+    def _list(self, query: str, database: str = "") -> list[str]:
         try:
             return [str(each) for each in json.loads(self._ask(query, database))]
         except ValueError:
             raise SockwakeError("PostgreSQL's answer makes no sense") from None
 
-    def _ask(self, query: str, database: str) -> str:
-        try:
-            return self._psql(database, f"--command={query}", timeout=_QUESTION).strip()
-        except process.ProgramError as error:
-            raise SockwakeError(
-                f"the server could not be asked in database {database}", said=error.said
-            ) from None
+    def _ask(self, query: str, database: str = "") -> str:
+        """What a query prints. database: "" for one that there is. Raises SockwakeError."""
+        problem = None
+        for place in [database] if database else BEGINNINGS:
+            try:
+                return self._psql(place, f"--command={query}", timeout=_QUESTION).strip()
+            except process.ProgramError as error:
+                what = f"the server could not be asked in database {place}"
+                problem = problem or SockwakeError(what, said=error.said)
+        assert problem
+        raise problem
 
     def _psql(
         self,

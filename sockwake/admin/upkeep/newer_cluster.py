@@ -238,7 +238,8 @@ class NewerCluster:
         with self._newer.server(self._to, settings=facts.preloading, lock=self._data) as server:
             there = server.sql(DATABASES).splitlines()
             found = {each: int(server.sql(old_cluster.RELATIONS, each)) for each in there}
-            if facts.relations and found != facts.relations:
+            # one that the old cluster does not have has come with initdb, as postgres
+            if any(found.get(name) != count for name, count in facts.relations.items()):
                 raise SockwakeError(
                     f"the cluster of PostgreSQL {self._new} does not have what was in the old one: "
                     f"{_counted(found)} tables, not {_counted(facts.relations)}"
@@ -247,8 +248,9 @@ class NewerCluster:
             self._update_extensions(server)
             self._make_statistics(server, method)
             if self._new >= _COLLATION_KNOWN and (other := server.sql(_OTHER_COLLATION)):
+                names = ", ".join(other.splitlines())
                 self.said.append(
-                    f"the C library sorts otherwise now: indexes of {', '.join(other.split())} are "
+                    f"the C library sorts otherwise now: indexes of {names} are "
                     "to be made anew (REINDEX, ALTER DATABASE … REFRESH COLLATION VERSION)"
                 )
 

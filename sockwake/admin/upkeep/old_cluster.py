@@ -70,7 +70,7 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
         if name:
             kind = _PROVIDERS[provider]
             locale += [f"--locale-provider={kind}", f"--{kind}-locale={name}"]
-        if spaces := server.sql(_TABLESPACES).split():
+        if spaces := server.sql(_TABLESPACES).splitlines():
             raise SockwakeError(
                 f"the cluster has the tablespace {', '.join(spaces)}, which an upgrade would leave",
                 "ALTER DATABASE and ALTER TABLE ... SET TABLESPACE pg_default move what is in it",
@@ -87,7 +87,7 @@ def ask(programs: Programs, cluster: Place, data: str, arguments: Sequence[str])
             user=server.sql("SELECT rolname FROM pg_roles WHERE oid = 10"),
             locale=locale,
             preloaded=_preloaded(arguments) or server.sql(_PRELOADED),
-            extensions={each: server.sql(_EXTENSIONS, each).split() for each in databases},
+            extensions={each: server.sql(_EXTENSIONS, each).splitlines() for each in databases},
             relations={each: int(server.sql(RELATIONS, each)) for each in databases},
             slots=server.sql(SLOTS).splitlines(),
         )
