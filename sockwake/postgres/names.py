@@ -9,6 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# for psql, before what names things of a database: it would have them in the encoding of that.
+# SQL_ASCII has no text that can be converted
+IN_UTF8 = (
+    "SELECT pg_catalog.set_config('client_encoding', 'UTF8', false) "
+    "WHERE getdatabaseencoding() <> 'SQL_ASCII' \\g /dev/null\n"
+)
 # where PostgreSQL's own programs ask what there is: the first may have been dropped
 BEGINNINGS = ("postgres", "template1")
 # those that let anybody in

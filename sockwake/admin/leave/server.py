@@ -12,6 +12,7 @@ from sockwake.admin.access import inside
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
 from sockwake.postgres import cluster, host_server
+from sockwake.postgres.names import IN_UTF8
 from sockwake.system import process
 
 _APPLICATION = "sockwake export"
@@ -35,7 +36,8 @@ class Server:
     def ask(self, query: str, database: str) -> Any:
         """What a query returns, which is one value of JSON; raises ProgramError."""
         argv = self._argv("psql", [*_QUIETLY.split()], database)
-        return json.loads(process.run(argv, stdin=f"{self.secret}\n{query}", timeout=None))
+        text = f"{self.secret}\n{IN_UTF8}{query}"
+        return json.loads(process.run(argv, stdin=text, timeout=None))
 
     def dump(self, path: str) -> None:
         """Append all databases and roles, as SQL, to a file that is there; raises ProgramError."""

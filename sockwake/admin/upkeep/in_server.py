@@ -12,10 +12,11 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.lifecycle.beside_server import Beside
 from sockwake.postgres import maintenance
-from sockwake.postgres.names import BEGINNINGS, CLOSED, to_database
+from sockwake.postgres.names import BEGINNINGS, CLOSED, IN_UTF8, to_database
 from sockwake.system import process
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=VERBOSITY=terse")
+_STRICTLY = "--set=ON_ERROR_STOP=1"
 _QUESTION = 600  # seconds
 _LONGEST = 7 * 86_400  # seconds for one statement
 _AUTOVACUUM = 180  # seconds: three times autovacuum_naptime as it is by default
@@ -92,7 +93,7 @@ class InServer:
                 break
             some = statements[at : at + _AT_A_TIME]
             every = [*maintenance.settings(self._major), *some]
-            text = "".join(f"{each};\n{_TOLD}" for each in every)
+            text = IN_UTF8 + "".join(f"{each};\n{_TOLD}" for each in every)
             said: list[str] = []
             lines = self._psql(database, stdin=text, timeout=_LONGEST, said=said).splitlines()
             errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
@@ -127,10 +128,10 @@ class InServer:
 
     def _ask(self, query: str, database: str = "") -> str:
         """What a query prints. database: "" for one that there is. Raises SockwakeError."""
-        problem = None
+        problem, text = None, f"{IN_UTF8}{query};\n"
         for place in [database] if database else BEGINNINGS:
             try:
-                return self._psql(place, f"--command={query}", timeout=_QUESTION).strip()
+                return self._psql(place, _STRICTLY, timeout=_QUESTION, stdin=text).strip()
             except process.ProgramError as error:
                 what = f"the server could not be asked in database {place}"
                 problem = problem or SockwakeError(what, said=error.said)
