@@ -13,8 +13,10 @@ SETTINGS = (
     "SET lock_timeout = '60s'",
     "SET statement_timeout = 0",
     "SET idle_session_timeout = 0",
+    "SET transaction_timeout = 0",
 )
-_SINCE_SESSION_IDLE = 14  # the PostgreSQL that brought idle_session_timeout
+# the PostgreSQL that brought a setting
+_SINCE = {"idle_session_timeout": 14, "transaction_timeout": 17}
 _SINCE_DATABASES = 15  # the one that notes with which collation a database was made
 
 DATABASES = "SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database"
@@ -29,7 +31,7 @@ FROM pg_database WHERE NOT datallowconn
 
 def settings(major: int) -> list[str]:
     """The statements before those that do the work."""
-    return [each for each in SETTINGS if major >= _SINCE_SESSION_IDLE or "session" not in each]
+    return [each for each in SETTINGS if major >= _SINCE.get(each.split()[1], 0)]
 
 
 def vacuum(freeze_age: int, multi_age: int) -> str:
