@@ -72,7 +72,10 @@ def found(to: str, survey: Survey = SURVEY, method: str = "", **more: object) ->
     return preflight.points(survey, replace(plan(to, method), **more))  # type: ignore[arg-type]
 
 
-def files(to: str, method: str = "", survey: Survey = SURVEY, tls: bool = False) -> dict[str, File]:
+def files(
+    to: str, method: str = "", survey: Survey = SURVEY, tls: bool = False, is_user: bool = False
+) -> dict[str, File]:
     way = plan(to, method, tls=tls)
     points = preflight.points(survey, way)
-    return export_files.files(source(survey, tls=tls), way, points, "2026-11-29T01:00:00Z")
+    whose = replace(source(survey, tls=tls), is_user=is_user)
+    return export_files.files(whose, way, points, "2026-11-29T01:00:00Z")

@@ -11,8 +11,10 @@ import pytest
 import yaml  # type: ignore  # its stubs are no part of the tree
 from leaving import SECRET, SHOP, SURVEY, WAYS, files, plan, source
 
+from sockwake.admin import parser
 from sockwake.admin.leave import dump, export_files
 from sockwake.admin.leave.targets import Target
+from sockwake.admin.verbs import VERBS
 from tree import SOURCE, run
 
 CNPG = SOURCE.parent / "shared/cnpg"
@@ -32,6 +34,26 @@ def test_there_are_ten_at_most_and_only_secrets_have_the_password(
         assert not has_secret or file.mode == 0o600, name
         assert file.text.endswith("\n") or name == "password"
     assert "sockwake export shop-1" in made["README"].text
+
+
+@pytest.mark.parametrize(("target", "method"), WAYS, ids=lambda each: getattr(each, "name", each))
+@pytest.mark.parametrize("is_user", [False, True])
+def test_the_commands_that_are_to_be_typed_next_are_about_that_instance(
+    target: Target, method: str, is_user: bool
+) -> None:
+    made = files(target.name, method, is_user=is_user)
+    typed = [
+        shlex.split(line.partition("<")[0])[1:]
+        for file in made.values()
+        for line in file.text.splitlines()
+        if line.startswith("    sockwake ")
+    ]
+    assert typed
+    for words in typed:
+        parsed = parser.parse(VERBS, words)
+        assert parsed.user == is_user, words
+        named = getattr(parsed, "name", "") or parsed.names[0]
+        assert (named, "--user" in getattr(parsed, "rest", [])) == ("shop-1", False), words
 
 
 def manifests(name: str, method: str, **more: Any) -> list[dict[str, Any]]:
