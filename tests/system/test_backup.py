@@ -55,7 +55,9 @@ def test_asleep_awake_or_dumped_every_row_comes_back(
     instance: Make, known: Know, runtime: str
 ) -> None:
     version = version_for(runtime)
-    database = instance("--runtime", runtime, "--port", "25501", version=version)
+    # libpq takes a name with "=" in it for a connection string
+    named = ("--port", "25501", "--db-name", "shop=1")
+    database = instance("--runtime", runtime, *named, version=version)
     other = known("pg2")
     database.psql("create table kept as select 1 as n")
     system = database.psql("select system_identifier from pg_control_system()")

@@ -213,9 +213,9 @@ def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
     new_from(packed, "newer", "--port", "25503", "--version", "18", "--runtime", "engine")
     has_all(newer)
     single = known("single")
-    said = new_from(one, "single", "--port", "25504", "--db-name", "shop").err
+    said = new_from(one, "single", "--port", "25504", "--db-name", "shop=1").err
     assert "has no roles: all in it belongs to postgres now" in said
-    assert single.psql("select count(*) from t", "-d", "shop") == "1000"
+    assert single.psql("select count(*) from t") == "1000"
     if SERVER.exists():
         hosted = known("hosted")
         new_from(packed, "hosted", "--port", "25505", "--runtime", "host", "--version", VERSION)

@@ -70,7 +70,7 @@ class Server:
 
     def dump(self, path: str) -> dict[str, object]:
         """Have pg_dump fill data/ of a backup, a file for each database, and one of globals."""
-        psql = self._argv("psql", "--no-psqlrc", "-At", f"--dbname={self._settings.db_name}")
+        psql = self._argv("psql", "--no-psqlrc", "-At", to_database(self._settings.db_name))
         names = process.run([*psql, "-c", DATABASES], timeout=_PATIENCE).splitlines()
         closed = process.run([*psql, "-c", CLOSED], timeout=_PATIENCE).splitlines()
         require_none(closed, self._instance.name)

@@ -7,6 +7,7 @@ from sockwake.errors import SockwakeError
 from sockwake.lifecycle import runtime, waking
 from sockwake.lifecycle.beside_server import beside
 from sockwake.postgres import scram
+from sockwake.postgres.names import to_database
 from sockwake.system import files, process, systemctl, transient
 
 _PASSFILE = ".pgpass"
@@ -28,7 +29,7 @@ def rotate(instance: Instance, settings: Settings, old: str, new: str) -> None:
         try:
             with beside(instance, settings, old, _PASSFILE) as server:
                 words = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-                argv = server.argv("psql", *words, f"--dbname={settings.db_name}")
+                argv = server.argv("psql", *words, to_database(settings.db_name))
                 when_ready = ["sh", "-c", _WHEN_READY, instance.ready_file, sql, *argv]
                 holder = ["flock", instance.wake_lock, *when_ready]
                 transient.hold(instance.backend_unit, *holder, seconds=2 * settings.start_timeout)

@@ -23,7 +23,7 @@ from sockwake.errors import EXISTS, SockwakeError
 from sockwake.kinds.table import HOST
 from sockwake.postgres import adoption, cluster
 from sockwake.postgres.hba import Client
-from sockwake.postgres.names import identifier
+from sockwake.postgres.names import identifier, to_database
 from sockwake.system import deletion, files, process
 
 TYPE_CHECKING = False
@@ -175,7 +175,7 @@ class Loading:
                 self._restore(f"{data}/{file}", "postgres", "--create")
 
     def _restore(self, path: str, database: str, *words: str) -> None:
-        self._feed(path, ["pg_restore", "--exit-on-error", f"--dbname={database}", *words])
+        self._feed(path, ["pg_restore", "--exit-on-error", to_database(database), *words])
 
     def _say(self, path: str, database: str, edit: str = "") -> None:
         """Have psql say what is in a file of SQL; raises SockwakeError for one that is cut, too.
@@ -184,7 +184,7 @@ class Loading:
         """
         with tempfile.NamedTemporaryFile(prefix="sockwake-marks-") as marks:
             script = f"{edit}\n{_MARKS}{marks.name}"
-            self._feed(path, ["psql", *_PSQL.split(), f"--dbname={database}"], script)
+            self._feed(path, ["psql", *_PSQL.split(), to_database(database)], script)
             require_whole(path, marks.read().decode())
 
     def edit(self) -> str:
