@@ -199,9 +199,8 @@ def test_a_dump_with_all_its_roles_becomes_an_instance_of_every_runtime(
     database = instance("--port", "25501", version="17")
     fill(database)
     sockwake("export", "pg1", "--to", "sql", "--output", str(tmp_path / "sql"))
-    dump = tmp_path / "sql/cluster.sql"
     packed = tmp_path / "all.sql.gz"
-    packed.write_bytes(gzip.compress(dump.read_bytes()))
+    packed.write_bytes(gzip.compress(database.tool("pg_dumpall", "--clean").encode()))
     one = tmp_path / "one.dump"
     one.write_text("")
     database.tool("pg_dump", "--format=custom", f"--file={one}")

@@ -190,11 +190,12 @@ class Loading:
     def edit(self) -> str:
         """What leaves out of a dump's roles that which this cluster has, or is to keep.
 
-        The roles come first. The superuser is there, and keeps the password of the instance.
+        The roles come first. The superuser is there, and keeps the password of the instance. Of
+        pg_dumpall --clean the databases that every cluster has are dropped where they are made.
         """
-        user = _pattern(self._settings.db_user)
+        user, there = _pattern(self._settings.db_user), "\\|".join(_NOT_MADE)
         edits = (
-            r"/^DROP \(ROLE\|DATABASE\|TABLESPACE\) /d",
+            rf"/^DROP DATABASE \({there}\);$/!{{/^DROP \(ROLE\|DATABASE\|TABLESPACE\) /d}}",
             f"/^CREATE ROLE {user};$/d",
             rf"s/^\(ALTER ROLE {user} WITH .*\) PASSWORD '[^']*'/\1/",
         )

@@ -224,6 +224,9 @@ def test_the_superuser_is_neither_made_anew_nor_given_another_password() -> None
     assert "ALTER ROLE postgres WITH SUPERUSER LOGIN VALID UNTIL 'infinity';" in head
     assert "CREATE ROLE app;\nALTER ROLE app WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:app';" in head
     assert "\nCREATE ROLE postgres;\n\\." in rest, "a row may look like it"
+    made = "DROP DATABASE template1;\nCREATE DATABASE template1 WITH TEMPLATE = template0;\n"
+    clean = "DROP DATABASE IF EXISTS shop;\nDROP ROLE IF EXISTS postgres;\n"
+    assert edited(f"{clean}{made}\\connect template1\n", "x") == f"{made}\\connect template1\n"
     odd = 'CREATE ROLE "o.d/d*";\nALTER ROLE "o.d/d*" WITH LOGIN PASSWORD \'x\';\n'
     assert edited(odd, "o.d/d*") == 'ALTER ROLE "o.d/d*" WITH LOGIN;\n'
     assert edited(odd, "oxd/d*") == odd
