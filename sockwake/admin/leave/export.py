@@ -171,6 +171,7 @@ def _plan(source: Source, settings: Settings, wish: Wish) -> Plan:
         tls=settings.tls,
         sockets=tuple(item for item in settings.listen if item.startswith("/")),
         allow=settings.allow,
+        is_of_host=not settings.is_container,
     )
 
 

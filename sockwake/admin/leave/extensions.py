@@ -38,6 +38,8 @@ def way_out(name: str, major: str, target: Target) -> str:
     """What has to be done for an extension that the target may not have."""
     if target.name == CNPG:
         return "is not in CloudNativePG's images: imageName has to name one that has it"
+    if target.same_image:  # in place of the host's server, which has none
+        return f"is not in the image postgres:{major}: image: has to name one that has it"
     return f"has to be installed there: {package(name, major)}, if it is Debian's"
 
 

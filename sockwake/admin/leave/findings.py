@@ -23,7 +23,8 @@ class Plan:
 
     method: one of the target's, or "". database: which is imported into CloudNativePG, "" for
     another target. reachable: whether the instance has an address of the network, where the target
-    needs one. tls: whether it offers TLS. sockets: its unix sockets. allow: its ALLOW=.
+    needs one. tls: whether it offers TLS. sockets: its unix sockets. allow: its ALLOW=. is_of_host:
+    whether its server is the host's, and has no image.
     """
 
     target: Target
@@ -33,3 +34,9 @@ class Plan:
     tls: bool = False
     sockets: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    is_of_host: bool = False
+
+    @property
+    def same_image(self) -> bool:
+        """Whether the target runs the very image that runs here."""
+        return self.target.same_image and not self.is_of_host

@@ -128,7 +128,7 @@ def _collation(each: Database, plan: Plan) -> Point:
     what = f"{each.encoding}, {each.locale or each.collate} of {each.provider}"
     if each.version:
         what += f" {each.version}"
-    if plan.target.same_image:
+    if plan.same_image:
         return Point("encoding", FINE, f"database {each.name}: {what}, as in the same image")
     if each.sorts_by_bytes:
         return Point("encoding", FINE, f"database {each.name}: {what}, the same everywhere")
@@ -148,7 +148,7 @@ def _extensions(survey: Survey, plan: Plan) -> Iterator[Point]:
     for each in survey.databases:
         for name, version in sorted(each.extensions.items()):
             what = f"extension {name} {version} of database {each.name}"
-            if plan.target.same_image:
+            if plan.same_image:
                 yield Point("extensions", FINE, f"{what} is in the same image")
             elif extensions.is_everywhere(name):
                 yield Point("extensions", FINE, f"{what} comes with PostgreSQL")

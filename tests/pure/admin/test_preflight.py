@@ -35,6 +35,9 @@ def test_an_extension_that_the_target_may_lack_is_named_with_its_package() -> No
     assert has(said(SURVEY, "patroni")[TO_DO], "pg_cron 1.6", "postgresql-17-cron")
     assert has(said(SURVEY, "sql")[FINE], "hstore 1.8", "comes with PostgreSQL")
     assert not has(said(SURVEY, "compose")[TO_DO], "extension"), "it is the same image"
+    of_host = said(SURVEY, "compose", is_of_host=True)
+    assert has(of_host[TO_DO], "pg_cron 1.6", "is not in the image postgres:17"), "it has none"
+    assert has(of_host[FINE], "hstore 1.8", "comes with PostgreSQL")
     assert has(said(SURVEY, "cloudnative-pg", "monolith")[FINE], "vector", "standard image")
     assert has(said(SURVEY, "cloudnative-pg", "monolith")[TO_DO], "pg_cron", "imageName")
     assert extensions.package("plpython3u", "18") == "postgresql-plpython3-18"
@@ -45,6 +48,8 @@ def test_a_collation_that_sorts_otherwise_elsewhere_is_told_where_files_go_along
     assert has(said(SURVEY, "patroni")[TO_DO], "en_US.utf8 of libc 2.36", "REINDEX")
     assert has(said(SURVEY, "sql")[TO_DO], "a locale that the target has to have")
     assert has(said(SURVEY, "compose")[FINE], "as in the same image")
+    of_host = said(SURVEY, "quadlet", is_of_host=True)
+    assert has(of_host[TO_DO], "en_US.utf8", "a locale that the target has to have")
     by_bytes = replace(SHOP, collate="C.UTF-8", ctype="C.UTF-8", version="", actual="")
     assert not has(said(replace(SURVEY, databases=(by_bytes,)), "patroni")[TO_DO], "collation")
     other = replace(SURVEY, databases=(replace(SHOP, actual="2.41", outdated=("de",)),))
