@@ -186,7 +186,7 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
         "tls": tls,
         "uid": source.owner[0],
         "gid": source.owner[1],
-        "initdb": _initdb(survey),
+        "initdb": _initdb(survey, plan),
         "data": pgdata(source.data, source.major),
         "socket_unit": source.socket_unit,
         "systemctl": "systemctl --user" if source.is_user else "systemctl",
@@ -201,10 +201,23 @@ def _values(source: Source, plan: Plan) -> dict[str, object]:
     }
 
 
-def _initdb(survey: Survey) -> str:
-    """The arguments by which the image makes as careful a cluster as sockwake does."""
-    checksums = "--data-checksums " if survey.checksums else ""
-    return f"{checksums}--encoding=UTF8 --auth-local=scram-sha-256 --auth-host=scram-sha-256"
+def _initdb(survey: Survey, plan: Plan) -> str:
+    """The arguments by which the image makes as careful a cluster as sockwake does.
+
+    And one that sorts as that one: no dump makes the database postgres, which comes with it. The
+    locale of a server of the host's may not be one of the image's.
+    """
+    words = ["--data-checksums"] if survey.checksums else []
+    words += ["--auth-local=scram-sha-256", "--auth-host=scram-sha-256"]
+    first = next((each for each in survey.databases if each.name == "postgres"), None)
+    if not (plan.same_image and first):
+        return " ".join([*words, "--encoding=UTF8"])
+    words += [f"--encoding={first.encoding}"]
+    words += [f"--lc-collate={first.collate}", f"--lc-ctype={first.ctype}"]
+    if first.provider != "libc":
+        words += [f"--locale-provider={first.provider}"]
+        words += [f"--{first.provider}-locale={first.locale}"]
+    return shlex.join(words)
 
 
 def _of_cnpg(source: Source, plan: Plan) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore  # its stubs are no part of the tree
-from leaving import SECRET, SHOP, SURVEY, WAYS, files, plan, source
+from leaving import POSTGRES, SECRET, SHOP, SURVEY, WAYS, files, plan, source
 
 from sockwake.admin import parser
 from sockwake.admin.leave import dump, export_files
@@ -176,6 +176,35 @@ def test_compose_reads_what_the_server_had(tmp_path: Path) -> None:
     assert {port["published"] for port in service["ports"]} == {"25432"}
     assert (service["mem_limit"], service["pids_limit"]) == (str(1 << 30), 100)
     assert made["password"].text == f"{SECRET}\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, "--encoding=UTF8 --lc-collate=C --lc-ctype=C"),
+        (
+            {"provider": "icu", "locale": "de-u-co-phonebk", "collate": "de_DE@euro"},
+            "--encoding=UTF8 --lc-collate=de_DE@euro --lc-ctype=C --locale-provider=icu "
+            "--icu-locale=de-u-co-phonebk",
+        ),
+        ({"encoding": "LATIN1"}, "--encoding=LATIN1 --lc-collate=C --lc-ctype=C"),
+    ],
+)
+def test_the_database_that_no_dump_makes_sorts_there_as_it_did_here(
+    changed: dict[str, Any], told: str
+) -> None:
+    """Its texts would be in another order, and nothing would say so."""
+    survey = replace(SURVEY, databases=(replace(POSTGRES, **changed), SHOP))
+    careful = "--data-checksums --auth-local=scram-sha-256 --auth-host=scram-sha-256"
+    compose = yaml.safe_load(files("compose", survey=survey)["compose.yaml"].text)
+    environment = compose["services"]["postgres"]["environment"]
+    assert environment["POSTGRES_INITDB_ARGS"] == f"{careful} {told}"
+    unit = files("quadlet", survey=survey)["shop-1.container"].text
+    assert f'Environment="POSTGRES_INITDB_ARGS={careful} {told}"\n' in unit
+    # the locales of the host may not be those of the image that comes in its place
+    of_host = replace(plan("compose"), is_of_host=True)
+    made = export_files.files(source(survey), of_host, [], "")["compose.yaml"].text
+    assert f"{careful} --encoding=UTF8" in made
 
 
 def test_a_quadlet_has_the_same_words() -> None:
