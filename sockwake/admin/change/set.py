@@ -10,6 +10,7 @@ from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings
 from sockwake.errors import FAILED, USAGE, SockwakeError
 from sockwake.kinds.table import KINDS
+from sockwake.oci import bundle, store
 from sockwake.system import files, systemctl
 
 _FIXED = {
@@ -106,6 +107,8 @@ class Change:
         if written_out and definition == "service.conf":
             edit = scope.command("sockwake edit", "--unit", self.instance.name)
             said.append(f"{_listed(written_out)} is in service.conf, too: {edit}")
+        elif "BACKEND_PORT" in self._keys:
+            said.append(_of_backend_port(self.instance, self.settings))
         if "TLS" in self._keys:
             file = "--unit" if definition == "service.conf" else "--compose"
             edit = scope.command("sockwake edit", file, self.instance.name)
@@ -119,6 +122,19 @@ class Change:
         if not {"ALLOW", "LISTEN", "PORTS", "TLS"} & set(self._keys):
             return ""
         return exposure.aloud(self.instance, self.settings, [])
+
+
+def _of_backend_port(instance: Instance, settings: Settings) -> str:
+    """That only a wake tells whether the server of a container is there; what its image says."""
+    if not settings.backend_port:
+        return "its server has to make its unix socket in SOCKWAKE_BACKEND"
+    digest = bundle.image_of(instance) if settings.is_bundled else ""
+    image = store.find(digest, instance.root) if digest else None
+    exposed = [*((image and image.config.get("ExposedPorts")) or {})]
+    said = f"its server has to listen on port {settings.backend_port} in its container"
+    if exposed and f"{settings.backend_port}/tcp" not in exposed:
+        said += f", and its image says {_listed(exposed)}"
+    return said if instance.root else f"{said}: {scope.command('sockwake wake', instance.name)}"
 
 
 def _require_no_container(instance: Instance, old: str) -> None:

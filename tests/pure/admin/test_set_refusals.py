@@ -6,8 +6,10 @@ import pytest
 from kind_examples import COMMAND, CONTAINER, PROJECT, make, with_program
 from test_set import text
 
+from sockwake.admin.change import lines
 from sockwake.admin.change.pending import Pending
 from sockwake.admin.change.set import Change
+from sockwake.oci import bundle, store
 from tree import Tree
 
 
@@ -74,3 +76,27 @@ def test_the_note_on_tls_names_the_file_that_there_is(tree: Tree) -> None:
     for name, option in (("pg1", "--compose"), ("pg2", "--unit")):
         ran = tree.sockwake("set", name, "TLS=yes")
         assert f"in its definition: sockwake edit --root {tree} {option} {name}" in ran.stdout, ran
+
+
+def test_another_port_of_a_container_is_told_beside_those_of_its_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its server listens there only a wake can tell, which takes its time to fail."""
+    tree = with_program(tmp_path / "tree")
+    make(tree, "a", CONTAINER)
+    said = "its server has to listen on port 81 in its container"
+    assert f"; {said}.\n" in tree.sockwake("set", "a", "BACKEND_PORT=81", "--dry-run").stdout
+    image = store.Image("sha256:1", "/none", {"ExposedPorts": {"80/tcp": {}, "443/tcp": {}}})
+    monkeypatch.setattr(bundle, "image_of", lambda _: image.digest)
+    monkeypatch.setattr(store, "find", lambda *_: image)
+    old = text(tree, "a")
+    for port, told in ((81, f"{said}, and its image says 443/tcp and 80/tcp"), (443, "")):
+        new = lines.changed(old, {"BACKEND_PORT": f"{port}"})
+        effects = Change(tree.instance("a"), "instance.env", old, new).effects()
+        assert effects[-1].endswith(told or "in its container"), effects
+    make(tree, "c", COMMAND)
+    ran = tree.sockwake("set", "c", "BACKEND_PORT=81")
+    edit = f"sockwake edit --root {tree} --unit c"
+    assert f"BACKEND_PORT is in service.conf, too: {edit}" in ran.stdout, ran
+    ran = tree.sockwake("set", "a", "BACKEND_PORT=", "--dry-run")
+    assert "its server has to make its unix socket" in ran.stdout, ran
