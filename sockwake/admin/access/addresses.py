@@ -1,5 +1,6 @@
 """Where clients find a PostgreSQL, as libpq is told: parameters, or a URI."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -11,6 +12,7 @@ from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.postgres import password as passwords
 from sockwake.postgres import tls
+from sockwake.system import files
 
 _SOCKET = "/.s.PGSQL."
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # what a client of this machine calls them
@@ -123,6 +125,13 @@ def local(instance: Instance, settings: Settings) -> Address:
         f"only those of {', '.join(settings.allow)}",
         "add its address to ALLOW=; instance.env(5) says how that takes effect",
     )
+
+
+def renew_password_line(instance: Instance, settings: Settings, password: str) -> None:
+    """Have the file of `sockwake env`, which a shell knows by its name, say another password."""
+    if os.path.exists(instance.password_line):
+        line = local(instance, settings).password_line(password)
+        files.replace_volatile(instance.password_line, line, 0o600)
 
 
 def is_allowed(host: str, settings: Settings) -> bool:

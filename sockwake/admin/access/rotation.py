@@ -175,6 +175,4 @@ def _take_place(instance: Instance, settings: Settings, new: str) -> None:
     files.sync(os.path.dirname(place))
     if password.has_copy(settings.data):
         password.keep_copy(instance, settings.data)
-    if os.path.exists(instance.password_line):
-        address = addresses.local(instance, settings)
-        files.replace_volatile(instance.password_line, address.password_line(new), 0o600)
+    addresses.renew_password_line(instance, settings, new)

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from sockwake.admin.access import addresses
 from sockwake.config import scope
 from sockwake.config.instance import Instance
+from sockwake.config.settings import load
 from sockwake.errors import SockwakeError
 from sockwake.lifecycle import upkeep
 from sockwake.system import deletion, files, process, safe_path
@@ -92,6 +94,8 @@ class Note:
         upkeep.forget_pages(instance)
         if self.password is not None:
             files.replace(instance.password_file, 0o600, self.password)
+            with suppress(SockwakeError):  # it has none where no client of this machine is let in
+                addresses.renew_password_line(instance, load(instance), self.password.strip())
         return replace(self, phase=DONE).write(instance)
 
     def undone(self) -> Note:

@@ -65,6 +65,17 @@ def test_the_data_are_exchanged_and_can_be_again(pg1: Tree) -> None:
         assert ran.status == FAILED and "nothing is kept of a restore" in ran.stderr
 
 
+def test_a_shell_that_has_evaluated_its_variables_finds_the_password_of_now(pg1: Tree) -> None:
+    """PGPASSFILE names a file that sockwake env has written, and passwd keeps right."""
+    line = Path(pg1.instance("pg1").password_line)
+    line.parent.mkdir(parents=True)
+    line.write_text("127.0.0.1:25432:*:postgres:other\n")
+    for options, (_, secret) in (((), OLD), (("--back",), NEW)):
+        assert pg1.sockwake("restore", "pg1", *options).status == 0
+        assert line.read_text().endswith(f":*:postgres:{secret}\n")
+        assert line.stat().st_mode & 0o777 == 0o600
+
+
 def test_nothing_is_known_of_the_pages_that_are_in_place_now(pg1: Tree) -> None:
     """A page of those they replace was damaged, or all of them were verified."""
     instance = pg1.instance("pg1")
