@@ -93,12 +93,24 @@ def _require_together(instance: Instance, settings: Settings, changed: set[str])
     """Raise SockwakeError for new values that do not go together with the others, or the host."""
     if {"ALLOW", "LISTEN"} & changed:
         host.require_filtered(settings.allow, settings.listen, option=False)
+    if "LISTEN" in changed and settings.has_cluster:
+        _require_sockets(settings)
     if "VERSION" in changed and settings.runtime == HOST and not instance.root:
         host_server.require_installed(settings.major)
     if settings.is_project and {"PORTS", "PROFILES", "PROJECT"} & changed:
         from sockwake.admin.make import project  # late: few instances are one
 
         project.require_fit(settings, instance.root, instance.name)
+
+
+def _require_sockets(settings: Settings) -> None:
+    """Raise SockwakeError (usage) for a unix socket of a PostgreSQL that libpq does not find.
+
+    With --listen that is a directory. Here it is what systemd makes a socket of.
+    """
+    for item in filter(lambda each: each.startswith("/"), settings.listen):
+        if (named := option_types.socket_path(item, settings.port)) != item:
+            raise SockwakeError(f"libpq finds no socket at {item}", f"it does at {named}", USAGE)
 
 
 def _require_files(instance: Instance, settings: Settings) -> None:

@@ -24,6 +24,7 @@ from tree import Tree
         (("--runtime", "host"), "ENGINE=podman", "ENGINE is for a container, and a program"),
         (("--allow", "10.0.0.0/8"), "LISTEN=/run/pg1x", "ALLOW is for IP addresses"),
         (("--listen", "/run/pg1x"), "ALLOW=10.0.0.0/8", "ALLOW is for IP addresses"),
+        (("--port", "25501"), "LISTEN=::1,/run/x", "(hint: it does at /run/x/.s.PGSQL.25501)"),
         (COMMAND, "IMAGE=nginx", "IMAGE is not for an instance of kind 'command'"),
         (COMMAND, "VERSION=18", "VERSION is not for an instance of kind 'command'"),
         (CONTAINER, "DB_NAME=shop", "DB_NAME is not for an instance of kind 'container'"),
