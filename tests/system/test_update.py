@@ -83,6 +83,25 @@ def test_each_that_sleeps_is_proven_and_one_that_does_not_answer_goes_back_by_it
 
 
 @pytest.mark.soak
+def test_two_updates_under_a_client_leave_the_image_that_runs(
+    instance: Make, releases: tuple[str, str], image: str
+) -> None:
+    """It is neither that of the bundle nor the one before; what mounts it would lose its mounts."""
+    with derived(image, {}, "ENV RELEASE=3", name="third:18") as third:
+        database = instance("--image", NAME, idle="1min")
+        with database.connect() as client:
+            for newer in (releases[1], third):
+                must("docker", "tag", newer, NAME)
+                run("sockwake", "update", "pg1").expect(0, "with its next wake")
+            run("sockwake", "images", "prune").expect(0)
+            assert client.value("select 1") == "1"
+            database.psql("do $$ begin end $$")  # another session, and a library of the image's
+            assert release(database.server_pid()) == "1"
+        database.put_to_sleep()
+        run("sockwake", "images", "prune").expect(0, "Removed ")
+
+
+@pytest.mark.soak
 def test_an_edit_of_other_things_changes_no_image(
     instance: Make, releases: tuple[str, str]
 ) -> None:

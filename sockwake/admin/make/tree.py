@@ -110,7 +110,7 @@ def _take_back(image: store.Image, before: notes.Notes | None, root: str) -> Non
     is_shared = any(not inventory.is_abandoned(each) for each in inventory.unfinished(root))
     if before:
         notes.write(image.path, before)
-    elif not is_shared and image.digest not in needs.needed(root):
+    elif not is_shared and image.digest not in needs.needed(root, by_name=False):
         store.take_back(image)
 
 

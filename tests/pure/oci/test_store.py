@@ -92,6 +92,32 @@ def test_prune_keeps_what_the_clusters_of_two_versions_are_served_with(tree: Tre
     assert tree.sockwake("images", "prune").stdout == "Removed postgres:17 (1000B).\n"
 
 
+def test_prune_keeps_what_the_next_wake_takes_by_its_name(tree: Tree) -> None:
+    """Of an instance without a bundle, and of one whose files name another image than that has."""
+    tree.new("pg1", "--version", "18")
+    named, other = make(tree, "docker.io/library/postgres:18"), make(tree, "other:1")
+    assert needs.needed(str(tree)) == {named: ["pg1"]}
+    ran = tree.sockwake("images", "rm", "postgres:18")
+    assert ran.status == IN_USE and "is needed by the instance pg1" in ran.stderr
+    had = make(tree, "had:1")
+    need(tree, "pg1", had)
+    need(tree, "pg1", "postgres:18", "reference")
+    assert needs.needed(str(tree)) == {had: ["pg1"]}, "its bundle keeps the image that it has"
+    edits = {
+        "instance.env": ("IMAGE=postgres:18", "IMAGE=other:1"),
+        "compose.yaml": ("image: ${IMAGE}", "image: 'other:1'"),
+    }
+    for file, (before, after) in edits.items():
+        path = tree.path / "etc/sockwake/pg1" / file
+        text = path.read_text()
+        path.write_text(text.replace(before, after))
+        assert needs.needed(str(tree)) == {had: ["pg1"], other: ["pg1"]}
+        path.write_text(text)
+    assert tree.sockwake("runtime", "pg1", "engine").status == 0
+    (tree.path / "var/lib/sockwake/bundles/pg1/image").unlink()
+    assert needs.needed(str(tree)) == {}, "an engine has its own"
+
+
 def test_one_that_cannot_be_removed_keeps_no_other_from_it(tree: Tree) -> None:
     stays, gone = sorted((make(tree, "one:1"), make(tree, "two:1")))
     path = tree.path / PLACE / stays.removeprefix("sha256:")
