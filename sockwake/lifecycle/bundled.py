@@ -24,7 +24,7 @@ from sockwake.lifecycle import (
     proxy_netns,
 )
 from sockwake.lifecycle.init_container import InBundle
-from sockwake.oci import bundle, layers, spec, store
+from sockwake.oci import bundle, layers, pins, spec, store
 from sockwake.oci.bundle import Bundle
 from sockwake.oci.store import Image
 from sockwake.oci.unit import EVERY_UNIT
@@ -256,7 +256,7 @@ def write(
     write_unit(instance, definition.unit())
     made = definition.everyday()
     made.more |= more or {}
-    with store.locked(instance.root):  # no image is removed meanwhile
+    with pins.unchanged(instance.root):
         if not store.find(made.image, instance.root):
             raise SockwakeError(
                 f"image {made.reference} was removed meanwhile",

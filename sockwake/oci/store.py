@@ -15,7 +15,7 @@ from typing import Any
 
 from sockwake.config import scope
 from sockwake.errors import IN_USE, SockwakeError, reason
-from sockwake.oci import architecture, layout, names, needs, notes, source
+from sockwake.oci import architecture, layout, names, needs, notes, pins, source
 from sockwake.system import deletion, files, locks, process
 
 # by packages and machine images; only written when a tree is made
@@ -164,23 +164,30 @@ def remove(image: Image, root: str = "") -> None:
     """
     if image.is_shipped:
         raise SockwakeError(f"image {image} is in {_SHIPPED}, where sockwake removes nothing")
-    if instances := needs.needed(root).get(image.digest):
-        several = "s" if len(instances) > 1 else ""
-        raise SockwakeError(
-            f"image {image} is needed by the instance{several} {', '.join(instances)}",
-            status=IN_USE,
-        )
-    deletion.require_no_mount(image.path)
-    take_back(image)
+    with pins.unchanged(root):
+        if instances := needs.needed(root).get(image.digest):
+            several = "s" if len(instances) > 1 else ""
+            raise SockwakeError(
+                f"image {image} is needed by the instance{several} {', '.join(instances)}",
+                status=IN_USE,
+            )
+        deletion.require_no_mount(image.path)
+        gone = _put_away(image)
+    deletion.tree(gone)
 
 
 def take_back(image: Image) -> None:
     """Remove an image, whatever needs it, from where it is. Call it under locked()."""
+    deletion.tree(_put_away(image))
+
+
+def _put_away(image: Image) -> str:
+    """Rename an image, which is none any more then; returns its path."""
     place = os.path.dirname(image.path)
     gone = f"{place}/{_GONE}{os.path.basename(image.path)}"
     os.rename(image.path, gone)
     files.sync(place)
-    deletion.tree(gone)
+    return gone
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from derived import derived
+from image_store import PLACE
 from instances import Make
 from program import must, run
 
@@ -111,6 +114,23 @@ def test_an_edit_of_other_things_changes_no_image(
     assert database.psql("show work_mem") == "7MB"
     with database.connect():
         assert release(database.server_pid()) == "1"
+
+
+@pytest.mark.soak
+def test_no_client_waits_for_an_image_that_is_being_fetched(instance: Make) -> None:
+    """Neither of a wake that makes the bundle anew, nor while a command makes it."""
+    database = instance()
+    fetching = os.open(PLACE, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fetching, fcntl.LOCK_EX)
+        database.set("IDLE", "2s")
+        assert database.psql() == "1"
+        database.asleep()
+        run("sockwake", "set", "pg1", "IDLE=1s").expect(0, "Changed pg1")
+    finally:
+        os.close(fetching)
+    assert database.psql() == "1"
+    database.asleep()
 
 
 def test_what_cannot_be_updated_is_said_and_stays(instance: Make) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from sockwake.engine import archives
 from sockwake.errors import IN_USE, UNKNOWN, SockwakeError
-from sockwake.oci import needs, store
+from sockwake.oci import needs, pins, store
 from tree import Tree, unchangeable
 
 PLACE = "var/lib/sockwake/images"
@@ -186,6 +186,19 @@ def test_nothing_is_removed_while_an_instance_is_being_made(tree: Tree) -> None:
     finally:
         os.close(lock)
     assert tree.sockwake("images", "prune").status == 0
+
+
+def test_none_is_removed_while_a_bundle_that_may_need_it_is_written(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = store.find(make(tree, "one:1"), str(tree))
+    assert image
+    monkeypatch.setattr(pins, "_A_MOMENT", 0.1)
+    with pins.unchanged(str(tree)), pytest.raises(SockwakeError, match="was not free within"):
+        store.remove(image, str(tree))
+    assert store.find(image.digest, str(tree)) == image
+    store.remove(image, str(tree))
+    assert store.images(str(tree)) == []
 
 
 def test_leavings_of_a_killed_command_go_and_are_no_images(tree: Tree) -> None:
