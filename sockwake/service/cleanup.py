@@ -108,8 +108,10 @@ def _clean_up_killed(instance: Instance) -> None:
         run = systemctl.invocation(instance.backend_unit)
         is_bundled = runtime.is_crun(instance) and program_end.is_of_crun(instance, run)
         if is_bundled or _is_program(instance):
-            # what systemd would tell ExecStopPost=, systemd.exec(5)
-            os.environ.update(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
+            told = _told_of(instance.backend_unit)
+            if not told:
+                return
+            os.environ.update(told)
             has_cluster = _has_cluster(instance, load_if_valid(instance))
             what = "server" if has_cluster else "program"
             program_end.clean_up(instance, "container" if is_bundled else what)
@@ -120,6 +122,20 @@ def _clean_up_killed(instance: Instance) -> None:
         pass
     finally:
         os.close(lock)
+
+
+def _told_of(unit: str) -> dict[str, str]:
+    """What systemd would tell ExecStopPost= of the end of a unit, systemd.exec(5).
+
+    Nothing of one that has been started anew by now.
+    """
+    known = systemctl.properties([unit], "Result", "ExecMainStatus").get(unit, {})
+    result, status = known.get("Result", ""), known.get("ExecMainStatus", "")
+    if result == "success":
+        return {}
+    if result == "exit-code":
+        return {"SERVICE_RESULT": result, "EXIT_CODE": "exited", "EXIT_STATUS": status}
+    return {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
 
 
 def _is_program(instance: Instance) -> bool:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from client import Lost
 from instances import KnowService, MakeService
 from moment import until
 from program import must, run
 from redis_server import EXEC, ask, served, server, unserved
+from refusal import ASLEEP_OR_FAILED
 from service import Service
 from squatter import squatting
 
@@ -104,6 +106,28 @@ def test_program_that_is_gone(service: MakeService, redis: str) -> None:
         served(cache)
     finally:
         run("rm", "-f", str(copy), "/usr/local/bin/redis-put-aside")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("place", EXEC)
+def test_program_whose_user_is_gone(service: MakeService, redis: str, place: str) -> None:
+    """systemd runs nothing at all in a unit whose user it does not know, not even as root."""
+    must("useradd", "--system", "of-the-tests")
+    try:
+        cache = server(service, redis, "--run-as", "of-the-tests", place=place)
+        served(cache)
+        must("userdel", "of-the-tests")
+        for _ in range(2):
+            with pytest.raises(Lost):
+                ask(cache, "ping")
+        why = "its program cannot be run: there is no such user (User=)"
+        until("its failure is listed", lambda: why in str(cache.ls().get("error", "")))
+        cache.asleep(backend=ASLEEP_OR_FAILED)
+        must("useradd", "--system", "of-the-tests")
+        must("chown", "--recursive", "of-the-tests", str(cache.data))
+        served(cache)
+    finally:
+        run("userdel", "of-the-tests")
 
 
 def test_an_instance_that_cannot_start_is_not_made(known_service: KnowService, redis: str) -> None:
