@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,16 @@ def test_a_socket_that_is_not_enabled_stays_closed(instance: Make) -> None:
     until("no attempt is made any more", lambda: database.state(REOPEN) == "inactive", 40)
     assert database.state(database.socket) == "failed"
     run("systemctl", "start", database.socket).expect(0)
+
+
+@pytest.mark.soak
+def test_a_unix_socket_that_it_listens_on_no_more_is_deleted(instance: Make) -> None:
+    path = Path("/run/.s.PGSQL.25503")
+    database = instance("--port", "25503", "--listen", "127.0.0.1", "--listen", str(path))
+    assert path.is_socket()
+    run("sockwake", "set", "pg1", "LISTEN=127.0.0.1").expect(0)
+    assert not path.exists() and database.psql() == "1"
+    database.asleep()
+    run("sockwake", "set", "pg1", f"LISTEN={path}").expect(0)
+    assert path.is_socket()
+    run("sockwake", "set", "pg1", "LISTEN=127.0.0.1").expect(0)

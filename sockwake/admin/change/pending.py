@@ -1,7 +1,9 @@
 """What there is to do until an instance is as its files say: looked for, and done."""
 
 import os
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sockwake.admin import inventory
@@ -18,7 +20,7 @@ from sockwake.lifecycle import holds
 from sockwake.lifecycle.still import held_back
 from sockwake.oci import bundle
 from sockwake.postgres import cluster
-from sockwake.system import files, systemctl
+from sockwake.system import files, procnet, safe_path, systemctl
 
 _NOTE = "the first wake makes what is to be in its data directory\n"
 OPENING = "systemctl enable --now"
@@ -183,6 +185,7 @@ def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -
         return
     if found.make and found.is_awake:
         _require_makeable(instance, settings, quiet=quiet)
+    was_open = drop_ins.streams(drop_ins.read(instance), instance) if found.reopen else ()
     if found.reload:
         systemctl.reload()
     if found.reroute:
@@ -191,6 +194,7 @@ def do(instance: Instance, settings: Settings, found: Pending, *, quiet: bool) -
         look_at_hours(instance)
     if found.reopen:
         _reopen(instance)
+        _delete_sockets({item for item, _ in was_open} - {*settings.listen})
     if found.make and not found.is_awake:
         make(instance, settings, quiet=quiet)
 
@@ -211,6 +215,18 @@ def _reopen(instance: Instance) -> None:
     """Open the port as systemd has read it; one that was closed meanwhile stays so."""
     if systemctl.active_state(instance.socket_unit) in _UP:
         systemctl.restart(instance.socket_unit)
+
+
+def _delete_sockets(paths: set[str]) -> None:
+    """Delete unix sockets on which nobody listens: systemd forgot them when it read its units.
+
+    In a place where others could put a link they stay.
+    """
+    for path in (each for each in paths if each.startswith("/")):
+        with suppress(SockwakeError, OSError):
+            safe_path.require_safe(path, "socket")
+            if stat.S_ISSOCK(os.lstat(path).st_mode) and not any(procnet.NOW.unix(path)):
+                os.unlink(path)
 
 
 def _require_makeable(instance: Instance, settings: Settings, *, quiet: bool) -> None:
