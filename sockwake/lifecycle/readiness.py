@@ -31,6 +31,7 @@ _LAST_MOMENTS = 5  # seconds for the end of one that was there and does not answ
 _LOOKS = (0.001, 0.04, 0.25, 0.2)
 _KNOCKS = (0.001, 0.04, 0.25, 0.05)
 _QUESTIONS = (0.005, 0.2, 1.0)
+_INSIDE = "/var/run/postgresql"  # where a container has the directory of a PostgreSQL's socket
 
 
 def await_ready(
@@ -221,7 +222,10 @@ def await_postgres(instance: Instance, settings: Settings, wait: Wait, main: int
             break
     waited = f"within {settings.start_timeout:g} s"
     answer = _ask(lambda: unix_socket.connect(socket_path, _PATIENCE), settings)
-    _judge(answer, wait, waited)
+    other = "" if server else postmaster.elsewhere(settings.cluster, _INSIDE, instance.backend)
+    if other:
+        waited += ", as by its own settings it listens elsewhere"
+    _judge(answer, wait, waited, f"{other} is in a file in {settings.cluster}" if other else LONGER)
     if not server and main:
         raise SockwakeError(f"the server on its socket is not its unit's main process {waited}")
     if not server:

@@ -52,6 +52,22 @@ def has_taken_over(pid: int) -> bool:
     return lines[0].strip() == "1" and _is_ready(lines)
 
 
+def elsewhere(cluster: str, *directories: str) -> str:
+    """The setting by which a cluster's server listens on another socket than that of port 5432.
+
+    directories: where that is. "" where it is none, or not known.
+    """
+    try:
+        lines = files.read_plain(f"{cluster}/postmaster.pid", _MOST).split("\n")
+    except OSError:
+        return ""
+    port, directory = (each.strip() for each in [*lines[3:5], "", ""][:2])
+    if port.isdecimal() and port != "5432":
+        return f"port = {port}"
+    is_other = directory and directory not in directories
+    return f"unix_socket_directories = '{directory}'" if is_other else ""
+
+
 def _lines(pid: int) -> list[str]:
     """Those of the postmaster.pid in the working directory of a server; one empty without it."""
     try:

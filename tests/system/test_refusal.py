@@ -141,6 +141,20 @@ def test_clients_are_told_when_the_server_does_not_answer_in_time(instance: Make
     assert must("docker", "ps", "--quiet") == ""
 
 
+@pytest.mark.soak
+def test_a_server_that_listens_elsewhere_by_its_own_settings_is_told_with_them(
+    instance: Make,
+) -> None:
+    database = instance("--start-timeout", "2s")
+    for setting in ("port = 6000", "unix_socket_directories = '/tmp'"):
+        database.psql(f"alter system set {setting}")
+        database.put_to_sleep()
+        told(database, "within 2 s, as by its own settings it listens elsewhere")
+        woken = run("sockwake", "wake", "pg1").expect(1)
+        assert f"(hint: {setting} is in a file in {database.cluster}" in woken.err, woken
+        (database.cluster / "postgresql.auto.conf").write_text("")
+
+
 def test_refusing_program_killed(instance: Make) -> None:
     database = instance("--no-provision")
     (database.etc / "uninitialised").unlink()

@@ -47,3 +47,23 @@ def test_what_is_no_such_file_says_nothing_and_holds_up_nobody(
         place.write_text("1\n" + "x" * 100_000 + PID_FILE.format("ready"))
     assert not postmaster.is_settled(server)
     assert not postmaster.has_taken_over(server)
+
+
+@pytest.mark.parametrize(
+    ("port", "directory", "told"),
+    [
+        ("5432", "/run", ""),
+        ("6000", "/run", "port = 6000"),
+        ("5432", "/tmp", "unix_socket_directories = '/tmp'"),
+        ("x", "", ""),
+    ],
+)
+def test_where_a_server_listens_by_its_own_settings_is_told(
+    tmp_path: Path, port: str, directory: str, told: str
+) -> None:
+    assert postmaster.elsewhere(str(tmp_path), "/run") == ""
+    text = PID_FILE.replace("5432", port).replace("/run", directory).format("ready")
+    (tmp_path / "postmaster.pid").write_text(text)
+    assert postmaster.elsewhere(str(tmp_path), "/run", "/other") == told
+    (tmp_path / "postmaster.pid").write_text("1\n")
+    assert postmaster.elsewhere(str(tmp_path), "/run") == ""
