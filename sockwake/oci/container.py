@@ -60,7 +60,7 @@ class Container:
             os.close(output)
         self._crun = os.pidfd_open(self._child)
         deadline = time.monotonic() + timeout
-        while not os.path.exists(self._pid_file):
+        while not files.text_of(self._pid_file):  # crun makes the file, and then writes into it
             if pids.has_ended(self._crun):
                 while self.relay(_drop):
                     pass
