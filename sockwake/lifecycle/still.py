@@ -58,13 +58,10 @@ def require_asleep(instance: Instance, settings: Settings) -> None:
 def held_back(instance: Instance) -> Iterator[None]:
     """Hold back the wakes of an instance: clients wait in the socket's queue."""
     runtime.make_directories(instance)
-    lock = os.open(instance.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        locks.take(lock, f"the lock of the wakes of '{instance.name}'", _LONGEST_MOVE)
+    what = f"the lock of the wakes of '{instance.name}'"
+    with locks.Directory(instance.run, what, _LONGEST_MOVE):
         transient.hold_back(instance.backend_unit, instance.run)
         yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -19,9 +19,5 @@ def unchanged(root: str = "") -> Iterator[None]:
     """Have no image removed by another, and no bundle written, within a with statement."""
     place = f"{root}{scope.data()}"
     os.makedirs(place, 0o711, exist_ok=True)
-    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        locks.take(lock, f"the lock of {place}", _A_MOMENT)
+    with locks.Directory(place, f"the lock of {place}", _A_MOMENT):
         yield
-    finally:
-        os.close(lock)

@@ -203,9 +203,7 @@ def locked(root: str = "", place: str = "") -> Iterator[None]:
     except FileExistsError:
         if os.stat(place).st_mode & 0o077:
             os.chmod(place, 0o700)
-    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        locks.take(lock, "the lock of the images", _LONGEST_TAKE)
+    with locks.Directory(place, "the lock of the images", _LONGEST_TAKE):
         for entry in os.listdir(place):
             if entry.startswith((_NEW, _GONE)):
                 deletion.tree(f"{place}/{entry}", quietly=True)
@@ -215,8 +213,6 @@ def locked(root: str = "", place: str = "") -> Iterator[None]:
                     "an instance that was named so before needs another data directory (DATA=)",
                 )
         yield
-    finally:
-        os.close(lock)
 
 
 def require_room(place: str, size: int, what: str) -> None:

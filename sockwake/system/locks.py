@@ -36,6 +36,27 @@ def take(lock: int, what: str, seconds: float) -> None:
         time.sleep(_LOOK_EVERY)
 
 
+class Directory:
+    """Holds the lock of a directory within a with statement.
+
+    Entering raises as take(), whose what and seconds these are. A class: no wake loads contextlib.
+    """
+
+    def __init__(self, path: str, what: str, seconds: float) -> None:
+        self._path, self._what, self._seconds = path, what, seconds
+
+    def __enter__(self) -> None:
+        self._lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            take(self._lock, self._what, self._seconds)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
+
+
 def _is_read() -> bool:
     """Whether stderr is a terminal, or the journal (JOURNAL_STREAM of systemd.exec(5))."""
     status = os.fstat(2)
