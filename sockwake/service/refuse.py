@@ -17,7 +17,9 @@ from sockwake.protocol import http, postgres
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_RESET = (errno.ECONNABORTED, errno.EPROTO)  # meanwhile, by the client
 _PATIENCE = 5.0  # seconds for all clients together
+_HURRY = 0.5  # seconds that are left of it when another client waits
 _LONGEST_GOODBYE = 256  # times 4 kB are read from a client that does not stop sending
 _LONGEST_HEAD = 65536  # bytes
 _LONGEST_STARTUP = 10000  # bytes, MAX_STARTUP_PACKET_LENGTH in PostgreSQL
@@ -97,51 +99,56 @@ class Client:
 
 
 def refuse(listeners: list[socket.socket], message: str) -> int:
-    """Answer every connection in the queues with message; returns how many there were."""
+    """Answer the connections in the queues with message; returns how many there were.
+
+    Who comes when the queues have been emptied, as one who tries again at once, is left in there,
+    and is a new attempt. The others are hurried then.
+    """
     clients: dict[int, Client] = {}
     by_fd = {listener.fileno(): listener for listener in listeners}
     poll = select.poll()
     for fd, listener in by_fd.items():
         listener.setblocking(False)
         poll.register(fd, select.POLLIN)
+    full = list(listeners)
     answered = 0
     deadline = time.monotonic() + _PATIENCE
     while (remaining := deadline - time.monotonic()) > 0:
-        events = poll.poll(min(remaining * 1000, 100) if clients else 0)
-        if not events and not clients:
+        accepted = _accepted(full, message, deadline)
+        answered += len(accepted)
+        for client in accepted:
+            clients[client.sock.fileno()] = client
+            poll.register(client.sock, select.POLLIN)
+        if not clients:
             break
-        for fd, _ in events:
+        for fd, _ in poll.poll(min(remaining * 1000, 100)):
             if fd in by_fd:
-                try:
-                    client = _accept(by_fd[fd], message)
-                except _Full:
-                    poll.modify(fd, 0)  # until a client has its answer, and its descriptor is free
-                    continue
-                if client:
-                    clients[client.sock.fileno()] = client
-                    poll.register(client.sock, select.POLLIN)
-                    answered += 1
+                poll.unregister(fd)
+                if by_fd[fd] not in full:
+                    deadline = min(deadline, time.monotonic() + _HURRY)
             elif not clients[fd].advance():
                 poll.unregister(fd)
                 clients.pop(fd).close()
-                for listening in by_fd:
-                    poll.modify(listening, select.POLLIN)
     for client in clients.values():
         client.close()
     return answered
 
 
-class _Full(Exception):
-    """There is no descriptor, or no memory, for another connection."""
+def _accepted(queues: list[socket.socket], message: str, deadline: float) -> list[Client]:
+    """Accept what is in the queues, and take away from the list those that are empty.
 
-
-def _accept(listener: socket.socket, message: str) -> Client | None:
-    try:
-        return Client(listener.accept()[0], message)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _Full from None
-        return None  # it was reset meanwhile
+    They stay when there is no descriptor, or no memory, for another connection.
+    """
+    clients: list[Client] = []
+    while queues and time.monotonic() < deadline:
+        try:
+            clients.append(Client(queues[0].accept()[0], message))
+        except OSError as error:
+            if error.errno in _FULL:
+                break
+            if error.errno not in _RESET:
+                del queues[0]
+    return clients
 
 
 def reason(name: str, failure_file: str) -> str:

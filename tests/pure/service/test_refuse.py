@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -125,6 +126,24 @@ def test_bad_neighbours_delay_no_client_and_it_ends_in_time(
         ran = end(process)
         assert ran.status == 0 and "Traceback" not in ran.stderr
     talker.join()
+
+
+def test_a_client_that_comes_later_is_left_for_a_new_attempt(
+    listener: socket.socket, failure: Path
+) -> None:
+    """As one that tries again at once; it waits for nobody who says nothing."""
+    with connect(listener), connect(listener, STARTUP) as first:
+        process = start(listener, "pg1", failure)
+        assert fields_of(read_all(first))["M"] == SENTENCE
+        with connect(listener, STARTUP) as second:
+            before = time.monotonic()
+            ran = end(process)
+            assert time.monotonic() - before < 3
+            assert ran.stderr == f"refused 2 clients: {SENTENCE}\n"
+            listener.settimeout(1)
+            waiting, address = listener.accept()
+            assert address == second.getsockname()
+            waiting.close()
 
 
 def talk_for_ever(sock: socket.socket) -> None:
