@@ -7,10 +7,10 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.lifecycle import start_attempt
+from sockwake.lifecycle import start_attempt, unclean
 from sockwake.system import files, pids, process, systemctl
 
-_NOT_FOUND, _NOT_EXECUTED, _NO_USER = "127", "203", "217"  # sh(1), systemd.exec(5)
+_NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
 _DATA_IN_USE = "75"  # status of bin/container, bin/server
 _BY_SIGNAL = 128  # crun's status for a server that a signal has ended, less its number
 
@@ -37,8 +37,8 @@ def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
         return SockwakeError(f"another instance is using {data}", status=IN_USE)
     if status in (_NOT_FOUND, _NOT_EXECUTED) and not is_any:
         return SockwakeError(f"its {what} cannot be run")
-    if status == _NO_USER and what == "program":
-        return SockwakeError(f"its {what} cannot be run", said="there is no such user (User=)")
+    if said := unclean.why_not_run(os.environ.get("INVOCATION_ID", ""), f"{result}", status):
+        return SockwakeError(f"its {what} cannot be run", said=said)
     if result == "oom-kill" or (what == "container" and _lacked_memory()):
         return SockwakeError(f"its {what} was killed for lack of memory")
     if result == "timeout" and was_ready:

@@ -10,6 +10,7 @@ starts in that cgroup, ExecStopPost= too (seen with systemd 257 on Linux 6.18).
 import fcntl
 import os
 import sys
+import time
 
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import Settings, load_if_valid
@@ -18,9 +19,11 @@ from sockwake.engine.api import Engine
 from sockwake.engine.container import Container
 from sockwake.engine.resources import engines_of
 from sockwake.errors import SockwakeError
-from sockwake.lifecycle import holds, program_end, proxy, proxy_netns, runtime, wakes
+from sockwake.lifecycle import holds, program_end, proxy, proxy_netns, runtime, unclean, wakes
+from sockwake.lifecycle.unclean import Unclean
 from sockwake.system import files, journal, sdnotify, systemctl
 
+_CHANGES = 3  # seconds in which one that is started over and over is seen failed
 _NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
 
 
@@ -30,6 +33,7 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[0] == "--after-kill":
             clean_up_killed()
+            tell_unstarted()
         else:
             clean_up(Instance(Name(arguments[0])))
     except SockwakeError as error:
@@ -38,15 +42,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def clean_up(instance: Instance) -> None:
-    """Stop the container, which has no watcher any more, and end the proxy."""
+def clean_up(instance: Instance, not_run: str = "") -> None:
+    """Stop the container, which has no watcher any more, and end the proxy.
+
+    not_run: why systemd could not run what starts it, if it could not.
+    """
     # without a ready file the proxy may be telling its clients why, and must not be disturbed
     was_ready = os.path.exists(instance.ready_file)
     runtime.withdraw_ready(instance)
     proxy.hang_up(instance, only_serving=not was_ready)
-    if not any(map(os.path.exists, (instance.failure_file, instance.nobody_file))):
-        killed = SockwakeError("the service that starts it was killed")
-        journal.aside(runtime.leave_failure, instance, killed)
+    if not_run or not any(map(os.path.exists, (instance.failure_file, instance.nobody_file))):
+        what = "cannot be run" if not_run else "was killed"
+        failed = SockwakeError(f"the service that starts it {what}", said=not_run)
+        journal.aside(runtime.leave_failure, instance, failed)
     if was_ready:
         journal.aside(wakes.record_sleep, instance, None, "the service that starts it was killed")
     if proxy_netns.is_proxys(instance):
@@ -88,35 +96,75 @@ def _stop(instance: Instance, known: Settings | None, container: Container) -> N
 
 
 def clean_up_killed() -> None:
-    """Clean up behind every backend whose cgroup was killed, and those killed meanwhile."""
+    """Clean up behind every backend whose cgroup was killed, or of which systemd could run nothing.
+
+    And behind those of which that becomes known meanwhile. One that takes its socket itself, and is
+    on its way to or from that, is looked at for some seconds.
+    """
     done: set[str] = set()
-    while units := set(systemctl.not_cleaned_up()) - done:
-        for unit in units:
-            name = unit.partition("@")[2].removesuffix(".service")
-            journal.aside(_clean_up_killed, Instance(Name(name)))
-        done |= units
+    latest = time.monotonic() + _CHANGES
+    while True:
+        failed, changing = unclean.look()
+        found = [each for each in failed if each.unit not in done]
+        for each in found:
+            journal.aside(_clean_up_killed, each)
+            done.add(each.unit)
+        if found:
+            continue
+        natives = [unit for unit in changing if unit not in done and _takes_socket(_of(unit))]
+        if not natives or time.monotonic() > latest:
+            return
 
 
-def _clean_up_killed(instance: Instance) -> None:
-    """Clean up with the wake lock taken, so that the next wake waits, unless that has begun."""
+def tell_unstarted() -> None:
+    """Have proxies tell their clients that systemd has not started their backend."""
+    for unit, why in unclean.without_backend().items():
+        instance = _of(unit)
+        if os.path.ismount(instance.netns):
+            continue  # a proxy finds one by now, and a reason
+        runtime.make_directories(instance)
+        files.remove(instance.nobody_file)  # of a wake before
+        problem = SockwakeError("systemd has not started its service", said=why)
+        journal.aside(runtime.leave_failure, instance, problem)
+        journal.aside(proxy_netns.lead_somewhere, instance)
+
+
+def _of(unit: str) -> Instance:
+    return Instance(Name(unit.partition("@")[2].removesuffix(".service")))
+
+
+def _takes_socket(instance: Instance) -> bool:
+    known = load_if_valid(instance)
+    return known is not None and known.is_native
+
+
+def _clean_up_killed(found: Unclean) -> None:
+    """Clean up with the wake lock taken, so that the next wake waits, unless that has begun.
+
+    One that takes its socket itself has no such lock.
+    """
+    instance = _of(found.unit)
     runtime.make_directories(instance)
     lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if instance.backend_unit not in systemctl.not_cleaned_up():
-            return
-        run = systemctl.invocation(instance.backend_unit)
-        is_bundled = runtime.is_crun(instance) and program_end.is_of_crun(instance, run)
-        if is_bundled or _is_program(instance):
-            told = _told_of(instance.backend_unit)
-            if not told:
+        if not _takes_socket(instance):
+            failed, _ = unclean.look(found.unit)
+            if not failed:
                 return
-            os.environ.update(told)
+            found = failed[0]
+        os.environ.update(found.environment())
+        not_run = unclean.why_not_run(found.run, found.result, found.status)
+        if not_run:
+            files.remove(instance.nobody_file)  # of a wake before
+        is_bundled = runtime.is_crun(instance) and program_end.is_of_crun(instance, found.run)
+        if is_bundled or _is_program(instance):
             has_cluster = _has_cluster(instance, load_if_valid(instance))
             what = "server" if has_cluster else "program"
             program_end.clean_up(instance, "container" if is_bundled else what)
+            _refuse(instance)
         else:
-            clean_up(instance)
+            clean_up(instance, not_run)
         systemctl.reset(instance.backend_unit)
     except BlockingIOError:
         pass
@@ -124,18 +172,15 @@ def _clean_up_killed(instance: Instance) -> None:
         os.close(lock)
 
 
-def _told_of(unit: str) -> dict[str, str]:
-    """What systemd would tell ExecStopPost= of the end of a unit, systemd.exec(5).
+def _refuse(instance: Instance) -> None:
+    """Tell the clients of one that takes its socket itself: it would be started for them again."""
+    settings = load_if_valid(instance)
+    if settings and settings.is_native:
+        from sockwake.service import refuse, turn_away
 
-    Nothing of one that has been started anew by now.
-    """
-    known = systemctl.properties([unit], "Result", "ExecMainStatus").get(unit, {})
-    result, status = known.get("Result", ""), known.get("ExecMainStatus", "")
-    if result == "success":
-        return {}
-    if result == "exit-code":
-        return {"SERVICE_RESULT": result, "EXIT_CODE": "exited", "EXIT_STATUS": status}
-    return {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
+        sentence = refuse.reason(instance.name, instance.failure_file)
+        if count := refuse.refuse(turn_away.sockets(settings), sentence):
+            refuse.tell(count, sentence)
 
 
 def _is_program(instance: Instance) -> bool:

@@ -174,7 +174,11 @@ def main(arguments: list[str]) -> int:
     if first != "--because" and handover.hand_over(os.path.dirname(second), listeners):
         return 0
     message = second if first == "--because" else reason(first, second)
-    answered = refuse(listeners, message)
+    tell(refuse(listeners, message), message)
+    return 0
+
+
+def tell(answered: int, message: str) -> None:
+    """Say on stderr how many clients were told what."""
     clients = "1 client" if answered == 1 else f"{answered} clients"
     print(f"refused {clients}: {message}", file=sys.stderr)
-    return 0

@@ -27,7 +27,6 @@ _CONNECTION_LOST = (
     "Remote peer disconnected",
 )
 _START = 60  # seconds
-_NOT_EXECUTED = 200
 
 
 def run(*arguments: str, check: bool = True, timeout: float | None = process.PATIENCE) -> str:
@@ -251,25 +250,6 @@ def properties(units: Sequence[str], *names: str) -> dict[str, dict[str, str]]:
 def default_tasks_max() -> str:
     """How many tasks a unit may have that says nothing of it (DefaultTasksMax=)."""
     return run("show", "--property=DefaultTasksMax", "--value", check=False).strip()
-
-
-def not_cleaned_up() -> list[str]:
-    """The failed backends whose ExecStopPost= was killed or not run: nothing was cleaned up."""
-    properties = "--property=Id,ActiveState,ExecStopPost"
-    blocks = run("show", properties, "pg-postgres@*.service", check=False).split("\n\n")
-    failed = [block for block in blocks if "ActiveState=failed" in block]
-    killed = [block for block in failed if _was_not_run(block.partition("ExecStopPost=")[2])]
-    lines = [line for block in killed for line in block.splitlines()]
-    return [line.removeprefix("Id=") for line in lines if line.startswith("Id=")]
-
-
-def _was_not_run(told: str) -> bool:
-    """Whether a command was killed, or never executed, as without the unit's user.
-
-    told: what systemctl shows of it. The statuses from 200 on are systemd's own, systemd.exec(5).
-    """
-    status = told.partition("; status=")[2].partition(" ")[0]
-    return "code=killed" in told or (status.isdigit() and int(status) >= _NOT_EXECUTED)
 
 
 def is_running() -> bool:
