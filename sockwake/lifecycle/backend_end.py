@@ -7,7 +7,7 @@ import os
 from sockwake.config.instance import Instance
 from sockwake.config.settings import load
 from sockwake.errors import IN_USE, SockwakeError
-from sockwake.lifecycle import start_attempt, unclean
+from sockwake.lifecycle import start_attempt
 from sockwake.system import files, pids, process, systemctl
 
 _NOT_FOUND, _NOT_EXECUTED = "127", "203"  # sh(1), systemd.exec(5)
@@ -29,6 +29,8 @@ def has_failed(instance: Instance, *, was_ready: bool, by_itself: bool) -> bool:
 
 def why(instance: Instance, what: str, *, was_ready: bool) -> SockwakeError:
     """Why the backend has ended: what systemd says, and its own last line."""
+    from sockwake.lifecycle import unclean  # late: a backend that ends in order needs nothing of it
+
     code, status = os.environ.get("EXIT_CODE", ""), os.environ.get("EXIT_STATUS", "")
     result = os.environ.get("SERVICE_RESULT")
     is_any = start_attempt.ends_anyhow()
