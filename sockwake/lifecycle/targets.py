@@ -46,27 +46,29 @@ def leader(forwarding: Forwarding) -> Target | None:
     return next((target for target, shown in look(forwarding) if shown == LEADS), None)
 
 
-def sight(target: Target, check: Check, *, is_known: bool = False) -> str:
+def sight(target: Target, check: Check, address: str = "") -> str:
     """What one target shows. One that takes no connections of clients does not lead.
 
-    is_known: it has taken connections a moment ago, and is not troubled with one more.
+    address: the one of its name that is asked; there it has taken connections a moment ago, and is
+    not troubled with one more.
     """
     if check.scheme == TCP:
-        return LEADS if reached(target) else SILENT
-    answer = _answer(target, check)
+        return LEADS if reached(target, address) else SILENT
+    answer = _answer(target, check, address)
     if not (status := http.status_of(answer)):
         return SILENT
     is_it = status == 200 and not _is_being_promoted(answer)
-    return LEADS if is_it and (is_known or reached(target)) else FOLLOWS
+    return LEADS if is_it and (address or reached(target)) else FOLLOWS
 
 
-def reached(target: Target) -> str:
+def reached(target: Target, address: str = "") -> str:
     """The address at which a target takes connections of clients, "" when it takes none.
 
-    This one is closed before a byte is sent.
+    address: the only one that is tried; else all that its name has. This connection is closed
+    before a byte is sent.
     """
     try:
-        with socket.create_connection((target.host, target.port), _PATIENCE) as sock:
+        with socket.create_connection((address or target.host, target.port), _PATIENCE) as sock:
             return str(sock.getpeername()[0])
     except OSError:
         return ""
@@ -81,10 +83,10 @@ def _is_being_promoted(answer: bytes) -> bool:
     return isinstance(told, dict) and told.get("role") == "replica"
 
 
-def _answer(target: Target, check: Check) -> bytes:
+def _answer(target: Target, check: Check, address: str) -> bytes:
     """What the check of a target is answered with, b"" for nothing."""
     try:
-        plain = socket.create_connection((target.host, check.port), _PATIENCE)
+        plain = socket.create_connection((address or target.host, check.port), _PATIENCE)
     except OSError:
         return b""
     with plain:

@@ -52,7 +52,7 @@ class Forwarder:
             target, address = self._await_leader()
             _say(f"clients are led to {target}")
             pid = process.begin_with_sockets(_proxy(address, target.port))
-            if self._has_ended(pid, target):
+            if self._has_ended(pid, target, address):
                 return
             _say(f"{target} does not lead any more")
 
@@ -69,7 +69,7 @@ class Forwarder:
                 )
             time.sleep(_LOOK_EVERY)
 
-    def _has_ended(self, pid: int, target: Target) -> bool:
+    def _has_ended(self, pid: int, target: Target, address: str) -> bool:
         """Wait until the proxy has ended by itself, or, False, was ended: its target has gone."""
         is_tcp = self._forwarding.check.scheme == TCP
         every = _WATCH_TCP_EVERY if is_tcp else _WATCH_EVERY
@@ -78,7 +78,7 @@ class Forwarder:
         ended.register(child, select.POLLIN)
         try:
             while not ended.poll(every * 1000):
-                if not self._leads(target):
+                if not self._leads(target, address):
                     signal.pidfd_send_signal(child, signal.SIGTERM)
                     if not ended.poll(_GRACE * 1000):
                         signal.pidfd_send_signal(child, signal.SIGKILL)
@@ -89,19 +89,19 @@ class Forwarder:
         finally:
             os.close(child)
 
-    def _leads(self, target: Target) -> bool:
-        """Whether the target still leads.
+    def _leads(self, target: Target, address: str) -> bool:
+        """Whether the target still leads, at the address where the clients are.
 
-        One whose Patroni says nothing, as in an upgrade of Patroni, does as long as its server
-        takes connections and no other target says that it leads.
+        Its name may have others, and no resolver is needed. One whose Patroni says nothing, as in
+        an upgrade of Patroni, does as long as its server takes connections and no other target
+        says that it leads.
         """
-        check = self._forwarding.check
-        shown = targets.sight(target, check, is_known=True)
+        shown = targets.sight(target, self._forwarding.check, address)
         if shown != targets.SILENT:
             return shown == targets.LEADS
-        if targets.leader(self._forwarding):
+        if targets.leader(self._forwarding) not in (None, target):
             return False
-        return bool(targets.reached(target))
+        return bool(targets.reached(target, address))
 
 
 def nobody(name: str, forwarding: Forwarding) -> str:

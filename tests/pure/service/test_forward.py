@@ -23,7 +23,8 @@ SLACK = 20  # seconds for a busy machine
 pytestmark = pytest.mark.skipif(
     not Path(forward._PROXY).exists(), reason="systemd-socket-proxyd is not installed"
 )
-# what systemd does between fork and exec; the seconds that a client waits are a test's
+# what systemd does between fork and exec; the seconds that a client waits are a test's, and so are
+# the addresses of a name that ends in .test: the lines of a file
 _ACTIVATE = f"""import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
@@ -31,6 +32,18 @@ sys.path.insert(0, {str(SOURCE)!r})
 sys.argv[0] = {str(SOURCE / "bin/forward")!r}
 from sockwake.service import forward
 forward._LEADER_WITHIN = float(sys.argv[2])
+forward._WATCH_TCP_EVERY = 1
+import socket
+resolved = socket.getaddrinfo
+def resolve(host, *rest, **named):
+    if not host.endswith(".test"):
+        return resolved(host, *rest, **named)
+    with open(sys.argv[3]) as file:
+        found = [each for line in file for each in resolved(line.strip(), *rest, **named)]
+    if not found:
+        raise socket.gaierror(socket.EAI_AGAIN, "no resolver answers")
+    return found
+socket.getaddrinfo = resolve
 sys.exit(forward.main(["pg1"]))
 """
 
@@ -42,10 +55,12 @@ class Forwarded:
         self.listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.stack = stack
 
-    def start(self, text: str, patience: float = SLACK) -> "subprocess.Popen[str]":
+    def start(
+        self, text: str, patience: float = SLACK, names: Path = Path("/dev/null")
+    ) -> "subprocess.Popen[str]":
         fd = self.listener.fileno()
         process = subprocess.Popen(
-            [sys.executable, "-ISBc", _ACTIVATE, str(fd), str(patience)],
+            [sys.executable, "-ISBc", _ACTIVATE, str(fd), str(patience), str(names)],
             pass_fds=(fd,),
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -191,6 +206,33 @@ def test_any_address_of_a_name_is_tried(forwarded: Forwarded, host: str, name: s
     forwarded.start(f"TARGETS={name}:{server.port}\n")
     assert hears(client, host)
     server.end()
+
+
+@pytest.mark.parametrize("status", [None, 200], ids=["tcp", "http"])
+def test_a_name_that_resolves_no_more_cuts_no_client_and_its_dead_address_is_left(
+    forwarded: Forwarded, tmp_path: Path, status: int | None
+) -> None:
+    one = Server("127.0.0.17", status=status)
+    other = Server("127.0.0.18", one.port, one.rest, status)
+    names = tmp_path / "names"
+    names.write_text("127.0.0.17\n127.0.0.18\n")
+    client = forwarded.connect()
+    check = f"http:{one.rest}/primary" if status else "tcp"
+    forwarded.start(f"TARGETS=db.test:{one.port}\nCHECK={check}\n", names=names)
+    assert hears(client, "127.0.0.17")
+    names.write_text("")
+    time.sleep(3)  # two looks
+    client.sendall(b"y")
+    assert client.recv(1) == b"y"
+    names.write_text("127.0.0.17\n127.0.0.18\n")
+    one.end()
+    assert client.recv(1) == b""
+    for _ in range(SLACK):  # until it is seen that the address is dead
+        if heard := forwarded.connect().recv(10):
+            break
+        time.sleep(0.5)
+    assert heard == b"127.0.0.18"
+    other.end()
 
 
 def test_without_a_client_it_ends_at_once(forwarded: Forwarded, three: list[Server]) -> None:
