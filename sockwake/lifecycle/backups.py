@@ -212,6 +212,11 @@ def require_all_files(backup: Backup) -> int:
         raise DamagedError(
             f"it has {count} files of {size} bytes together, and had {had[0]} of {had[1]}"
         )
+    had_folders, has_folders = backup.facts.get("directories"), folders(backup.path)
+    if had_folders not in (None, has_folders):
+        raise DamagedError(
+            f"it has {has_folders} directories and links to some, and had {had_folders}"
+        )
     return count
 
 
@@ -224,6 +229,11 @@ def measure(path: str) -> tuple[int, int]:
                 count += 1
                 size += os.lstat(f"{at}/{name}").st_size
     return count, size
+
+
+def folders(path: str) -> int:
+    """How many directories are below a backup's, and links to some."""
+    return sum(len(names) for _, names, _ in os.walk(path))
 
 
 def failure(instance: Instance) -> Failure | None:

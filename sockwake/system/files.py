@@ -13,12 +13,21 @@ def write_new(path: str, mode: int, text: str, uid: int = -1) -> None:
     O_EXCL follows no link: the directory may be another user's, with a link to anywhere in it.
     """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        os.fchmod(fd, mode)
-        os.fchown(fd, uid, uid)
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            os.fchmod(fd, mode)
+            os.fchown(fd, uid, uid)
+            file.write(text)
+            file.flush()
+            os.fsync(fd)
+    except OSError as error:
+        _named(error, path)
+        raise
+
+
+def _named(error: OSError, path: str) -> None:
+    """Have an error tell the path: that of a write alone does not say what file system is full."""
+    error.filename = error.filename or path
 
 
 def read_plain(path: str, most: int = 1000) -> str:
@@ -77,6 +86,7 @@ def write_first(path: str, mode: int, text: str) -> None:
         pass
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            _named(error, path)
             raise
         replace(path, mode, text)  # a file system without files that have no name
     finally:
@@ -133,10 +143,17 @@ def remove(path: str) -> bool:
 
 def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:
     """Write a file in /run by a rename, without a sync: it does not survive a boot anyway."""
-    with open(
-        f"{path}.new", "w", encoding="utf-8", opener=lambda new, flags: os.open(new, flags, mode)
-    ) as file:
-        file.write(text)
+    try:
+        with open(
+            f"{path}.new",
+            "w",
+            encoding="utf-8",
+            opener=lambda new, flags: os.open(new, flags, mode),
+        ) as file:
+            file.write(text)
+    except OSError as error:
+        _named(error, f"{path}.new")
+        raise
     os.rename(f"{path}.new", path)
 
 
@@ -155,12 +172,18 @@ def free_room(directory: str) -> int:
 
 
 def disk_usage(directory: str) -> int:
-    """The bytes that the files below a directory take on the disk."""
+    """The bytes that the files below a directory take on the disk; one of several names, once."""
     total = 0
+    seen = set()
     for folder, _, names in os.walk(directory):
         for name in names:
             try:
-                total += os.lstat(f"{folder}/{name}").st_blocks * 512
+                known = os.lstat(f"{folder}/{name}")
             except OSError:
-                pass  # it has just gone
+                continue  # it has just gone
+            if known.st_nlink > 1:
+                if (inode := (known.st_dev, known.st_ino)) in seen:
+                    continue
+                seen.add(inode)
+            total += known.st_blocks * 512
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -156,7 +157,7 @@ def require_whole(settings: Settings) -> None:
 def token(instance: Instance, contents: Contents) -> str:
     """What changes with every change of an instance's files and data, while it sleeps.
 
-    Made of names, sizes and times alone: nothing is read.
+    Made of names, sizes, times and modes alone: nothing is read.
     """
     found = hashlib.sha256()
     for top in (instance.etc, *contents.places):
@@ -166,13 +167,19 @@ def token(instance: Instance, contents: Contents) -> str:
 
 
 def _lines(top: str) -> Iterator[str]:
-    """One line for each file below a directory, in an order that is always the same."""
+    """One line for each entry below a directory, in an order that is always the same.
+
+    A directory has no times: they change with files that come and go while it is awake.
+    """
     for at, folders, names in os.walk(top):
         folders.sort()
-        for name in sorted(names):
+        for name in sorted((*folders, *names)):
             known = os.lstat(f"{at}/{name}")
             path = f"{at}/{name}".removeprefix(top)
-            yield f"{path}\0{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns}\n"
+            if stat.S_ISDIR(known.st_mode):
+                yield f"{path}/\0{known.st_mode} {known.st_uid} {known.st_gid}\n"
+            else:
+                yield f"{path}\0{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns}\n"
 
 
 def facts(instance: Instance, settings: Settings) -> dict[str, object]:

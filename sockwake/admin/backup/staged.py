@@ -95,6 +95,7 @@ class Staged:
             "bytes": files.disk_usage(self.path),
             "files": count,
             "content_bytes": size,
+            "directories": backups.folders(self.path),
         }
         files.write_new(f"{self.path}/{backups.STATUS}", 0o600, f"{json.dumps(known, indent=2)}\n")
         files.sync(self.path)
