@@ -42,6 +42,14 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def is_of_no_room(text: str) -> bool:
+    """Whether what a program said tells of a full disk, or of a quota that is used up."""
+    import errno  # late, as is what needs it: not in a wake
+    import os
+
+    return any(os.strerror(each) in text for each in (errno.ENOSPC, errno.EDQUOT))
+
+
 def failure(error: Exception) -> SockwakeError:
     """Turn any error into one that may be told. Only the texts of OSError are known to be safe."""
     if isinstance(error, SockwakeError):

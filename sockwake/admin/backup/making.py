@@ -20,8 +20,6 @@ from sockwake.lifecycle.backups import BASEBACKUP, DUMP, FILES, Backup
 from sockwake.lifecycle.still import AwakeError, still, undisturbed
 from sockwake.system import deletion, files, tree_copy
 
-_HINT = "the backups expire, or a link to a larger file system makes room"
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -177,7 +175,7 @@ def _stopped(
 
 
 def _copy(source: str, target: str, wish: Wish, is_wanted: tree_copy.Asked) -> None:
-    tree_copy.copy(source, target, quiet=wish.quiet, is_wanted=is_wanted, hint=_HINT)
+    tree_copy.copy(source, target, quiet=wish.quiet, is_wanted=is_wanted, hint=online.ROOM)
 
 
 def _by(method: str, instance: Instance, settings: Settings, wish: Wish, top: str) -> Backup:
@@ -187,7 +185,7 @@ def _by(method: str, instance: Instance, settings: Settings, wish: Wish, top: st
     begun = Staged(top, method)
     try:
         needed = files.disk_usage(settings.data) // (2 if method == DUMP else 1)
-        tree_copy.require_room("", begun.path, needed, _HINT)
+        tree_copy.require_room("", begun.path, needed, online.ROOM)
         begun.take_files(instance)
         begun.part("data")
         with online.Server(instance, settings) as server:

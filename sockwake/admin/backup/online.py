@@ -14,13 +14,17 @@ from contextlib import ExitStack
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.errors import SockwakeError
+from sockwake.errors import SockwakeError, is_of_no_room
 from sockwake.lifecycle import holds
 from sockwake.lifecycle.beside_server import Beside, beside
 from sockwake.postgres import control_file, password
 from sockwake.postgres.names import CLOSED, DATABASES, require_none, to_database
 from sockwake.system import files, process, tree_copy
 
+ROOM = "the backups expire, or a link to a larger file system makes room"  # the way out without
+_LOGIN = (
+    "is the password in its password file the superuser's, and does pg_hba.conf let it replicate?"
+)
 _PASSFILE = ".pgpass-backup"
 _OUTSIDE = "--quiet --collect --wait --pipe"
 _PATIENCE = 60  # seconds for a question
@@ -107,8 +111,7 @@ class Server:
         except process.ProgramError as error:
             raise SockwakeError(
                 f"the server of '{self._instance.name}' could not be backed up",
-                "is the password in its password file the superuser's, and does pg_hba.conf let "
-                "it replicate?",
+                ROOM if is_of_no_room(error.output) else _LOGIN,
                 said=error.said,
             ) from None
 

@@ -9,7 +9,6 @@ is noted in the backup's status.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from sockwake.admin.backup import online, staged
 from sockwake.admin.change.origin import Origin, of_backup
 from sockwake.admin.words import listed
 from sockwake.config.instance import Instance
-from sockwake.errors import SockwakeError, failure
+from sockwake.errors import SockwakeError, failure, is_of_no_room
 from sockwake.lifecycle import backups, programs
 from sockwake.lifecycle.backups import Backup, DamagedError
 from sockwake.lifecycle.passing import Place
@@ -152,7 +151,7 @@ def _require_able(own: Programs, error: Exception, said: str) -> None:
     taken for damaged would expire, and not be restored again. said: what error says.
     """
     output = error.output if isinstance(error, process.ProgramError) else said
-    if os.strerror(errno.ENOSPC) in output:
+    if is_of_no_room(output):
         raise SockwakeError("there is no room to prove it", _HINT, said=said)
     problem = "it could not be proven"
     if isinstance(error, SockwakeError) and not programs.has_complained(output):

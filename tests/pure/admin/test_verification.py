@@ -57,7 +57,12 @@ def test_what_a_program_says_is_damage_where_programs_run(said: str) -> None:
     assert found(Machine(refused("exec failed")()), refused(said)()) is SockwakeError
 
 
-@pytest.mark.parametrize("error", [FULL, refused(FATAL)()], ids=["kernel", "server"])
+QUOTA = refused(FATAL.replace(os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)))
+
+
+@pytest.mark.parametrize(
+    "error", [FULL, refused(FATAL)(), QUOTA()], ids=["kernel", "server", "quota"]
+)
 def test_a_full_disk_is_no_damage(error: Exception) -> None:
     assert found(Machine(), error) is SockwakeError
 
