@@ -158,7 +158,7 @@ def _switch(
     Raises SockwakeError (in use) with nothing changed while clients are connected, unless force.
     """
     if not systemctl.is_running():
-        _write(instance, wanted)
+        _write(instance, wanted.text if wanted else "")
         return
     with held_back(instance):
         pid = systemctl.main_pid(instance.proxy_unit)
@@ -169,9 +169,7 @@ def _switch(
         with drain.standing_still(instance, accepting):
             if not force:
                 drain.require_none(instance, seen, _HINT, served=not was_led)
-            _write(instance, wanted)
-            systemctl.reload()
-            _require_read(instance, is_wanted=wanted is not None)
+            _lead(instance, wanted)
         if systemctl.main_pid(instance.backend_unit):
             inventory.say(f"waiting for {instance.backend_unit} to stop")
         drain.end_backend(instance)
@@ -193,9 +191,27 @@ def _end_hours(instance: Instance) -> None:
     holds.release(*(each for each in holds.holds(instance) if each.is_of_hours))
 
 
-def _write(instance: Instance, wanted: Forwarding | None) -> None:
-    if wanted:
-        files.replace(forwardings.path(instance), 0o644, wanted.text)
+def _lead(instance: Instance, wanted: Forwarding | None) -> None:
+    """Write the file, and have systemd read it; after an error it is as it was before.
+
+    Else neither a backend would be started for the clients, nor would they be led elsewhere.
+    """
+    before = files.text_of(forwardings.path(instance))
+    try:
+        _write(instance, wanted.text if wanted else "")
+        systemctl.reload()
+        _require_read(instance, is_wanted=wanted is not None)
+    except BaseException:
+        with suppress(OSError, SockwakeError):  # the first error is the one to tell
+            _write(instance, before)
+            systemctl.reload()
+        raise
+
+
+def _write(instance: Instance, text: str) -> None:
+    """Write the file, or, for "", remove it."""
+    if text:
+        files.replace(forwardings.path(instance), 0o644, text)
     else:
         files.remove(forwardings.path(instance))
         files.sync(instance.etc)
