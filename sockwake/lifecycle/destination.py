@@ -93,6 +93,8 @@ def forget_other(instance: Instance, settings: Settings) -> list[str]:
         bundle.remove(instance)
         deletion.tree(bundle.state(instance), quietly=True)
         files.remove(instance.unit_file)
+        if os.path.lexists(bundle.path(instance)):
+            return [f"left its bundle {bundle.path(instance)}, which could not be removed"]
         return ["removed its bundle"] if had else []
     said = []
     for engine in resources.engines_of(None):
