@@ -54,8 +54,11 @@ def is_held(instance: Instance) -> bool:
 
 
 def start_again(instance: Instance) -> None:
-    """Have systemd start an instance again, if it is held; returns at once."""
-    if is_held(instance):
+    """Have systemd start an instance again, if it is held; returns at once.
+
+    What has failed to do so waits for its next try: a start would be that try, now.
+    """
+    if is_held(instance) and not systemctl.is_to_restart(unit(instance)):
         systemctl.start_later(unit(instance))
 
 

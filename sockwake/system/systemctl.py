@@ -187,6 +187,11 @@ def active_state(unit: str) -> str:
     return _property(unit, "ActiveState", check=False)
 
 
+def is_to_restart(unit: str) -> bool:
+    """Whether a unit has failed, and systemd waits until it starts it again (RestartSec=)."""
+    return _property(unit, "SubState", check=False).startswith("auto-restart")
+
+
 def is_enabled(unit: str, *, root: str = "") -> bool:
     """Whether a unit is enabled. root: the tree to look in."""
     tree = [f"--root={root}"] if root else []

@@ -163,6 +163,7 @@ class Calls:
         self.started: list[str] = []
         monkeypatch.setattr(of_an_instance, "until", lambda *_: end)
         monkeypatch.setattr(systemctl, "start_later", self.started.append)
+        monkeypatch.setattr(systemctl, "is_to_restart", lambda _: False)
         monkeypatch.setattr(holds, "take", lambda _, *, end, who: self.taken.append(end))
         monkeypatch.setattr(
             holds, "release", lambda *ended: self.released.extend(e.id for e in ended)
@@ -198,6 +199,21 @@ def test_a_look_leaves_one_hold_until_the_end_of_the_hours(
     assert (calls.taken, calls.released) == (taken, released)
     # asleep in its hours, whether the hold is new or not: it is held by a user, too
     assert calls.started == ([] if end is None else ["pg-held@shop.service"])
+
+
+@pytest.mark.parametrize(
+    ("state", "is_started"),
+    [("auto-restart", False), ("auto-restart-queued", False), ("dead", True), ("start", True)],
+)
+def test_what_waits_for_its_next_try_is_left_to_that(
+    units: Path, monkeypatch: pytest.MonkeyPatch, state: str, is_started: bool
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(systemctl, "start_later", started.append)
+    monkeypatch.setattr(systemctl, "run", lambda *_, **__: f"{state}\n")
+    write(units, hold(1))
+    holds.start_again(SHOP)
+    assert started == (["pg-held@shop.service"] if is_started else [])
 
 
 def test_an_idle_check_lets_a_held_instance_be(
