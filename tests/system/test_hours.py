@@ -26,6 +26,7 @@ def test_behind_a_move_to_another_runtime_it_is_awake_again(instance: Make) -> N
     until("nobody looks after it", lambda: database.state(held) == "inactive", 90)
 
 
+@pytest.mark.soak
 def test_what_cannot_start_in_its_hours_is_tried_ever_later(instance: Make) -> None:
     """The end of each try starts no other at once."""
     database, held = instance(), "pg-held@pg1.service"
