@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sockwake.config import scope
 from sockwake.config.instance import Name
 from sockwake.errors import SockwakeError, failure, shown
 
@@ -54,5 +55,7 @@ def try_each(
             if len(names) == 1:
                 raise
             problem = failure(error)
+            if isinstance(error, PermissionError):
+                problem.hint = scope.as_root()
             print(f"sockwake: {name}: {problem.told}", file=sys.stderr)
     return problem
