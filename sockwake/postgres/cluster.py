@@ -34,9 +34,10 @@ def require_version(pgdata: str, major: int) -> None:
     """Raise SockwakeError unless a cluster has this major version."""
     found = files.read_plain(f"{pgdata}/PG_VERSION").strip()
     if found != str(major):
+        newer = f"; pg_upgrade makes it {major}" if int(found or 0) < major else ""
         raise SockwakeError(
             f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
-            f"--version {found} adopts it; pg_upgrade makes it {major}",
+            f"--version {found} adopts it{newer}",
         )
 
 
