@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sockwake.admin.words import listed
-from sockwake.config import scope
+from sockwake.config import scope, similar
 from sockwake.config.instance import Instance, Name
-from sockwake.errors import EXISTS, IN_USE, UNKNOWN, SockwakeError, shown
+from sockwake.errors import EXISTS, IN_USE, SockwakeError, shown
 from sockwake.kinds.table import COMPOSE, SERVICE
 from sockwake.system import locks, safe_path
 from sockwake.system.files import sync
@@ -189,10 +189,10 @@ def _find(name: Name, root: str) -> Instance:
     if exists(instance):
         return instance
     if not (draft := draft_of(name, root)):
-        hint = f"{scope.command('sockwake ls')} shows those there are"
+        problem = similar.no_instance(name, root)
         if left := others(instance.etc):
-            hint = f"{instance.etc} has only what is not sockwake's: {listed(left)}"
-        raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
+            problem.hint = f"{instance.etc} has only what is not sockwake's: {listed(left)}"
+        raise problem
     if not is_abandoned(draft):
         raise SockwakeError(f"instance '{name}' is being made by a sockwake-new", status=IN_USE)
     return draft

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from sockwake.admin import inventory
 from sockwake.admin.each import try_each
-from sockwake.config import scope
+from sockwake.config import scope, similar
 from sockwake.config.instance import Instance, Name
 from sockwake.errors import UNKNOWN, USAGE, SockwakeError
 
@@ -83,8 +83,7 @@ def there(
 
     def look(name: Name) -> None:
         if not known(name):
-            hint = f"{scope.command('sockwake ls')} shows those there are"
-            raise SockwakeError(f"there is no instance '{name}'{where}", hint, UNKNOWN)
+            raise similar.no_instance(name, scope.tree, where)
         found.append(name)
 
     if not try_each(named, look):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from sockwake.admin import version
 from sockwake.admin.option import Option
 from sockwake.admin.words import capital
+from sockwake.config import similar
 from sockwake.config.instance import Name
 from sockwake.errors import USAGE, SockwakeError
 
@@ -24,6 +25,17 @@ _ELSEWHERE = {
 }
 _NO_OPTION = re.compile(r"-\.?[0-9]")  # no option begins so
 FILE, IMAGE, NEW = "FILE", "IMAGE", "NEW"  # operands
+# what other programs call a verb
+_ELSEWHERE_CALLED = {
+    "create": "new",
+    "delete": "rm",
+    "journal": "logs",
+    "list": "ls",
+    "mv": "rename",
+    "remove": "rm",
+    "show": "status",
+    "version": "--version",
+}
 # verbs that have verbs of their own: help, and the one that is meant where none is named
 GROUPS = {
     "backups": ("the backups of instances", "ls"),
@@ -75,6 +87,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SockwakeError(message, f"{self.prog} --help", USAGE)
 
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        """argparse's own, with a hint to the verb that is meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            meant = _verb_meant(value, [*(action.choices or ())])
+            raise SockwakeError(str(error), f"{meant}{self.prog} --help", USAGE) from None
+
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)  # argparse's own passes over errors
 
@@ -89,8 +109,18 @@ class Parser(argparse.ArgumentParser):
         if self.takes_command:
             parsed.command = args[len(own) + 1 :] if len(own) < len(args) else None
         if unknown and self._subparsers is None:  # a verb's, whose --help is the one to read
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self._refuse(unknown)
         return parsed, unknown
+
+    def _refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Raise SockwakeError for words that it does not take, with the option that is meant."""
+        first = unknown[0].partition("=")[0]
+        hint = f"{self.prog} --help"
+        if self.takes_command and not first.startswith("-"):
+            hint = f"a command stands behind --, as in {self.prog} NAME -- {first}"
+        elif first.startswith("--"):
+            hint = f"{similar.question(first, self._option_string_actions)}{hint}"
+        raise SockwakeError(f"unrecognized arguments: {' '.join(unknown)}", hint, USAGE)
 
     def _require_possible(self, words: Sequence[str]) -> None:
         """Raise SockwakeError for an option of other verbs that says where instances are."""
@@ -104,8 +134,23 @@ class Parser(argparse.ArgumentParser):
 def parse(verbs: Sequence[Verb], words: Sequence[str]) -> argparse.Namespace:
     """What the words of a command line ask for; its Namespace has the Verb itself as "verb"."""
     words = _in_full(verbs, words)
+    if words and words[0].startswith("-") and words[0] not in ("-h", "--help", "--version"):
+        hint = "options stand behind the command"
+        raise SockwakeError(f"unrecognized arguments: {words[0]}", hint, USAGE)
     named = [verb for verb in verbs if _is_named(verb, words)]
+    if not named:
+        _require_verb_first(verbs, words)
     return build(named or verbs).parse_args(words)  # of one verb: that of all takes 10 to 20 ms
+
+
+def _require_verb_first(verbs: Sequence[Verb], words: Sequence[str]) -> None:
+    """Raise SockwakeError (usage) for the words of: sockwake pg1 status."""
+    first = {word: "" for verb in verbs for word in (verb.name.split()[0], *verb.aliases)}
+    if len(words) < 2 or words[0] in first or words[1] not in first:
+        return
+    if not _verb_meant(words[0], [*first]):
+        hint = f"the command comes first: sockwake {words[1]} {words[0]}"
+        raise SockwakeError(f"'{words[0]}' is no command", hint, USAGE)
 
 
 def _is_named(verb: Verb, words: Sequence[str]) -> bool:
@@ -123,6 +168,14 @@ def _in_full(verbs: Sequence[Verb], words: Sequence[str]) -> Sequence[str]:
     if following.startswith("-") or not following or own[usual].names:
         return [group, usual, *words[1:]]
     return words
+
+
+def _verb_meant(word: str, known: Sequence[str]) -> str:
+    """ "is it status? " for a hint, of a verb that there is not; or ""."""
+    meant = _ELSEWHERE_CALLED.get(word, "")
+    if meant in known or (meant.startswith("--") and "new" in known):
+        return f"is it {meant}? "
+    return similar.question(word, known)
 
 
 def build(verbs: Sequence[Verb]) -> Parser:

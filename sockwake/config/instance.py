@@ -21,13 +21,12 @@ class Name(str):
     RULE = "use lower-case letters, digits and '-', starting with a letter, 31 characters at most"
 
     def __new__(cls, text: str) -> Name:
-        valid = (
-            1 <= len(text) <= 31
-            and text[0] in _LETTERS
-            and not text.strip(_LETTERS + "0123456789-")
-        )
-        if not valid:
-            raise SockwakeError(f"instance name '{text}' is not valid: {cls.RULE}", status=USAGE)
+        is_short = 1 <= len(text) <= 31
+        if not is_short or text[0] not in _LETTERS or text.strip(_LETTERS + "0123456789-"):
+            from sockwake.config import similar
+
+            why = f"instance name '{text}' is not valid: {cls.RULE}"
+            raise SockwakeError(why, similar.valid_name(text, cls), USAGE)
         return super().__new__(cls, text)
 
 

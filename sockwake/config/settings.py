@@ -5,10 +5,10 @@ Imported on the wake path, so it imports next to nothing itself.
 
 from __future__ import annotations
 
-from sockwake.config import endpoint, envfile, scope, values
+from sockwake.config import endpoint, envfile, values
 from sockwake.config.keys import DEFAULTS, OF_ONE_PORT, REQUIRED
 from sockwake.config.limits import Limits
-from sockwake.errors import UNKNOWN, SockwakeError, reason
+from sockwake.errors import SockwakeError, reason
 from sockwake.kinds.table import CRUN, ENGINE, HOST, KINDS, NONE
 
 TYPE_CHECKING = False
@@ -275,11 +275,9 @@ def load(instance: Instance) -> Settings:
         with open(instance.env_file, encoding="utf-8", newline="") as file:
             text = file.read()
     except FileNotFoundError:
-        raise SockwakeError(
-            f"there is no instance '{instance.name}'",
-            f"{scope.command('sockwake ls')} shows those there are",
-            UNKNOWN,
-        ) from None
+        from sockwake.config import similar
+
+        raise similar.no_instance(instance.name, instance.root) from None
     except OSError as error:
         raise SockwakeError(f"cannot read {instance.env_file}: {reason(error)}") from None
     except UnicodeDecodeError:

@@ -10,8 +10,11 @@ from tree import SOURCE, run
 
 # Never loaded by the watcher: the settings may be invalid by then, and procnet is for
 # sockdiag.listen(), which the waker calls.
-# the last looks for a server that is in the way of a start
-NEVER_NEEDED = {"sockwake.config.settings", "sockwake.system.procnet", "sockwake.lifecycle.served"}
+# similar is for the errors of commands, and the last looks for a server that is in the way
+NEVER_NEEDED = {
+    *("sockwake.config.settings", "sockwake.config.similar", "sockwake.system.procnet"),
+    "sockwake.lifecycle.served",
+}
 READS_SETTINGS = {"load", "load_if_valid"}
 
 

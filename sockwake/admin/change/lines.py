@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from sockwake.config import scope
+from sockwake.config import scope, similar
 from sockwake.config.settings import KEYS
 from sockwake.errors import USAGE, SockwakeError
 
@@ -17,9 +17,8 @@ def assignments(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         if not equals:
             continue
         if key not in KEYS:
-            raise SockwakeError(
-                f"there is no key '{key}'", "instance.env(5) has those there are", USAGE
-            )
+            hint = f"{similar.question(key, KEYS)}instance.env(5) has those there are"
+            raise SockwakeError(f"there is no key '{key}'", hint, USAGE)
         if key in changes:
             raise SockwakeError(f"key '{key}' is there twice", status=USAGE)
         changes[key] = value

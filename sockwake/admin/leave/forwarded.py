@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from sockwake.admin import columns, inventory
 from sockwake.config import forwarding as forwardings
-from sockwake.config import scope
+from sockwake.config import similar
 from sockwake.config.forwarding import Forwarding
 from sockwake.config.instance import Instance, Name
-from sockwake.errors import UNKNOWN, SockwakeError
 from sockwake.lifecycle import targets
 
 _TITLES = ("NAME", "TARGET", "SHOWS", "CHECK")
@@ -27,8 +26,7 @@ def rows(names: Sequence[Name]) -> list[dict[str, object]]:
     for name in names:
         instance = Instance(name)
         if not inventory.exists(instance):
-            hint = f"{scope.command('sockwake ls')} shows those there are"
-            raise SockwakeError(f"there is no instance '{name}'", hint, UNKNOWN)
+            raise similar.no_instance(name)
         if there := forwardings.of(instance):
             found.append({"name": name, **facts(there)})
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from sockwake.config import similar
 from sockwake.errors import USAGE, SockwakeError
 
 # the keys of a row of ls, of which some instances have not all
@@ -21,9 +22,8 @@ def parse(text: str) -> Filter:
     if not equals:
         raise SockwakeError(f"filter '{text}' is not KEY=VALUE", "as in state=asleep", USAGE)
     if key not in KEYS:
-        raise SockwakeError(
-            f"there is no key '{key}' to filter by", f"there are {', '.join(KEYS)}", USAGE
-        )
+        hint = f"{similar.question(key, KEYS)}there are {', '.join(KEYS)}"
+        raise SockwakeError(f"there is no key '{key}' to filter by", hint, USAGE)
     return key, pattern
 
 

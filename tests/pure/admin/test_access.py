@@ -222,7 +222,7 @@ def test_what_cannot_be_told_is_refused(shop: Tree) -> None:
         (("logs", "pg1", "--root", "/"), "(--root)"),
         (("logs", "pg1", "-n", "few"), "'few' is no number of lines"),
         (("logs",), "say which instances"),
-        (("exec", "pg1", "ls"), "unrecognized arguments: ls"),
+        (("exec", "pg1", "ls"), "a command stands behind --, as in sockwake exec NAME -- ls)"),
         (("exec", "pg1"), "say which command"),
         (("passwd",), "say which instances"),
         (("passwd", "pg1", "--password-file", "/dev/null"), "is no password"),

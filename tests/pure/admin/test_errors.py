@@ -105,7 +105,7 @@ BAD_OPTIONS: list[tuple[list[str], str, str]] = [
     ),
     (["--data", "/srv/a:b"], "data directory '/srv/a:b' is not an absolute path of its own", ""),
     (["--data", "/srv/$x"], f"the value of --data {UNQUOTED}", ""),
-    (["--ver", "17"], "unrecognized arguments: --ver 17", NEW_HELP),
+    (["--ver", "17"], "unrecognized arguments: --ver 17", f"is it --version? {NEW_HELP}"),
     (["--colour"], "unrecognized arguments: --colour", NEW_HELP),
     (["pg2"], "unrecognized arguments: pg2", NEW_HELP),
     (["--port"], "argument --port: expected one argument", NEW_HELP),
@@ -132,6 +132,9 @@ def test_every_verb_refuses_a_bad_name(tree: Tree, verb: list[str], name: str) -
     assert (ended.status, ended.stdout, ended.stderr) == (
         USAGE,
         "",
-        told(f"instance name '{name}' is not valid: {NAME_RULE}", ""),
+        told(
+            f"instance name '{name}' is not valid: {NAME_RULE}",
+            "as in my-app" if name == "My_App" else "",
+        ),
     )
     assert tree.added_to(before) == []

@@ -24,7 +24,11 @@ NOT_A_USERS = "on the machine's instances, and on no user's own (--user)"
         (["new", "pg1"], "--version is missing", "sockwake-new NAME --version 18"),
         (["rm"], "say which instances", "sockwake ls lists them"),
         (["rename"], "the following arguments are required: NAME, NEW", "sockwake rename --help"),
-        (["compose", "My_App", "ps"], f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
+        (
+            ["compose", "My_App", "ps"],
+            f"instance name 'My_App' is not valid: {NAME_RULE}",
+            "as in my-app",
+        ),
         (["rm", "a", "--force"], "unrecognized arguments: --force", "sockwake rm --help"),
         (["ls", "--purge"], "unrecognized arguments: --purge", "sockwake ls --help"),
         (["upgrade", "--user", "a"], f"'sockwake upgrade' works {NOT_A_USERS}", ""),
@@ -72,7 +76,7 @@ def test_the_other_spelling_has_the_same_errors(tree: Tree) -> None:
     assert (ran.status, ran.stdout, ran.stderr) == (
         USAGE,
         "",
-        told(f"instance name 'My_App' is not valid: {NAME_RULE}", ""),
+        told(f"instance name 'My_App' is not valid: {NAME_RULE}", "as in my-app"),
     )
     assert tree.added_to(before) == []
 

@@ -71,7 +71,7 @@ def test_names_wildcards_and_filters_choose(
             ["--filter", "stat=asleep"],
             USAGE,
             "there is no key 'stat' to filter by",
-            f"there are {', '.join(filters.KEYS)}",
+            f"is it state or state_since? there are {', '.join(filters.KEYS)}",
         ),
         (["--watch"], USAGE, "--watch needs a terminal", "sockwake ls{} --json is for programs"),
     ],
