@@ -17,6 +17,11 @@ _UNITS = (
 _SECONDS = {word: seconds for seconds, words in _UNITS for word in words}
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word is a unit of time, as in "3 min"."""
+    return word in _SECONDS
+
+
 def parse(text: str) -> float:
     """Seconds of a span such as "3min", "1h 30min", "90" or "infinity".
 

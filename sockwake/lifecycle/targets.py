@@ -74,6 +74,14 @@ def reached(target: Target, address: str = "") -> str:
         return ""
 
 
+def is_known(target: Target) -> bool:
+    """Whether its name has an address, by what this host asks."""
+    try:
+        return bool(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
+    except OSError:
+        return False
+
+
 def _is_being_promoted(answer: bytes) -> bool:
     """Whether an answer tells that the server behind it is a standby."""
     try:

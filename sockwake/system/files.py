@@ -153,6 +153,7 @@ def replace_volatile(path: str, text: str, mode: int = 0o644) -> None:
             file.write(text)
     except OSError as error:
         _named(error, f"{path}.new")
+        remove(f"{path}.new")  # no part of it takes room that others need
         raise
     os.rename(f"{path}.new", path)
 

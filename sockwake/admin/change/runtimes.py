@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sockwake.admin import columns
+from sockwake.admin import columns, inventory
 from sockwake.admin.each import try_each
 from sockwake.admin.operands import names as names_of
 from sockwake.admin.show import facts
 from sockwake.config import scope
 from sockwake.config.instance import Instance, Name
-from sockwake.config.settings import load, load_if_valid
+from sockwake.config.settings import ENGINES, load, load_if_valid
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import CRUN, ENGINE
 from sockwake.oci import names
@@ -26,6 +26,8 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[lis
     named, runtime = list(words), ""
     if named and named[-1] in RUNTIMES and (len(named) > 1 or all_of_them):
         runtime = named.pop()
+    elif len(named) > 1:
+        _require_no_engine(named[-1], root)
     if named and all_of_them:
         raise SockwakeError(
             "--all and names exclude each other",
@@ -38,6 +40,13 @@ def operands(words: Sequence[str], *, all_of_them: bool, root: str) -> tuple[lis
         return not (runtime and settings) or settings.is_container
 
     return names_of(named, root, or_all=True, fits=has_choice), runtime
+
+
+def _require_no_engine(word: str, root: str) -> None:
+    """Raise SockwakeError (usage) for the name of an engine in the place of a runtime."""
+    if word in ENGINES and not inventory.exists(Instance(Name(word), root)):
+        hint = "engine is one: ENGINE= says which engine that is"
+        raise SockwakeError(f"'{word}' is no runtime", hint, USAGE)
 
 
 def row(name: Name, root: str) -> dict[str, object]:

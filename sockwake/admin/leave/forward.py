@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sockwake.admin import inventory
 from sockwake.admin.change import pending
+from sockwake.admin.words import listed
 from sockwake.config import forwarding as forwardings
 from sockwake.config import scope
 from sockwake.config.forwarding import Forwarding, Target
@@ -79,7 +80,10 @@ def back(name: Name, wish: Wish) -> str:
 
 def nobody(wanted: Forwarding) -> SockwakeError:
     """The error when no target leads, with what each shows."""
-    if len(wanted.targets) == 1 and wanted.check.scheme == forwardings.TCP:
+    unknown = [each.host for each in wanted.targets if not targets.is_known(each)]
+    if unknown:
+        message = f"no address is known of {listed(unknown)}"
+    elif len(wanted.targets) == 1 and wanted.check.scheme == forwardings.TCP:
         message = f"{wanted} takes no connections"
     else:
         shown = ", ".join(f"{target} {word}" for target, word in targets.look(wanted))

@@ -53,16 +53,18 @@ def _back(arguments: Namespace) -> None:
 def _show(arguments: Namespace) -> None:
     from sockwake.admin.leave import forwarded
 
-    rows = forwarded.rows(operands.names(arguments.names[:1], or_all=True))
+    rows, problem = forwarded.rows(operands.names(arguments.names[:1], or_all=True))
     if arguments.json:
         print(json.dumps(rows, indent=2))
     elif rows:
         print(forwarded.table(rows))
-    elif not arguments.names:
+    elif not arguments.names and not problem:
         print(f"No instance is forwarded. {_example()} forwards one.")
-    else:
+    elif arguments.names:
         command = scope.command("sockwake forward", arguments.names[0])
         print(f"{arguments.names[0]} is not forwarded. {command} HOST:PORT forwards it.")
+    if problem:
+        raise SockwakeError("not all of them can be told", status=problem.status)
 
 
 VERBS = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sockwake.admin import columns, inventory
+from sockwake.admin.each import try_each
 from sockwake.config import forwarding as forwardings
 from sockwake.config import similar
 from sockwake.config.forwarding import Forwarding
 from sockwake.config.instance import Instance, Name
+from sockwake.errors import SockwakeError
 from sockwake.lifecycle import targets
 
 _TITLES = ("NAME", "TARGET", "SHOWS", "CHECK")
@@ -20,16 +22,22 @@ def facts(forwarding: Forwarding) -> dict[str, object]:
     return {"check": str(forwarding.check), "targets": shown}
 
 
-def rows(names: Sequence[Name]) -> list[dict[str, object]]:
-    """Every one of these instances that is forwarded: "name", and facts()."""
+def rows(names: Sequence[Name]) -> tuple[list[dict[str, object]], SockwakeError | None]:
+    """Every one of these instances that is forwarded: "name", and facts().
+
+    And the error of the last whose file cannot be read, which is said by then; that of the only one
+    is raised.
+    """
     found: list[dict[str, object]] = []
-    for name in names:
+
+    def add(name: Name) -> None:
         instance = Instance(name)
         if not inventory.exists(instance):
             raise similar.no_instance(name)
         if there := forwardings.of(instance):
             found.append({"name": name, **facts(there)})
-    return found
+
+    return found, try_each(names, add)
 
 
 def table(shown: Sequence[dict[str, object]]) -> str:

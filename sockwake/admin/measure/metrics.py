@@ -18,8 +18,6 @@ from sockwake.lifecycle.runtime import WAKING
 from sockwake.system import files, procnet, systemctl
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_BROKEN = "broken"
-STATES = (*("asleep", "waking", "awake", "falling asleep", ls.FORWARDED, ls.FAILED, "off"), _BROKEN)
 _NOTHING = ("inactive", "")
 
 
@@ -57,7 +55,7 @@ def see(instance: Instance, units: dict[str, tuple[str, str]], tables: procnet.S
     try:
         settings = load(instance)
     except SockwakeError:
-        return Seen(instance.name, _BROKEN, None)
+        return Seen(instance.name, ls.BROKEN, None)
     socket, _ = units.get(instance.socket_unit, _NOTHING)
     backend, status = units.get(instance.backend_unit, _NOTHING)
     if not status and not os.path.exists(instance.ready_file):
@@ -93,7 +91,7 @@ def written(each: Sequence[Seen], known: dict[str, Counters], present: Mapping[s
             (
                 (_labels(name=one.name, state=state), one.state == state)
                 for one in each
-                for state in STATES
+                for state in ls.STATES
             ),
         ),
         _block(

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from sockwake.admin.show import ls
 from sockwake.config import similar
 from sockwake.errors import USAGE, SockwakeError
+from sockwake.kinds.table import KINDS
 
 # the keys of a row of ls, of which some instances have not all
 KEYS = (
@@ -12,6 +14,7 @@ KEYS = (
     *("kind", "version", "idle", "address", "listen", "port", "allow", "image", "data", "tls"),
     *("runtime", "engine", "image_digest", "project", "ports", "forwarded_to", "warning", "error"),
 )
+_VALUES = {"state": ls.STATES, "kind": tuple(KINDS)}
 Row = dict[str, object]
 Filter = tuple[str, str]
 
@@ -24,6 +27,10 @@ def parse(text: str) -> Filter:
     if key not in KEYS:
         hint = f"{similar.question(key, KEYS)}there are {', '.join(KEYS)}"
         raise SockwakeError(f"there is no key '{key}' to filter by", hint, USAGE)
+    known = _VALUES.get(key)
+    if known and not any(fnmatchcase(each, pattern) for each in ("", *known)):
+        hint = f"{similar.question(pattern, known)}there are {', '.join(known)}"
+        raise SockwakeError(f"there is no {key} '{pattern}'", hint, USAGE)
     return key, pattern
 
 

@@ -18,6 +18,7 @@ ASLEEP, AWAKE, BROKEN, FAILED, OFF = "asleep", "awake", "broken", "failed", "off
 FORWARDED = "forwarded"
 _UNWATCHED = "unwatched"
 _BACKEND_STATES = {"activating": runtime.WAKING, "deactivating": "falling asleep"}
+STATES = (ASLEEP, runtime.WAKING, AWAKE, "falling asleep", FORWARDED, FAILED, OFF, BROKEN)
 
 
 def state(socket: str, backend: str, status: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sockwake.admin import columns, inventory
 from sockwake.admin.each import do_to_each
 from sockwake.admin.steer.wake import require_power
-from sockwake.config import scope, timespan
+from sockwake.config import scope, similar, timespan
 from sockwake.config.instance import Instance, Name
 from sockwake.config.settings import load
 from sockwake.errors import USAGE, SockwakeError
@@ -30,6 +30,11 @@ def end_of(seconds: float | None, text: str) -> str:
 def keep(names: Sequence[Name], reason: str, end: str) -> None:
     """Hold instances awake, which wakes them; each hold stays when this has ended."""
     require_power()
+    for unit in filter(timespan.is_unit, names):  # keep pg1 --for 2 hours
+        if end and not inventory.exists(Instance(unit)):
+            problem = similar.no_instance(unit)
+            problem.hint = f"a time of several words is quoted, as in --for '2 {unit}'"
+            raise problem
 
     def one(name: Name) -> str:
         instance = Instance(name)

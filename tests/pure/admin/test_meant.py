@@ -3,7 +3,12 @@
 import pytest
 
 from env_file import env
-from sockwake.errors import UNKNOWN, USAGE
+from sockwake.admin.show import ls
+from sockwake.admin.steer import keep
+from sockwake.config.instance import Name
+from sockwake.errors import UNKNOWN, USAGE, SockwakeError
+from sockwake.kinds.table import KINDS
+from sockwake.lifecycle import holds
 from tree import SOCKWAKE, Tree, run
 
 
@@ -31,6 +36,9 @@ from tree import SOCKWAKE, Tree, run
         ("status pg-keep@pg1:2.service", "as in pg1"),
         ("wake pg-postgres@pg1", "as in pg1"),
         ("new My_Shop.db --version 18", "as in my-shop-db"),
+        ("runtime pg1 docker", "engine is one: ENGINE= says which engine that is"),
+        ("ls --filter state=alseep", f"is it asleep? there are {', '.join(ls.STATES)}"),
+        ("ls --filter kind=postgresql", f"is it postgres? there are {', '.join(KINDS)}"),
         ("exec pg1 ls", "a command stands behind --, as in sockwake exec NAME -- ls"),
     ],
 )
@@ -54,6 +62,17 @@ def test_an_instance_of_almost_this_name_is_named(tree: Tree) -> None:
         assert "there is no instance 'shpo'" in ran.stderr
         assert "(hint: is it shop? sockwake ls --root" in ran.stderr
     assert "is it" not in tree.sockwake("rm", "pg2").stderr  # is another one, not a mistake
+
+
+def test_the_second_word_of_a_time_is_no_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[object] = []
+    monkeypatch.setattr(keep, "require_power", lambda: None)
+    monkeypatch.setattr(keep, "load", lambda _: None)
+    monkeypatch.setattr(holds, "take", lambda *one, **_: taken.append(one))
+    with pytest.raises(SockwakeError, match="no instance 'hours'") as caught:
+        keep.keep([Name("pg1"), Name("hours")], "", "2026-12-01 10:00:00")  # --for 2 hours
+    assert caught.value.hint == "a time of several words is quoted, as in --for '2 hours'"
+    assert not taken
 
 
 @pytest.mark.parametrize(
