@@ -27,12 +27,17 @@ class Unclean:
 
     def environment(self) -> dict[str, str]:
         """What systemd would have told its ExecStopPost=, systemd.exec(5)."""
-        told = {"INVOCATION_ID": self.run, "SERVICE_RESULT": self.result}
+        result, code, status = "signal", "killed", "KILL"
         if self.result == _NO_RESOURCES:
-            return told
-        if self.result == "exit-code":
-            return {**told, "EXIT_CODE": "exited", "EXIT_STATUS": self.status}
-        return {**told, "SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
+            result, code, status = self.result, "", ""
+        elif self.result == "exit-code":
+            result, code, status = self.result, "exited", self.status
+        return {
+            "INVOCATION_ID": self.run,
+            "SERVICE_RESULT": result,
+            "EXIT_CODE": code,
+            "EXIT_STATUS": status,
+        }
 
 
 def look(unit: str = _EVERY) -> tuple[list[Unclean], list[str]]:

@@ -24,6 +24,7 @@ from sockwake.lifecycle.unclean import Unclean
 from sockwake.system import files, journal, sdnotify, systemctl
 
 _CHANGES = 3  # seconds in which one that is started over and over is seen failed
+_LOOK_EVERY = 0.01  # seconds
 _NEVER_READY = 5  # seconds to end for a container without clients: the next client waits for it
 
 
@@ -114,6 +115,7 @@ def clean_up_killed() -> None:
         natives = [unit for unit in changing if unit not in done and _takes_socket(_of(unit))]
         if not natives or time.monotonic() > latest:
             return
+        time.sleep(_LOOK_EVERY)
 
 
 def tell_unstarted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -160,6 +161,24 @@ def test_what_was_pruned_is_made_anew(project: MakeProject) -> None:
         must("docker", what, "prune", "--force")
         assert get(shop.port).status == 200, what
         shop.asleep()
+
+
+@pytest.mark.fault
+def test_an_image_that_was_pruned_with_its_containers_is_found(project: MakeProject) -> None:
+    shop = project("wide")
+    must("docker", "container", "prune", "--force")
+    must("docker", "tag", "nginx:local", "nginx:put-aside")
+    must("docker", "rmi", "nginx:local")
+    try:
+        found = run("sockwake", "doctor", shop.name, "--json")
+        findings = [(each["check"], each["what"]) for each in json.loads(found.out)]
+        assert findings == [("project", "image nginx:local is not on this machine")]
+    finally:
+        must("docker", "tag", "nginx:put-aside", "nginx:local")
+        must("docker", "rmi", "nginx:put-aside")
+    assert get(shop.port).status == 200
+    shop.asleep()
+    assert json.loads(must("sockwake", "doctor", shop.name, "--json")) == []
 
 
 @pytest.mark.fault

@@ -22,7 +22,7 @@ TAILS: tuple[tuple[str, ...], ...] = (
     ("X Y",),
 )
 ALL = parser.build(VERBS)
-NO_VERB = ("", "--help", "--version", "bogus", "cop", "--user ls", "backups --help", "images zz")
+NO_VERB = ("", "--help", "--version", "bogus", "cop", "backups --help", "images zz")
 
 
 def said(parse: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> object:

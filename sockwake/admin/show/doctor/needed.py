@@ -9,8 +9,10 @@ from sockwake.admin.show.doctor.finding import Finding, Patient, command
 from sockwake.config import scope
 from sockwake.config.instance import Instance
 from sockwake.config.settings import Settings
-from sockwake.engine import compose_project
-from sockwake.errors import SockwakeError
+from sockwake.engine import archives, compose_project, images, project_containers
+from sockwake.engine.api import Engine, EngineError
+from sockwake.engine.compose_project import ComposeProject
+from sockwake.errors import SockwakeError, shown
 from sockwake.kinds.table import HOST
 from sockwake.lifecycle import first_wake
 from sockwake.postgres import cluster, host_server
@@ -39,6 +41,30 @@ def projects(patient: Patient) -> Iterator[Finding]:
         for service in sorted({each.service for each in settings.ports} - found.services.keys()):
             what = f"the project in {settings.project} has no service '{service}' any more"
             yield Finding(what, edit, instance.name)
+        yield from _images_of(patient, instance, settings, found)
+
+
+def _images_of(
+    patient: Patient, instance: Instance, settings: Settings, project: ComposeProject
+) -> Iterator[Finding]:
+    """The images of a project whose containers have to be made anew, and that are not here."""
+    engine = Engine.of(settings)
+    if not patient.runs(engine):
+        return
+    with suppress(EngineError):  # the next question tells
+        if project_containers.members(engine, instance):
+            return
+    for service in project.services.values():
+        if archives.find(service.image):
+            continue  # it is loaded by the wake
+        try:
+            images.require_image(engine, service.image)
+        except SockwakeError as error:
+            hint = error.hint
+            if service.is_built:
+                place = shown(project.directory)
+                hint = f"{engine.program} compose --project-directory {place} build"
+            yield Finding(error.message, hint, instance.name)
 
 
 def data(patient: Patient) -> Iterator[Finding]:
