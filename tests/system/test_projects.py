@@ -171,7 +171,7 @@ def test_an_image_that_was_pruned_with_its_containers_is_found(project: MakeProj
     must("docker", "rmi", "nginx:local")
     try:
         found = run("sockwake", "doctor", shop.name, "--json")
-        findings = [(each["check"], each["what"]) for each in json.loads(found.out)]
+        findings = [(each["check"], each["finding"]) for each in json.loads(found.out)]
         assert findings == [("project", "image nginx:local is not on this machine")]
     finally:
         must("docker", "tag", "nginx:put-aside", "nginx:local")
