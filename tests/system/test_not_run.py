@@ -19,6 +19,7 @@ from program import must, run
 from redis_server import ask, served, server
 from refusal import ASLEEP_OR_FAILED
 from service import Service
+from soak import only_in_soak
 from web import get
 
 pytestmark = pytest.mark.fault
@@ -56,9 +57,17 @@ def spoil() -> Iterator[Spoil]:
     ("text", "why"),
     [
         (NO_FILE, "its program cannot be run: Failed to load environment files: No such file"),
-        (NO_GROUP, "its program cannot be run: Failed to determine supplementary groups"),
-        (NO_CONDITION, "systemd has not started its service: a condition of it is not met"),
         (NO_NEIGHBOUR, "systemd has not started its service: what it requires has failed"),
+        pytest.param(
+            NO_GROUP,
+            "its program cannot be run: Failed to determine supplementary groups",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
+            NO_CONDITION,
+            "systemd has not started its service: a condition of it is not met",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_a_command(service: MakeService, redis: str, spoil: Spoil, text: str, why: str) -> None:
@@ -77,8 +86,12 @@ def test_a_command(service: MakeService, redis: str, spoil: Spoil, text: str, wh
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (NO_FILE, "Failed to load environment files: No such file or directory"),
         (NO_DIRECTORY, "Changing to the requested working directory failed: No such file"),
+        pytest.param(
+            NO_FILE,
+            "Failed to load environment files: No such file or directory",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_a_program_with_systemd_s_socket(
@@ -100,7 +113,7 @@ def test_a_program_with_systemd_s_socket(
     assert "error" not in web.ls()
 
 
-@pytest.mark.parametrize("runtime", ["crun", "engine", "host"])
+@pytest.mark.parametrize("runtime", ["crun", *only_in_soak("engine", "host")])
 def test_a_postgresql(instance: Make, spoil: Spoil, runtime: str) -> None:
     database = instance("--runtime", runtime, version=version_for(runtime))
     assert database.psql() == "1"
