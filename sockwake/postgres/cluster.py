@@ -2,6 +2,7 @@
 
 import os
 
+from sockwake.config import scope
 from sockwake.config.settings import Settings
 from sockwake.errors import SockwakeError
 from sockwake.system import files, process
@@ -30,15 +31,24 @@ def require_there(settings: Settings) -> None:
         )
 
 
-def require_version(pgdata: str, major: int) -> None:
-    """Raise SockwakeError unless a cluster has this major version."""
+def require_version(pgdata: str, major: int, instance: str = "") -> None:
+    """Raise SockwakeError unless a cluster has this major version.
+
+    instance: the one that has it, for the way out; else it is one to be adopted.
+    """
     found = files.read_plain(f"{pgdata}/PG_VERSION").strip()
-    if found != str(major):
-        newer = f"; pg_upgrade makes it {major}" if int(found or 0) < major else ""
-        raise SockwakeError(
-            f"{pgdata} is a cluster of PostgreSQL {found}, not {major}",
-            f"--version {found} adopts it{newer}",
-        )
+    if found == str(major):
+        return
+    number = found.partition(".")[0]  # 9.6
+    is_newer = number.isdecimal() and int(number) > major
+    if instance and is_newer:
+        hint = f"leave VERSION as it is, {found}"
+    elif instance:
+        hint = scope.command("sockwake upgrade", instance, "--version", str(major))
+    else:
+        hint = f"--version {found} adopts it"
+        hint += "" if is_newer else f"; pg_upgrade makes it {major}"
+    raise SockwakeError(f"{pgdata} is a cluster of PostgreSQL {found}, not {major}", hint)
 
 
 def hand_over(data: str, found: str, owner: str) -> None:

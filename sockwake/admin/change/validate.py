@@ -13,7 +13,7 @@ from sockwake.config.settings import Settings, pgdata
 from sockwake.errors import USAGE, SockwakeError
 from sockwake.kinds.table import COMPOSE, HOST, KINDS, SERVICE
 from sockwake.postgres import cluster, host_server
-from sockwake.system import files, safe_path
+from sockwake.system import safe_path
 
 _OPTIONS = {option.key: option for option in OPTIONS if option.key}
 _LISTEN = Option("--listen", "ADDR", type=option_types.listen_item, repeatable=True)
@@ -153,22 +153,10 @@ def _require_cluster(instance: Instance, settings: Settings) -> None:
     for major in (settings.major, *_others(settings)):
         settings_of = settings.cluster if major == settings.major else _place(settings, major)
         if os.path.exists(f"{settings_of}/PG_VERSION"):
-            _require_version(instance, settings_of, settings.major)
+            cluster.require_version(settings_of, settings.major, instance.name)
             return
     if not instance.root:
         cluster.require_there(settings)
-
-
-def _require_version(instance: Instance, place: str, major: int) -> None:
-    """As cluster.require_version(), with the command that makes an instance's cluster newer."""
-    try:
-        cluster.require_version(place, major)
-    except SockwakeError as problem:
-        found = files.read_plain(f"{place}/PG_VERSION").strip()
-        problem.hint = f"leave VERSION as it is, {found}"
-        if int(found or 0) < major:
-            problem.hint = scope.command("sockwake upgrade", instance.name, "--version", str(major))
-        raise
 
 
 def _others(settings: Settings) -> list[int]:

@@ -6,6 +6,7 @@ import pytest
 
 from sockwake.errors import SockwakeError
 from sockwake.postgres.adoption import Mending, require_login, setting
+from sockwake.postgres.cluster import require_version
 from sockwake.postgres.hba import Client
 
 CLIENT = Client("postgres", "postgres", False)
@@ -67,3 +68,23 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     Mending(where, 17, CLIENT).mend()
     assert (tmp_path / "victim").read_text() == "as it was"
     require_login(where, 17, CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("found", "adopt", "own"),
+    [
+        ("9.6", "; pg_upgrade makes it 17", "sockwake upgrade pg1 --version 17"),
+        ("16", "; pg_upgrade makes it 17", "sockwake upgrade pg1 --version 17"),
+        ("18", "", "leave VERSION as it is, 18"),
+        ("19devel", "; pg_upgrade makes it 17", "sockwake upgrade pg1 --version 17"),
+        ("", "; pg_upgrade makes it 17", "sockwake upgrade pg1 --version 17"),
+    ],
+)
+def test_a_cluster_of_another_version_is_refused_whatever_that_is(
+    tmp_path: Path, found: str, adopt: str, own: str
+) -> None:
+    (tmp_path / "PG_VERSION").write_text(f"{found}\n")
+    for instance, hint in (("", f"--version {found} adopts it{adopt}"), ("pg1", own)):
+        with pytest.raises(SockwakeError, match=f"of PostgreSQL {found}, not 17") as caught:
+            require_version(str(tmp_path), 17, instance)
+        assert caught.value.hint == hint
