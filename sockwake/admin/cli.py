@@ -9,9 +9,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 from sockwake.admin import parser, streams
+from sockwake.admin.each import problem_of
 from sockwake.admin.verbs import VERBS
 from sockwake.config import scope
-from sockwake.errors import DONE, FAILED, INTERRUPTED, USAGE, SockwakeError, failure
+from sockwake.errors import DONE, FAILED, INTERRUPTED, USAGE, SockwakeError
 from sockwake.system import systemctl
 
 # kill(1), a terminal that is closed, Ctrl-\
@@ -68,9 +69,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 def _of_the_kernel(error: OSError) -> SockwakeError:
     """An error of a system call, as a sentence with its path, and what helps."""
-    problem = failure(error)
-    if isinstance(error, PermissionError):
-        problem.hint = scope.as_root()
+    problem = problem_of(error)
     problem.__cause__ = error
     return problem
 

@@ -34,6 +34,14 @@ def do_to_each(
         raise SockwakeError(f"not all of them were {done}", status=problem.status)
 
 
+def problem_of(error: Exception) -> SockwakeError:
+    """An error as a sentence; one of a system call with its path, and what helps."""
+    problem = failure(error)
+    if isinstance(error, PermissionError):
+        problem.hint = scope.as_root()
+    return problem
+
+
 def try_each(
     names: Sequence[_Thing],
     one: Callable[[_Thing], None],
@@ -54,8 +62,6 @@ def try_each(
         except (SockwakeError, OSError) as error:
             if len(names) == 1:
                 raise
-            problem = failure(error)
-            if isinstance(error, PermissionError):
-                problem.hint = scope.as_root()
+            problem = problem_of(error)
             print(f"sockwake: {name}: {problem.told}", file=sys.stderr)
     return problem
