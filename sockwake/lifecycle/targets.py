@@ -74,12 +74,13 @@ def reached(target: Target, address: str = "") -> str:
         return ""
 
 
-def is_known(target: Target) -> bool:
-    """Whether its name has an address, by what this host asks."""
+def addresses(target: Target) -> set[str]:
+    """Those that its name has, by what this host asks; none when it has none, or nobody answers."""
     try:
-        return bool(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError:
-        return False
+        return set()
+    return {str(each[4][0]) for each in found}
 
 
 def _is_being_promoted(answer: bytes) -> bool:

@@ -80,7 +80,7 @@ def back(name: Name, wish: Wish) -> str:
 
 def nobody(wanted: Forwarding) -> SockwakeError:
     """The error when no target leads, with what each shows."""
-    unknown = [each.host for each in wanted.targets if not targets.is_known(each)]
+    unknown = [each.host for each in wanted.targets if not targets.addresses(each)]
     if unknown:
         message = f"no address is known of {listed(unknown)}"
     elif len(wanted.targets) == 1 and wanted.check.scheme == forwardings.TCP:
@@ -108,11 +108,7 @@ def _is_itself(target: Target, settings: Settings) -> bool:
     """Whether an instance listens at the place of a target."""
     if target.port != settings.port:
         return False
-    try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    addresses = {str(each[4][0]) for each in found}
+    addresses = targets.addresses(target)
     if addresses & set(settings.listen):
         return True
     is_wide = {"0.0.0.0", "::"} & set(settings.listen)

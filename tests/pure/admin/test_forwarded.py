@@ -32,7 +32,8 @@ def test_a_file_that_cannot_be_used_keeps_no_other_from_being_told(
 
 
 def test_a_name_without_an_address_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "is_known", lambda target: target.host != "db.invalid")
+    known = {"127.0.0.1": {"127.0.0.1"}}
+    monkeypatch.setattr(targets, "addresses", lambda target: known.get(target.host, set()))
     unknown = forward.nobody(Forwarding(["db.invalid:5432"]))
     assert unknown.message == "no address is known of db.invalid"
     assert forward.nobody(Forwarding(["127.0.0.1:9"])).message == "127.0.0.1:9 takes no connections"
