@@ -206,34 +206,33 @@ def require_usable(backup: Backup) -> None:
 
 def require_all_files(backup: Backup) -> int:
     """How many files a backup has, which are those that it was made with; raises DamagedError."""
-    count, size = measure(backup.path)
+    count, size, directories = measure(backup.path)
     had = backup.facts.get("files"), backup.facts.get("content_bytes")
     if had != (None, None) and had != (count, size):
         raise DamagedError(
             f"it has {count} files of {size} bytes together, and had {had[0]} of {had[1]}"
         )
-    had_folders, has_folders = backup.facts.get("directories"), folders(backup.path)
-    if had_folders not in (None, has_folders):
+    had_directories = backup.facts.get("directories")
+    if had_directories not in (None, directories):
         raise DamagedError(
-            f"it has {has_folders} directories and links to some, and had {had_folders}"
+            f"it has {directories} directories and links to some, and had {had_directories}"
         )
     return count
 
 
-def measure(path: str) -> tuple[int, int]:
-    """How many files a backup has beside its status, and how many bytes these have together."""
-    count = size = 0
-    for at, _, names in os.walk(path):
+def measure(path: str) -> tuple[int, int, int]:
+    """How many files a backup has beside its status, and how many bytes these have together.
+
+    And how many directories are below its own, and links to some.
+    """
+    count = size = directories = 0
+    for at, folders, names in os.walk(path):
+        directories += len(folders)
         for name in names:
             if at != path or name not in (STATUS, f"{STATUS}.new"):
                 count += 1
                 size += os.lstat(f"{at}/{name}").st_size
-    return count, size
-
-
-def folders(path: str) -> int:
-    """How many directories are below a backup's, and links to some."""
-    return sum(len(names) for _, names, _ in os.walk(path))
+    return count, size, directories
 
 
 def failure(instance: Instance) -> Failure | None:

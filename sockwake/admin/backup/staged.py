@@ -87,7 +87,7 @@ class Staged:
 
         facts: what is said beside its own facts. All else has been synced.
         """
-        count, size = backups.measure(self.path)
+        count, size, directories = backups.measure(self.path)
         known = facts | {
             "method": self.method,
             "started": backups.written(self.started),
@@ -95,7 +95,7 @@ class Staged:
             "bytes": files.disk_usage(self.path),
             "files": count,
             "content_bytes": size,
-            "directories": backups.folders(self.path),
+            "directories": directories,
         }
         files.write_new(f"{self.path}/{backups.STATUS}", 0o600, f"{json.dumps(known, indent=2)}\n")
         files.sync(self.path)
