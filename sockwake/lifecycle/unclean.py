@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sockwake.system import process, systemctl
@@ -47,7 +46,7 @@ def look(unit: str = _EVERY) -> tuple[list[Unclean], list[str]]:
     """
     failed, changing = [], []
     asked = ("ActiveState", "ExecStopPost", "InvocationID", "Result", "ExecMainStatus")
-    for name, told in _shown(unit, *asked):
+    for name, told in systemctl.properties([unit], *asked).items():
         state = told.get("ActiveState")
         if state == "failed" and _was_not_run(told.get("ExecStopPost", "")):
             values = [told.get(key, "") for key in ("InvocationID", "Result", "ExecMainStatus")]
@@ -63,27 +62,21 @@ def without_backend() -> dict[str, str]:
     systemd makes no process of a backend, nor a failure of it, when a condition of its unit is not
     met or what it requires has failed, as a mount that an administrator's drop-in names.
     """
+    proxies = systemctl.properties([_PROXIES], "SubState", "ExecMainStatus")
+    without = {
+        unit.replace("pg-proxy@", "pg-postgres@"): unit
+        for unit, told in proxies.items()
+        if told.get("SubState") in ("auto-restart", "failed")
+        and told.get("ExecMainStatus") == _NO_NETWORK
+    }
+    asked = ("ActiveState", "ConditionResult", "AssertResult")
     found = {}
-    for unit, told in _shown(_PROXIES, "SubState", "ExecMainStatus"):
-        if told.get("SubState") in ("auto-restart", "failed") and (
-            told.get("ExecMainStatus") == _NO_NETWORK
-        ):
-            backend = unit.replace("pg-proxy@", "pg-postgres@")
-            for _, its in _shown(backend, "ActiveState", "ConditionResult", "AssertResult"):
-                is_met = "no" not in (its.get("ConditionResult"), its.get("AssertResult"))
-                why = "what it requires has failed" if is_met else "a condition of it is not met"
-                if its.get("ActiveState") in ("inactive", "failed"):
-                    found[unit] = why
+    for backend, told in systemctl.properties([*without], *asked).items():
+        is_met = "no" not in (told.get("ConditionResult"), told.get("AssertResult"))
+        why = "what it requires has failed" if is_met else "a condition of it is not met"
+        if told.get("ActiveState") in ("inactive", "failed"):
+            found[without[backend]] = why
     return found
-
-
-def _shown(unit: str, *properties: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each loaded unit of a name or pattern, with its properties."""
-    asked = f"--property={','.join(('Id', *properties))}"
-    for block in systemctl.run("show", asked, unit, check=False).split("\n\n"):
-        # of several ExecStopPost= the first is ours: an administrator's come behind it
-        told = dict(line.partition("=")[::2] for line in reversed(block.splitlines()))
-        yield told.get("Id", ""), told
 
 
 def _was_not_run(told: str) -> bool:

@@ -146,11 +146,13 @@ def _clean_up_killed(found: Unclean) -> None:
     One that takes its socket itself has no such lock.
     """
     instance = _of(found.unit)
+    known = load_if_valid(instance)
+    is_native = known is not None and known.is_native
     runtime.make_directories(instance)
     lock = os.open(instance.wake_lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _takes_socket(instance):
+        if not is_native:
             failed, _ = unclean.look(found.unit)
             if not failed:
                 return
@@ -161,10 +163,10 @@ def _clean_up_killed(found: Unclean) -> None:
             files.remove(instance.nobody_file)  # of a wake before
         is_bundled = runtime.is_crun(instance) and program_end.is_of_crun(instance, found.run)
         if is_bundled or _is_program(instance):
-            has_cluster = _has_cluster(instance, load_if_valid(instance))
-            what = "server" if has_cluster else "program"
+            what = "server" if _has_cluster(instance, known) else "program"
             program_end.clean_up(instance, "container" if is_bundled else what)
-            _refuse(instance)
+            if known and is_native:
+                _refuse(instance, known)
         else:
             clean_up(instance, not_run)
         systemctl.reset(instance.backend_unit)
@@ -174,15 +176,13 @@ def _clean_up_killed(found: Unclean) -> None:
         os.close(lock)
 
 
-def _refuse(instance: Instance) -> None:
+def _refuse(instance: Instance, settings: Settings) -> None:
     """Tell the clients of one that takes its socket itself: it would be started for them again."""
-    settings = load_if_valid(instance)
-    if settings and settings.is_native:
-        from sockwake.service import refuse, turn_away
+    from sockwake.service import refuse, turn_away
 
-        sentence = refuse.reason(instance.name, instance.failure_file)
-        if count := refuse.refuse(turn_away.sockets(settings), sentence):
-            refuse.tell(count, sentence)
+    sentence = refuse.reason(instance.name, instance.failure_file)
+    if count := refuse.refuse(turn_away.sockets(settings), sentence):
+        refuse.tell(count, sentence)
 
 
 def _is_program(instance: Instance) -> bool:

@@ -212,14 +212,11 @@ def forget_times(*timers: str) -> None:
 
 def states(pattern: str) -> dict[str, tuple[str, str]]:
     """(ActiveState, StatusText) of every loaded unit that pattern matches."""
-    properties = "--property=Id,ActiveState,StatusText"
-    shown = run("show", properties, pattern, check=False)
-    units = {}
-    for block in shown.strip().split("\n\n"):
-        values = dict(line.partition("=")[::2] for line in block.splitlines())
-        if "Id" in values:
-            units[values["Id"]] = (values.get("ActiveState", ""), values.get("StatusText", ""))
-    return units
+    shown = properties([pattern], "ActiveState", "StatusText")
+    return {
+        unit: (values.get("ActiveState", ""), values.get("StatusText", ""))
+        for unit, values in shown.items()
+    }
 
 
 def is_down(unit: str) -> bool:
@@ -240,15 +237,20 @@ def active(*patterns: str) -> dict[str, str]:
 
 
 def properties(units: Sequence[str], *names: str) -> dict[str, dict[str, str]]:
-    """The properties of these names of each unit; none of a unit that systemd does not know."""
+    """The properties of these names of each unit; none of a unit that systemd does not know.
+
+    units: or patterns, each for the loaded units that it matches. Of a property that is there
+    several times, as ExecStopPost=, the first counts: an administrator's comes behind ours.
+    """
     if not units:
         return {}
     asked = f"--property={','.join(('Id', *names))}"
     shown = run("show", asked, "--", *units, check=False)
     found = {}
     for block in shown.strip().split("\n\n"):
-        values = dict(line.partition("=")[::2] for line in block.splitlines())
-        found[values.pop("Id", "")] = values
+        values = dict(line.partition("=")[::2] for line in reversed(block.splitlines()))
+        if unit := values.pop("Id", ""):
+            found[unit] = values
     return found
 
 

@@ -23,7 +23,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     """Has systemctl show these properties of pg1, by the pattern or name that is asked for."""
 
     def show(answers: dict[str, str]) -> None:
-        monkeypatch.setattr(systemctl, "run", lambda *words, **_: answers.get(words[2], ""))
+        monkeypatch.setattr(systemctl, "run", lambda *words, **_: answers.get(words[-1], ""))
 
     return show
 
