@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from database import Database
 from moment import until
 from program import must, run
 from service import Service
@@ -35,6 +36,21 @@ def held_up(service: Service) -> Iterator[None]:
 
 def is_awake(service: Service) -> bool:
     return run("sockwake", "is-awake", "-q", service.name).status == 0
+
+
+@contextmanager
+def hours_without_data(database: Database) -> Iterator[None]:
+    """Its hours have begun, it could not be started in them, and its data are back behind that."""
+    env = database.etc / "instance.env"
+    env.write_text(f"{env.read_text()}KEEP={in_seconds(-3600, 3600)}\n")
+    away = database.data.rename(f"{database.data}.away")
+    try:
+        run("systemctl", "daemon-reload").expect(0)
+        must("systemctl", "start", "pg-hours@pg1.service")
+        until("it has failed", lambda: database.state(database.backend) == "failed")
+        yield
+    finally:
+        away.rename(database.data)
 
 
 def was_woken_by(service: Service, who: str) -> None:

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from held import holds, in_seconds, is_awake
+from held import holds, hours_without_data, in_seconds, is_awake
 from instances import Make
 from moment import until, until_gone
-from program import must, run, start
+from program import must, start
 
 
 def test_behind_a_move_to_another_runtime_it_is_awake_again(instance: Make) -> None:
@@ -30,18 +30,10 @@ def test_behind_a_move_to_another_runtime_it_is_awake_again(instance: Make) -> N
 def test_what_cannot_start_in_its_hours_is_tried_ever_later(instance: Make) -> None:
     """The end of each try starts no other at once."""
     database, held = instance(), "pg-held@pg1.service"
-    env = database.etc / "instance.env"
-    env.write_text(f"{env.read_text()}KEEP={in_seconds(-3600, 3600)}\n")
-    away = database.data.rename(f"{database.data}.away")
-    try:
-        run("systemctl", "daemon-reload").expect(0)
-        must("systemctl", "start", "pg-hours@pg1.service")
-        until("it has failed", lambda: database.state(database.backend) == "failed")
+    with hours_without_data(database):
         time.sleep(20)
         must("journalctl", "--sync")
         said = must("journalctl", "--output=cat", "--since=-20s", f"--unit={held}")
-    finally:
-        away.rename(database.data)
     assert 2 <= said.count("cannot start") <= 5, said
     until("it is awake", lambda: is_awake(database), 60)
 

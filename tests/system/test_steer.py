@@ -15,7 +15,7 @@ import pytest
 
 from account import Account, Own
 from database import Database
-from held import holds, in_seconds, is_awake, was_woken_by
+from held import holds, hours_without_data, in_seconds, is_awake, was_woken_by
 from host_postgres import version_for
 from instances import Make, MakeSleeper
 from moment import until, until_gone
@@ -264,15 +264,8 @@ def test_hours_that_are_set_count_at_once(database: Database) -> None:
 
 
 def test_hours_that_begin_before_its_disk_is_there(database: Database) -> None:
-    env = database.etc / "instance.env"
-    env.write_text(f"{env.read_text()}KEEP={in_seconds(-3600, 3600)}\n")
-    away = database.data.rename(f"{database.data}.away")
-    try:
-        run("systemctl", "daemon-reload").expect(0)
-        must("systemctl", "start", "pg-hours@pg1.service")
-        until("it has failed", lambda: database.state(database.backend) == "failed")
-    finally:
-        away.rename(database.data)
+    with hours_without_data(database):
+        pass
     until("it is awake", lambda: is_awake(database))
 
 
